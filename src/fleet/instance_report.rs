@@ -7,14 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use opensearch_directives_core::Hits;
 use serde::{Deserialize, Serialize};
 
+use super::reported_hits::{ListedHits, MAX_LISTED, ReportedHits};
 use crate::status::{Staleness, Status};
 
 /// The maximum number of rejections that a report lists. A separate field contains the total number
 /// of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The maximum number of directives whose hits a report lists. The report contains the directives
-/// with the most hits.
-const MAX_HITS: usize = 50;
 /// The maximum number of characters of a text in a report; longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
@@ -93,10 +91,14 @@ pub struct InstanceReport {
     /// The first rejections, ordered by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<ReportedRejection>,
-    /// The directives that applied to the most requests, if the instance counts hits, ordered by their
-    /// number of hits.
+    /// The counts of active directives, if the instance counts hits: the 50 directives that applied
+    /// to the most requests, and then the first 50 directives that no request has matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<ReportedHits>,
+    /// The number of active directives that `hits` omits; absent if the instance does not count
+    /// hits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hits_omitted: Option<u64>,
     /// Whether the age of the applied set is within the limits of the instance.
     pub staleness: String,
     /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if there
@@ -130,33 +132,6 @@ pub struct ReportedRejection {
     pub reason: String,
 }
 
-/// The hits of one directive in a report.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ReportedHits {
-    /// The id of the directive.
-    pub id: String,
-    /// The number of requests to which the directive applied in this instance since its start.
-    pub count: u64,
-}
-
-impl ReportedHits {
-    /// Returns the published directives with the most hits.
-    fn most(hits: Hits) -> Vec<Self> {
-        let hit = hits.directives.into_iter();
-        let hit = hit.filter(|hits| hits.published && hits.sampled > 0);
-        let mut most: Vec<Self> = hit
-            .map(|hits| Self {
-                id: hits.id,
-                count: hits.sampled,
-            })
-            .collect();
-        most.sort_by_key(|hits| std::cmp::Reverse(hits.count));
-        most.truncate(MAX_HITS);
-        most
-    }
-}
-
 /// The values in a report that do not come from the status of the store.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
@@ -180,6 +155,7 @@ impl InstanceReport {
         let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();
         let revision = status.revision;
         let rejections = status.rejected.iter().take(MAX_REJECTIONS);
+        let listed = hits.map(ListedHits::of);
         Self {
             rejections: rejections
                 .map(|rejection| ReportedRejection {
@@ -187,7 +163,8 @@ impl InstanceReport {
                     reason: shortened(&rejection.to_string()),
                 })
                 .collect(),
-            hits: hits.map(ReportedHits::most).unwrap_or_default(),
+            hits_omitted: listed.as_ref().map(|listed| listed.omitted),
+            hits: listed.map(|listed| listed.hits).unwrap_or_default(),
             rejected: status.rejected.len(),
             instance: status.instance,
             host: identity.host.as_deref().map(shortened),
@@ -274,12 +251,13 @@ impl InstanceReport {
             ),
             (
                 "hits",
-                self.hits.len() <= MAX_HITS
+                self.hits.len() <= MAX_LISTED
                     && self
                         .hits
                         .iter()
-                        .all(|one| is_name(&one.id) && is_number(one.count)),
+                        .all(|one| is_name(&one.id) && is_number(one.count.max(one.matched))),
             ),
+            ("hits_omitted", self.hits_omitted.is_none_or(is_number)),
             (
                 "heartbeat_seconds",
                 (1.0..=86_400.0).contains(&self.heartbeat_seconds),

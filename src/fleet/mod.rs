@@ -27,16 +27,18 @@ mod outbox;
 mod past;
 mod read;
 mod relay;
+mod reported_hits;
 mod reporter;
 mod send;
 mod transition;
 mod transition_log;
 mod write;
 
-pub use instance_report::{InstanceKind, InstanceReport, ReportedHits, ReportedRejection};
+pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
 pub use past::{PastInstance, PastState};
 pub use relay::{Relay, RelayError};
+pub use reported_hits::ReportedHits;
 pub use reporter::Reporter;
 pub use transition::Transition;
 

@@ -105,6 +105,8 @@ async fn a_report_that_no_client_sends_is_refused() {
     };
     let long = "x".repeat(600);
     let rejection = json!({ "id": "x", "reason": "y" });
+    let hits =
+        json!({ "id": "x", "count": 1, "matched": 1, "counted_since": "2030-01-01T00:00:00Z" });
     for (field, value) in [
         ("instance", json!("proxy-1")),
         ("instance", json!("")),
@@ -116,7 +118,8 @@ async fn a_report_that_no_client_sends_is_refused() {
         ("heartbeat_seconds", json!(1e300)),
         ("applied_seq_no", json!(u64::MAX)),
         ("rejections", json!(vec![rejection; 21])),
-        ("hits", json!(vec![json!({ "id": "x", "count": 1 }); 51])),
+        ("hits", json!(vec![hits.clone(); 101])),
+        ("hits_omitted", json!(-1)),
         ("kind", json!("toaster")),
     ] {
         let error = changed(field, value.clone()).unwrap_err();
@@ -124,4 +127,5 @@ async fn a_report_that_no_client_sends_is_refused() {
     }
     assert!(relay.accept(b"[]").is_err());
     assert_eq!(changed("via", json!(["b"])).unwrap(), 1);
+    assert_eq!(changed("hits", json!(vec![hits; 100])).unwrap(), 1);
 }

@@ -216,7 +216,15 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
         (&json!(false), &json!(false))
     );
 
-    assert_eq!(first.get("hits"), None, "no request yet");
+    let unmatched = &first["hits"][0];
+    assert_eq!(unmatched["id"], "slow");
+    assert_eq!(
+        (&unmatched["count"], &unmatched["matched"]),
+        (&json!(0), &json!(0))
+    );
+    assert!(unmatched["counted_since"].is_string());
+    assert_eq!(unmatched.get("last_matched"), None, "no request yet");
+    assert_eq!(first["hits_omitted"], 0);
 
     let now = SystemClock.now();
     let _ = store
@@ -228,7 +236,12 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
     tokio::time::sleep(SECOND * 2).await;
     assert_eq!(fleet.reports().len(), before + 1);
     assert_eq!(fleet.last()["max_seq_no"], 1);
-    assert_eq!(fleet.last()["hits"], json!([{"id": "slow", "count": 1}]));
+    let matched = &fleet.last()["hits"][0];
+    assert_eq!(
+        (&matched["count"], &matched["matched"]),
+        (&json!(1), &json!(1))
+    );
+    assert!(matched["last_matched"].is_string());
     // Many changes within a second must cause only one or two reports.
     for _ in 0..50 {
         source.change();
@@ -291,6 +304,7 @@ async fn a_report_lists_a_bounded_number_of_rejections_and_hits() {
     let rejections = report["rejections"].as_array().unwrap();
     assert_eq!(rejections.len(), 20);
     assert_eq!(report["hits"].as_array().unwrap().len(), 50);
+    assert_eq!(report["hits_omitted"], 10);
     let longest = |text: &Value| text.as_str().unwrap().chars().count();
     assert_eq!(longest(&report["host"]), 300);
     for rejection in rejections {

@@ -221,7 +221,11 @@ impl Shared {
     /// Returns the counts of each directive; `None` if matches are not counted.
     pub(crate) fn hits(&self) -> Option<Hits> {
         let is_hidden = self.snapshot().set().is_empty();
-        Some(self.hit_counters.as_ref()?.hits(is_hidden))
+        Some(
+            self.hit_counters
+                .as_ref()?
+                .hits(is_hidden, self.clock.now()),
+        )
     }
 
     /// Returns the sums of the counts over all directives; `None` if matches are not counted.

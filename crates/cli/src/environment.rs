@@ -62,7 +62,7 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
 /// Whether a verb connects to the cluster or to an agent. The flags of a verb that connects to
 /// neither have no variables.
 fn has_connection(verb: &Command) -> bool {
-    matches!(verb.get_name(), "probe" | "hits")
+    verb.get_name() == "probe"
         || verb
             .get_arguments()
             .any(|arg| arg.get_long() == Some("directives-index"))

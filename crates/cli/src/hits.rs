@@ -1,33 +1,44 @@
-//! `directives hits`: shows how many requests each directive matched, according to an agent's
-//! counts. The counts reveal directives with a wrong target, because such directives match no
-//! request.
+//! `directives hits`: shows how many requests each directive matched, according to the counts of an
+//! agent or of the whole fleet. The counts reveal directives with a wrong target, because such
+//! directives match no request.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::agent_client::{AgentClient, AgentUrl, decode};
-use super::connection::TimeoutArgs;
+use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_table::{fitted, terminal_width};
 use super::duration::{length, parse, relative};
 use super::exit::{Exit, Failure};
+use super::hits_of_fleet;
 use super::stdio::{ReportFormat, note, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   directives hits slow-acme
-  directives hits --unmatched-for 5m --agent unix:/run/directives/agent.sock")]
+  directives hits --fleet --unmatched-for 5m
+  directives hits --agent unix:/run/directives/agent.sock
+
+The counts of an instance begin with its process. With --fleet, they come from the last report of each
+live instance, so they are up to one heartbeat old.")]
 pub(super) struct HitsArgs {
-    /// The ids of the directives; without ids, all that the agent knows
+    /// The ids of the directives; without ids, all whose counts are known
     id: Vec<String>,
 
-    /// Show only published directives that matched no request for this time
+    /// Add up the counts that all live instances reported to the index of the fleet, for each active
+    /// directive, instead of the counts of one agent
+    #[arg(long, conflicts_with_all = ["agent", "agent_token_file"])]
+    fleet: bool,
+
+    /// Show only active directives that matched no request for this time
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     unmatched_for: Option<Duration>,
 
@@ -43,10 +54,8 @@ pub(super) struct HitsArgs {
     #[arg(long, value_name = "FILE")]
     agent_token_file: Option<PathBuf>,
 
-    /// PEM file of CA certificates to trust
-    #[arg(long, value_name = "FILE")]
-    ca_certificate: Option<PathBuf>,
-
+    #[command(flatten)]
+    connection: ConnectionArgs,
     #[command(flatten)]
     timeout: TimeoutArgs,
 }
@@ -62,6 +71,7 @@ struct Response {
 struct Row {
     id: String,
     published: bool,
+    active: bool,
     matched: u64,
     sampled: u64,
     last_matched: Option<Timestamp>,
@@ -69,11 +79,9 @@ struct Row {
 }
 
 impl Row {
-    /// Whether the directive is published and has matched no request for at least the given time.
+    /// Whether the directive is active and has matched no request for at least the given time.
     fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
-        let begin = now.checked_sub(time).unwrap_or(Timestamp::MIN);
-        let is_before = |at: Timestamp| at <= begin;
-        self.published && is_before(self.counted_since) && self.last_matched.is_none_or(is_before)
+        self.active && is_unmatched(self.last_matched, self.counted_since, time, now)
     }
 
     fn cells(&self, now: Timestamp) -> Vec<String> {
@@ -81,7 +89,11 @@ impl Row {
             Some(at) => relative(at, now),
             None => format!("none in {}", length(now.duration_since(self.counted_since))),
         };
-        let state = if self.published { "published" } else { "left" };
+        let state = match (self.active, self.published) {
+            (true, _) => "active",
+            (false, true) => "not active",
+            (false, false) => "left",
+        };
         vec![
             self.id.clone(),
             state.to_owned(),
@@ -102,11 +114,66 @@ const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
+/// Whether nothing has matched for at least this long, although it was counted for at least this
+/// long.
+fn is_unmatched(
+    last: Option<Timestamp>,
+    counted_since: Timestamp,
+    time: Duration,
+    now: Timestamp,
+) -> bool {
+    let begin = now.checked_sub(time).unwrap_or(Timestamp::MIN);
+    let is_before = |at: Timestamp| at <= begin;
+    is_before(counted_since) && last.is_none_or(is_before)
+}
+
 pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
+    if args.fleet {
+        of_fleet(args).await
+    } else {
+        of_agent(args).await
+    }
+}
+
+async fn of_fleet(args: HitsArgs) -> Result<Exit, Failure> {
+    let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    let (mut rows, now) = hits_of_fleet::read(&api).await?;
+    let is_known = |id: &str| rows.iter().any(|row| row.id == id);
+    let exit = report_missing(
+        &args.id,
+        is_known,
+        "no live instance reports this directive",
+    );
+    rows.retain(|row| args.id.is_empty() || args.id.contains(&row.id));
+    if let Some(time) = args.unmatched_for {
+        rows.retain(|row| is_unmatched(row.last_matched, row.counted_since, time, now));
+    }
+    if args.output.is_json() {
+        print_json(&json!(rows))?;
+    } else {
+        print_table(
+            &hits_of_fleet::HEADER,
+            rows.iter().map(|row| row.cells(now)),
+        )?;
+    }
+    Ok(exit)
+}
+
+fn print_table(
+    header: &[&str; 6],
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+) -> Result<(), Failure> {
+    if rows.len() == 0 {
+        return print("no directives");
+    }
+    print(&fitted(header, rows, terminal_width()))
+}
+
+async fn of_agent(args: HitsArgs) -> Result<Exit, Failure> {
     let agent = AgentClient::with_token_file(
         &args.agent,
         args.agent_token_file.as_ref(),
-        args.ca_certificate.as_ref(),
+        args.connection.ca_certificate(),
         args.timeout.request_timeout(),
     )?;
     let response: Response = agent.json("/v1/hits", None).await?.ok_or_else(|| {
@@ -115,18 +182,16 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
     })?;
     let now = SystemClock.now();
     let mut rows = named(response, &args.id)?;
-    let exit = report_missing(&args.id, &rows);
+    let is_known = |id: &str| rows.iter().any(|(row, _)| row.id == id);
+    let exit = report_missing(&args.id, is_known, "the agent reports no such directive");
     if let Some(time) = args.unmatched_for {
         rows.retain(|(row, _)| row.is_unmatched_for(time, now));
     }
     if args.output.is_json() {
         let values: Vec<&Value> = rows.iter().map(|(_, value)| value).collect();
         print_json(&json!(values))?;
-    } else if rows.is_empty() {
-        print("no directives")?;
     } else {
-        let cells = rows.iter().map(|(row, _)| row.cells(now));
-        print(&fitted(&HEADER, cells, terminal_width()))?;
+        print_table(&HEADER, rows.iter().map(|(row, _)| row.cells(now)))?;
     }
     Ok(exit)
 }
@@ -144,14 +209,12 @@ fn named(response: Response, ids: &[String]) -> Result<Vec<(Row, Value)>, Failur
     Ok(rows)
 }
 
-/// Reports an error for each id for which the agent has no counts.
-fn report_missing(ids: &[String], rows: &[(Row, Value)]) -> Exit {
+/// Reports an error for each id whose counts are not known.
+fn report_missing(ids: &[String], is_known: impl Fn(&str) -> bool, problem: &str) -> Exit {
     let mut exit = Exit::Success;
-    for id in ids {
-        if !rows.iter().any(|(row, _)| row.id == *id) {
-            note(&format!("error: the agent reports no such directive: {id}"));
-            exit = Exit::NotFound;
-        }
+    for id in ids.iter().filter(|id| !is_known(id)) {
+        note(&format!("error: {problem}: {id}"));
+        exit = Exit::NotFound;
     }
     exit
 }
@@ -163,11 +226,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directive_is_unmatched_if_it_is_published_and_counted_for_long_enough() {
+    fn a_directive_is_unmatched_if_it_is_active_and_counted_for_long_enough() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let row = |published, last: Option<i64>, since| Row {
+        let row = |active, last: Option<i64>, since| Row {
             id: "d".to_owned(),
-            published,
+            published: active,
+            active,
             matched: u64::from(last.is_some()),
             sampled: 0,
             last_matched: last.map(at),

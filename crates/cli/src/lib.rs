@@ -48,6 +48,7 @@ pub mod fuzzing;
 mod get;
 mod history;
 mod hits;
+mod hits_of_fleet;
 mod init;
 mod input;
 mod instant;

@@ -160,12 +160,7 @@ async fn a_rejected_document_is_reported_with_its_reason() {
         text.contains(&format!("strict rejects bad: {reason}")),
         "{text}"
     );
-    let metrics = reqwest::get(agent.url("/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = agent.metrics().await;
     assert!(
         !metrics.contains("directives_fleet_reports_total{result=\"success\"} 0"),
         "{metrics}"

@@ -41,6 +41,7 @@ mod false_agent;
 #[cfg(unix)]
 mod fleet;
 mod fleet_chain;
+mod fleet_hits;
 mod golden;
 #[cfg(unix)]
 mod history;

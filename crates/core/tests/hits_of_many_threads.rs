@@ -42,7 +42,7 @@ fn threads_and_directives_without_counters_of_their_own_are_counted() {
             }
         });
     }
-    let hits = counters.hits(false);
+    let hits = counters.hits(false, Timestamp::UNIX_EPOCH);
     assert_eq!(hits.directives.len(), DIRECTIVES);
     for directive in &hits.directives {
         assert_eq!(directive.matched, THREADS, "{}", directive.id);
@@ -60,7 +60,7 @@ fn threads_and_directives_without_counters_of_their_own_are_counted() {
                 });
             }
         });
-        let hits = counters.hits(false).directives;
+        let hits = counters.hits(false, Timestamp::UNIX_EPOCH).directives;
         let matched = hits.iter().find(|hits| hits.id == *id).unwrap().matched;
         assert_eq!(matched, THREADS + 2 * TIMES, "{id}");
     }

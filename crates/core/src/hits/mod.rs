@@ -47,6 +47,9 @@ pub struct DirectiveHits {
     /// published set if the directive was revoked or deleted, or if the whole set is hidden or was
     /// emptied.
     pub published: bool,
+    /// Whether the directive is published, has started and has not expired, so that it can match
+    /// requests now.
+    pub active: bool,
     /// The number of requests that matched the targets of the directive while the directive was
     /// active. A directive with a sample rate of zero applies to no request, so its matches are not
     /// counted.

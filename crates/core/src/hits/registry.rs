@@ -71,10 +71,10 @@ impl HitCounters {
     }
 
     /// Returns the counts of each directive. `is_hidden` states whether the set that was attached
-    /// last is hidden from requests.
+    /// last is hidden from requests. `now` decides which directives are active.
     #[must_use]
-    pub fn hits(&self, is_hidden: bool) -> Hits {
-        self.lock().hits(is_hidden)
+    pub fn hits(&self, is_hidden: bool, now: Timestamp) -> Hits {
+        self.lock().hits(is_hidden, now)
     }
 
     /// Returns the sums of the counts over all directives.
@@ -237,12 +237,13 @@ impl Registry {
         }
     }
 
-    fn hits(&self, is_hidden: bool) -> Hits {
-        let row = |id: &str, slot: u32, published| {
+    fn hits(&self, is_hidden: bool, now: Timestamp) -> Hits {
+        let row = |id: &str, slot: u32, published, active| {
             let total = self.total_of(slot);
             DirectiveHits {
                 id: id.to_owned(),
                 published,
+                active,
                 matched: total.matched,
                 sampled: total.sampled,
                 last_matched: total
@@ -254,8 +255,11 @@ impl Registry {
         let slots = self.current_hits.slots.iter();
         let current = self.current.iter().zip(slots);
         let mut directives: Vec<DirectiveHits> = current
-            .map(|(directive, slot)| row(directive.id, *slot, !is_hidden))
-            .chain(self.departed.iter().map(|(id, slot)| row(id, *slot, false)))
+            .map(|(directive, slot)| {
+                let active = !is_hidden && directive.is_active(now);
+                row(directive.id, *slot, !is_hidden, active)
+            })
+            .chain((self.departed.iter()).map(|(id, slot)| row(id, *slot, false, false)))
             .collect();
         directives.sort_by(|one, other| one.id.cmp(&other.id));
         directives.dedup_by(|one, other| one.id == other.id);

@@ -40,7 +40,7 @@ fn request(set: &DirectiveSet, tenant: &str, times: usize) {
 
 /// Returns the matched and the sampled requests of a directive.
 fn counts(counters: &HitCounters, id: &str) -> (u64, u64) {
-    let hits = counters.hits(false);
+    let hits = counters.hits(false, START);
     let found = hits.directives.iter().find(|hits| hits.id == id);
     found.map_or((0, 0), |hits| (hits.matched, hits.sampled))
 }
@@ -115,6 +115,11 @@ fn a_directive_that_is_not_active_is_not_counted() {
     for (seconds, expected) in [(9, 0), (10, 1), (999, 2), (1000, 2)] {
         let _ = set.evaluate(&of_tenant("acme"), after(seconds), "r");
         assert_eq!(totals(&counters).0, expected, "after {seconds} s");
+        let is_active = (10..1000).contains(&seconds);
+        for (is_hidden, expected) in [(false, is_active), (true, false)] {
+            let hits = counters.hits(is_hidden, after(seconds));
+            assert_eq!(hits.directives[0].active, expected, "after {seconds} s");
+        }
     }
     // A store with `clear_after` calls `withdraw_at`, so that no directive applies once the last
     // read is too old.
@@ -131,7 +136,7 @@ fn the_last_match_is_the_latest_one_of_all_threads() {
     let counters = HitCounters::default();
     let set = counters.attach(&set_of(&["acme", "other"]), after(1));
     let last = |id: &str| {
-        let hits = counters.hits(false);
+        let hits = counters.hits(false, START);
         let found = hits.directives.into_iter().find(|hits| hits.id == id);
         found.unwrap()
     };

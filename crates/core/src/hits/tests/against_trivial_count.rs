@@ -38,7 +38,7 @@ fn count_by_reading(
 
 /// Asserts that all counts and their sums are as expected.
 fn assert_same(counters: &HitCounters, expected: &Counts) {
-    let hits = counters.hits(false);
+    let hits = counters.hits(false, START);
     let counted: Counts = (hits.directives.iter())
         .filter(|hits| hits.matched > 0)
         .map(|hits| {

@@ -5,7 +5,7 @@ use super::super::registry::MAX_DEPARTED;
 use super::*;
 
 fn published(counters: &HitCounters) -> Vec<(String, bool, u64)> {
-    let hits = counters.hits(false).directives.into_iter();
+    let hits = counters.hits(false, START).directives.into_iter();
     hits.map(|hits| (hits.id, hits.published, hits.matched))
         .collect()
 }
@@ -34,7 +34,7 @@ fn a_directive_that_left_the_set_keeps_its_counts_and_continues_when_it_returns(
     let third = counters.attach(&set_of(&["a", "b", "c"]), after(20));
     request(&third, "a", 1000);
     assert_eq!(published(&counters), expected(1011, 122, true));
-    let since: Vec<_> = (counters.hits(false).directives.into_iter())
+    let since: Vec<_> = (counters.hits(false, START).directives.into_iter())
         .map(|hits| hits.counted_since)
         .collect();
     assert_eq!(since, [START, START, START, after(10)]);
@@ -45,7 +45,7 @@ fn a_hidden_set_is_not_published_and_keeps_its_counts() {
     let counters = HitCounters::default();
     let set = counters.attach(&set_of(&["a"]), START);
     request(&set, "a", 1);
-    let hits = counters.hits(true);
+    let hits = counters.hits(true, START);
     assert!(!hits.directives[0].published);
     assert_eq!(hits.matched, 1);
     // Attaching the current set a second time changes nothing.
@@ -65,7 +65,7 @@ fn two_directives_with_the_same_id_share_their_counts() {
     request(&next, "b", 1);
     assert_eq!(counts(&counters, "b"), (3, 3));
     let _ = counters.attach(&set_of(&[]), START);
-    assert_eq!(counters.hits(false).directives.len(), 2);
+    assert_eq!(counters.hits(false, START).directives.len(), 2);
     assert_eq!(counts(&counters, "b"), (3, 3));
 }
 
@@ -79,7 +79,7 @@ fn churn(counters: &HitCounters, name: &str, sets: usize) {
         for id in &ids {
             request(&set, id, 1);
         }
-        let hits = counters.hits(false);
+        let hits = counters.hits(false, START);
         assert!(hits.directives.len() <= MAX_DEPARTED + 100);
         let published = hits.directives.iter().filter(|hits| hits.published);
         assert!(
@@ -98,7 +98,7 @@ fn the_counts_of_departed_directives_are_bounded_and_their_totals_stay() {
     assert!(in_memory <= MAX_DEPARTED + 300, "{in_memory}");
     churn(&counters, "second", 50);
     assert_eq!(counters.slots_in_memory(), in_memory);
-    let hits = counters.hits(false);
+    let hits = counters.hits(false, START);
     assert_eq!((hits.matched, hits.sampled), (10_000, 10_000));
     assert_eq!(hits.directives.len() as u64 + hits.forgotten, 10_000);
     // More than [`MAX_DEPARTED`] directives leave the set at once.
@@ -110,7 +110,7 @@ fn the_counts_of_departed_directives_are_bounded_and_their_totals_stay() {
     }
     drop(set);
     let _ = counters.attach(&set_of(&["last"]), START);
-    let hits = counters.hits(false);
+    let hits = counters.hits(false, START);
     assert_eq!(hits.directives.len(), MAX_DEPARTED + 1);
     assert_eq!(hits.matched, 13_000);
 }
@@ -124,7 +124,7 @@ fn counters_are_not_reused_while_a_request_uses_them() {
     // match is counted in the old slot.
     request(&held, "held", 50);
     assert_eq!(counts(&counters, "held"), (0, 0));
-    let others = counters.hits(false).directives;
+    let others = counters.hits(false, START).directives;
     assert!(others.iter().all(|hits| hits.matched == 1), "{others:?}");
     churn(&counters, "second", 20);
     assert_eq!(totals(&counters), (4050, 4050));

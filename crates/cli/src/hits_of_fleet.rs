@@ -1,0 +1,117 @@
+//! `directives hits --fleet`: adds up the counts in the reports of all live instances. A directive
+//! with a wrong target is visible at once, because no instance has matched it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use opensearch_directives::admin::DirectivesApi;
+use opensearch_directives::fleet::{Fleet, InstanceReport};
+use serde::Serialize;
+
+use super::duration::{length, relative};
+use super::exit::Failure;
+use super::report_wording::count;
+use super::stdio::note;
+
+pub(super) const HEADER: [&str; 6] = [
+    "ID",
+    "INSTANCES",
+    "MATCHED",
+    "SAMPLED",
+    "LAST MATCH",
+    "COUNTED SINCE",
+];
+
+/// The counts of one active directive in all live instances.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) id: String,
+    /// The number of live instances that reported counts of the directive.
+    instances: usize,
+    matched: u64,
+    sampled: u64,
+    pub(super) last_matched: Option<Timestamp>,
+    /// The time from which on the first of these instances counts.
+    pub(super) counted_since: Timestamp,
+}
+
+impl Row {
+    pub(super) fn cells(&self, now: Timestamp) -> Vec<String> {
+        let last = match self.last_matched {
+            Some(at) => relative(at, now),
+            None => format!("none in {}", length(now.duration_since(self.counted_since))),
+        };
+        vec![
+            self.id.clone(),
+            self.instances.to_string(),
+            self.matched.to_string(),
+            self.sampled.to_string(),
+            last,
+            relative(self.counted_since, now),
+        ]
+    }
+}
+
+/// Reads all reports. Returns the counts of the active directives, ordered by id, and the current
+/// time of the cluster.
+pub(super) async fn read(api: &DirectivesApi) -> Result<(Vec<Row>, Timestamp), Failure> {
+    let fleet = api.fleet().await?;
+    let live = fleet.reports.iter();
+    let live: Vec<_> = live
+        .filter(|report| fleet.state(report).is_live())
+        .collect();
+    note(&origin(&live, &fleet));
+    let omitted: u64 = live.iter().filter_map(|report| report.hits_omitted).sum();
+    if omitted > 0 {
+        note(&format!(
+            "the reports omit {}; an agent shows all of its directives (--agent)",
+            count(omitted, "count")
+        ));
+    }
+    Ok((added_up(&live), fleet.now))
+}
+
+/// Says which instances the counts come from, and how old the oldest of their reports is.
+fn origin(live: &[&InstanceReport], fleet: &Fleet) -> String {
+    let is_counting = |report: &&&InstanceReport| report.hits_omitted.is_some();
+    let counting: Vec<_> = live.iter().filter(is_counting).collect();
+    let mut text = format!("counts of {}", count(counting.len(), "live instance"));
+    if let Some(oldest) = counting.iter().map(|report| report.reported_at).min() {
+        text += &format!(", reported within the last {}", age(oldest, fleet.now));
+    }
+    let others = live.len() - counting.len();
+    if others > 0 {
+        let verb = if others == 1 { "does" } else { "do" };
+        text += &format!("; {} {verb} not count", count(others, "live instance"));
+    }
+    let unknown = fleet.omitted + fleet.unreadable.len() as u64;
+    if unknown > 0 {
+        text += &format!("; {} not read", count(unknown, "report"));
+    }
+    text
+}
+
+/// Formats how old a report is. The clocks of the cluster and of an instance may differ slightly.
+fn age(reported_at: Timestamp, now: Timestamp) -> String {
+    length(now.max(reported_at).duration_since(reported_at))
+}
+
+fn added_up(live: &[&InstanceReport]) -> Vec<Row> {
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+    for hits in live.iter().flat_map(|report| &report.hits) {
+        let row = rows.entry(&hits.id).or_insert_with(|| Row {
+            id: hits.id.clone(),
+            instances: 0,
+            matched: 0,
+            sampled: 0,
+            last_matched: None,
+            counted_since: hits.counted_since,
+        });
+        row.instances += 1;
+        row.matched = row.matched.saturating_add(hits.matched);
+        row.sampled = row.sampled.saturating_add(hits.count);
+        row.last_matched = row.last_matched.max(hits.last_matched);
+        row.counted_since = row.counted_since.min(hits.counted_since);
+    }
+    rows.into_values().collect()
+}

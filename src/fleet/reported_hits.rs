@@ -1,0 +1,69 @@
+//! Selects the counts of matches that one report contains.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+use opensearch_directives_core::{DirectiveHits, Hits};
+use serde::{Deserialize, Serialize};
+
+/// The maximum number of directives with a match that a report lists, and the maximum number of
+/// directives without one.
+const MAX_HITS: usize = 50;
+/// The maximum number of directives that a report lists.
+pub(super) const MAX_LISTED: usize = 2 * MAX_HITS;
+
+/// The counts of one directive in a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportedHits {
+    /// The id of the directive.
+    pub id: String,
+    /// The number of requests to which the directive applied in this instance since its start.
+    pub count: u64,
+    /// The number of requests that matched the directive in this instance since its start. A
+    /// directive that samples requests applies only to some of them.
+    pub matched: u64,
+    /// The time of the last match, by the instance's clock; absent if no request has matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_matched: Option<Timestamp>,
+    /// The time from which on the instance counts the matches of the directive.
+    pub counted_since: Timestamp,
+}
+
+/// The counts that a report lists, and the number of active directives that it omits.
+pub(super) struct ListedHits {
+    pub(super) hits: Vec<ReportedHits>,
+    pub(super) omitted: u64,
+}
+
+impl ListedHits {
+    /// Selects the active directives that applied to the most requests, and active directives that
+    /// no request has matched.
+    pub(super) fn of(hits: Hits) -> Self {
+        let active = hits.directives.into_iter().filter(|hits| hits.active);
+        let (mut listed, mut unmatched): (Vec<_>, Vec<_>) = active
+            .map(ReportedHits::from)
+            .partition(|hits| hits.matched > 0);
+        listed.sort_by_key(|hits| Reverse((hits.count, hits.matched)));
+        let active = listed.len() + unmatched.len();
+        listed.truncate(MAX_HITS);
+        unmatched.truncate(MAX_HITS);
+        listed.append(&mut unmatched);
+        Self {
+            omitted: (active - listed.len()) as u64,
+            hits: listed,
+        }
+    }
+}
+
+impl From<DirectiveHits> for ReportedHits {
+    fn from(hits: DirectiveHits) -> Self {
+        Self {
+            id: hits.id,
+            count: hits.sampled,
+            matched: hits.matched,
+            last_matched: hits.last_matched,
+            counted_since: hits.counted_since,
+        }
+    }
+}
