@@ -78,3 +78,5 @@ pub use evaluator::Evaluator;
 pub use extractor::{Extracted, Extractor};
 pub use layer::{DirectivesLayer, DirectivesService, ResponseFuture};
 pub use rest_extractor::RestExtractor;
+/// The crates whose traits the layer and its service implement, in the implemented versions.
+pub use {tower_layer, tower_service};
