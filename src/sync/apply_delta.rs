@@ -66,7 +66,8 @@ impl ChangeSet {
                 return false;
             };
             if replica.seq_no(id) != Some(change.seq_no) {
-                return rejection.is_incomplete();
+                // The role may also hide the signatures.
+                return rejection.is_incomplete() || rejection.lacks_signatures();
             }
             // A rejection because of `max_ttl` does not count, because the clock may have been set
             // back.

@@ -15,7 +15,7 @@ use crate::support::command::{Ran, directives};
 
 /// Runs `list` with only the given flags. The environment contains the password only if the flags
 /// contain a user name.
-fn list(index: &str, flags: &[&str]) -> Ran {
+pub(crate) fn list(index: &str, flags: &[&str]) -> Ran {
     let mut command = directives();
     command
         .args(["list", "--url", &node().url(), "--directives-index", index])
@@ -44,7 +44,7 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
 }
 
 /// Writes a file with a certificate and its key, for `--client-certificate`.
-fn pem(folder: &Path, name: &str) -> String {
+pub(crate) fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
     let file = folder.join(format!("{name}-both.pem"));

@@ -1,10 +1,12 @@
-//! Tests a role that hides or masks signatures from an agent that requires them: no directive applies, and
-//! the error names the restriction.
+//! Tests a role that hides or masks signatures from an agent that requires them: no directive is lost or
+//! gained, and the error names the restriction.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::secured_cluster::{agent_with, apply, error_of, installed_index, role_for, user_with};
+use crate::secured_cluster::{
+    agent_with, apply, error_of, installed_index, put_role, role_for, user_with,
+};
 use crate::support::agent::Agent;
 use crate::support::command::directives;
 
@@ -51,6 +53,32 @@ impl Signed {
         };
         role["index_permissions"][0][key] = json!([field]);
         role
+    }
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn hidden_or_masked_signatures_fail_the_polls_of_a_running_agent() {
+    for (prefix, key) in [("signed-fls", "fls"), ("signed-masked", "masked_fields")] {
+        let signed = Signed::new(prefix).await;
+        let user = user_with(&role_for("reader", &signed.index)).await;
+        let agent = signed.agent(&user);
+        agent
+            .status_when("it is published", |status| status["directives"] == 1)
+            .await;
+        put_role(&user, &signed.restricted(key)).await;
+        // Without a change in the index, no poll would read before the next full read.
+        signed.apply("second");
+        let status = agent
+            .status_when("a poll says why it fails", |status| {
+                error_of(status).contains("field-level security or field masking")
+            })
+            .await;
+        assert_eq!(status["directives"], 1, "{key}: {status:#}");
+        put_role(&user, &role_for("reader", &signed.index)).await;
+        agent
+            .status_when("it recovers", |status| status["directives"] == 2)
+            .await;
     }
 }
 

@@ -17,7 +17,9 @@
 )]
 mod support;
 
+mod append_only_history;
 mod authentication;
+mod client_certificates;
 mod doctor;
 mod hidden_documents_and_fields;
 mod hidden_signatures;
