@@ -105,7 +105,7 @@ def check_variables(args):
         if not file.is_file():
             continue
         verb = "record" if file.stem.endswith("record") else "agent"
-        known = set(re.findall(r"env: (DIRECTIVES_\w+)", run(args.directives, verb, "--help")))
+        known = set(re.findall(r"env:\s+(DIRECTIVES_\w+)", run(args.directives, verb, "--help")))
         used = set(re.findall(r"\b(DIRECTIVES_[A-Z_]+)\b", file.read_text()))
         assert used <= known, f"{file}: unknown variables: {sorted(used - known)}"
         count += len(used)

@@ -104,7 +104,7 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
     let at = format!("{url}/{index}/_doc/c?refresh=true");
     assert_eq!(http::send("DELETE", &at, None).await.0, 200);
     put(&url, &index, "d", "Shape").await;
-    let _recorder = Agent::recorder(&url, &index);
+    let recorder = Agent::recorder(&url, &index);
     let expected = [0, 1, 2, 3, 5, 7].map(Some);
     eventually(
         "the present documents are recorded",
@@ -114,6 +114,9 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
         |numbers| numbers.iter().filter(|one| one.is_some()).eq(&expected),
     )
     .await;
+    // The last records show that a version of `b` was replaced while no recorder ran.
+    let unseen = "directives_history_operations_total{result=\"unseen\"} 1";
+    metric(&recorder, unseen).await;
     // `history verify` must report the replaced version of `b` and the deletion of `c`.
     let verified = run(
         &url,
