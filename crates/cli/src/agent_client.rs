@@ -141,7 +141,7 @@ impl AgentClient {
             (status, json) => {
                 let problem = json.as_ref().and_then(|json| json["detail"].as_str());
                 let status = format!("it responded with {status}; is it a `directives agent`?");
-                let problem = problem.map(printable).unwrap_or(status);
+                let problem = problem.map_or(status, printable);
                 Err(refused(Exit::Other, &problem))
             }
         }

@@ -75,20 +75,23 @@ pub(super) async fn read(api: &DirectivesApi) -> Result<(Vec<Row>, Timestamp), F
 fn origin(live: &[&InstanceReport], fleet: &Fleet) -> String {
     let is_counting = |report: &&&InstanceReport| report.hits_omitted.is_some();
     let counting: Vec<_> = live.iter().filter(is_counting).collect();
-    let mut text = format!("counts of {}", count(counting.len(), "live instance"));
-    if let Some(oldest) = counting.iter().map(|report| report.reported_at).min() {
-        text += &format!(", reported within the last {}", age(oldest, fleet.now));
-    }
-    let others = live.len() - counting.len();
-    if others > 0 {
-        let verb = if others == 1 { "does" } else { "do" };
-        text += &format!("; {} {verb} not count", count(others, "live instance"));
+    let oldest = counting.iter().map(|report| report.reported_at).min();
+    let reported = oldest.map_or_else(String::new, |oldest| {
+        format!(", reported within the last {}", age(oldest, fleet.now))
+    });
+    let counting = count(counting.len(), "live instance");
+    let mut parts = vec![format!("counts of {counting}{reported}")];
+    let others = live.iter().filter(|report| report.hits_omitted.is_none());
+    match others.count() {
+        0 => {}
+        1 => parts.push("1 live instance does not count".to_owned()),
+        others => parts.push(format!("{others} live instances do not count")),
     }
     let unknown = fleet.omitted + fleet.unreadable.len() as u64;
     if unknown > 0 {
-        text += &format!("; {} not read", count(unknown, "report"));
+        parts.push(format!("{} not read", count(unknown, "report")));
     }
-    text
+    parts.join("; ")
 }
 
 /// Formats how old a report is. The clocks of the cluster and of an instance may differ slightly.
