@@ -208,8 +208,8 @@ async fn waiting_without_the_index_of_the_fleet_writes_nothing() {
 async fn every_report_is_read_and_an_unreadable_one_counts_as_not_converged() {
     let (url, index) = (shared_url(), unique_index("fleet-pages"));
     run(&url, &index, &["init", "--fleet"]).ok();
-    let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs")).await;
-    let uuid = &stats["indices"][&index]["uuid"];
+    let (_, found) = http::get(&format!("{url}/{index}/_stats/docs")).await;
+    let uuid = &found["indices"][&index]["uuid"];
     let now = SystemClock.now().to_string();
     // The reports do not fit into one page.
     let bulk: String = (0..450)

@@ -219,7 +219,7 @@ async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_k
                 .await
                 .map(|response| response.status())
         },
-        |status| status.as_ref().is_ok_and(|status| status.is_success()),
+        |status| status.as_ref().is_ok_and(reqwest::StatusCode::is_success),
     )
     .await
     .unwrap();

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 
 use super::command::directives;
-use super::{eventually::eventually, http};
+use super::eventually::{blocking_until, eventually};
+use super::http;
 
 /// An agent process, which is killed when this value is dropped.
 #[derive(Debug)]
@@ -157,9 +158,9 @@ impl Agent {
             let status = std::fs::read_to_string(task.path().join("status"));
             status.is_ok_and(|status| !status.contains("\nState:\tT"))
         };
-        while std::fs::read_dir(&tasks).unwrap().flatten().any(is_running) {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+        blocking_until("every thread has stopped", || {
+            !std::fs::read_dir(&tasks).unwrap().flatten().any(is_running)
+        });
     }
 
     /// Waits until the process ends.
