@@ -36,17 +36,13 @@ pub enum Safeguard {
     /// Makes a full read after a version that cannot be a later version of the known index, even if
     /// a later poll observes the former primary again.
     Overtaken,
-    /// Accepts a version or a view that no authority confirms only if the observation persists.
-    Persistence,
-    /// Consults the cluster manager about a version before a read.
-    ConfirmNode,
     /// Lets the primary confirm that the replica has converged.
     ConfirmConvergence,
 }
 
 impl Safeguard {
     /// Every safeguard, each once.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 14] = [
         Self::Fingerprint,
         Self::Regressions,
         Self::OneNode,
@@ -60,8 +56,6 @@ impl Safeguard {
         Self::ReconcileTerm,
         Self::ReconcileView,
         Self::Overtaken,
-        Self::Persistence,
-        Self::ConfirmNode,
         Self::ConfirmConvergence,
     ];
 }

@@ -51,6 +51,9 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
+        if std::env::args().any(|arg| arg == "reconciles") {
+            return reconciles::measure(&cluster).await;
+        }
         // The memory is measured first, because a store that starts later would reuse memory that
         // other measurements have freed.
         memory(&cluster).await;

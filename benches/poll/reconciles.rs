@@ -7,7 +7,7 @@ use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStor
 use test_support::measure::cluster::Cluster;
 use test_support::measure::percentiles;
 
-use super::{idle, settle};
+use super::{idle, settle, start};
 
 const DIRECTIVES: usize = 100_000;
 const SINGLE_DELETIONS: usize = 21;
@@ -15,6 +15,7 @@ const SCATTERED: usize = 1_000;
 const SCATTERED_ROUNDS: usize = 5;
 const PERIODIC: usize = 21;
 const FULL_READS: usize = 5;
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The cost of one poll.
 struct Poll {
@@ -88,6 +89,28 @@ pub(crate) async fn measure(cluster: &Cluster) {
     }
     row("any, by a full read", full);
     println!();
+    drop(store);
+    println!(
+        "From an acknowledged deletion to `load()` at an interval of {INTERVAL:?}: {}.\n",
+        percentiles(&mut to_load(cluster, &mut left).await)
+    );
+}
+
+/// Deletes single documents, each at a random instant between two polls. Returns, for each deletion,
+/// the time until the store returned the set without the document.
+async fn to_load(cluster: &Cluster, left: &mut Vec<usize>) -> Vec<Duration> {
+    let store = start(cluster, INTERVAL).await;
+    let mut times = Vec::new();
+    for _ in 0..SINGLE_DELETIONS {
+        tokio::time::sleep(INTERVAL * 4 + INTERVAL.mul_f64(fastrand::f64())).await;
+        cluster.delete(&left.split_off(left.len() - 1)).await;
+        let began = Instant::now();
+        while store.load().len() != left.len() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        times.push(began.elapsed());
+    }
+    times
 }
 
 /// Deletes documents, and measures the poll that notices the deletions.

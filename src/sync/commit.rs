@@ -29,10 +29,11 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // If the trusted keys have changed, a difference between the sets is not a correction,
-        // because the new keys may explain the difference.
+        // If there was a write during the poll, or if the trusted keys have changed, a difference
+        // between the sets is not a correction, because the write or the new keys may explain the
+        // difference.
         let corrects = same
-            .filter(|_| !self.is_trust_outdated())
+            .filter(|_| after == checkpoints && !self.is_trust_outdated())
             .is_some_and(|known| {
                 known.convergence == Convergence::Converged
                     && known.replica.digest() != view.replica.digest()

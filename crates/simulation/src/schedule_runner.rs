@@ -21,7 +21,7 @@ use opensearch_directives::internal::{Safeguard, Safeguards, Tuning};
 /// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
 /// The time after which a reconcile is due in any case. It exceeds the interval between reconciles.
-const RECONCILE: Duration = Duration::from_hours(2);
+const RECONCILE: Duration = Duration::from_hours(30);
 
 /// When one thread has found this many failed schedules, no further schedule starts.
 const FAILURES_AT_MOST: usize = 20;
@@ -42,11 +42,17 @@ pub(crate) struct Plan {
 pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
+    pub(crate) refreshers: u64,
+    /// The number of refreshers that published everything although no periodic reconcile happened.
+    pub(crate) in_time: u64,
     /// The number of refreshers that needed a minute longer to publish everything, because of a
     /// known limitation.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
+    /// The number of differences that only a periodic reconcile found, because of a known
+    /// limitation.
+    pub(crate) corrections: u64,
     /// The number of polls of each kind.
     pub(crate) delta_reads: u64,
     pub(crate) reconciles: u64,
@@ -127,6 +133,7 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     wire.world().calm();
     for (n, refresher) in refreshers.iter_mut().enumerate() {
         catches_up(wire, refresher, n, ran).await?;
+        ran.refreshers += 1;
         let reads = refresher.counters().reads;
         ran.delta_reads += reads.delta_reads;
         ran.reconciles += reads.reconciles;
@@ -149,6 +156,7 @@ async fn catches_up(
     counted(wire, refresher, n, ran).await?;
     wire.world().settle();
     if settles(wire, refresher, n, ran).await? {
+        ran.in_time += u64::from(!wire.world().refreshers.reconcile_often());
         return Ok(());
     }
     if wire.world().hides_a_document() {
@@ -213,9 +221,12 @@ async fn counted(
 ) -> Result<(), Broken> {
     ran.polls += 1;
     let before = std::ptr::from_ref(watched.published());
+    let corrections = watched.counters().reads.corrections;
     let checked = poll(wire, watched, n).await;
     ran.published += u64::from(!std::ptr::eq(before, watched.published()));
-    checked
+    checked?;
+    ran.corrections += watched.counters().reads.corrections - corrections;
+    Ok(())
 }
 
 /// Polls once and checks every promise.
@@ -304,8 +315,11 @@ impl std::ops::Add for Ran {
         Self {
             polls: self.polls + other.polls,
             published: self.published + other.published,
+            refreshers: self.refreshers + other.refreshers,
             delayed: self.delayed + other.delayed,
+            in_time: self.in_time + other.in_time,
             hidden: self.hidden + other.hidden,
+            corrections: self.corrections + other.corrections,
             delta_reads: self.delta_reads + other.delta_reads,
             reconciles: self.reconciles + other.reconciles,
             full_reads: self.full_reads + other.full_reads,

@@ -177,6 +177,22 @@ impl Shard {
         true
     }
 
+    /// Returns a write that the primary has applied and that the copy which would be promoted lacks.
+    pub(crate) fn only_on_the_primary(&self) -> Option<Arc<Operation>> {
+        let replica = self
+            .copies
+            .iter()
+            .enumerate()
+            .find(|(copy, of)| *copy != self.primary && of.in_sync);
+        let (_, replica) = replica?;
+        let mut lacking = replica.pending.iter();
+        let lacking = lacking.find(|operation| {
+            let pending = &self.primary().pending;
+            !pending.iter().any(|other| Arc::ptr_eq(other, operation))
+        });
+        lacking.cloned()
+    }
+
     /// Promotes the first in-sync replica. Operations that the new primary has not applied are
     /// lost. The next `_seq_no` follows the highest one that the new primary has applied.
     pub(crate) fn promote(&mut self) {

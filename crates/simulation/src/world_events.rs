@@ -42,11 +42,8 @@ impl World {
             95 => self.bind_wrongly(),
             96 => self.move_back(),
             97 => self.weather.change(&mut self.rng),
-            _ => {
-                if self.shape.cut_off {
-                    self.write_alone();
-                }
-            }
+            _ if self.shape.cut_off => self.write_alone(),
+            _ => self.fail_over_with_a_loss(),
         }
     }
 
@@ -239,6 +236,31 @@ impl World {
         }
         self.cluster.change(|_| {});
         self.note(|| "another copy is the primary".to_owned());
+    }
+
+    /// Fails over to a copy that lacks the latest writes, and lets it assign their numbers again.
+    /// Half of the time, the former primary is the primary again at once.
+    fn fail_over_with_a_loss(&mut self) {
+        let Some(index) = self.writable() else { return };
+        if (0..self.cluster.nodes.len()).any(|node| !self.cluster.is_well(node)) {
+            return;
+        }
+        let shard = self.rng.usize(..self.cluster.indices[index].shards.len());
+        let Some(lost) = self.cluster.indices[index].shards[shard].only_on_the_primary() else {
+            return;
+        };
+        let id = lost.id;
+        let document = self.document(id);
+        let returns = self.rng.bool();
+        let shard = &mut self.cluster.indices[index].shards[shard];
+        shard.promote();
+        shard.write(id, document);
+        shard.deliver_all(|copy| copy.in_sync);
+        if returns {
+            shard.promote();
+        }
+        self.cluster.change(|_| {});
+        self.note(|| format!("a failover loses a write of {id} (and back: {returns})"));
     }
 
     fn write_alone(&mut self) {

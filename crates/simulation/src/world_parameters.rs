@@ -103,8 +103,12 @@ impl Default for RefresherSettings {
 }
 
 impl RefresherSettings {
+    /// No schedule takes this long, so its refreshers never reconcile periodically.
+    const LONGER_THAN_ANY_SCHEDULE: Duration = Duration::from_hours(24);
+
     /// Lets the refreshers of one world in four reconcile so often that writes and faults happen
-    /// around their periodic reconciles.
+    /// around their periodic reconciles. The other refreshers never reconcile periodically, so that
+    /// a change which they miss stays missing.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
@@ -115,9 +119,14 @@ impl RefresherSettings {
             reconcile_interval: if rng.u8(..4) == 0 {
                 often
             } else {
-                Config::DEFAULT_RECONCILE_INTERVAL
+                Self::LONGER_THAN_ANY_SCHEDULE
             },
         }
+    }
+
+    /// Whether periodic reconciles happen during a schedule.
+    pub(crate) fn reconcile_often(&self) -> bool {
+        self.reconcile_interval < Self::LONGER_THAN_ANY_SCHEDULE
     }
 }
 

@@ -2,7 +2,7 @@
 //! safeguard, and a refresher from which the network hides the data that a safeguard needs.
 
 use super::random_schedules::plan;
-use crate::schedule_runner::{Plan, run_alone};
+use crate::schedule_runner::{Plan, run_alone, run_many};
 use crate::simulated_transport::Lie;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::Safeguard;
@@ -12,7 +12,8 @@ use opensearch_directives::internal::Safeguard;
 const SCHEDULES: u64 = 3_000;
 
 /// Runs schedules that broke a promise in the past when only this safeguard was left out, and
-/// checks that they still do.
+/// checks that they still do. The seeds are those of the default run, which begins at 1, so a seed is
+/// also the number of schedules that it takes to detect the missing safeguard.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);
@@ -20,6 +21,7 @@ fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
         let failure = run_alone(seed, &plan).err();
         let failure = failure.unwrap_or_else(|| panic!("{left_out:?} does not show in {seed}"));
         assert_eq!(failure.broken.promise, promise, "{failure}");
+        println!("{left_out:?}: {promise} in schedule {seed}");
     }
 }
 
@@ -39,6 +41,34 @@ fn must_break(promises: &[&str], left_out: Option<Safeguard>, lie: Option<Lie>) 
         broken.promise, broken.how
     );
     assert!(promises.contains(&broken.promise), "{broken:?}");
+}
+
+/// Finds the first schedule that detects each missing safeguard, for the tables of this file.
+#[test]
+#[ignore = "a search that takes minutes"]
+fn how_many_schedules_each_missing_safeguard_takes() {
+    let at_most = std::env::var("SIMULATION_SCHEDULES").map_or(100_000, |n| n.parse().unwrap());
+    let only = std::env::var("SIMULATION_WITHOUT").ok();
+    for left_out in Safeguard::ALL {
+        if only
+            .as_ref()
+            .is_some_and(|only| !only.split(',').any(|one| one == format!("{left_out:?}")))
+        {
+            continue;
+        }
+        let mut plan = plan();
+        plan.left_out = Some(left_out);
+        let (mut from, mut found) = (1, Vec::new());
+        while found.is_empty() && from <= at_most {
+            (_, found) = run_many(from, 1_000, &plan);
+            from += 1_000;
+        }
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| (one.seed, one.broken.promise))
+            .collect();
+        println!("{left_out:?}: {found:?}");
+    }
 }
 
 #[test]
@@ -75,6 +105,17 @@ fn a_refresher_that_mixes_pages_of_several_views_is_detected() {
 #[test]
 fn a_refresher_that_does_not_wait_for_convergence_is_detected() {
     must_break(&["P13"], Some(Safeguard::Convergence), None);
+}
+
+#[test]
+fn a_refresher_that_does_not_let_the_primary_confirm_its_convergence_is_detected() {
+    must_break(&["P13"], Some(Safeguard::ConfirmConvergence), None);
+}
+
+#[test]
+fn a_refresher_that_forgets_that_another_primary_took_over_is_detected() {
+    let promises = ["P1, P2, P6", "P3", "P13"];
+    must_break(&promises, Some(Safeguard::Overtaken), None);
 }
 
 #[test]
