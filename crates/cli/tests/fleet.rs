@@ -115,11 +115,11 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     )
     .ok();
 
-    let status = status_when(&url, &index, "the killed agent is silent", |status| {
-        state_of(status, "second") == "silent"
+    // On a busy machine, the first agent may count as silent for a while, too.
+    status_when(&url, &index, "only the killed agent is silent", |status| {
+        state_of(status, "second") == "silent" && state_of(status, "first") == "synced"
     })
     .await;
-    assert_eq!(state_of(&status, "first"), "synced");
     let waited = run(&url, &index, &["wait", "--converged", "-o", "json"])
         .ok()
         .json();

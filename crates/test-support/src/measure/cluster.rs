@@ -55,6 +55,11 @@ impl Cluster {
         self.send("POST", &format!("{INDEX}/_refresh"), None).await;
     }
 
+    /// Deletes an index or a data stream, if it exists.
+    pub async fn delete_index(&self, path: &str) {
+        self.send("DELETE", path, None).await;
+    }
+
     /// Writes one directive, and returns when the directive is visible to searches.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");

@@ -1,0 +1,111 @@
+//! Starts many instances in one process, and stops or kills them.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use opensearch_directives::admin::{Client, Installer};
+use opensearch_directives::fleet::{InstanceKind, Reporter};
+use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
+use test_support::measure::cluster::{Cluster, INDEX};
+use tokio::task::JoinHandle;
+
+/// Installs the index of the fleet and both histories, all empty.
+pub async fn install(cluster: &Cluster) {
+    for path in [
+        format!("{INDEX}-fleet"),
+        format!("_data_stream/{INDEX}-history"),
+        format!("_data_stream/{INDEX}-fleet-history"),
+    ] {
+        cluster.delete_index(&path).await;
+    }
+    let installer = Installer::new(Client::new(&cluster.config()).expect("a client"));
+    installer.install_history(None).await.expect("a history");
+    installer.install_fleet(None).await.expect("a fleet");
+}
+
+/// Many instances.
+pub struct Instances(Vec<Instance>);
+
+struct Instance {
+    name: String,
+    store: OpenSearchDirectiveStore,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Instances {
+    /// Starts instances, the first of which record the history. With a heartbeat, all of them report.
+    pub fn start(
+        cluster: &Cluster,
+        number: usize,
+        recorders: usize,
+        interval: Duration,
+        heartbeat: Option<Duration>,
+    ) -> Self {
+        let start = |number: usize| {
+            let name = format!("proxy-{number:03}");
+            let config = Config::new(cluster.config())
+                .with_interval(interval)
+                .with_poll_timeout(Duration::from_mins(2))
+                .with_record_history(number < recorders)
+                .with_instance(&name);
+            let (store, refresher) = OpenSearchDirectiveStore::build(config).expect("a store");
+            let mut tasks = vec![tokio::spawn(refresher.run())];
+            if let Some(heartbeat) = heartbeat {
+                let reporter = Reporter::new(&store, &cluster.config()).expect("a reporter");
+                let reporter = reporter
+                    .with_kind(InstanceKind::Agent)
+                    .with_interval(heartbeat);
+                tasks.push(tokio::spawn(reporter.run()));
+            }
+            Instance { name, store, tasks }
+        };
+        Self((0..number).map(start).collect())
+    }
+
+    /// Waits until each instance has read the index.
+    pub async fn until_ready(&self) {
+        let ready = self
+            .0
+            .iter()
+            .map(|one| one.store.ready(Duration::from_mins(10)));
+        for result in join_all(ready).await {
+            result.expect("a set");
+        }
+    }
+
+    /// Returns the instant at which the last instance has published the next change after this call.
+    pub fn until_changed(&self) -> impl Future<Output = Instant> + use<> {
+        let subscriptions: Vec<Subscription> =
+            self.0.iter().map(|one| one.store.subscribe()).collect();
+        let changed = subscriptions.into_iter().map(async |mut subscription| {
+            subscription.changed().await.expect("a change");
+        });
+        let changed = join_all(changed);
+        async move {
+            changed.await;
+            Instant::now()
+        }
+    }
+
+    /// Ends the tasks of some instances, so that these instances report nothing any more. Returns
+    /// their names.
+    pub fn kill(&mut self, number: usize) -> Vec<String> {
+        let killed = self.0.iter().rev().take(number);
+        let killed = killed.map(|instance| {
+            instance.tasks.iter().for_each(JoinHandle::abort);
+            instance.name.clone()
+        });
+        killed.collect()
+    }
+
+    /// Stops all instances.
+    pub async fn stop(self) {
+        for instance in &self.0 {
+            instance.tasks.iter().for_each(JoinHandle::abort);
+        }
+        for task in self.0.into_iter().flat_map(|one| one.tasks) {
+            // An aborted task returns an error.
+            let _ = task.await;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Measures on a real cluster how soon `directives wait --converged` returns after a change, and what
+//! the reports of many instances cost the node. `scripts/bench-fleet` starts the cluster, runs this
+//! program and writes its tables into `BENCHMARKS.md`.
+//!
+//! The program reads the address of the cluster from `OPENSEARCH_URL`. All instances are stores in
+//! this process, each with its own connections.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![allow(unreachable_pub, reason = "a binary")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "there is nothing to measure on a cluster that does not answer"
+)]
+
+mod instances;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use instances::{Instances, install};
+use serde_json::Value;
+use test_support::measure::cluster::{Cluster, INDEX};
+use test_support::measure::{median, millis};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The number of instances, and how many of them record the history.
+const WAITED_FOR: usize = 200;
+const RECORDERS: usize = 3;
+/// The number of instances that are killed.
+const KILLED: usize = 3;
+const WRITES: usize = 11;
+/// The number of instances whose reports the node takes.
+const REPORTING: usize = 500;
+/// The heartbeat in the measurement of the cost. The default is a minute.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The poll interval in the measurement of the cost: the default of an agent.
+const INTERVAL: Duration = Duration::from_secs(5);
+const WINDOW: Duration = Duration::from_secs(30);
+
+#[tokio::main]
+async fn main() {
+    // Cargo passes `--test` when it only checks that the benchmark runs.
+    if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    let cluster = Cluster::from_environment();
+    waiting(&cluster).await;
+    cost(&cluster).await;
+}
+
+/// Runs `directives wait --converged`, and returns its report.
+async fn wait(cluster: &Cluster, timeout: &str) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_directives"));
+    command
+        .args(["wait", "--converged", "--timeout", timeout, "-o", "json"])
+        .args(["--request-timeout", "60s"])
+        .args(["--url", cluster.url().as_str(), "--directives-index", INDEX]);
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    let output = output.expect("no panic").expect("the command");
+    let problem = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{problem}"))
+}
+
+/// Returns the names of the instances in one list of the report.
+fn names(report: &Value, list: &str) -> Vec<String> {
+    let instances = report[list].as_array().into_iter().flatten();
+    let names = instances.filter_map(|one| one["instance"].as_str());
+    names.map(str::to_owned).collect()
+}
+
+async fn waiting(cluster: &Cluster) {
+    cluster.fill(100).await;
+    install(cluster).await;
+    let mut instances = Instances::start(cluster, WAITED_FOR, RECORDERS, SECOND, Some(SECOND * 60));
+    instances.until_ready().await;
+    let ready = wait(cluster, "5m").await;
+    assert_eq!(ready["applied"], WAITED_FOR, "{ready:#}");
+    println!("### {WAITED_FOR} instances, {RECORDERS} of which record the history\n");
+    println!(
+        "Each instance polls each second. The times run from the acknowledged write, which waits \
+         until it can be searched, until the last instance applies it, and until `directives wait \
+         --converged`, which reads the reports twice a second, returns; the median and the highest \
+         of {WRITES} writes.\n"
+    );
+    let (mut applied, mut returned) = (Vec::new(), Vec::new());
+    for write in 0..WRITES {
+        let changed = instances.until_changed();
+        cluster.write(&format!("w-{write}"), "acme").await;
+        let begin = Instant::now();
+        let (report, last) = tokio::join!(wait(cluster, "60s"), changed);
+        assert_eq!(report["applied"], WAITED_FOR, "{report:#}");
+        applied.push(last.saturating_duration_since(begin));
+        returned.push(begin.elapsed());
+    }
+    println!("| | median | highest |\n|:---|---:|---:|");
+    for (what, mut times) in [
+        ("the last instance applies the operation", applied),
+        ("`wait --converged` returns", returned),
+    ] {
+        let (median, highest) = (median(&mut times), times[times.len() - 1]);
+        println!(
+            "| {what} | {:.0} ms | {:.0} ms |",
+            millis(median),
+            millis(highest)
+        );
+    }
+    let mut killed = instances.kill(KILLED);
+    cluster.write("w-killed", "acme").await;
+    let report = wait(cluster, "60s").await;
+    let mut named = names(&report, "missing");
+    named.sort();
+    killed.sort();
+    assert_eq!(named, killed, "{report:#}");
+    println!(
+        "\nAfter {KILLED} instances were killed, the command named exactly these when its time was \
+         over: {} of {} live instances applied the operation.\n",
+        report["applied"], report["live"]
+    );
+    instances.stop().await;
+}
+
+/// The processor time that the node uses in a window.
+async fn server_time(cluster: &Cluster, window: impl Future<Output = ()>) -> Duration {
+    let before = cluster.cpu_time().await;
+    window.await;
+    cluster.cpu_time().await.saturating_sub(before)
+}
+
+async fn cost(cluster: &Cluster) {
+    println!("### {REPORTING} instances that report to one node\n");
+    println!(
+        "Each instance polls every {INTERVAL:?}. CPU time is that of the node, in windows of \
+         {WINDOW:?}; a window with a change contains one write that every instance applies. With \
+         reports, each instance writes one every {HEARTBEAT:?} (less a jitter of up to 20 %) and after \
+         the change, and the history of the fleet records the change. With the default heartbeat of \
+         a minute, heartbeats cost a sixth of the difference.\n"
+    );
+    println!("| | CPU a second, no change | CPU, one change |\n|:---|---:|---:|");
+    for (what, heartbeat) in [("without reports", None), ("with reports", Some(HEARTBEAT))] {
+        cluster.fill(100).await;
+        install(cluster).await;
+        let instances = Instances::start(cluster, REPORTING, 0, INTERVAL, heartbeat);
+        instances.until_ready().await;
+        // The first reports, and the node's compilation of the code that takes them.
+        tokio::time::sleep(WINDOW).await;
+        let quiet = server_time(cluster, tokio::time::sleep(WINDOW)).await;
+        let changed = server_time(cluster, async {
+            let end = tokio::time::sleep(WINDOW);
+            cluster.write("w", "acme").await;
+            end.await;
+        });
+        let changed = changed.await.saturating_sub(quiet);
+        println!(
+            "| {what} | {:.0} ms | {:.0} ms |",
+            millis(quiet) / WINDOW.as_secs_f64(),
+            millis(changed)
+        );
+        instances.stop().await;
+    }
+    println!();
+}
