@@ -8,12 +8,28 @@ import json
 
 # The prefix of all ids. `directives init --dashboards` replaces it by the name of the index.
 PREFIX = "directives."
-# The index pattern without a time field: the selected time has no effect on its panels.
+# The index patterns of the directives, without a time field and with the time of the last change.
+# The selected time has no effect on the panels of a pattern without a time field.
 NOW = PREFIX + "now"
-# The index pattern whose time field is the time of the last change.
 CHANGES = PREFIX + "changes"
+# The index patterns of the history, whose time field is the time of the operation, and of the
+# fleet, without a time field.
+HISTORY = PREFIX + "history"
+FLEET = PREFIX + "fleet"
 
-_SOURCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
+_SOURCE = "kibanaSavedObjectMeta.searchSourceJSON"
+_INDEX = _SOURCE + ".index"
+_FILTER_INDEX = _SOURCE + ".filter[0].meta.index"
+_KINDS = {
+    "keyword": "string",
+    "text": "string",
+    "short": "number",
+    "long": "number",
+    "unsigned_long": "number",
+    "double": "number",
+    "date": "date",
+    "boolean": "boolean",
+}
 
 
 def _object(kind, version, name, attributes, references):
@@ -26,52 +42,64 @@ def _object(kind, version, name, attributes, references):
     }
 
 
-def _source(query, pattern):
+def _source(query, pattern, script=None):
+    """The search of a panel: a query in Lucene's syntax, and a script that also must be true."""
     source = {"query": {"query": query, "language": "lucene"}, "filter": []}
     if pattern:
-        source |= {"version": True, "highlightAll": False, "indexRefName": _SOURCE}
+        source |= {"version": True, "highlightAll": False, "indexRefName": _INDEX}
+    if script:
+        condition = {"script": {"script": {"source": script, "lang": "painless"}}}
+        meta = {
+            "alias": None,
+            "negate": False,
+            "disabled": False,
+            "type": "custom",
+            "key": "query",
+            "value": json.dumps(condition),
+            "indexRefName": _FILTER_INDEX,
+        }
+        source["filter"].append(
+            {"meta": meta, "query": condition, "$state": {"store": "appState"}}
+        )
     return {"searchSourceJSON": json.dumps(source)}
 
 
-def _reference(name, kind, identifier):
+def reference(name, kind, identifier):
     return {"name": name, "type": kind, "id": identifier}
 
 
-def _pattern_reference(pattern):
-    return [_reference(_SOURCE, "index-pattern", pattern)] if pattern else []
+def _pattern_references(pattern, script=None):
+    names = [_INDEX] if pattern else []
+    names += [_FILTER_INDEX] if script else []
+    return [reference(name, "index-pattern", pattern) for name in names]
 
 
-def _field(name, kind, es_type):
-    stored = es_type not in ("text", "_id")
+def _field(name, es_type):
     return {
         "name": name,
-        "type": kind,
+        "type": _KINDS.get(es_type, "string"),
         "esTypes": [es_type],
         "count": 0,
         "scripted": False,
         "searchable": True,
         "aggregatable": es_type != "text",
-        "readFromDocValues": stored,
+        "readFromDocValues": es_type not in ("text", "_id"),
     }
 
 
-def _mapped_fields(properties):
-    kinds = {
-        "keyword": "string",
-        "text": "string",
-        "short": "number",
-        "date": "date",
-        "boolean": "boolean",
-    }
-    yield _field("_id", "string", "_id")
+def _mapped_fields(properties, prefix=""):
     for name, mapping in properties.items():
-        yield _field(name, kinds[mapping["type"]], mapping["type"])
+        if "properties" in mapping:
+            yield from _mapped_fields(mapping["properties"], f"{prefix}{name}.")
+            continue
+        yield _field(prefix + name, mapping["type"])
         for subfield, of in mapping.get("fields", {}).items():
-            field = _field(f"{name}.{subfield}", kinds[of["type"]], of["type"])
-            yield field | {"subType": {"multi": {"parent": name}}}
+            field = _field(f"{prefix}{name}.{subfield}", of["type"])
+            yield field | {"subType": {"multi": {"parent": prefix + name}}}
 
 
-def _scripted_field(name, kind, script):
+def scripted_field(name, kind, script, aggregatable=True):
+    """A column that a script computes. A script that reads the source cannot be aggregated."""
     return {
         "name": name,
         "type": kind,
@@ -79,16 +107,15 @@ def _scripted_field(name, kind, script):
         "scripted": True,
         "script": script,
         "lang": "painless",
-        "searchable": True,
-        "aggregatable": True,
+        "searchable": aggregatable,
+        "aggregatable": aggregatable,
         "readFromDocValues": False,
     }
 
 
 def index_pattern(identifier, index, time_field, properties, scripted, formats):
     """An index pattern with the complete list of fields, so that no viewer has to write it back."""
-    fields = list(_mapped_fields(properties))
-    fields += [_scripted_field(*field) for field in scripted]
+    fields = [_field("_id", "_id"), *_mapped_fields(properties), *scripted]
     attributes = {
         "title": index,
         "fields": json.dumps(fields),
@@ -109,10 +136,12 @@ def search(name, title, columns, sort, query, pattern=NOW):
         "version": 1,
         "kibanaSavedObjectMeta": _source(query, pattern),
     }
-    return _object("search", "7.9.3", name, attributes, _pattern_reference(pattern))
+    return _object("search", "7.9.3", name, attributes, _pattern_references(pattern))
 
 
-def visualization(name, title, kind, params, aggregations=(), query="", pattern=NOW, references=()):
+def visualization(
+    name, title, kind, params, aggregations=(), query="", pattern=NOW, script=None, references=()
+):
     state = {"title": title, "type": kind, "params": params, "aggs": list(aggregations)}
     attributes = {
         "title": title,
@@ -120,164 +149,13 @@ def visualization(name, title, kind, params, aggregations=(), query="", pattern=
         "version": 1,
         "uiStateJSON": "{}",
         "visState": json.dumps(state),
-        "kibanaSavedObjectMeta": _source(query, pattern),
+        "kibanaSavedObjectMeta": _source(query, pattern, script),
     }
-    return _object(
-        "visualization", "7.10.0", name, attributes, _pattern_reference(pattern) + list(references)
-    )
+    references = _pattern_references(pattern, script) + list(references)
+    return _object("visualization", "7.10.0", name, attributes, references)
 
 
-def aggregation(number, kind, schema, **params):
-    return {"id": str(number), "enabled": True, "type": kind, "schema": schema, "params": params}
-
-
-def number_panel(name, label, query, is_risk):
-    """A number with a label of at most eleven letters. The number of a risk is red from one on."""
-    metric = {
-        "percentageMode": False,
-        "useRanges": False,
-        "colorSchema": "Green to Red",
-        "metricColorMode": "Labels" if is_risk else "None",
-        "colorsRange": [{"from": 0, "to": 1}, {"from": 1, "to": 1_000_000}],
-        "labels": {"show": True},
-        "invertColors": False,
-        "style": {
-            "bgFill": "#000",
-            "bgColor": False,
-            "labelColor": is_risk,
-            "subText": "",
-            "fontSize": 26,
-        },
-    }
-    params = {"addTooltip": True, "addLegend": False, "type": "metric", "metric": metric}
-    count = aggregation(1, "count", "metric", customLabel=label)
-    return visualization(name, label, "metric", params, [count], query)
-
-
-def markdown(name, title, text):
-    params = {"fontSize": 11, "openLinksInNewTab": True, "markdown": text}
-    return visualization(name, title, "markdown", params, pattern=None)
-
-
-def controls(name, title, fields):
-    """A list of values for each field. A selection filters every panel of the dashboard."""
-
-    def control(number, field, label):
-        options = {
-            "type": "terms",
-            "multiselect": True,
-            "dynamicOptions": True,
-            "size": 50,
-            "order": "desc",
-        }
-        return {
-            "id": str(number),
-            "fieldName": field,
-            "parent": "",
-            "label": label,
-            "type": "list",
-            "options": options,
-            "indexPatternRefName": f"control_{number}_index_pattern",
-        }
-
-    params = {
-        "controls": [control(number, *field) for number, field in enumerate(fields)],
-        "updateFiltersOnChange": True,
-        "useTimeFilter": False,
-        "pinFilters": False,
-    }
-    references = [
-        _reference(f"control_{number}_index_pattern", "index-pattern", NOW)
-        for number in range(len(fields))
-    ]
-    return visualization(
-        name, title, "input_control_vis", params, pattern=None, references=references
-    )
-
-
-def stacked_bars(name, title, unit, aggregations, pattern):
-    axis = {"show": True, "style": {}, "labels": {"show": True, "filter": True, "truncate": 100}}
-    category = {
-        **axis,
-        "id": "CategoryAxis-1",
-        "type": "category",
-        "position": "bottom",
-        "scale": {"type": "linear"},
-        "title": {},
-    }
-    values = {
-        **axis,
-        "id": "ValueAxis-1",
-        "name": "LeftAxis-1",
-        "type": "value",
-        "position": "left",
-        "scale": {"type": "linear", "mode": "normal"},
-        "title": {"text": unit},
-    }
-    series = {
-        "show": True,
-        "type": "histogram",
-        "mode": "stacked",
-        "data": {"label": unit, "id": "1"},
-        "valueAxis": "ValueAxis-1",
-        "drawLinesBetweenPoints": True,
-        "lineWidth": 2,
-        "showCircles": True,
-    }
-    params = {
-        "type": "histogram",
-        "grid": {"categoryLines": False},
-        "categoryAxes": [category],
-        "valueAxes": [values],
-        "seriesParams": [series],
-        "addTooltip": True,
-        "addLegend": True,
-        "legendPosition": "right",
-        "times": [],
-        "addTimeMarker": False,
-        "labels": {"show": False},
-        "thresholdLine": {
-            "show": False,
-            "value": 10,
-            "width": 1,
-            "style": "full",
-            "color": "#E7664C",
-        },
-    }
-    return visualization(name, title, "histogram", params, aggregations, pattern=pattern)
-
-
-def heat_map(name, title, aggregations, query):
-    axis = {
-        "show": False,
-        "id": "ValueAxis-1",
-        "type": "value",
-        "scale": {"type": "linear", "defaultYExtents": False},
-        "labels": {"show": True, "rotate": 0, "overwriteColor": False, "color": "black"},
-    }
-    params = {
-        "type": "heatmap",
-        "addTooltip": True,
-        "addLegend": False,
-        "enableHover": False,
-        "legendPosition": "right",
-        "times": [],
-        "colorsNumber": 4,
-        "colorSchema": "Yellow to Red",
-        "setColorRange": False,
-        "colorsRange": [],
-        "invertColors": False,
-        "percentageMode": False,
-        "valueAxes": [axis],
-    }
-    return visualization(name, title, "heatmap", params, aggregations, query)
-
-
-def vega(name, title, specification):
-    return visualization(name, title, "vega", {"spec": json.dumps(specification)}, pattern=None)
-
-
-def dashboard(title, description, rows):
+def dashboard(name, title, description, rows):
     """A dashboard of rows, each with a height and with panels, in a grid of 48 columns.
 
     A panel is (object, width, whether its title is shown).
@@ -302,7 +180,7 @@ def dashboard(title, description, rows):
                     "panelRefName": f"panel_{number}",
                 }
             )
-            references.append(_reference(f"panel_{number}", content["type"], content["id"]))
+            references.append(reference(f"panel_{number}", content["type"], content["id"]))
             left += width
         assert left == 48, f"a row has {left} columns"
         top += height
@@ -319,4 +197,4 @@ def dashboard(title, description, rows):
         "panelsJSON": json.dumps(panels),
         "kibanaSavedObjectMeta": _source("", None),
     }
-    return _object("dashboard", "7.9.3", "dashboard", attributes, references)
+    return _object("dashboard", "7.9.3", name, attributes, references)

@@ -6,6 +6,8 @@ use super::files;
 
 /// The name of the index in the file of saved objects, with which each id in the file begins.
 const INDEX_IN_FILE: &str = "directives";
+/// The beginning of a link from one dashboard to another, before the id.
+const LINK: &str = "#/view/";
 
 /// Returns the saved objects for an index, as NDJSON. The ids of the objects begin with the name of
 /// the index, so the dashboard of one index does not replace the dashboard of another index.
@@ -16,7 +18,7 @@ pub(super) fn saved_objects(index: &str) -> String {
     })
 }
 
-/// Returns the id of the dashboard for an index.
+/// Returns the id of the dashboard that shows the present of an index.
 pub(super) fn dashboard_id(index: &str) -> String {
     format!("{index}.dashboard")
 }
@@ -35,16 +37,23 @@ fn adapt(line: &str, index: &str) -> String {
     let kind = object["type"].as_str().unwrap_or_default().to_owned();
     let attributes = &mut object["attributes"];
     match kind.as_str() {
-        "index-pattern" => attributes["title"] = index.into(),
+        "index-pattern" => rename(&mut attributes["title"], index),
         "dashboard" => {
             let title = attributes["title"].as_str().unwrap_or_default();
             attributes["title"] = format!("{title}: {index}").into();
         }
         "visualization" => within_text(&mut attributes["visState"], |state| {
-            if state["type"] == "vega" {
-                within_text(&mut state["params"]["spec"], |specification| {
-                    specification["data"]["url"]["index"] = index.into();
+            let is_vega = state["type"] == "vega";
+            let params = &mut state["params"];
+            if is_vega {
+                within_text(&mut params["spec"], |specification| {
+                    rename_searched_indices(specification, index);
                 });
+            } else if let Some(text) = params["markdown"].as_str() {
+                let link_to = |name: &str| format!("{LINK}{name}.");
+                params["markdown"] = text
+                    .replace(&link_to(INDEX_IN_FILE), &link_to(index))
+                    .into();
             }
         }),
         _ => {}
@@ -52,11 +61,35 @@ fn adapt(line: &str, index: &str) -> String {
     object.to_string()
 }
 
-/// Replaces the first part of an id with the name of the index.
-fn rename(id: &mut Value, index: &str) {
-    let name = id.as_str().and_then(|id| id.strip_prefix(INDEX_IN_FILE));
-    if let Some(name) = name {
-        *id = format!("{index}{name}").into();
+/// Renames the index of each search in a Vega specification.
+fn rename_searched_indices(value: &mut Value, index: &str) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(url) = fields.get_mut("url") {
+                rename(&mut url["index"], index);
+            }
+            for (name, value) in fields {
+                if name != "url" {
+                    rename_searched_indices(value, index);
+                }
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                rename_searched_indices(value, index);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Replaces the first part of an id, or of the name of an index, with the name of the index.
+fn rename(name: &mut Value, index: &str) {
+    let rest = name
+        .as_str()
+        .and_then(|name| name.strip_prefix(INDEX_IN_FILE));
+    if let Some(rest) = rest {
+        *name = format!("{index}{rest}").into();
     }
 }
 
@@ -81,11 +114,18 @@ mod tests {
         let objects = saved_objects("other");
         for left in [
             "\"directives.",
-            "\"directives\\\\\\\"",
-            "\"title\":\"directives\"",
+            "\"index\\\\\\\": \\\\\\\"directives",
+            "\"title\":\"directives",
+            "#/view/directives.",
         ] {
             assert!(files::DASHBOARDS_NDJSON.contains(left), "{left}");
             assert!(!objects.contains(left), "{left}");
+        }
+        for searched in ["", "-history", "-fleet"] {
+            let index = format!("\"index\\\\\\\":\\\\\\\"other{searched}\\\\\\\"");
+            assert!(objects.contains(&index), "{index}");
+            let title = format!("\"title\":\"other{searched}\"");
+            assert!(objects.contains(&title), "{title}");
         }
         let id = format!("\"id\":\"{}\"", dashboard_id("other"));
         assert!(objects.contains(&id), "{id}");

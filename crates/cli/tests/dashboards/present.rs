@@ -1,11 +1,11 @@
-//! Tests the panels of the dashboard on a real node: the query of each panel returns the same rows
+//! Tests the dashboard of the present on a real node: the query of each panel returns the same rows
 //! and numbers as the command.
 
 use serde_json::{Value, json};
 
-use super::dashboard_objects::{object, parsed, saved_objects};
+use super::panels::{Panels, counted, counts_of};
 use crate::support::command::run;
-use crate::support::http::{self, bulk};
+use crate::support::http::bulk;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
@@ -64,9 +64,8 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates an index with the documents. Returns the URL of the node, the index, and the saved
-/// objects for the index.
-async fn seeded(name: &str) -> (String, String, Vec<Value>) {
+/// Creates an index with the documents, and returns the panels for this index.
+async fn seeded(name: &str) -> Panels {
     let url = shared_url();
     let index = installed_index(&url, name).await;
     let mut body = String::new();
@@ -80,40 +79,21 @@ async fn seeded(name: &str) -> (String, String, Vec<Value>) {
         body.push_str(&format!("{action}\n{document}\n"));
     }
     bulk(&url, body).await;
-    let objects = saved_objects(&url, &index);
-    (url, index, objects)
+    Panels::new(&url, &index)
 }
 
-/// Sends a search and returns the response.
-async fn search(url: &str, index: &str, body: &Value) -> Value {
-    let path = format!("{url}/{index}/_search");
-    let (status, response) = http::send("POST", &path, Some(body)).await;
-    assert_eq!(status, 200, "{body}: {response}");
-    response
-}
-
-fn ids(response: &Value) -> Vec<String> {
-    let hits = response["hits"]["hits"].as_array().unwrap();
+fn ids(hits: &[Value]) -> Vec<String> {
     hits.iter()
         .map(|hit| hit["_id"].as_str().unwrap().to_owned())
         .collect()
 }
 
-/// Returns the query with which a panel searches the index.
-fn query(objects: &[Value], index: &str, name: &str) -> Value {
-    let attributes = &object(objects, index, name)["attributes"];
-    let source = parsed(&attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]);
-    assert_eq!(source["query"]["language"], "lucene");
-    match source["query"]["query"].as_str().unwrap() {
-        "" => json!({"match_all": {}}),
-        text => json!({"query_string": {"query": text}}),
-    }
-}
-
 /// Returns the directives that the command lists and that meet a condition, in ascending order of a
 /// field.
-fn listed(url: &str, index: &str, order: &str, meets: impl Fn(&Value) -> bool) -> Vec<String> {
-    let all = run(url, index, &["list", "-o", "json"]).ok().json();
+fn listed(panels: &Panels, order: &str, meets: impl Fn(&Value) -> bool) -> Vec<String> {
+    let all = run(&panels.url, &panels.index, &["list", "-o", "json"])
+        .ok()
+        .json();
     let mut all: Vec<Value> = all.as_array().unwrap().clone();
     all.retain(|directive| meets(directive));
     all.sort_by_key(|directive| directive[order].as_str().unwrap_or_default().to_owned());
@@ -140,7 +120,7 @@ fn ends_within(directive: &Value, hours: i64) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rows_of_the_lists_are_those_of_the_command() {
-    let (url, index, objects) = seeded("rows").await;
+    let panels = seeded("rows").await;
     let scheduled = |directive: &Value| directive["state"] == "scheduled";
     let risk = |directive: &Value| {
         is_active(directive)
@@ -154,25 +134,24 @@ async fn the_rows_of_the_lists_are_those_of_the_command() {
             "active",
             "expires_at",
             false,
-            listed(&url, &index, "expires_at", is_active),
+            listed(&panels, "expires_at", is_active),
         ),
         (
             "risks",
             "expires_at",
             true,
-            listed(&url, &index, "expires_at", risk),
+            listed(&panels, "expires_at", risk),
         ),
         (
             "scheduled-list",
             "starts_at",
             false,
-            listed(&url, &index, "starts_at", scheduled),
+            listed(&panels, "starts_at", scheduled),
         ),
     ] {
-        let sort = &object(&objects, &index, panel)["attributes"]["sort"][0];
+        let sort = &panels.attributes(panel)["sort"][0];
         assert_eq!(sort[0], order, "{panel}");
-        let body = json!({"query": query(&objects, &index, panel), "sort": [{order: sort[1]}]});
-        let mut rows = ids(&search(&url, &index, &body).await);
+        let mut rows = ids(&panels.list(panel).await);
         assert_eq!(sort[1] == "desc", descending, "{panel}");
         if descending {
             rows.reverse();
@@ -184,14 +163,14 @@ async fn the_rows_of_the_lists_are_those_of_the_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_numbers_are_those_of_the_command() {
-    let (url, index, objects) = seeded("numbers").await;
+    let panels = seeded("numbers").await;
     let active_and = |meets: &dyn Fn(&Value) -> bool| {
-        listed(&url, &index, "id", |directive| {
+        listed(&panels, "id", |directive| {
             is_active(directive) && meets(directive)
         })
         .len()
     };
-    let state = |name: &str| listed(&url, &index, "id", |it| it["state"] == name).len();
+    let state = |name: &str| listed(&panels, "id", |it| it["state"] == name).len();
     for (panel, wanted) in [
         ("documents", documents().len()),
         ("active", active_and(&|_| true)),
@@ -217,30 +196,19 @@ async fn the_numbers_are_those_of_the_command() {
         ),
     ] {
         let panel = format!("number-{panel}");
-        let body = json!({"size": 0, "query": query(&objects, &index, &panel)});
-        let response = search(&url, &index, &body).await;
         assert!(wanted > 0, "{panel}");
-        assert_eq!(response["hits"]["total"]["value"], wanted, "{panel}");
+        assert_eq!(panels.number(&panel).await, wanted as u64, "{panel}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_scripted_columns_say_what_the_command_says() {
-    let (url, index, objects) = seeded("scripted").await;
-    let fields = parsed(&object(&objects, &index, "now")["attributes"]["fields"]);
-    let scripts: serde_json::Map<String, Value> = fields
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|field| field["scripted"] == true)
-        .map(|field| {
-            let script = json!({"script": {"source": field["script"], "lang": "painless"}});
-            (field["name"].as_str().unwrap().to_owned(), script)
-        })
-        .collect();
+    let panels = seeded("scripted").await;
+    let scripts = panels.script_fields("active");
     let body = json!({"size": 100, "script_fields": scripts, "_source": true});
-    let response = search(&url, &index, &body).await;
-    let all = run(&url, &index, &["list", "-o", "json"]).ok().json();
+    let response = panels.search("active", &body).await;
+    let all = run(&panels.url, &panels.index, &["list", "-o", "json"]);
+    let all = all.ok().json();
     for hit in response["hits"]["hits"].as_array().unwrap() {
         let directives = all.as_array().unwrap();
         let directive = directives.iter().find(|it| it["id"] == hit["_id"]).unwrap();
@@ -265,10 +233,10 @@ async fn the_scripted_columns_say_what_the_command_says() {
     // directive that matches every request.
     let mut hidden = stored(json!({"expires_at": in_hours(1), "tenant": "acme"}));
     hidden.as_object_mut().unwrap().remove("tenant");
-    let action = json!({"index": {"_index": index, "_id": "hidden", "pipeline": "_none"}});
-    bulk(&url, format!("{action}\n{hidden}\n")).await;
+    let action = json!({"index": {"_index": panels.index, "_id": "hidden", "pipeline": "_none"}});
+    bulk(&panels.url, format!("{action}\n{hidden}\n")).await;
     let body = json!({"query": {"ids": {"values": ["hidden"]}}, "script_fields": scripts});
-    let response = search(&url, &index, &body).await;
+    let response = panels.search("active", &body).await;
     assert_eq!(
         response["hits"]["hits"][0]["fields"]["matches"][0],
         "tenant=(hidden)"
@@ -277,10 +245,10 @@ async fn the_scripted_columns_say_what_the_command_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
-    let (url, index, objects) = seeded("timeline").await;
-    let state = parsed(&object(&objects, &index, "timeline")["attributes"]["visState"]);
-    let source = &parsed(&state["params"]["spec"])["data"]["url"];
-    assert_eq!(source["index"], *index);
+    let panels = seeded("timeline").await;
+    let specification = panels.specification("timeline");
+    let source = &specification["data"]["url"];
+    assert_eq!(source["index"], *panels.index);
     // The test replaces the placeholders in the body as OpenSearch Dashboards does.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
@@ -288,37 +256,15 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     clauses["must"][1]["range"]["expires_at"]["gte"] = json!(0);
     clauses["filter"] = json!([]);
     clauses["must_not"] = json!([]);
-    assert_eq!(
-        ids(&search(&url, &index, &body).await).len(),
-        documents().len()
-    );
+    let found = panels.search_index(&panels.index, &body).await;
+    let found = found["hits"]["hits"].as_array().unwrap();
+    assert_eq!(found.len(), documents().len());
 
-    let state = parsed(&object(&objects, &index, "changes-by-author")["attributes"]["visState"]);
-    let params = |kind: &str| {
-        let aggs = state["aggs"].as_array().unwrap();
-        aggs.iter().find(|agg| agg["type"] == kind).unwrap()["params"].clone()
-    };
-    let terms = params("terms");
-    let body = json!({"size": 0, "aggs": {"over_time": {
-        "date_histogram": {"field": params("date_histogram")["field"], "fixed_interval": "1d"},
-        "aggs": {"by": {"terms": {
-            "field": terms["field"], "size": terms["size"], "missing": terms["missingBucketLabel"],
-        }}},
-    }}});
-    let response = search(&url, &index, &body).await;
-    let mut authors: Vec<(String, u64)> = response["aggregations"]["over_time"]["buckets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|day| day["by"]["buckets"].as_array().unwrap())
-        .map(|by| {
-            (
-                by["key"].as_str().unwrap().to_owned(),
-                by["doc_count"].as_u64().unwrap(),
-            )
-        })
+    let rows = panels.rows("changes-by-author").await;
+    let authors: Vec<(String, u64)> = counts_of(&rows)
+        .into_iter()
+        .map(|(keys, count)| (keys[1].clone(), count))
         .collect();
-    authors.sort();
     let wanted = [
         ("ann", 3),
         ("bob", 1),
@@ -327,4 +273,16 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
         ("not named", 3),
     ];
     assert_eq!(authors, wanted.map(|(who, count)| (who.to_owned(), count)));
+
+    let all = run(&panels.url, &panels.index, &["list", "-o", "json"]);
+    let all = all.ok().json();
+    let active = all.as_array().unwrap().iter().filter(|one| is_active(one));
+    let wanted = counted(active.map(|one| {
+        let level = one["level"].as_str().unwrap().to_owned();
+        vec![
+            level,
+            one["tenant"].as_str().unwrap_or("every tenant").to_owned(),
+        ]
+    }));
+    assert_eq!(counts_of(&panels.rows("tenants-by-level").await), wanted);
 }
