@@ -179,7 +179,7 @@ def _tables():
 
 def _searches():
     state = ["instance", "presence", "reported", "applied", "directives", "condition"]
-    origin = ["last_success", "kind", "version", "host"]
+    origin = ["last_success", "kind", "version", "host", "via"]
     return [
         search(
             "fleet-list",

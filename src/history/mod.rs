@@ -7,6 +7,7 @@
 //! record is derived from the [`Operation`], so the stream contains one record of an operation even
 //! if several writers record it.
 
+mod audit_log;
 mod entry;
 pub(crate) mod fuzzing;
 mod kind;
@@ -18,6 +19,7 @@ mod recorder;
 mod stream;
 mod verification;
 
+pub use audit_log::AuditLog;
 pub(crate) use entry::{RecordedBy, Seen, record_of};
 pub use kind::{Before, Change, RecordKind, UnknownRecordKind, classify};
 pub use ledger::{Evidence, Gap, IndexLedger, Inherited, Neighbour, TermChange, VersionJump};

@@ -58,8 +58,29 @@ pub(super) enum Kind {
          user; try again, with a role without document-level security"
     )]
     Moving(String),
+    #[error("the audit log {0} cannot be read")]
+    AuditLog(String, #[source] AuditLogProblem),
     #[error(transparent)]
     Index(WriteError),
+}
+
+/// The reason why an audit log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::history) enum AuditLogProblem {
+    #[error("no index has this name; name the indices of the security plugin's audit log")]
+    Missing,
+    #[error("the response is not complete")]
+    Incomplete,
+    #[error("{0} events are in the period of the records, which is too many; name a shorter time")]
+    TooMany(u64),
+    #[error(transparent)]
+    Request(RequestError),
+}
+
+impl AuditLogProblem {
+    pub(in crate::history) fn of(self, indices: &str) -> HistoryError {
+        Kind::AuditLog(indices.to_owned(), self).into()
+    }
 }
 
 impl HistoryError {
@@ -81,7 +102,9 @@ impl HistoryError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match &*self.0 {
-            Kind::Request { source, .. } => source.is_unreachable(),
+            Kind::Request { source, .. } | Kind::AuditLog(_, AuditLogProblem::Request(source)) => {
+                source.is_unreachable()
+            }
             Kind::Index(error) => error.is_unreachable(),
             _ => false,
         }

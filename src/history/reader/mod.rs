@@ -13,6 +13,7 @@ use super::kind::RecordKind;
 use super::record::{Record, stream_name};
 use crate::http::Client;
 
+pub(super) use error::AuditLogProblem;
 pub use error::HistoryError;
 pub(super) use search::decode_record;
 pub use stream_state::{BackingIndex, StreamState};

@@ -4,16 +4,23 @@
 use opensearch_directives::fuzzing::EvaluatedHistory;
 
 use super::records::{HEADER, csv_lines, row};
+use super::witnessed::Witnessed;
 use super::{printed, verify, warning};
 use crate::directive_table::fitted;
 
 /// Returns each text that `directives history` would print.
 #[must_use]
 pub fn history_texts(history: &EvaluatedHistory) -> Vec<String> {
-    let rows = history.records.iter().map(row);
+    let records: Vec<Witnessed> = history
+        .records
+        .iter()
+        .cloned()
+        .map(Witnessed::unchecked)
+        .collect();
+    let rows = records.iter().map(row);
     let mut texts = vec![
         fitted(&HEADER, rows, Some(100)),
-        csv_lines(&history.records).unwrap_or_default(),
+        csv_lines(&records).unwrap_or_default(),
         printed(&verify::report(&history.verification)),
         verify::gaps_as_csv(&history.verification),
     ];

@@ -8,6 +8,7 @@ mod past_instances;
 mod past_instant;
 mod records;
 mod verify;
+mod witnessed;
 
 use clap::{Args, Command, Subcommand, ValueEnum};
 use opensearch_directives::EndpointKind;
@@ -70,6 +71,11 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "TIME", conflicts_with_all = ["by", "ticket", "since", "until", "kind"])]
     at: Option<PastInstant>,
 
+    /// The indices of the security plugin's audit log, which names the user whom the cluster
+    /// authenticated for each operation [default: security-auditlog-*, if the user may read it]
+    #[arg(long, value_name = "INDICES", conflicts_with = "at")]
+    audit_log: Option<String>,
+
     #[command(flatten)]
     request: RequestArgs,
 
@@ -87,7 +93,7 @@ impl HistoryArgs {
     /// Whether a flag selects operations or an instant.
     fn selects_operations(&self) -> bool {
         let times = [self.at, self.since, self.until];
-        let texts = [&self.by, &self.ticket, &self.tenant];
+        let texts = [&self.by, &self.ticket, &self.tenant, &self.audit_log];
         !self.id.is_empty()
             || !self.kind.is_empty()
             || times.iter().any(Option::is_some)
@@ -163,7 +169,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     filter.ticket = args.ticket;
     filter.kinds = args.kind;
     filter.tenant = args.tenant;
-    records::run(&history, &filter, args.output).await
+    records::run(&history, &filter, args.audit_log.as_deref(), args.output).await
 }
 
 /// Warns of records that cannot be decoded.

@@ -7,6 +7,7 @@ use opensearch_directives::history::{History, Record, RecordFilter, RecordKind};
 use serde_json::Value;
 
 use super::HistoryFormat;
+use super::witnessed::{self, Witnessed};
 use crate::csv;
 use crate::directive_table::{fitted, terminal_width};
 use crate::directive_text::summary;
@@ -35,7 +36,8 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "revoked_reason",
 ];
 
-/// The columns of the CSV format: first the fields of the record, then those of its document.
+/// The columns of the CSV format: first the fields of the record, then those of its document, then
+/// the comparison with the audit log.
 const RECORD_COLUMNS: [&str; 17] = [
     "@timestamp",
     "kind",
@@ -69,19 +71,19 @@ const DOCUMENT_COLUMNS: [&str; 12] = [
     "revoked",
     "owner",
 ];
+const COMPARISON_COLUMNS: [&str; 2] = ["witnessed", "contradictions"];
 
 pub(super) async fn run(
     history: &History,
     filter: &RecordFilter,
+    audit_log: Option<&str>,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
-    let found = history.records(filter).await?;
-    let records = found.records;
-    super::warn_of_unreadable(history.stream(), &found.unreadable);
+    let records = witnessed::read(history, filter, audit_log).await?;
     match format {
         HistoryFormat::Json => {
-            let all = serde_json::to_value(&records).map_err(Failure::other)?;
-            print_json(&all)?;
+            let all: Result<Vec<Value>, Failure> = records.iter().map(Witnessed::to_json).collect();
+            print_json(&Value::from(all?))?;
         }
         HistoryFormat::Csv => print(&csv_lines(&records)?)?,
         HistoryFormat::Table if records.is_empty() => print("no operations")?,
@@ -90,6 +92,7 @@ pub(super) async fn run(
             print(&fitted(&HEADER, rows, terminal_width()))?;
         }
     }
+    witnessed::summarize(&records);
     let mut exit = Exit::Success;
     // An id without a record is an error only if there is no other filter, because another filter
     // may hide the records of the directive.
@@ -97,7 +100,7 @@ pub(super) async fn run(
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
     for id in filter.directives.iter().filter(|_| only_ids) {
-        if !records.iter().any(|record| record.directive == *id) {
+        if !records.iter().any(|one| one.record.directive == *id) {
             note(&format!(
                 "error: {} has no record of {id}",
                 history.stream()
@@ -108,45 +111,44 @@ pub(super) async fn run(
     Ok(exit)
 }
 
-pub(super) fn csv_lines(records: &[Record]) -> Result<String, Failure> {
-    let columns = [&RECORD_COLUMNS[..], &DOCUMENT_COLUMNS[..]].concat();
-    let objects: Result<Vec<Value>, _> = records
-        .iter()
-        .map(|record| {
-            let mut fields = serde_json::to_value(record)?;
-            let document = record.document().unwrap_or(&Value::Null);
-            for name in DOCUMENT_COLUMNS {
-                fields[name] = document[name].clone();
-            }
-            Ok::<_, serde_json::Error>(fields)
-        })
-        .collect();
-    let objects = objects.map_err(Failure::other)?;
-    Ok(csv::lines(&columns, objects.into_iter()))
+pub(super) fn csv_lines(records: &[Witnessed]) -> Result<String, Failure> {
+    let columns = [
+        &RECORD_COLUMNS[..],
+        &DOCUMENT_COLUMNS[..],
+        &COMPARISON_COLUMNS[..],
+    ];
+    let objects = records.iter().map(|witnessed| {
+        let mut fields = witnessed.to_json()?;
+        let document = witnessed.record.document().unwrap_or(&Value::Null);
+        for name in DOCUMENT_COLUMNS {
+            fields[name] = document[name].clone();
+        }
+        fields["contradictions"] = witnessed.contradictions().join("; ").into();
+        Ok(fields)
+    });
+    let objects: Vec<Value> = objects.collect::<Result<_, Failure>>()?;
+    Ok(csv::lines(&columns.concat(), objects.into_iter()))
 }
 
-pub(super) fn row(record: &Record) -> Vec<String> {
+pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
+    let record = &witnessed.record;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![
         to_the_second(record.timestamp),
         record.kind.to_string(),
         record.directive.clone(),
-        author(record).unwrap_or_default(),
+        witnessed.author().unwrap_or_default(),
         what(record),
         text(&record.reason),
         text(&record.ticket),
     ]
 }
 
-/// Returns the author that the writer stated. If the cluster authenticated a user with another
+/// Returns the author that the writer stated. If the record names an authenticated user with another
 /// name, this name is added.
 pub(super) fn author(record: &Record) -> Option<String> {
-    match (&record.by, &record.authenticated_by) {
-        (Some(by), Some(user)) if by != user => Some(format!("{by} (authenticated as {user})")),
-        (Some(by), _) => Some(by.clone()),
-        (None, Some(user)) => Some(format!("(authenticated as {user})")),
-        (None, None) => None,
-    }
+    let user = record.authenticated_by.as_deref();
+    witnessed::author(record, user, !record.contradictions(None).is_empty())
 }
 
 /// Describes what the operation wrote: the whole directive if it is new, otherwise the changed

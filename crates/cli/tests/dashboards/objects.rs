@@ -115,7 +115,7 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
             aggregated += 1;
         }
     }
-    assert_eq!((columns, aggregated), (69, 35));
+    assert_eq!((columns, aggregated), (70, 35));
 }
 
 /// OpenSearch Dashboards finds the parent of an additional group by the keys of all parents, which it

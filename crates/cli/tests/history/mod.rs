@@ -1,6 +1,7 @@
 //! Tests the history of an index on a real node: which records the command and recording agents
 //! write, and what `directives history` reads from them.
 
+mod audit_log;
 mod eight_writers;
 mod installation;
 mod played_month;

@@ -18,6 +18,7 @@
 mod support;
 
 mod append_only_history;
+mod audit_log;
 mod authentication;
 mod client_certificates;
 mod doctor;

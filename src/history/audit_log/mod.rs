@@ -1,0 +1,100 @@
+//! Matches records of the history with the audit log of the security plugin, which names the user
+//! whom the cluster authenticated for each write.
+//!
+//! The audit log is a witness, not the record: the plugin writes it asynchronously and loses events
+//! when a node ends, and an event has no `_seq_no`. Therefore a record that no event matches is not
+//! suspicious. An event matches a record if it concerns the same document and `_version` and
+//! happened between the stated time of the operation and the time of the record.
+
+mod search;
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::kind::RecordKind;
+use super::record::Record;
+
+/// How far the clocks of the nodes and of whoever made the record may differ. The recorder permits
+/// the same difference.
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// The name that the ingest pipeline writes if the writer named no author, so nobody claims it.
+const NO_NAME: &str = "unknown";
+
+/// The events of an audit log about the documents of one index.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditLog {
+    events: HashMap<String, Vec<Event>>,
+}
+
+/// One write of a document, with the user whom the cluster authenticated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Event {
+    at: Timestamp,
+    version: u64,
+    is_deletion: bool,
+    user: String,
+}
+
+impl AuditLog {
+    /// Returns the user whom the cluster authenticated for the operation of a record. Returns `None`
+    /// if no event matches, or if events with different users match.
+    #[must_use]
+    pub fn user_of(&self, record: &Record) -> Option<&str> {
+        let events = self.events.get(&record.directive)?;
+        let is_deletion = record.kind == RecordKind::Deleted;
+        let from = record.timestamp.checked_sub(TOLERANCE).ok()?;
+        let until = record.recorded_at.checked_add(TOLERANCE).ok()?;
+        let users: BTreeSet<&str> = events
+            .iter()
+            .filter(|event| event.is_deletion == is_deletion)
+            .filter(|event| {
+                record
+                    .version
+                    .is_none_or(|version| version == event.version)
+            })
+            // Without a version, only the one deletion before its record can be recognised.
+            .filter(|_| record.version.is_some() || is_deletion)
+            .filter(|event| (from..=until).contains(&event.at))
+            .map(|event| event.user.as_str())
+            .collect();
+        let mut users = users.into_iter();
+        match (users.next(), users.next()) {
+            (Some(user), None) => Some(user),
+            _ => None,
+        }
+    }
+}
+
+impl Record {
+    /// Returns descriptions of the contradictions between the names in the record. `witness` is the
+    /// user in the audit log, if an event matches the record.
+    ///
+    /// The author that a writer claims contradicts every other authenticated user, also if several
+    /// people use one technical user of the cluster.
+    #[must_use]
+    pub fn contradictions(&self, witness: Option<&str>) -> Vec<String> {
+        let mut contradictions = Vec::new();
+        let claimed = self.by.as_deref().filter(|by| *by != NO_NAME);
+        let stated = self.authenticated_by.as_deref();
+        if let (Some(claimed), Some(user)) = (claimed, witness.or(stated))
+            && claimed != user
+        {
+            contradictions.push(format!(
+                "the writer claims to be {claimed}, and the cluster authenticated {user}"
+            ));
+        }
+        if let (Some(stated), Some(witness)) = (stated, witness)
+            && stated != witness
+        {
+            contradictions.push(format!(
+                "the record states that the cluster authenticated {stated}, and the audit log names \
+                 {witness}"
+            ));
+        }
+        contradictions
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Reads the events of the audit log that concern the documents of the history's index.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use opensearch::SearchParts;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{AuditLog, Event, TOLERANCE};
+use crate::history::reader::{AuditLogProblem, History, HistoryError};
+use crate::history::record::Record;
+use crate::http::{Method, Request, RequestError, malformed, segment};
+
+/// The indices into which the security plugin writes the audit log by default.
+const DEFAULT_INDICES: &str = "security-auditlog-*";
+const PAGE_SIZE: usize = 5_000;
+const FILTER_PATH: &str =
+    "timed_out,_shards.total,_shards.failed,hits.total,hits.hits._source,hits.hits.sort";
+const FIELDS: [&str; 7] = [
+    "@timestamp",
+    "audit_compliance_operation",
+    "audit_compliance_doc_version",
+    "audit_request_effective_user",
+    "audit_trace_doc_id",
+    "audit_trace_indices",
+    "audit_trace_resolved_indices",
+];
+
+#[derive(Deserialize)]
+struct Response {
+    timed_out: bool,
+    #[serde(rename = "_shards")]
+    shards: Shards,
+    hits: Hits,
+}
+
+#[derive(Deserialize)]
+struct Shards {
+    total: u64,
+    failed: u64,
+}
+
+#[derive(Deserialize)]
+struct Hits {
+    total: Total,
+    /// Because of `filter_path`, the response does not contain this field if the list is empty.
+    #[serde(default)]
+    hits: Vec<Hit>,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    value: u64,
+}
+
+#[derive(Deserialize)]
+struct Hit {
+    #[serde(rename = "_source")]
+    source: Value,
+    sort: Value,
+}
+
+/// The fields of an event. An event without one of them cannot be matched.
+#[derive(Deserialize)]
+struct Source {
+    #[serde(rename = "@timestamp")]
+    at: Timestamp,
+    #[serde(rename = "audit_compliance_operation")]
+    operation: String,
+    #[serde(rename = "audit_compliance_doc_version")]
+    version: u64,
+    #[serde(rename = "audit_request_effective_user")]
+    user: String,
+    #[serde(rename = "audit_trace_doc_id")]
+    document: String,
+    #[serde(rename = "audit_trace_indices", default)]
+    indices: Vec<String>,
+    #[serde(rename = "audit_trace_resolved_indices", default)]
+    resolved: Vec<String>,
+}
+
+impl History {
+    /// Reads the audit log of the security plugin in the period of the records. `indices` names the
+    /// indices of the audit log. Without it, the default names are used, and the result is `None` if
+    /// there is no audit log, or if the user may not read it.
+    ///
+    /// # Errors
+    /// Fails if the audit log cannot be read completely. If it is named, it must also exist and be
+    /// readable.
+    pub async fn audit_log(
+        &self,
+        indices: Option<&str>,
+        records: &[Record],
+    ) -> Result<Option<AuditLog>, HistoryError> {
+        let pattern = indices.unwrap_or(DEFAULT_INDICES);
+        let names = self.names_of_index().await;
+        let query = query(records, &names);
+        let mut log = AuditLog::default();
+        let (mut read, mut after) = (0, None);
+        loop {
+            let page = match self.page_of_log(pattern, &query, after.as_ref()).await {
+                Ok(page) => page,
+                Err(error) if indices.is_none() && is_refused(&error) => return Ok(None),
+                Err(error) => return Err(AuditLogProblem::Request(error).of(pattern)),
+            };
+            if page.shards.total == 0 {
+                return match indices {
+                    None => Ok(None),
+                    Some(_) => Err(AuditLogProblem::Missing.of(pattern)),
+                };
+            }
+            if page.timed_out || page.shards.failed > 0 {
+                return Err(AuditLogProblem::Incomplete.of(pattern));
+            }
+            let found = page.hits.total.value;
+            if found > self.max_records {
+                return Err(AuditLogProblem::TooMany(found).of(pattern));
+            }
+            let count = page.hits.hits.len();
+            read += count as u64;
+            after = page.hits.hits.last().map(|hit| hit.sort.clone());
+            for hit in page.hits.hits {
+                log.add(hit.source, &names);
+            }
+            if count < PAGE_SIZE {
+                return if read < found {
+                    Err(AuditLogProblem::Incomplete.of(pattern))
+                } else {
+                    Ok(Some(log))
+                };
+            }
+        }
+    }
+
+    async fn page_of_log(
+        &self,
+        pattern: &str,
+        query: &Value,
+        after: Option<&Value>,
+    ) -> Result<Response, RequestError> {
+        let mut body = json!({
+            "query": query,
+            "size": PAGE_SIZE,
+            "track_total_hits": true,
+            "_source": FIELDS,
+            "sort": [{ "@timestamp": "asc" }, { "_index": "asc" }, { "_seq_no": "asc" }],
+        });
+        if let Some(after) = after {
+            body["search_after"] = after.clone();
+        }
+        let path = SearchParts::Index(&[pattern]).url();
+        let request = Request::new(Method::Post, path)
+            .query("ignore_unavailable", "true")
+            .query("allow_partial_search_results", "false")
+            .query("filter_path", FILTER_PATH)
+            .json(body.to_string());
+        let operation = request.operation();
+        let body = self.client.send(request).await?;
+        serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
+    }
+
+    /// Returns the configured name and, if it is an alias, the names of its indices. The events
+    /// contain the names of indices.
+    async fn names_of_index(&self) -> Vec<String> {
+        let index = self.client.index();
+        let path = format!("/{}/_settings/index.uuid", segment(index));
+        let request = Request::new(Method::Get, path);
+        // The index may have been deleted; its events have the configured name.
+        let found: HashMap<String, Value> = self.client.json(request).await.unwrap_or_default();
+        let mut names: Vec<String> = found.into_keys().collect();
+        names.push(index.to_owned());
+        names
+    }
+}
+
+fn is_refused(error: &RequestError) -> bool {
+    matches!(error.status(), Some(401 | 403))
+}
+
+/// Returns the query for events about the documents of these indices in the period of the records.
+/// In the default mapping, texts have a subfield `keyword`; a template may define them otherwise.
+fn query(records: &[Record], names: &[String]) -> Value {
+    let any_of = |field: &str, values: &[String]| {
+        let keyword = format!("{field}.keyword");
+        [
+            json!({ "terms": { field: values } }),
+            json!({ "terms": { keyword: values } }),
+        ]
+    };
+    let should = |conditions: Vec<Value>| json!({ "bool": { "should": conditions, "minimum_should_match": 1 } });
+    let category = any_of("audit_category", &["COMPLIANCE_DOC_WRITE".to_owned()]);
+    let indices = ["audit_trace_indices", "audit_trace_resolved_indices"];
+    let indices = indices.iter().flat_map(|field| any_of(field, names));
+    let mut conditions = vec![should(category.to_vec()), should(indices.collect())];
+    let first = records.iter().map(|record| record.timestamp).min();
+    let last = records.iter().map(|record| record.recorded_at).max();
+    if let (Some(first), Some(last)) = (first, last) {
+        let first = first.saturating_sub(TOLERANCE).unwrap_or(first);
+        let last = last.saturating_add(TOLERANCE).unwrap_or(last);
+        let period = json!({ "gte": first.to_string(), "lte": last.to_string() });
+        conditions.push(json!({ "range": { "@timestamp": period } }));
+    }
+    json!({ "bool": { "filter": conditions } })
+}
+
+impl AuditLog {
+    fn add(&mut self, source: Value, names: &[String]) {
+        let Ok(source) = serde_json::from_value::<Source>(source) else {
+            return;
+        };
+        let mut indices = source.indices.iter().chain(&source.resolved);
+        if indices.any(|index| names.contains(index)) {
+            self.events.entry(source.document).or_default().push(Event {
+                at: source.at,
+                version: source.version,
+                is_deletion: source.operation == "DELETE",
+                user: source.user,
+            });
+        }
+    }
+}
