@@ -18,11 +18,8 @@ fn reports() -> Vec<(&'static str, Value)> {
         {"id": "a-second", "reason": "tenant: it is masked"},
     ]);
     let hits = |counts: &[(&str, u64)]| {
-        let hits = counts.iter();
-        json!(
-            hits.map(|(id, count)| json!({"id": id, "count": count}))
-                .collect::<Vec<_>>()
-        )
+        let hit = |(id, count): &(&str, u64)| json!({"id": id, "count": count, "matched": count, "counted_since": in_hours(-3)});
+        json!(counts.iter().map(hit).collect::<Vec<_>>())
     };
     vec![
         ("synced", json!({"hits": hits(&[("b", 2), ("a", 5)])})),
