@@ -127,26 +127,7 @@ impl History {
         size: usize,
         after: Option<&Value>,
     ) -> Result<Page, HistoryError> {
-        let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
-        let mut body = json!({
-            "query": query,
-            "size": size,
-            "track_total_hits": true,
-            "seq_no_primary_term": true,
-            "sort": [
-                sorted_by("@timestamp"), sorted_by("index_uuid"), sorted_by("primary_term"),
-                sorted_by("seq_no"), sorted_by("directive"), sorted_by("history_uuid"),
-                sorted_by("recorded_at"), sorted_by("_index"),
-            ],
-        });
-        match fields {
-            Fields::All => {}
-            Fields::WithoutDocument => body["_source"] = json!({ "excludes": ["document"] }),
-            Fields::None => body["_source"] = json!({ "includes": ["kind"] }),
-        }
-        if let Some(after) = after {
-            body["search_after"] = after.clone();
-        }
+        let body = page_body(query, fields, size, after);
         let path = SearchParts::Index(&[&self.stream]).url();
         let request = Request::new(Method::Post, path)
             .query("allow_partial_search_results", "false")
@@ -210,6 +191,31 @@ impl History {
         }
         Kind::Request { stream, source }.into()
     }
+}
+
+/// Builds the body of the search for one page.
+fn page_body(query: &Value, fields: Fields, size: usize, after: Option<&Value>) -> Value {
+    let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
+    let mut body = json!({
+        "query": query,
+        "size": size,
+        "track_total_hits": true,
+        "seq_no_primary_term": true,
+        "sort": [
+            sorted_by("@timestamp"), sorted_by("index_uuid"), sorted_by("primary_term"),
+            sorted_by("seq_no"), sorted_by("directive"), sorted_by("history_uuid"),
+            sorted_by("recorded_at"), sorted_by("_index"),
+        ],
+    });
+    match fields {
+        Fields::All => {}
+        Fields::WithoutDocument => body["_source"] = json!({ "excludes": ["document"] }),
+        Fields::None => body["_source"] = json!({ "includes": ["kind"] }),
+    }
+    if let Some(after) = after {
+        body["search_after"] = after.clone();
+    }
+    body
 }
 
 pub(in crate::history) fn decode_record(
