@@ -16,7 +16,9 @@ fn serve(status: u16, body: String) -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
+            let Ok(_received) = stream.read(&mut [0; 4096]) else {
+                continue;
+            };
             let length = body.len();
             let response = format!(
                 "HTTP/1.1 {status} S\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
@@ -47,7 +49,7 @@ fn the_texts_of_a_false_agent_cannot_control_the_terminal() {
     ];
     let at = "2030-01-01T00:00:00Z";
     let row = format!(
-        r#"{{"id":"{HOSTILE}","published":true,"matched":1,"sampled":1,"last_matched":null,
+        r#"{{"id":"{HOSTILE}","published":true,"active":true,"matched":1,"sampled":1,"last_matched":null,
         "counted_since":"{at}"}}"#
     );
     let hits = format!(r#"{{"directives":[{row}]}}"#);

@@ -8,3 +8,9 @@ pub(crate) mod forwarding_proxy;
 pub(crate) mod terminal;
 
 pub(crate) use test_support::{eventually, http, in_hours, node, stored};
+
+/// Returns the instant that a field of a document states. The pipeline and the command write the
+/// same instant with different numbers of digits.
+pub(crate) fn instant(field: &serde_json::Value) -> jiff::Timestamp {
+    field.as_str().unwrap().parse().unwrap()
+}
