@@ -1,14 +1,12 @@
 //! Sends bulk requests in parts of limited size, and reads the result of each action from the
 //! response.
 
-use std::collections::HashMap;
-
 use opensearch::BulkParts;
 use serde::Deserialize;
 
 use super::directives_api::DirectivesApi;
 use super::error::WriteError;
-use crate::http::{Exception, Method, Request, malformed};
+use crate::http::{BulkResponse, Exception, Method, Request, malformed};
 
 /// The `_version`, the `_seq_no` and the primary term that the cluster assigned to the operation of
 /// a bulk action.
@@ -51,13 +49,6 @@ pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<u
         parts.push(items);
     }
     parts
-}
-
-/// The response to a bulk request.
-#[derive(Deserialize)]
-struct BulkResponse {
-    // Each item is a map with one key, the name of the action.
-    items: Vec<HashMap<String, Item>>,
 }
 
 #[derive(Deserialize)]
@@ -119,16 +110,10 @@ impl DirectivesApi {
         }
         let request = request.body("application/x-ndjson", actions.concat());
         let operation = request.operation();
-        let response: BulkResponse = self.json(request).await?;
-        let results: Option<Vec<ActionResult>> = response
-            .items
-            .into_iter()
-            .map(|item| item.into_values().next()?.into_result())
-            .collect();
-        match results {
-            Some(results) if results.len() == actions.len() => Ok(results),
-            _ => Err(malformed(operation, "the response lacks the result of some actions").into()),
-        }
+        let response: BulkResponse<Item> = self.json(request).await?;
+        let items = response.results(actions.len(), operation.clone())?;
+        let results: Option<Vec<ActionResult>> = items.into_iter().map(Item::into_result).collect();
+        results.ok_or_else(|| malformed(operation, "the result of an action is unknown").into())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Writes reports into the fleet's index, and deletes the reports of instances that ended long ago.
 
-use std::collections::HashMap;
-
 use opensearch::indices::IndicesGetMappingParts;
 use opensearch::{BulkParts, SearchParts};
 use serde::Deserialize;
@@ -9,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::instance_report::InstanceReport;
-use crate::http::{Client, Exception, Method, Request, RequestError, malformed};
+use crate::http::{ActionStatus, BulkResponse, Client, Method, Request, RequestError};
 
 /// The time after an instance's last report at which its document is deleted.
 const KEPT_FOR: &str = "7d";
@@ -43,17 +41,6 @@ pub(super) struct Refusal {
     pub(super) reason: String,
     /// Whether the index will refuse the same report again.
     pub(super) is_final: bool,
-}
-
-#[derive(Deserialize)]
-struct Bulk {
-    items: Vec<HashMap<String, Item>>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    status: u16,
-    error: Option<Exception>,
 }
 
 impl IndexWriter {
@@ -103,23 +90,17 @@ impl IndexWriter {
         let request = Request::new(Method::Post, path)
             .body("application/x-ndjson", lines.collect::<String>());
         let operation = request.operation();
-        let response: Bulk = self.json(request).await?;
-        let items = response.items.into_iter();
-        let refusals: Vec<Option<Refusal>> = items
-            .filter_map(|item| item.into_values().next())
-            .map(|item| {
-                Some(Refusal {
-                    reason: item.error?.root_reason().to_owned(),
-                    is_final: item.status == 400,
-                })
+        let response: BulkResponse<ActionStatus> = self.json(request).await?;
+        let results = response
+            .results(reports.len(), operation)
+            .map_err(ReportError::Request)?;
+        let refusal = |result: ActionStatus| {
+            Some(Refusal {
+                reason: result.error?.root_reason().to_owned(),
+                is_final: result.status == 400,
             })
-            .collect();
-        if refusals.len() == reports.len() {
-            Ok(refusals)
-        } else {
-            let problem = "the response lacks the result of some reports";
-            Err(ReportError::Request(malformed(operation, problem)))
-        }
+        };
+        Ok(results.into_iter().map(refusal).collect())
     }
 
     /// Deletes the documents of instances that have not reported for a week, by the clock of the

@@ -1,14 +1,13 @@
 //! Appends records to the data stream, each at most once, and returns for each record whether the
 //! stream already contained or refused the record.
 
-use std::collections::HashMap;
-
 use opensearch::{BulkParts, SearchParts};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::record::{Record, stream_name};
-use crate::http::{Client, Exception, Method, Request, RequestError, malformed, segment};
+use crate::http::{
+    ActionStatus, BulkResponse, Client, Exception, Method, Request, RequestError, segment,
+};
 
 /// The parts of a bulk response that are decoded.
 const FILTER_PATH: &str = "items.*.status,items.*.error.type,items.*.error.reason,\
@@ -194,15 +193,6 @@ impl Stream {
         chosen: &[usize],
         refresh: bool,
     ) -> Result<Vec<Appended>, RequestError> {
-        #[derive(Deserialize)]
-        struct Bulk {
-            items: Vec<HashMap<String, Item>>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            status: u16,
-            error: Option<Exception>,
-        }
         if chosen.is_empty() {
             return Ok(Vec::new());
         }
@@ -214,19 +204,12 @@ impl Stream {
         }
         let request = request.body("application/x-ndjson", body);
         let operation = request.operation();
-        let bulk: Bulk = self.client.json(request).await?;
-        let results: Vec<Appended> = bulk
-            .items
-            .into_iter()
-            .filter_map(|item| item.into_values().next())
-            .map(|item| appended(item.status, item.error.as_ref()))
-            .collect();
-        if results.len() == chosen.len() {
-            Ok(results)
-        } else {
-            let problem = "the response lacks the result of some records";
-            Err(malformed(operation, problem))
-        }
+        let response: BulkResponse<ActionStatus> = self.client.json(request).await?;
+        let results = response.results(chosen.len(), operation)?;
+        Ok(results
+            .iter()
+            .map(|result| appended(result.status, result.error.as_ref()))
+            .collect())
     }
 }
 

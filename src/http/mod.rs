@@ -6,6 +6,7 @@
 
 mod authorization;
 mod body;
+mod bulk;
 mod client;
 mod config;
 mod config_error;
@@ -22,6 +23,7 @@ mod signature;
 mod tls;
 mod transport;
 
+pub(crate) use bulk::{ActionStatus, BULK_BYTES, BulkResponse};
 pub use client::Client;
 pub(crate) use client::{PinnedNode, malformed};
 pub use config::ClusterConfig;
@@ -40,10 +42,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock as _, SystemClock};
-
-/// The size limit of the body of one bulk request, in bytes. By default, many HTTP proxies refuse
-/// bodies of more than 1 MB (in nginx, the setting `client_max_body_size`).
-pub(crate) const BULK_BYTES: usize = 900 << 10;
 
 /// Returns the system time in whole seconds, for AWS signatures and `Retry-After` dates.
 fn wall_clock() -> SystemTime {

@@ -1,0 +1,40 @@
+//! The response to a bulk request, which contains a result for each action.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::{Exception, RequestError, malformed};
+
+/// The size limit of the body of one bulk request, in bytes. By default, many HTTP proxies refuse
+/// bodies of more than 1 MB (in nginx, the setting `client_max_body_size`).
+pub(crate) const BULK_BYTES: usize = 900 << 10;
+
+/// The response to a bulk request. `T` contains the fields of a result that the caller needs.
+#[derive(Deserialize)]
+pub(crate) struct BulkResponse<T> {
+    // Each item is a map with one key, the name of the action.
+    items: Vec<HashMap<String, T>>,
+}
+
+/// The status of one action and, if the action failed, the reason.
+#[derive(Deserialize)]
+pub(crate) struct ActionStatus {
+    pub(crate) status: u16,
+    pub(crate) error: Option<Exception>,
+}
+
+impl<T> BulkResponse<T> {
+    /// Returns the results in the order of the actions. Fails if the response does not contain a
+    /// result for each of the `actions`.
+    pub(crate) fn results(self, actions: usize, operation: String) -> Result<Vec<T>, RequestError> {
+        let items = self.items.into_iter();
+        let results: Vec<T> = items.filter_map(|item| item.into_values().next()).collect();
+        if results.len() == actions {
+            Ok(results)
+        } else {
+            let problem = "the response lacks the result of some actions";
+            Err(malformed(operation, problem))
+        }
+    }
+}
