@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use opensearch::SearchParts;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::index_name;
 use super::transition::{CONFIRMED_EVERY, Transition};
 use crate::admin::{DirectivesApi, WriteError};
 use crate::history::{Stream, stream_name};
-use crate::http::{Method, Request, malformed};
-use crate::rest::SearchResponse;
+use crate::http::malformed;
+use crate::rest::{HITS_PATH, SearchResponse, search_for};
 
 /// The maximum number of instances that one read returns.
-const MAX_INSTANCES: u64 = 10_000;
+const MAX_INSTANCES: usize = 10_000;
 /// The time in which each state is recorded at least once, because the heartbeat is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
 /// The additional time for which an instance counts as running after its last record, if no later
 /// record shows that it ran.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
-                           hits.hits._id,hits.hits._seq_no,hits.hits._source";
 
 /// An instance as the history of the fleet shows it around an instant.
 #[derive(Clone, PartialEq, Debug)]
@@ -86,19 +84,17 @@ impl DirectivesApi {
         range: &Value,
         order: &str,
     ) -> Result<BTreeMap<String, Transition>, WriteError> {
-        let body = json!({
-            "size": MAX_INSTANCES,
-            "track_total_hits": true,
-            "seq_no_primary_term": true,
-            "query": { "range": { "@timestamp": range } },
-            "collapse": { "field": "instance" },
-            "sort": [{ "@timestamp": order }],
-        });
+        let body = Map::from_iter([
+            (
+                "query".to_owned(),
+                json!({ "range": { "@timestamp": range } }),
+            ),
+            ("collapse".to_owned(), json!({ "field": "instance" })),
+            ("sort".to_owned(), json!([{ "@timestamp": order }])),
+        ]);
         let stream = stream_name(&index_name(self.client().index()));
-        let request = Request::new(Method::Post, SearchParts::Index(&[&stream]).url())
-            .query("allow_partial_search_results", "false")
-            .query("filter_path", FILTER_PATH)
-            .json(body.to_string());
+        let path = SearchParts::Index(&[&stream]).url();
+        let request = search_for(&path, MAX_INSTANCES, HITS_PATH, body);
         let operation = request.operation();
         let failed = |problem: String| malformed(operation.clone(), problem);
         let body = self.client().send(request).await?;

@@ -2,14 +2,14 @@
 
 use opensearch::SearchParts;
 use opensearch_directives_core::internal::visible_beginning;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::index_name;
 use super::instance_report::InstanceReport;
 use super::instance_state::{Fleet, IndexPosition, UnreadableReport};
 use crate::admin::{DirectivesApi, WriteError};
-use crate::http::{Client, Method, Request, RequestError, malformed};
-use crate::rest::{Hit, Probe, SearchResponse, Session};
+use crate::http::{Client, RequestError, malformed};
+use crate::rest::{HITS_PATH, Hit, Probe, SearchResponse, Session, search_for};
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 50_000;
@@ -18,8 +18,6 @@ const MAX_INSTANCES: usize = 50_000;
 const PAGE_SIZE: usize = 200;
 /// The maximum number of characters of the reason why a report cannot be decoded.
 const MAX_CHARACTERS: usize = 300;
-const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
-                           hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
 /// The reports that were read so far.
 #[derive(Debug, Default)]
@@ -96,21 +94,14 @@ impl Reports {
         after: Option<&Value>,
     ) -> Result<(usize, u64, Option<Value>), RequestError> {
         let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
-        let mut body = json!({
-            "size": PAGE_SIZE,
-            "track_total_hits": true,
-            "seq_no_primary_term": true,
-            // Only a report that another tool has written lacks the name of its instance.
-            "sort": [sorted_by("instance"), { "_seq_no": "asc" }],
-        });
+        // Only a report that another tool has written lacks the name of its instance.
+        let sort = json!([sorted_by("instance"), { "_seq_no": "asc" }]);
+        let mut body = Map::from_iter([("sort".to_owned(), sort)]);
         if let Some(after) = after {
-            body["search_after"] = after.clone();
+            body.insert("search_after".to_owned(), after.clone());
         }
         let path = SearchParts::Index(&[client.index()]).url();
-        let request = Request::new(Method::Post, path)
-            .query("allow_partial_search_results", "false")
-            .query("filter_path", FILTER_PATH)
-            .json(body.to_string());
+        let request = search_for(&path, PAGE_SIZE, HITS_PATH, body);
         let operation = request.operation();
         let body = client.send(request).await?;
         let response: SearchResponse<'_> =
@@ -121,10 +112,8 @@ impl Reports {
                 format!("the reports are incomplete: {incomplete}"),
             )
         })?;
-        let last = complete.hits.last().and_then(|hit| hit.sort);
-        let last = last
-            .map(|sort| serde_json::from_str(sort.get()))
-            .transpose()
+        let last = complete
+            .search_after()
             .map_err(|error| malformed(operation, error))?;
         for hit in &complete.hits {
             self.take(hit);

@@ -57,7 +57,7 @@ struct RawSum {
 }
 
 /// The highest number up to which floating-point numbers represent all whole numbers exactly.
-pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl HistogramQuery {
     /// Returns the first number after the scope.
@@ -148,7 +148,7 @@ impl HistogramQuery {
     fn decode_bucket(&self, position: u64, raw: &RawBucket) -> Option<Bucket> {
         let start = match self.scope {
             Scope::Prefix { .. } => position.checked_mul(self.interval)?,
-            Scope::Ranges(_) => number(raw.key?)?,
+            Scope::Ranges(_) => whole_number(raw.key?)?,
         };
         if self.lists_numbers() {
             let (count, sum) = (1, 0.0);
@@ -183,14 +183,14 @@ pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-/// Returns a key as a `_seq_no`; `None` if the key is not a valid `_seq_no`.
-fn number(key: f64) -> Option<u64> {
+/// Returns a number that is whole, not negative and in the exact range, such as a `_seq_no`.
+pub(crate) fn whole_number(number: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "it is a whole number in the exact range"
     )]
-    ((0.0..=EXACT).contains(&key) && key.fract() == 0.0).then_some(key as u64)
+    ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
 #[cfg(test)]

@@ -60,8 +60,12 @@ pub(super) fn search(
     search_for(path, size, &filter_path, body)
 }
 
+/// The `filter_path` for complete hits without aggregations.
+pub(crate) const HITS_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
+                           hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
+
 /// Creates a search for at most `size` documents. `filter_path` selects the parts of the response.
-pub(super) fn search_for(
+pub(crate) fn search_for(
     path: &str,
     size: usize,
     filter_path: &str,

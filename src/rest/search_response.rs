@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::histogram::RawHistogram;
@@ -166,6 +167,15 @@ pub(crate) struct Hit<'a> {
     /// The value to send as `search_after` for the page after this document.
     #[serde(borrow)]
     pub(crate) sort: Option<&'a RawValue>,
+}
+
+impl Complete<'_> {
+    /// Returns the value to send as `search_after` for the next page; `None` if there are no hits.
+    pub(crate) fn search_after(&self) -> Result<Option<Value>, serde_json::Error> {
+        let sort = self.hits.last().and_then(|hit| hit.sort);
+        sort.map(|sort| serde_json::from_str(sort.get()))
+            .transpose()
+    }
 }
 
 impl<'a> SearchResponse<'a> {

@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::histogram_plan::{Found, Limits, merged};
-use crate::rest::{Bucket, EXACT, HistogramQuery, Scope, saturating_sum};
+use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum, whole_number};
 
 /// The number of differences above which a reconciliation costs as much as a full read, if more
 /// than a quarter of the numbers differ.
@@ -317,16 +317,6 @@ fn rounded_sum(numbers: &[u64]) -> f64 {
     numbers
         .iter()
         .fold(0_u64, |sum, number| sum.wrapping_add(*number)) as f64
-}
-
-/// Returns a number that is whole, not negative and in the exact range.
-fn whole_number(number: f64) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is a whole number in the exact range"
-    )]
-    ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
 #[cfg(test)]

@@ -4,23 +4,21 @@
 use std::collections::{HashMap, HashSet};
 
 use opensearch::SearchParts;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::Kind;
 use super::unreadable::{FoundRecords, UnreadableRecord};
 use super::{History, HistoryError, RecordFilter};
 use crate::history::kind::RecordKind;
 use crate::history::record::Record;
-use crate::http::{Method, Request, malformed};
-use crate::rest::{Incomplete, SearchResponse};
+use crate::http::malformed;
+use crate::rest::{HITS_PATH, Incomplete, SearchResponse, search_for};
 
 /// The maximum number of records in one page. If recorders or the command appended the records, a
 /// page is smaller than the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 /// The reason why a record that is larger than the size limit of responses is unreadable.
 const TOO_LARGE: &str = "it is larger than the limit of a response";
-const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
-                           hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
 /// The hits of one page.
 struct Page {
@@ -127,12 +125,8 @@ impl History {
         size: usize,
         after: Option<&Value>,
     ) -> Result<Page, HistoryError> {
-        let body = page_body(query, fields, size, after);
         let path = SearchParts::Index(&[&self.stream]).url();
-        let request = Request::new(Method::Post, path)
-            .query("allow_partial_search_results", "false")
-            .query("filter_path", FILTER_PATH)
-            .json(body.to_string());
+        let request = search_for(&path, size, HITS_PATH, page_body(query, fields, after));
         let operation = request.operation();
         let body = self
             .client
@@ -142,10 +136,8 @@ impl History {
         let response: SearchResponse<'_> = serde_json::from_slice(&body)
             .map_err(|error| self.failed(malformed(operation.clone(), error)))?;
         let complete = response.complete().map_err(|what| self.incomplete(what))?;
-        let last = complete.hits.last().and_then(|hit| hit.sort);
-        let last = last
-            .map(|sort| serde_json::from_str(sort.get()))
-            .transpose()
+        let last = complete
+            .search_after()
             .map_err(|error| self.failed(malformed(operation, error)))?;
         let hits = complete.hits.iter().map(|hit| {
             let record = match fields {
@@ -194,27 +186,29 @@ impl History {
 }
 
 /// Builds the body of the search for one page.
-fn page_body(query: &Value, fields: Fields, size: usize, after: Option<&Value>) -> Value {
+fn page_body(query: &Value, fields: Fields, after: Option<&Value>) -> Map<String, Value> {
     let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
-    let mut body = json!({
-        "query": query,
-        "size": size,
-        "track_total_hits": true,
-        "seq_no_primary_term": true,
-        "sort": [
-            sorted_by("@timestamp"), sorted_by("index_uuid"), sorted_by("primary_term"),
-            sorted_by("seq_no"), sorted_by("directive"), sorted_by("history_uuid"),
-            sorted_by("recorded_at"), sorted_by("_index"),
-        ],
-    });
-    match fields {
-        Fields::All => {}
-        Fields::WithoutDocument => body["_source"] = json!({ "excludes": ["document"] }),
-        Fields::None => body["_source"] = json!({ "includes": ["kind"] }),
-    }
-    if let Some(after) = after {
-        body["search_after"] = after.clone();
-    }
+    let sort = json!([
+        sorted_by("@timestamp"),
+        sorted_by("index_uuid"),
+        sorted_by("primary_term"),
+        sorted_by("seq_no"),
+        sorted_by("directive"),
+        sorted_by("history_uuid"),
+        sorted_by("recorded_at"),
+        sorted_by("_index"),
+    ]);
+    let source = match fields {
+        Fields::All => None,
+        Fields::WithoutDocument => Some(json!({ "excludes": ["document"] })),
+        Fields::None => Some(json!({ "includes": ["kind"] })),
+    };
+    let mut body = Map::from_iter([
+        ("query".to_owned(), query.clone()),
+        ("sort".to_owned(), sort),
+    ]);
+    body.extend(source.map(|source| ("_source".to_owned(), source)));
+    body.extend(after.map(|after| ("search_after".to_owned(), after.clone())));
     body
 }
 
