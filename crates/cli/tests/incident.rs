@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::command::{Ran, run, run_with, words};
 use crate::support::eventually::blocking_until;
+use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
 /// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number;
@@ -142,9 +143,7 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         );
         // Three operators have extended the directive, by 1, 3 and 5 minutes, and no extension was
         // lost.
-        let end = |directive: &Value| -> jiff::Timestamp {
-            directive["expires_at"].as_str().unwrap().parse().unwrap()
-        };
+        let end = |directive: &Value| instant(&directive["expires_at"]);
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
         // A wrong id in a mass revocation must not prevent the revocation of the directives with
         // the other ids.

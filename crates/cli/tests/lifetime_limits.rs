@@ -7,6 +7,7 @@ use super::init::{index_of, init};
 use crate::support::command::{run, run_with};
 use crate::support::http;
 use crate::support::in_hours;
+use crate::support::instant;
 use crate::support::node::Node;
 
 /// Writes a directive. Returns the status and, if the write was refused, the reason.
@@ -37,11 +38,9 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     let (status, reason) = write(url, &json!({"level": "Shape"})).await;
     assert_eq!(status, 201, "{reason}");
     let source = http::get(&format!("{url}/directives/_doc/a")).await.1["_source"].clone();
-    let time =
-        |field: &str| -> jiff::Timestamp { source[field].as_str().unwrap().parse().unwrap() };
     assert_eq!(
-        time("expires_at")
-            .duration_since(time("updated_at"))
+        instant(&source["expires_at"])
+            .duration_since(instant(&source["updated_at"]))
             .as_secs(),
         600
     );
@@ -101,10 +100,8 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
         let document = run(url, "directives", &["get", id, "-o", "json"])
             .ok()
             .json();
-        let time =
-            |field: &str| -> jiff::Timestamp { document[field].as_str().unwrap().parse().unwrap() };
-        time("expires_at")
-            .duration_since(time("updated_at"))
+        instant(&document["expires_at"])
+            .duration_since(instant(&document["updated_at"]))
             .as_secs()
     };
     apply("default", "").ok();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::http;
 use crate::support::in_hours;
+use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
 /// Returns the cases of `pipeline_cases.json`, whose dates are relative to today.
@@ -225,9 +226,7 @@ async fn the_pipeline_makes_the_expiry_absolute_by_the_clusters_clock() {
     let body = json!({"level": "Shape", "ttl_secs": 90, "updated_at": "2001-01-01T00:00:00Z"});
     let written = Written::new("stamps", body).await;
     let source = written.source().await;
-    let time =
-        |field: &str| -> jiff::Timestamp { source[field].as_str().unwrap().parse().unwrap() };
-    let ttl = time("expires_at").duration_since(time("updated_at"));
+    let ttl = instant(&source["expires_at"]).duration_since(instant(&source["updated_at"]));
     assert_eq!(ttl.as_secs(), 90);
     assert_eq!(source["created_at"], source["updated_at"]);
     assert!(source.get("ttl_secs").is_none());

@@ -9,6 +9,7 @@ use super::panels::{Condition, Panels, Row, counted, milliseconds};
 use crate::support::command::run;
 use crate::support::http;
 use crate::support::in_hours;
+use crate::support::instant;
 use crate::support::node::{shared_url, unique_index};
 
 /// The fields of reports in which these reports differ.
@@ -83,7 +84,7 @@ async fn seeded(name: &str) -> (Panels, Vec<Value>) {
             report[name] = value.clone();
         }
         // The order of the list is tested, so no two instances report at the same time.
-        let at: jiff::Timestamp = report["reported_at"].as_str().unwrap().parse().unwrap();
+        let at = instant(&report["reported_at"]);
         let earlier = jiff::SignedDuration::from_secs(i64::try_from(number).unwrap());
         report["reported_at"] = (at - earlier).to_string().into();
         let action = json!({"index": {"_id": instance}});

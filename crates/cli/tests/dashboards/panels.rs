@@ -5,6 +5,7 @@ use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Map, Value, json};
 
 use crate::support::http;
+use crate::support::instant;
 use crate::support::node::cluster;
 
 /// The key of the documents that lack the field of a terms aggregation.
@@ -32,8 +33,7 @@ pub(super) type Condition<'a> = &'a dyn Fn(&Value) -> bool;
 
 /// Returns a time in milliseconds since 1970, in the form in which an aggregation returns it.
 pub(super) fn milliseconds(time: &Value) -> f64 {
-    let time: jiff::Timestamp = time.as_str().unwrap().parse().unwrap();
-    time.as_millisecond().to_string().parse().unwrap()
+    instant(time).as_millisecond().to_string().parse().unwrap()
 }
 
 /// Returns the JSON value in a string of JSON.

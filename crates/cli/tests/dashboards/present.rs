@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::panels::{Panels, counted, counts_of};
 use crate::support::command::run;
 use crate::support::http::bulk;
+use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
@@ -215,8 +216,8 @@ async fn the_scripted_columns_say_what_the_command_says() {
         let column = |name: &str| &hit["fields"][name][0];
         assert_eq!(column("state"), &directive["state"], "{directive}");
         for (copy, of) in [("ends", "expires_at"), ("begins", "starts_at")] {
-            let time: jiff::Timestamp = directive[of].as_str().unwrap().parse().unwrap();
-            assert_eq!(column(copy), time.as_millisecond(), "{directive}");
+            let time = instant(&directive[of]).as_millisecond();
+            assert_eq!(column(copy), time, "{directive}");
         }
     }
     let column = |id: &str, name: &str| {

@@ -4,18 +4,8 @@
 use serde_json::{Value, json};
 use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};
 
-use crate::secured_cluster::{PASSWORD, admin, admin_runs, role_for, send_as, user_with};
+use crate::secured_cluster::{PASSWORD, ROLES, admin, admin_runs, role_for, send_as, user_with};
 use crate::support::node::unique_index;
-
-const ROLES: [&str; 7] = [
-    "reader",
-    "recorder",
-    "reporter",
-    "responder",
-    "operator",
-    "auditor",
-    "installer",
-];
 
 /// Returns requests that would edit, delete or replace the record with the given id, each with its body.
 fn attacks(stream: &str, backing: &str, id: &str) -> Vec<(&'static str, String, Value)> {

@@ -3,19 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::secured_cluster::{admin_runs, put_role, put_user, role_file, run};
+use crate::secured_cluster::{ROLES, admin_runs, put_role, put_user, role_file, run};
 use crate::support::node::unique_index;
 use crate::try_every_verb::{CHECKS, outcome, prepare};
 
-const ROLES: [&str; 7] = [
-    "reader",
-    "recorder",
-    "reporter",
-    "responder",
-    "operator",
-    "auditor",
-    "installer",
-];
 const BEGIN: &str = "<!-- begin: roles, compared by a test -->\n";
 const END: &str = "<!-- end: roles -->";
 

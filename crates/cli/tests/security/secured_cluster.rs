@@ -17,6 +17,17 @@ use crate::support::node::unique_index;
 /// A password that satisfies the rules of the security plugin.
 pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
 
+/// The roles of `mappings/roles`.
+pub(crate) const ROLES: [&str; 7] = [
+    "reader",
+    "recorder",
+    "reporter",
+    "responder",
+    "operator",
+    "auditor",
+    "installer",
+];
+
 /// Returns the shared node, which stops when the test process ends, because the node watches its
 /// standard input.
 pub(crate) fn node() -> &'static SecuredNode {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::promise_checks::ObservedRefresher;
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
+use crate::world_parameters::Quirks;
 use crate::world_without_random_events::{two_nodes, with_shard, write};
 
 /// A duration that is longer than the interval between full reads.
@@ -63,10 +64,11 @@ fn p11_a_first_read_with_hidden_documents_publishes_nothing() {
     });
 }
 
-#[test]
-fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
+/// Deletes a document on a server with the given quirk, and checks that four polls publish the
+/// deletion.
+fn a_deletion_is_published(set_quirk: fn(&mut Quirks)) {
     in_each_world(async |wire, watched| {
-        wire.world().quirks.no_items = true;
+        set_quirk(&mut wire.world().quirks);
         with_shard(wire, |shard| {
             shard.write("a", None);
             shard.deliver_all(|_| true);
@@ -80,23 +82,16 @@ fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
     });
 }
 
+#[test]
+fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
+    a_deletion_is_published(|quirks| quirks.no_items = true);
+}
+
 /// The server refuses larger histograms with status 503, which does not tell that a retry is in
 /// vain.
 #[test]
 fn p13_a_deletion_is_published_even_if_the_server_permits_few_buckets() {
-    in_each_world(async |wire, watched| {
-        wire.world().quirks.max_buckets = Some(0);
-        with_shard(wire, |shard| {
-            shard.write("a", None);
-            shard.deliver_all(|_| true);
-        });
-        wire.world().settle();
-        for _ in 0..4 {
-            tokio::time::advance(Duration::from_secs(2)).await;
-            poll(wire, watched, 0).await.unwrap();
-        }
-        assert!(watched.has_all(&wire.world()));
-    });
+    a_deletion_is_published(|quirks| quirks.max_buckets = Some(0));
 }
 
 #[test]
