@@ -38,3 +38,23 @@ impl<T> BulkResponse<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_response_without_a_result_for_each_action_is_malformed() {
+        let body = r#"{"items":[{"create":{"status":201}},{"create":{"status":409}},{}]}"#;
+        let results = |actions| {
+            let response: BulkResponse<ActionStatus> = serde_json::from_str(body).unwrap();
+            response.results(actions, "POST /i/_bulk".to_owned())
+        };
+        let status = |result: &ActionStatus| result.status;
+        let statuses: Vec<u16> = results(2).unwrap().iter().map(status).collect();
+        assert_eq!(statuses, [201, 409]);
+        assert!(results(1).is_err());
+        assert!(results(3).is_err());
+    }
+}
