@@ -75,11 +75,13 @@ pub(in super::super) async fn serve(
 async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
+        // The tasks of ended connections are removed, so that the set of tasks does not grow. This
+        // is not a branch of the selection below, because every other branch drops the future of
+        // `accept`, and with it a client that waits to be admitted.
+        while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
             () = server.phase.stopping() => break,
-            // The task of an ended connection is removed, so that the set of tasks does not grow.
-            Some(_) = tasks.join_next() => continue,
         };
         if let Some((stream, admitted)) = accepted {
             let peer = Peer {
@@ -177,5 +179,63 @@ impl Server {
                 connection.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::net::SocketAddr;
+
+    use axum::http::Uri;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::mpsc;
+
+    use super::super::super::lifecycle::phases;
+    use super::*;
+
+    async fn client(address: SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_to_be_admitted_is_served_when_another_connection_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (begun, mut has_begun) = mpsc::unbounded_channel();
+        let handler = async move |path: Uri| {
+            if path == "/wait" {
+                begun.send(()).unwrap();
+                std::future::pending::<()>().await;
+            }
+        };
+        let app = Router::new().fallback(handler);
+        let (_sender, phase) = phases();
+        let listeners = vec![Listener::Tcp(listener)];
+        let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
+        // The limit is zero, so there is room for the connections of the reserve only.
+        let mut busy = Vec::new();
+        for _ in 0..16 {
+            busy.push(client(address, "/wait").await);
+            has_begun.recv().await.unwrap();
+        }
+        // Whether the end of a connection or the admission is seen first is random, so one attempt
+        // is not enough.
+        for _ in 0..64 {
+            let mut waiting = client(address, "/").await;
+            drop(busy.pop());
+            let mut response = String::new();
+            waiting.read_to_string(&mut response).await.unwrap();
+            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+            busy.push(client(address, "/wait").await);
+            has_begun.recv().await.unwrap();
+        }
+        server.abort();
     }
 }
