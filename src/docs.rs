@@ -1,3 +1,4 @@
-// The guide for embedders, as a page of the documentation.
+// Publishes `docs/embedding.md`, the guide for applications that embed the store, as a page of the
+// crate's documentation. The examples in the guide are tested as documentation tests.
 
 #![doc = include_str!("../docs/embedding.md")]

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use opensearch_directives::error::chain;
 use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore};
 use response_to_publish::Spans;
-use test_support::measure::cluster::Cluster;
+use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::process::Process;
 use test_support::measure::{millis, percentiles};
 

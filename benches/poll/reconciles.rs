@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore};
-use test_support::measure::cluster::Cluster;
+use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::percentiles;
 
 use super::{idle, settle, start};
@@ -96,8 +96,8 @@ pub(crate) async fn measure(cluster: &Cluster) {
     );
 }
 
-/// Deletes single documents, each at a random instant between two polls. Returns, for each deletion,
-/// the time until the store returned the set without the document.
+/// Deletes single documents, each at a random instant between two polls. Returns, for each
+/// deletion, the time until the store returned the set without the document.
 async fn to_load(cluster: &Cluster, left: &mut Vec<usize>) -> Vec<Duration> {
     let store = start(cluster, INTERVAL).await;
     let mut times = Vec::new();

@@ -19,7 +19,7 @@
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet
 //! [`DirectivesApi::fleet_at`]: crate::admin::DirectivesApi::fleet_at
 
-mod delivery;
+mod destination;
 pub(crate) mod fuzzing;
 mod instance_report;
 mod instance_state;
@@ -27,9 +27,9 @@ mod outbox;
 mod past;
 mod read;
 mod relay;
+mod report_round;
 mod reported_hits;
 mod reporter;
-mod send;
 mod transition;
 mod transition_log;
 mod write;

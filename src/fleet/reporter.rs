@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
+use super::destination::Destination;
 use super::index_name;
 use super::instance_report::{Identity, InstanceKind};
 use super::instance_state::LONGEST_HEARTBEAT;
 use super::outbox::Outbox;
 use super::relay::Relay;
-use super::send::Destination;
 use super::transition_log::TransitionLog;
 use super::write::IndexWriter;
 use crate::error::ConfigError;
@@ -81,7 +81,8 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// The intervals that [`with_interval`](Self::with_interval) accepts: from one second to one day.
+    /// The intervals that [`with_interval`](Self::with_interval) accepts: from one second to one
+    /// day.
     pub const INTERVALS: RangeInclusive<Duration> = SHORTEST_INTERVAL..=LONGEST_HEARTBEAT;
 
     /// Creates a reporter for a store. The reports are written into the fleet's index of the given
@@ -173,7 +174,8 @@ impl Reporter {
         Relay::new(Arc::clone(&self.shared), Arc::clone(&self.outbox))
     }
 
-    /// Reports until the store is shut down or dropped, and then reports that the instance has left.
+    /// Reports until the store is shut down or dropped, and then reports that the instance has
+    /// left.
     pub async fn run(mut self) {
         let interval = self.identity.heartbeat;
         let mut retries = Backoff::new(

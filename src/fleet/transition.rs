@@ -1,5 +1,5 @@
-//! Finds out from consecutive reports of an instance when the instance began to apply other
-//! operations, for the history of the fleet.
+//! Compares consecutive reports of an instance, to find out when the set of operations that the
+//! instance applies changed. The history of the fleet stores these changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,8 +96,8 @@ impl Transition {
 pub(super) struct LastStates(BTreeMap<String, Transition>);
 
 impl LastStates {
-    /// Returns the transition that a report shows; `None` if the state was recorded recently and has
-    /// not changed.
+    /// Returns the transition that a report shows; `None` if the state was recorded recently and
+    /// has not changed.
     pub(super) fn observe(&mut self, report: &InstanceReport) -> Option<Transition> {
         let mut transition = Transition::of(report);
         if let Some(last) = self.0.get(&report.instance) {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::directives_at_instant::past;
 use super::ledger::{Entry, IndexFacts, VisibleDocument, account};
-use super::past::past;
 use super::reader::{StreamState, decode_record};
 use super::verification::contradictions;
 use super::{Past, Record, UnreadableRecord, Verification};

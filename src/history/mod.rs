@@ -8,27 +8,27 @@
 //! if several writers record it.
 
 mod audit_log;
-mod entry;
+mod build_record;
+mod directives_at_instant;
 pub(crate) mod fuzzing;
 mod kind;
 mod ledger;
-mod past;
 mod reader;
 mod record;
 mod recorder;
-mod stream;
+mod stream_client;
 mod verification;
 
 pub use audit_log::AuditLog;
-pub(crate) use entry::{RecordedBy, Seen, record_of};
+pub(crate) use build_record::{RecordedBy, Seen, record_of};
+pub use directives_at_instant::{Doubt, End, Past, PastDirective};
 pub use kind::{Before, Change, RecordKind, UnknownRecordKind, classify};
 pub use ledger::{Evidence, Gap, IndexLedger, Inherited, Neighbour, TermChange, VersionJump};
-pub use past::{Doubt, End, Past, PastDirective};
 pub use reader::{
     BackingIndex, FoundRecords, History, HistoryError, RecordFilter, StreamState, UnreadableRecord,
 };
 pub use record::{Operation, Record, stream_name};
 pub use recorder::RecorderStatus;
 pub(crate) use recorder::{HistoryFeed, Keeping, Observed, Recorder, SeenDocument};
-pub(crate) use stream::{Appended, Entry, Stream};
+pub(crate) use stream_client::{Appended, Entry, Stream};
 pub use verification::{Contradiction, Verification};

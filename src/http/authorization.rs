@@ -6,12 +6,12 @@ use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
+#[cfg(feature = "aws-sigv4")]
+use super::aws_sigv4::Signer;
 use super::config_error::{ConfigError, ConfigErrorKind};
 use super::credentials::Credentials;
 use super::error::RequestFailure;
 use super::secret::Secret;
-#[cfg(feature = "aws-sigv4")]
-use super::signature::Signer;
 
 /// Either the value of the `Authorization` header, which contains the current secrets, or the
 /// signer of AWS requests.

@@ -5,8 +5,10 @@
 //! specific to directives.
 
 mod authorization;
+#[cfg(feature = "aws-sigv4")]
+mod aws_sigv4;
 mod body;
-mod bulk;
+mod bulk_response;
 mod client;
 mod config;
 mod config_error;
@@ -18,12 +20,10 @@ mod forward_proxy;
 mod nodes;
 mod reqwest_transport;
 mod secret;
-#[cfg(feature = "aws-sigv4")]
-mod signature;
 mod tls;
 mod transport;
 
-pub(crate) use bulk::{ActionStatus, BULK_BYTES, BulkResponse};
+pub(crate) use bulk_response::{ActionStatus, BULK_BYTES, BulkResponse};
 pub use client::Client;
 pub(crate) use client::{PinnedNode, malformed};
 pub use config::ClusterConfig;

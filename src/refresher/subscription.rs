@@ -1,4 +1,5 @@
-//! Notifies subscribers of each publish.
+//! The handle with which an application waits until the store publishes a set. The handle carries
+//! no set, and several publishes in quick succession may cause only one notification.
 
 use tokio::sync::watch;
 

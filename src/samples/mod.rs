@@ -2,8 +2,8 @@
 
 mod counters;
 mod gauges;
+mod history_recorder;
 pub(crate) mod hits;
-mod recorder;
 
 use crate::status::{DirectiveStates, Status};
 
@@ -126,7 +126,7 @@ impl Status {
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = counters::counters(&self.counters);
         samples.extend(gauges::gauges(self));
-        samples.extend(self.recorder.iter().flat_map(recorder::recorder));
+        samples.extend(self.recorder.iter().flat_map(history_recorder::recorder));
         samples
     }
 

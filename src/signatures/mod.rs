@@ -13,19 +13,19 @@ mod error;
 mod key_files;
 mod policy;
 mod revoked_contents;
-mod signature_checks;
 mod signing_key;
 mod trust_reload;
 mod trusted_keys;
 mod verdict_cache;
+mod verification_settings;
 mod verify_document;
 
 pub use error::{SignatureError, SignatureErrorKind};
 pub use policy::{DirectiveClass, SignaturePolicy, SignatureRule};
-pub use signature_checks::SignatureChecks;
 pub use signing_key::SigningKey;
 pub(crate) use trust_reload::Verifier;
 pub use trusted_keys::{PublicKey, TrustedKeys};
+pub use verification_settings::SignatureChecks;
 pub use verify_document::{SignatureVerdict, Trust};
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 
 use super::policy::SignaturePolicy;
 use super::revoked_contents::RevokedContents;
-use super::signature_checks::SignatureChecks;
 use super::trusted_keys::TrustedKeys;
+use super::verification_settings::SignatureChecks;
 use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};

@@ -1,11 +1,11 @@
-//! Decodes the changed documents that a delta read or a reconciliation returned, and applies them to
-//! a replica.
+//! Decodes the changed documents that a delta read or a reconciliation returned, and applies them
+//! to a replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::authors::Authors;
-use super::hit_decoder::{DecodedHit, HitDecoder};
+use super::document_decoder::{DecodedDocument, DocumentDecoder};
 use super::replica::{Other, Others, Replica};
 use super::suspect_documents::{Regression, may_be_regression};
 use crate::rest::{Collect, Hit, Incomplete};
@@ -13,11 +13,11 @@ use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::{RejectionReason, Signature};
 use opensearch_directives_core::internal::{Edit, SignatureTable};
 
-/// The decoded documents of a delta read, by id, and the documents that a reconciliation found to be
-/// deleted.
+/// The decoded documents of a delta read, by id, and the documents that a reconciliation found to
+/// be deleted.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
-    decoder: HitDecoder,
+    decoder: DocumentDecoder,
     changes: BTreeMap<Box<str>, Change>,
 }
 
@@ -42,7 +42,7 @@ struct ChangedDirective {
 }
 
 impl ChangeSet {
-    pub(crate) fn new(decoder: HitDecoder) -> Self {
+    pub(crate) fn new(decoder: DocumentDecoder) -> Self {
         Self {
             decoder,
             changes: BTreeMap::new(),
@@ -236,12 +236,14 @@ impl Change {
 impl Collect for ChangeSet {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
         let content = match self.decoder.decode(hit) {
-            DecodedHit::Directive(document) => Content::Directive(Box::new(ChangedDirective {
-                directive: document.directive().to_directive(),
-                signatures: document.signatures().into(),
-                by: document.audit().updated_by.as_deref().map(Into::into),
-            })),
-            DecodedHit::Other { rejection, by, .. } => Content::Other(Other {
+            DecodedDocument::Directive(document) => {
+                Content::Directive(Box::new(ChangedDirective {
+                    directive: document.directive().to_directive(),
+                    signatures: document.signatures().into(),
+                    by: document.audit().updated_by.as_deref().map(Into::into),
+                }))
+            }
+            DecodedDocument::Other { rejection, by, .. } => Content::Other(Other {
                 seq_no: hit.seq_no,
                 rejection,
                 by,

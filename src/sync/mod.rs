@@ -22,8 +22,8 @@
 //! | `document_limit_check.rs` | fails a read of more documents than this reader may hold |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `refused_features.rs` | records features that are refused, and tries them again later |
-//! | `authors.rs`, `origins.rs` | who wrote the published directives, and with which `_seq_no`, for the log |
-//! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
+//! | `authors.rs`, `last_writes.rs` | who wrote the published directives, and with which `_seq_no`, for the log |
+//! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
 //!
 //! The state is replaced only at the end of a successful poll. A poll that fails or is cut off
@@ -34,16 +34,16 @@ mod authors;
 mod clock_skew;
 mod commit;
 mod convergence;
+mod document_decoder;
 mod document_limit_check;
 mod fetch;
 mod hidden_documents;
 mod hidden_fields;
 mod histogram_plan;
-mod hit_decoder;
+mod last_writes;
 mod manager_contact;
 mod older_observation;
 mod older_observation_rules;
-mod origins;
 mod probe;
 mod reconcile;
 mod refused_features;
@@ -77,15 +77,15 @@ use crate::status::ReadCounters;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::document::DecodeLimits;
 
+use document_decoder::DocumentDecoder;
 use hidden_fields::LastGood;
 use histogram_plan::Limits;
-use hit_decoder::HitDecoder;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
 use refused_features::Degradations;
 use state::{LOOK_BACK, State};
 
-pub(crate) use origins::Origins;
+pub(crate) use last_writes::Origins;
 
 /// Polls the index and keeps a local replica of its documents.
 #[derive(Debug)]
@@ -279,12 +279,12 @@ impl IndexSynchronizer {
     }
 
     /// Creates the decoder for a read that begins now.
-    fn decoder(&self, index: &ConcreteIndex) -> HitDecoder {
+    fn decoder(&self, index: &ConcreteIndex) -> DocumentDecoder {
         let limits = DecodeLimits {
             now: self.clock.now(),
             max_ttl: self.max_ttl,
         };
-        HitDecoder::new(limits, &index.uuid, self.verifier.trust())
+        DocumentDecoder::new(limits, &index.uuid, self.verifier.trust())
     }
 }
 

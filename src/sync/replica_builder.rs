@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::authors::Authors;
-use super::hit_decoder::{DecodedHit, HitDecoder};
+use super::document_decoder::{DecodedDocument, DocumentDecoder};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
@@ -15,7 +15,7 @@ use opensearch_directives_core::internal::SignatureTable;
 /// no other document.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
-    decoder: HitDecoder,
+    decoder: DocumentDecoder,
     builder: DirectiveSetBuilder,
     /// The `_seq_no` of each directive, in the order in which the documents arrived.
     seq_nos: Vec<u64>,
@@ -27,7 +27,7 @@ pub(crate) struct ReplicaBuilder {
 }
 
 impl ReplicaBuilder {
-    pub(crate) fn new(decoder: HitDecoder) -> Self {
+    pub(crate) fn new(decoder: DocumentDecoder) -> Self {
         Self {
             decoder,
             builder: DirectiveSetBuilder::default(),
@@ -80,7 +80,7 @@ impl ReplicaBuilder {
 impl Collect for ReplicaBuilder {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
         let (rejection, by) = match self.decoder.decode(hit) {
-            DecodedHit::Directive(document) => {
+            DecodedDocument::Directive(document) => {
                 self.updated_at = self.updated_at.max(document.audit().updated_at);
                 if !document.signatures().is_empty() {
                     let signatures = document.signatures().into();
@@ -91,7 +91,7 @@ impl Collect for ReplicaBuilder {
                 self.authors.push(document.audit().updated_by.as_deref());
                 return Ok(());
             }
-            DecodedHit::Other {
+            DecodedDocument::Other {
                 rejection,
                 updated_at,
                 by,

@@ -39,7 +39,7 @@ fn decoding_needs_at_most_twice_the_size_of_the_body_and_the_replica() {
     };
     let mut replica = Replica::default();
     let used = allocation_counter::measure(|| {
-        let mut collector = ReplicaBuilder::new(HitDecoder::new(limits, "u", None));
+        let mut collector = ReplicaBuilder::new(DocumentDecoder::new(limits, "u", None));
         for body in &bodies {
             let Ok(page) = take_page(body, collector, DIRECTIVES as u64, None) else {
                 panic!("a page is refused");

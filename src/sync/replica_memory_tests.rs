@@ -1,4 +1,4 @@
-//! Measures the memory that a delta read of many documents needs.
+//! Measures the memory that a delta read of 100,000 documents needs.
 
 use super::*;
 

@@ -1,5 +1,4 @@
-//! Compares replicas with a simple model, a map of documents, and measures the memory of a delta
-//! read.
+//! Compares replicas with a simple model, a map of documents.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::super::apply_delta::ChangeSet;
-use super::super::hit_decoder::HitDecoder;
+use super::super::document_decoder::DocumentDecoder;
 use super::super::replica_builder::ReplicaBuilder;
 use super::*;
 use crate::rest::{Collect, Hit};
@@ -28,16 +27,16 @@ enum Kind {
 
 type Documents = BTreeMap<String, (u64, Kind)>;
 
-fn decoder() -> HitDecoder {
+fn decoder() -> DocumentDecoder {
     decoder_at("2030-01-01T12:00:00Z")
 }
 
-fn decoder_at(now: &str) -> HitDecoder {
+fn decoder_at(now: &str) -> DocumentDecoder {
     let limits = DecodeLimits {
         now: now.parse().unwrap(),
         max_ttl: Duration::from_secs(24 * 60 * 60),
     };
-    HitDecoder::new(limits, "u", None)
+    DocumentDecoder::new(limits, "u", None)
 }
 
 fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
@@ -262,7 +261,7 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
 /// enough time has passed.
 #[test]
 fn a_rejected_document_that_is_acceptable_later_is_applied_under_the_same_number() {
-    let read = |decoder: HitDecoder| {
+    let read = |decoder: DocumentDecoder| {
         let mut collector = ReplicaBuilder::new(decoder);
         give(&mut collector, "a", 1, Kind::Valid(0));
         collector.finish().unwrap()

@@ -1,5 +1,5 @@
-//! `apply --owner NAME --prune`: revokes the owner's directives that the applied files do not
-//! contain.
+//! `apply --owner NAME --prune`: revokes the owner's directives that are not in the applied files.
+//! In contrast to `directives prune`, this flag deletes no documents.
 
 use std::collections::HashSet;
 

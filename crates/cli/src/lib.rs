@@ -1,5 +1,5 @@
-//! The command `directives`: it parses the command line, runs the subcommand, and maps the result to
-//! an exit code. The command uses only the public interface of `opensearch-directives`.
+//! The command `directives`: it parses the command line, runs the subcommand, and maps the result
+//! to an exit code. The command uses only the public interface of `opensearch-directives`.
 //!
 //! This library exists for the binary and for the fuzz targets. The library is not an interface for
 //! other programs, and can change in every release.
@@ -42,7 +42,7 @@ mod extend;
 mod field_filters;
 mod flag_values;
 mod flags_before_verb;
-mod fleet_view;
+mod fleet_progress;
 #[doc(hidden)]
 pub mod fuzzing;
 mod get;
@@ -57,7 +57,6 @@ mod list;
 mod output_formats;
 mod probe;
 mod prune;
-mod recorded_writes;
 mod report_wording;
 mod revoke;
 mod risky_writes;
@@ -68,10 +67,11 @@ mod signature_args;
 mod status;
 mod stdio;
 mod ttl_limits;
+mod unrecorded_writes;
 mod validate;
 mod verify;
 mod wait;
-mod watch;
+mod watch_flag;
 mod write_args;
 mod write_report;
 
@@ -127,8 +127,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show how many requests each directive matched in an agent
     Hits(hits::HitsArgs),
-    /// Show what was done to directives, which ones applied at an instant, and whether the record of
-    /// it is complete
+    /// Show what was done to directives, which ones applied at an instant, and whether the record
+    /// of it is complete
     History(Box<history::HistoryArgs>),
     /// Check the cluster, the installation and the documents
     Doctor(doctor::DoctorArgs),

@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use super::field_filters::{FilterArgs, State};
 use super::output_formats::print_all;
 use super::stdio::{Format, OutputArgs, note, print};
-use super::watch::watch;
+use super::watch_flag::watch;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

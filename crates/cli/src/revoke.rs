@@ -1,4 +1,5 @@
-//! `directives revoke`: ends directives at once, and keeps their documents.
+//! `directives revoke`: ends directives at once by marking their documents as revoked. The
+//! documents stay in the index.
 
 use clap::Args;
 use opensearch_directives::admin::PlannedWrite;

@@ -14,11 +14,11 @@ use super::directive_table::{fitted, terminal_width};
 use super::directive_text::printable;
 use super::duration::relative;
 use super::exit::{Exit, Failure};
-use super::fleet_view::{
+use super::fleet_progress::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
 use super::stdio::{note, print, print_json};
-use super::watch::watch;
+use super::watch_flag::watch;
 
 /// An instance is not shown if it left, or sent its last report, longer ago than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);

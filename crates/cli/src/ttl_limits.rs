@@ -1,5 +1,8 @@
-//! Determines the maximum and the default time to live of directives. The limits of the cluster
-//! apply if the role permits reading them. `--max-ttl` cannot exceed the maximum of the cluster.
+//! Determines the maximum and the default time to live of directives, sets the default in drafts
+//! without an end, and refuses drafts that exceed the maximum.
+//!
+//! Both limits are read from the cluster if the role permits reading them. `--max-ttl` can lower
+//! the maximum of the cluster, but cannot raise it.
 
 use std::time::Duration;
 

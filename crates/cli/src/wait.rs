@@ -14,7 +14,7 @@ use super::directive_text::printable;
 use super::duration::{parse, relative};
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::fleet_view::{
+use super::fleet_progress::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
 use super::stdio::{ReportFormat, note, print, print_json};
@@ -36,7 +36,8 @@ Examples:
   directives wait --converged 99% --timeout 2m
   directives apply slow-acme --level ShapeTiming --tenant acme --wait")]
 pub(super) struct WaitArgs {
-    /// Wait until this share of the live instances applies every operation that the index contains now
+    /// Wait until this share of the live instances applies every operation that the index contains
+    /// now
     #[arg(
         long, value_name = "PERCENT", required = true, num_args = 0..=1,
         default_missing_value = "100%", value_parser = flag_values::sample

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::directive_text::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
-use super::recorded_writes;
 use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::stdio::{print, print_json};
+use super::unrecorded_writes;
 
 /// The result for one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -172,7 +172,7 @@ impl Report {
             print(&self.text())?;
         }
         if let Some(history) = &self.history {
-            recorded_writes::warn(history);
+            unrecorded_writes::warn(history);
         }
         // The writes after a failed request were not sent. The entries of unsent writes do not
         // decide the exit code, because the error of the failed request is more specific.
@@ -300,7 +300,7 @@ impl Report {
             "summary": counts,
         });
         if let Some(history) = &self.history {
-            report["history"] = recorded_writes::json(history);
+            report["history"] = unrecorded_writes::json(history);
         }
         report
     }

@@ -1,5 +1,5 @@
-//! The trait through which a request loads the published set, and a store into which an application
-//! publishes sets itself.
+//! `DirectiveStore`, the trait through which the request path loads the published set, and
+//! `InMemoryDirectiveStore`, into which an application publishes sets itself.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! Parses the arguments of the command. No flag may be lost when flags are moved behind the verb.
+//! Fuzz target: parses the arguments of the command. No flag may be lost when the command moves
+//! flags behind the verb.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,6 @@
-//! Decodes text as a stored document. An accepted document must agree with its JSON and survive
-//! encoding.
+//! Fuzz target: decodes text as a stored document. If the decoder accepts the text, the fields of
+//! the document must equal those of the JSON, and encoding and decoding the document again must
+//! return the same document.
 
 use opensearch_directives::document::{Document, decode, encode};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! Parses drafts: one alone, the files of `apply -f`, to which osproxy's blob belongs, and YAML.
+//! Fuzz targets: parse a single draft, the file formats that `apply -f` accepts (including
+//! osproxy's `{"directives": [...]}`), and drafts in YAML.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Decodes records of a history and reports of instances, which everybody with a role that may write
-//! them can forge, and formats them as the command prints them.
+//! Fuzz targets: decode records of a history and reports of instances, and format both in the same
+//! way as the command. Every user whose role permits writing records or reports can forge them.
 
 use directives::fuzzing::{fleet_texts, history_texts};
 use opensearch_directives::fuzzing::{fleet_reports, history_records};

@@ -1,10 +1,11 @@
-//! Decodes responses of a cluster. A response that does not state its completeness must not be
-//! accepted.
+//! Fuzz targets: decode responses of a cluster. The decoder must refuse a response that does not
+//! state that it is complete.
 
 use opensearch_directives::fuzzing::{search_response, statistics_response};
 use serde_json::Value;
 
-/// Returns a field of an object. The parser also accepts an array that has the value at this offset.
+/// Returns a field of an object. The parser also accepts an array that has the value at this
+/// offset.
 fn field<'a>(value: &'a Value, name: &str, offset: usize) -> &'a Value {
     match value {
         Value::Array(values) => values.get(offset).unwrap_or(&Value::Null),
@@ -17,7 +18,8 @@ pub(crate) fn run_search(body: &[u8]) {
     let Some(documents) = search_response(body) else {
         return;
     };
-    // `Value` refuses more input than the typed parser, for example invalid UTF-8 in an ignored field.
+    // `Value` refuses more input than the typed parser, for example invalid UTF-8 in an ignored
+    // field.
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         return;
     };

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::document_generator::TENANTS;
 use crate::regression_check::Floor;
+use crate::searchable_views::View;
 use crate::simulated_transport::INJECTED_PANIC;
-use crate::view_history::View;
 use crate::world::World;
 use opensearch_directives::Config;
 use opensearch_directives::Snapshot;
@@ -189,7 +189,7 @@ impl ObservedRefresher {
         let snapshot = Arc::clone(&self.published);
         let mut any = None;
         let mut lowest: Option<Floor> = None;
-        for view in world.history.views(&snapshot) {
+        for view in world.seen_views.views(&snapshot) {
             any = Some(view.clone());
             let Some(floor) = Floor::after(self.floor.as_ref(), world, view) else {
                 continue;
@@ -258,7 +258,7 @@ impl ObservedRefresher {
             shards: shards.map(|s| Arc::clone(&s.primary().applied)).collect(),
         };
         let revision = self.published.revision();
-        let of_this = |uuid: &str| uuid == of.uuid || !world.history.knows_identity;
+        let of_this = |uuid: &str| uuid == of.uuid || !world.seen_views.knows_identity;
         revision.is_some_and(|revision| of_this(&revision.uuid))
             && truth.is_view_of(&self.published)
     }

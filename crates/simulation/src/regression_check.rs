@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::document_generator::IDS;
 use crate::document_write::{Fate, Operation};
-use crate::view_history::View;
+use crate::searchable_views::View;
 use crate::world::World;
 
 /// The state below which a refresher must not go back: the operations that it has published.

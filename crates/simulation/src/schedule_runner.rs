@@ -84,7 +84,7 @@ pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
         let mut world = World::new(seed, &plan.shape, logs);
-        world.history.knows_identity = plan.lie != Some(Lie::NoIdentity);
+        world.seen_views.knows_identity = plan.lie != Some(Lie::NoIdentity);
         world.refreshers = RefresherSettings::random(seed);
         let settings = format!("{:?}", world.refreshers);
         world.note(|| settings);

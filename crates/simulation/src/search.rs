@@ -90,7 +90,7 @@ fn views(
         .collect();
     let (views, nodes): (Vec<_>, Vec<_>) = views?.into_iter().unzip();
     let uuid = &world.cluster.indices[index].uuid;
-    world.history.show(index, uuid, &views);
+    world.seen_views.show(index, uuid, &views);
     Some((views, nodes))
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::network_faults::Weather;
-use crate::view_history::History;
+use crate::searchable_views::SeenViews;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
 /// The maximum number of events in the log. Only the latest events are kept.
@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) quirks: Quirks,
     pub(crate) weather: Weather,
-    pub(crate) history: History,
+    pub(crate) seen_views: SeenViews,
     pub(crate) shape: Shape,
     pub(crate) refreshers: RefresherSettings,
     /// Whether random events occur during a poll.
@@ -54,7 +54,7 @@ impl World {
             rng,
             quirks,
             weather,
-            history: History::default(),
+            seen_views: SeenViews::default(),
             shape,
             refreshers: RefresherSettings::default(),
             lively: true,

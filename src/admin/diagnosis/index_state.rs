@@ -1,5 +1,5 @@
-//! Requests the shards, the replicas and the refresh interval of the index, and the zones across
-//! which the cluster balances the copies of a shard.
+//! Requests the shard settings and the health of the index (shards, replicas, refresh interval),
+//! and the zones across which the cluster balances the copies of a shard.
 
 use serde::Deserialize;
 use serde_json::Value;

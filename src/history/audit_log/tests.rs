@@ -1,3 +1,6 @@
+//! Tests which events of the audit log match a record, and when the names in both contradict each
+//! other.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Compares every `_seq_no` of an index with the records of the history, and finds the gaps, that
-//! is, the numbers without a record.
+//! Compares the `_seq_no`s that an index has assigned with the records of the history, and finds
+//! the gaps, that is, the numbers without a record.
 //!
 //! OpenSearch assigns the next number of the index to every write and every deletion of any client,
 //! so an operation that nobody recorded is visible as a number without a record. No API of
@@ -10,9 +10,9 @@ mod corrections;
 mod entry;
 mod gap;
 mod index_ledger;
+mod missing_numbers;
 mod past_state;
 mod version_chain;
-mod walk;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use corrections::{add_reassigned, without_inherited, without_noticed_deletions};
 use entry::{Placed, in_order};
-use walk::Walk;
+use missing_numbers::Walk;
 
 pub(super) use entry::{Entry, Number};
 pub use gap::{Evidence, Gap, Neighbour};

@@ -4,7 +4,7 @@
 mod error;
 mod index_facts;
 mod search;
-mod stream_state;
+mod stream_integrity;
 mod unreadable;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::http::Client;
 pub(super) use error::AuditLogProblem;
 pub use error::HistoryError;
 pub(super) use search::decode_record;
-pub use stream_state::{BackingIndex, StreamState};
+pub use stream_integrity::{BackingIndex, StreamState};
 pub use unreadable::{FoundRecords, UnreadableRecord};
 
 /// The conditions under which a record is read. A record must satisfy all conditions.

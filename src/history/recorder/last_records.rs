@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::observation::{Observation, SeenDocument};
 use crate::history::RecordKind;
 use crate::history::record::Record;
-use crate::history::stream::Stream;
+use crate::history::stream_client::Stream;
 use crate::http::{Method, Request, RequestError};
 
 /// The number of directives in one page.

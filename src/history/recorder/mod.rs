@@ -10,7 +10,7 @@
 //! the recorder could not see or could not record. A record that another recorder or the command
 //! has written counts as recorded.
 
-mod documents;
+mod known_documents;
 mod last_records;
 mod observation;
 mod queue;
@@ -26,15 +26,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::entry::RecordedBy;
-use super::stream::{Appended, Entry, Stream};
+use super::build_record::RecordedBy;
+use super::stream_client::{Appended, Entry, Stream};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::chain;
 use crate::http::Client;
 use crate::poll_pauses::Backoff;
 
-use documents::Documents;
+use known_documents::Documents;
 use last_records::last_documents;
 use observation::Observation;
 pub(crate) use observation::{HistoryFeed, Keeping, Observed, SeenDocument};

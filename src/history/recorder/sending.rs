@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::history::stream::{Appended, Entry, Stream};
+use crate::history::stream_client::{Appended, Entry, Stream};
 use crate::http::RequestError;
 
 /// A request in progress, which returns the result for each record.

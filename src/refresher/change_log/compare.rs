@@ -1,4 +1,5 @@
-//! Compares two sets by the ids of their directives.
+//! Finds the directives that were added, changed or removed between two sets, in the order of their
+//! ids.
 
 use std::cmp::Ordering;
 use std::fmt;

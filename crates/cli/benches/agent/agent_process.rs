@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use test_support::measure::cluster::INDEX;
+use test_support::measure::benchmark_cluster::INDEX;
 use test_support::measure::process::Process;
 
 /// An agent process, which is killed when this value is dropped.

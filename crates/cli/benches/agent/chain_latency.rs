@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::agent_process::{Agent, Response};
-use test_support::measure::cluster::Cluster;
+use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::percentiles;
 
 const CHANGES: usize = 21;

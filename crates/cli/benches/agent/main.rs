@@ -18,7 +18,7 @@ mod agent_process;
 mod chain_latency;
 mod notification_latency;
 
-use test_support::measure::cluster::Cluster;
+use test_support::measure::benchmark_cluster::Cluster;
 
 fn main() {
     // Cargo passes `--test` when it only checks that the benchmark runs.

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::agent_process::{Agent, Response};
-use test_support::measure::cluster::Cluster;
+use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::{median, millis};
 
 const CLIENTS: usize = 500;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use opensearch_directives::admin::{Client, Installer};
 use opensearch_directives::fleet::{InstanceKind, Reporter};
 use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
-use test_support::measure::cluster::{Cluster, INDEX};
+use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use tokio::task::JoinHandle;
 
 /// Installs the index of the fleet and both histories, all empty.
@@ -33,7 +33,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts instances, the first of which record the history. With a heartbeat, all of them report.
+    /// Starts instances, the first of which record the history. With a heartbeat, all of them
+    /// report.
     pub fn start(
         cluster: &Cluster,
         number: usize,
@@ -73,7 +74,8 @@ impl Instances {
         }
     }
 
-    /// Returns the instant at which the last instance has published the next change after this call.
+    /// Returns the instant at which the last instance has published the next change after this
+    /// call.
     pub fn until_changed(&self) -> impl Future<Output = Instant> + use<> {
         let subscriptions: Vec<Subscription> =
             self.0.iter().map(|one| one.store.subscribe()).collect();

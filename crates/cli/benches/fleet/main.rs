@@ -1,6 +1,6 @@
-//! Measures on a real cluster how soon `directives wait --converged` returns after a change, and what
-//! the reports of many instances cost the node. `scripts/bench-fleet` starts the cluster, runs this
-//! program and writes its tables into `BENCHMARKS.md`.
+//! Measures on a real cluster how soon `directives wait --converged` returns after a change, and
+//! what the reports of many instances cost the node. `scripts/bench-fleet` starts the cluster, runs
+//! this program and writes its tables into `BENCHMARKS.md`.
 //!
 //! The program reads the address of the cluster from `OPENSEARCH_URL`. All instances are stores in
 //! this process, each with its own connections.
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use instances::{Instances, install};
 use serde_json::Value;
-use test_support::measure::cluster::{Cluster, INDEX};
+use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use test_support::measure::{median, millis};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -7,9 +7,9 @@
 mod access;
 mod api;
 mod lifecycle;
-mod log_filter;
+mod log_args;
 mod polling_args;
-mod record;
+mod record_command;
 mod report_args;
 mod server;
 
@@ -25,7 +25,7 @@ use api::Agent;
 pub(crate) use api::fuzzing;
 use lifecycle::{Request, Signals, phases, run_until_stopped};
 pub(super) use polling_args::AgentArgs;
-pub(super) use record::{RecordArgs, run as record};
+pub(super) use record_command::{RecordArgs, run as record};
 pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
 

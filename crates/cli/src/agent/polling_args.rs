@@ -11,7 +11,7 @@ use super::super::duration::parse;
 use super::super::exit::Failure;
 use super::super::signature_args::SignatureArgs;
 use super::access::AccessArgs;
-use super::log_filter::LogArgs;
+use super::log_args::LogArgs;
 use super::report_args::ReportArgs;
 use super::server::ListenArgs;
 

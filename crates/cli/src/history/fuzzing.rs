@@ -3,8 +3,8 @@
 
 use opensearch_directives::fuzzing::EvaluatedHistory;
 
+use super::audit_log_check::Witnessed;
 use super::records::{HEADER, csv_lines, row};
-use super::witnessed::Witnessed;
 use super::{printed, verify, warning};
 use crate::directive_table::fitted;
 

@@ -2,13 +2,13 @@
 //! instant, and whether the history is complete.
 
 mod at;
+mod audit_log_check;
 pub(super) mod fuzzing;
 mod gap_text;
 mod past_instances;
 mod past_instant;
 mod records;
 mod verify;
-mod witnessed;
 
 use clap::{Args, Command, Subcommand, ValueEnum};
 use opensearch_directives::EndpointKind;

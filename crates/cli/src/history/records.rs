@@ -7,7 +7,7 @@ use opensearch_directives::history::{History, Record, RecordFilter, RecordKind};
 use serde_json::Value;
 
 use super::HistoryFormat;
-use super::witnessed::{self, Witnessed};
+use super::audit_log_check::{self, Witnessed};
 use crate::csv;
 use crate::directive_table::{fitted, terminal_width};
 use crate::directive_text::summary;
@@ -79,7 +79,7 @@ pub(super) async fn run(
     audit_log: Option<&str>,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
-    let records = witnessed::read(history, filter, audit_log).await?;
+    let records = audit_log_check::read(history, filter, audit_log).await?;
     match format {
         HistoryFormat::Json => {
             let all: Result<Vec<Value>, Failure> = records.iter().map(Witnessed::to_json).collect();
@@ -92,7 +92,7 @@ pub(super) async fn run(
             print(&fitted(&HEADER, rows, terminal_width()))?;
         }
     }
-    witnessed::summarize(&records);
+    audit_log_check::summarize(&records);
     let mut exit = Exit::Success;
     // An id without a record is an error only if there is no other filter, because another filter
     // may hide the records of the directive.
@@ -144,11 +144,11 @@ pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
     ]
 }
 
-/// Returns the author that the writer stated. If the record names an authenticated user with another
-/// name, this name is added.
+/// Returns the author that the writer stated. If the record names an authenticated user with
+/// another name, this name is added.
 pub(super) fn author(record: &Record) -> Option<String> {
     let user = record.authenticated_by.as_deref();
-    witnessed::author(record, user, !record.contradictions(None).is_empty())
+    audit_log_check::author(record, user, !record.contradictions(None).is_empty())
 }
 
 /// Describes what the operation wrote: the whole directive if it is new, otherwise the changed

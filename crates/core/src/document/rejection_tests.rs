@@ -1,4 +1,5 @@
-//! Tests the message of a rejection.
+//! Tests that the message of a rejection contains no control characters and no invisible characters
+//! from the document.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::time::Duration;

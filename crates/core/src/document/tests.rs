@@ -9,7 +9,7 @@
     reason = "tests"
 )]
 
-mod decode;
+mod decode_rejections;
 mod decode_times;
 mod draft;
 mod draft_file;

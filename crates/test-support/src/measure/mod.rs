@@ -1,7 +1,7 @@
 //! Helpers of the benchmarks that measure a real cluster: the cluster, process statistics and
 //! percentiles.
 
-pub mod cluster;
+pub mod benchmark_cluster;
 pub mod process;
 
 use std::time::Duration;

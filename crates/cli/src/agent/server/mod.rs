@@ -2,7 +2,7 @@
 //! time that a client may take for a request.
 
 mod address;
-mod connection_origin;
+mod connection_properties;
 mod connections;
 mod listeners;
 mod serve;
@@ -10,7 +10,7 @@ mod serve;
 mod unix_socket;
 
 pub(in super::super) use address::Address;
-pub(super) use connection_origin::Peer;
+pub(super) use connection_properties::Peer;
 pub(super) use connections::Connections;
 pub(super) use listeners::{ListenArgs, Listener, Listeners, bind_health};
 pub(super) use serve::{TlsReceiver, serve};

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::super::lifecycle::PhaseReceiver;
-use super::connection_origin::Peer;
+use super::connection_properties::Peer;
 use super::connections::{Admitted, Connections};
 use super::listeners::{Listener, Stream};
 
@@ -26,8 +26,8 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// connection first. If the agent closed it first, the client could just be sending a request on
 /// it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The size limit of the headers of a request, in bytes. Each connection can hold that much memory before
-/// its request is refused.
+/// The size limit of the headers of a request, in bytes. Each connection can hold that much memory
+/// before its request is refused.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);

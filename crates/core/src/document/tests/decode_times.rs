@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
 
-use super::decode::assert_refused;
+use super::decode_rejections::assert_refused;
 use super::{HOUR, at, decode, limits, plain, stored_json};
 use crate::document::{DecodeLimits, DocumentState, RejectionReason as Reason};
 

@@ -1,8 +1,8 @@
-//! `directives record`: polls the index only to record the operations on it, and serves health
-//! checks and metrics.
+//! The command `directives record`: a process that polls the index only to record the operations on
+//! it. The process does not serve the API of the agent, but only health checks and metrics.
 //!
-//! The process starts without the index and without the history, and waits for both, because a
-//! recorder that is not running sees nothing.
+//! The process can start before the index and the history exist, and waits for both. A process that
+//! failed instead would miss the first operations.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::super::exit::Failure;
 use super::api::{self, Agent};
 use super::lifecycle::{Signals, phases, run_until_stopped};
-use super::log_filter::LogArgs;
+use super::log_args::LogArgs;
 use super::polling_args::PollingArgs;
 use super::server::{Address, Connections, bind_health, serve};
 use super::{HEALTH_CONNECTIONS, announce_health, terminated};

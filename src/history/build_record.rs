@@ -1,4 +1,5 @@
-//! Makes the record of one operation from the documents before and after the operation.
+//! Builds the record of one operation from the document before and the document after the
+//! operation.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What `status` and `wait` have in common: which instances apply the operations of the index, and
-//! the report of an instance in words or as JSON.
+//! Code that `status` and `wait` share: counts the instances that already apply every operation of
+//! the index, and formats the report of an instance as text or JSON.
 
 use opensearch_directives::fleet::{
     Fleet, IndexPosition, InstanceReport, InstanceState, UnreadableReport,
@@ -12,8 +12,8 @@ use super::report_wording::count;
 
 /// How many of the live instances apply every operation of a state of the index.
 pub(super) struct Convergence<'a> {
-    /// The number of live instances. An instance whose report was not read, or is unreadable, counts
-    /// as live, because nothing shows that it has ended.
+    /// The number of live instances. An instance whose report was not read, or is unreadable,
+    /// counts as live, because nothing shows that it has ended.
     pub(super) live: u64,
     /// The live instances that lack operations.
     pub(super) missing: Vec<&'a InstanceReport>,

@@ -1,17 +1,18 @@
-//! Writes the report of an instance together with the reports that it forwards, and decides what
-//! happens after a refusal.
+//! One round of reporting: writes the instance's own report and the reports that it forwards, and
+//! decides for each refused report whether to retry or drop it.
 
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::destination::Destination;
 use super::instance_report::InstanceReport;
 use super::reporter::{CLEANUP_INTERVAL, Reporter, corrected_now};
-use super::send::Destination;
 use super::write::{Refusal, ReportError};
 use crate::http::{BULK_BYTES, chain};
 
 impl Reporter {
-    /// Writes the reports of other instances, and, if `with_own` is true, the instance's own report.
+    /// Writes the reports of other instances, and, if `with_own` is true, the instance's own
+    /// report.
     pub(super) async fn report(&mut self, with_own: bool, left: bool) -> Result<(), ReportError> {
         let key = self.shared.report_key();
         let shared = &self.shared;

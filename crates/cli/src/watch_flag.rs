@@ -1,4 +1,5 @@
-//! `--watch`: prints a list again whenever it changes, until the process ends.
+//! The flag `--watch`: reads a list every two seconds and prints it again whenever it has changed,
+//! until the process is stopped.
 
 use std::fmt::Display;
 use std::io::IsTerminal as _;

@@ -1,5 +1,5 @@
-//! Reads the records of one index in the order of their numbers, and finds the numbers without a
-//! record.
+//! Goes through the records of one index in the order of their `_seq_no`s, and collects the gaps
+//! and the changes of the primary term.
 
 use super::IndexFacts;
 use super::entry::Placed;

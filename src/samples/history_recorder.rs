@@ -1,4 +1,4 @@
-//! Converts the counts of the history's recorder into samples.
+//! Converts the counters of the history recorder into samples.
 
 use super::{Sample, SampleKind};
 use crate::status::RecorderStatus;

@@ -1,5 +1,5 @@
-//! The operations that wrote the documents of a replica: the author and the `_seq_no` of each
-//! directive, and the reason why a directive is no longer in the set.
+//! Looks up, for the change log, the author and the `_seq_no` of the last write of each directive,
+//! and why a directive left the set (revoked, rejected or deleted).
 
 use std::sync::Arc;
 

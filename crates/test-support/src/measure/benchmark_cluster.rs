@@ -1,4 +1,5 @@
-//! Accesses the cluster that a benchmark measures, and fills an index with documents.
+//! Access to the cluster under test in a benchmark: fills an index with documents, writes and
+//! deletes single documents, and reads the CPU time of the cluster.
 
 use std::time::Duration;
 

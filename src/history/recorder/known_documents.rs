@@ -1,5 +1,5 @@
-//! Stores the documents of the last observation, and derives the operations between two consecutive
-//! observations.
+//! Stores the documents of the last observation of the index, and derives the operations that were
+//! performed between two consecutive observations.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Entry;
 use super::observation::{Observation, SeenDocument};
-use crate::history::entry::{RecordedBy, Seen, record_of};
+use crate::history::build_record::{RecordedBy, Seen, record_of};
 use crate::history::kind::Before;
 use crate::history::record::Operation;
 

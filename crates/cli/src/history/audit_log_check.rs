@@ -1,5 +1,5 @@
-//! Reads the records together with the audit log of the security plugin, and marks those whose
-//! names contradict each other.
+//! Compares the author in each record with the user in the audit log of the security plugin, and
+//! marks the records in which the two contradict each other.
 
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
 use serde_json::Value;
@@ -15,8 +15,8 @@ pub(super) struct Witnessed {
     witness: Option<String>,
 }
 
-/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log; without
-/// it, the audit log with the default name is read if it exists and the user may read it.
+/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log;
+/// without it, the audit log with the default name is read if it exists and the user may read it.
 pub(super) async fn read(
     history: &History,
     filter: &RecordFilter,
@@ -122,8 +122,8 @@ impl Witnessed {
     }
 }
 
-/// Returns the author that the writer claimed, and the user whom the cluster authenticated if it has
-/// another name.
+/// Returns the author that the writer claimed, and the user whom the cluster authenticated if it
+/// has another name.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

@@ -1,4 +1,4 @@
-//! Reports which successful writes of a command are not in the history.
+//! Warns about successful writes of a command that could not be recorded in the history.
 
 use opensearch_directives::admin::HistoryReport;
 use opensearch_directives::error::chain;

@@ -1,4 +1,5 @@
-//! Tests the reasons why the decoder rejects a document.
+//! Tests which documents the decoder rejects, and which field, value and reason each rejection
+//! names.
 
 use serde_json::Value;
 

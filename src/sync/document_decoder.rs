@@ -13,7 +13,7 @@ use opensearch_directives_core::document::{
 
 /// The settings that decide whether the documents of one read are accepted.
 #[derive(Clone, Debug)]
-pub(crate) struct HitDecoder {
+pub(crate) struct DocumentDecoder {
     limits: DecodeLimits,
     /// The uuid of the index that is read, which signatures cover.
     index_uuid: String,
@@ -26,7 +26,7 @@ pub(crate) struct HitDecoder {
     reason = "it lives for one match, and most documents are directives"
 )]
 #[derive(Debug)]
-pub(super) enum DecodedHit<'a> {
+pub(super) enum DecodedDocument<'a> {
     Directive(DocumentRef<'a>),
     /// A document that applies to no request: it is rejected for the reason in `rejection`, or
     /// revoked if `rejection` is `None`.
@@ -39,7 +39,7 @@ pub(super) enum DecodedHit<'a> {
     },
 }
 
-impl HitDecoder {
+impl DocumentDecoder {
     pub(super) fn new(limits: DecodeLimits, index_uuid: &str, trust: Option<Arc<Trust>>) -> Self {
         Self {
             limits,
@@ -48,9 +48,9 @@ impl HitDecoder {
         }
     }
 
-    pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedHit<'a> {
+    pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedDocument<'a> {
         let source = hit.source.get();
-        let rejected = |rejection: Rejection| DecodedHit::Other {
+        let rejected = |rejection: Rejection| DecodedDocument::Other {
             // A revoked document is not reported as rejected, because it applies to no request
             // anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
@@ -65,7 +65,7 @@ impl HitDecoder {
             if let Some(trust) = &self.trust {
                 trust.note_revoked(&document, &self.index_uuid, self.limits.now);
             }
-            return DecodedHit::Other {
+            return DecodedDocument::Other {
                 rejection: None,
                 updated_at: document.audit().updated_at,
                 by: {
@@ -76,7 +76,7 @@ impl HitDecoder {
             };
         }
         match Trust::check_with(self.trust.as_deref(), &document, &self.index_uuid) {
-            Ok(()) => DecodedHit::Directive(document),
+            Ok(()) => DecodedDocument::Directive(document),
             Err(rejection) => rejected(rejection),
         }
     }

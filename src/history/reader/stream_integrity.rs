@@ -1,5 +1,6 @@
-//! Looks for signs that records of a history were changed or removed. Each backing index must
-//! refuse edits and deletions, and must contain as many records as operations were performed on it.
+//! Reads the state of the data stream's backing indices, to detect changed or removed records. Each
+//! backing index must refuse edits and deletions, and must contain one record for each operation
+//! that was performed on the backing index.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The settings for the verification of signatures: the files of trusted keys, and the policy or
-//! its file.
+//! The settings of signature verification: the files of the trusted keys, and either a fixed policy
+//! or a policy file.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Records every view of the index that a search returned. The checks search these views for the
-//! one that a published snapshot represents.
+//! Remembers every view of the index that a search has returned. The checks look up the view that a
+//! published snapshot represents.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct View {
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
-pub(crate) struct History {
+pub(crate) struct SeenViews {
     /// Whether the refreshers learn the uuid of the index, so that the uuid is a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
@@ -105,7 +105,7 @@ impl View {
     }
 }
 
-impl History {
+impl SeenViews {
     /// Records a view that a search returned.
     pub(crate) fn show(&mut self, index: usize, uuid: &str, shards: &[Arc<State>]) {
         if self

@@ -1,4 +1,4 @@
-//! Writes reports either into the fleet's index, or to the agent that the instance polls.
+//! The destination of reports: either the fleet's index, or the agent that the instance polls.
 
 use super::instance_report::InstanceReport;
 use super::relay::SentReports;

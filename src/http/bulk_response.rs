@@ -1,4 +1,5 @@
-//! The response to a bulk request, which contains a result for each action.
+//! Decodes the response to a bulk request, and checks that the response contains one result for
+//! each action.
 
 use std::collections::HashMap;
 

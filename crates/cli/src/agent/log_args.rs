@@ -1,5 +1,5 @@
-//! Selects the format of the log, and which events the agent logs to standard error. `--log`
-//! selects the events. Without this flag, `RUST_LOG` selects them.
+//! The flags of the log: which events the agent logs to standard error (`--log`, or the variable
+//! `RUST_LOG` if the flag is absent), and in which format (`--log-format`).
 
 use std::io::IsTerminal as _;
 

@@ -1,4 +1,5 @@
-//! Tests which directives the records show at an instant, and the reasons for doubt.
+//! Tests that a directive that exceeds the maximum time to live is listed, and is a reason for
+//! doubt.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

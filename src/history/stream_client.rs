@@ -1,5 +1,5 @@
-//! Appends records to the data stream, each at most once, and returns for each record whether the
-//! stream already contained or refused the record.
+//! Appends records to the data stream of a history, each record at most once. Returns for each
+//! record whether it was added, was already present, or was refused.
 
 use opensearch::{BulkParts, SearchParts};
 use serde_json::{Value, json};

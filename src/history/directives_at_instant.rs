@@ -280,5 +280,5 @@ fn document_of(record: &Record, now: Timestamp) -> Option<Result<Document, Rejec
 }
 
 #[cfg(test)]
-#[path = "past_tests.rs"]
+#[path = "directives_at_instant_tests.rs"]
 mod tests;
