@@ -59,7 +59,8 @@ impl WriteError {
         matches!(*self.0, Kind::Invalid { .. } | Kind::NotSigned { .. })
     }
 
-    /// Whether the cluster refused the directives or the user.
+    /// Returns true if the cluster refused the write, either because of its content or because the
+    /// user lacks a permission.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match &*self.0 {

@@ -216,7 +216,7 @@ impl Sessions {
         self.renewed(used).await.ok().flatten()
     }
 
-    /// Makes the next request check first whether credentials or certificates have changed.
+    /// Forces a check for changed credentials and certificates before the next request is sent.
     pub(super) fn expire(&self) {
         self.state().checked_at = None;
     }

@@ -1,5 +1,5 @@
-//! Tests that `directives init` sets the lifetime limits and the replicas of an index once, and that
-//! the limits hold for every writer.
+//! Tests that a later `directives init` keeps the lifetime limits and the number of replicas, and
+//! that the limits apply to every writer, also to one that does not use the command.
 
 use serde_json::{Value, json};
 

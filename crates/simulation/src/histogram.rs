@@ -1,4 +1,6 @@
-//! Executes `histogram` aggregations on `_seq_no` like OpenSearch, with its traps.
+//! Executes `histogram` aggregations on `_seq_no` with the same pitfalls as OpenSearch: a bucket
+//! whose start is outside `hard_bounds` is dropped as a whole, and a request with too many buckets
+//! fails.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

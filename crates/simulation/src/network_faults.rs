@@ -120,9 +120,9 @@ impl World {
     /// Whether this request must never be refused, because the refresher needs it to keep its
     /// promises.
     ///
-    /// If a simulated world contains nodes that are cut off, copies that lag, or restored indices,
-    /// some requests are the only means to detect them. The network never refuses such a request
-    /// with status 403 or 404.
+    /// In a world with cut-off nodes, lagging copies or restored indices, the refresher can detect
+    /// these conditions only with certain requests. The network never refuses such a request with
+    /// status 403 or 404.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))

@@ -100,7 +100,7 @@ impl Installer {
     }
 
     /// Returns the wanted values of the changeable settings whose current values differ. Returns
-    /// `None` if no changeable setting differs.
+    /// `None` if all changeable settings already have the wanted values.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE
             .into_iter()

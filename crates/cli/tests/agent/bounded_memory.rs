@@ -32,7 +32,8 @@ enum Target {
 const SETTINGS: &str =
     r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
 
-/// Responds with 503 until the flag is set, and then attacks the requests of one kind.
+/// Responds with status 503 until the returned flag is set, and then answers each request of the
+/// target kind with the malicious response that `send` writes.
 fn serve(
     target: Target,
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,

@@ -65,7 +65,7 @@ impl Panels {
         found.unwrap_or_else(|| panic!("no object has the id {id}"))
     }
 
-    /// Returns the state of a visualization.
+    /// Returns the parsed `visState`, that is, the definition, of a visualization.
     pub(super) fn state(&self, name: &str) -> Value {
         parsed(&self.attributes(name)["visState"])
     }

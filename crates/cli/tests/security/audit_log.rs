@@ -25,7 +25,8 @@ async fn log_writes(index: &str) {
     configure("audit/config", &config).await;
 }
 
-/// Writes and deletes a directive as alice, and as mallory in the name of alice. Returns the auditor.
+/// Writes and deletes a directive as alice, and writes as mallory with alice falsely stated as the
+/// author. Returns the auditor.
 async fn played(index: &str) -> String {
     admin_runs(index, &["init", "--history"]).ok();
     for role in ["operator", "auditor", "recorder"] {
