@@ -69,7 +69,7 @@ impl DocumentLimit {
         self.count.unfinished
     }
 
-    /// Whether a read is within the bound on unfinished documents.
+    /// Returns true if a read is within the bound on unfinished documents.
     pub(crate) fn permits(&self, count: DocumentCount) -> bool {
         count.unfinished <= self.max
     }
@@ -111,7 +111,7 @@ impl DocumentLimit {
     }
 }
 
-/// Whether a number of documents reaches the given percentage of a bound.
+/// Returns true if a number of documents reaches the given percentage of a bound.
 fn reaches(count: usize, percent: usize, bound: usize) -> bool {
     count.saturating_mul(100) >= bound.saturating_mul(percent)
 }

@@ -61,7 +61,7 @@ impl PollError {
         }
     }
 
-    /// Whether the cluster could not be reached or did not respond in time.
+    /// Returns true if the cluster could not be reached or did not respond in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match &*self.0 {
@@ -71,7 +71,7 @@ impl PollError {
         }
     }
 
-    /// Whether the cluster reported that the index does not exist.
+    /// Returns true if the cluster reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         self.read_error().is_some_and(ReadError::is_index_not_found)
@@ -169,13 +169,13 @@ impl StartError {
         }
     }
 
-    /// Whether the cluster could not be reached or did not respond in time.
+    /// Returns true if the cluster could not be reached or did not respond in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.poll_error().is_some_and(PollError::is_unreachable)
     }
 
-    /// Whether the cluster reported that the index does not exist.
+    /// Returns true if the cluster reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         self.poll_error().is_some_and(PollError::is_index_not_found)
@@ -259,19 +259,19 @@ impl RefreshError {
         }
     }
 
-    /// Whether the refresher has ended.
+    /// Returns true if the refresher has ended.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.0, RefreshFailure::Stopped(_))
     }
 
-    /// Whether the refresher did not respond in time, because its runtime does not run.
+    /// Returns true if the refresher did not respond in time, because its runtime does not run.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         matches!(self.0, RefreshFailure::NoResponse(_))
     }
 
-    /// Whether the cluster could not be reached or did not respond in time.
+    /// Returns true if the cluster could not be reached or did not respond in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.poll_error().is_some_and(PollError::is_unreachable)

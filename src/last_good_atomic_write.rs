@@ -121,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether the file itself is a mount point, because containers often mount a single file. Returns
-/// false on all systems other than Linux.
+/// Returns true if the file itself is a mount point, because containers often mount a single file.
+/// Returns false on all systems other than Linux.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts

@@ -58,7 +58,7 @@ pub enum RefresherState {
 }
 
 impl RefresherState {
-    /// Whether the refresher is polling or waiting for the next poll.
+    /// Returns true if the refresher is polling or waiting for the next poll.
     #[must_use]
     pub fn is_running(self) -> bool {
         self == Self::Running

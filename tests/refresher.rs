@@ -58,7 +58,7 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // A store must close its point in time after a read.
+    // A store must close its point in time after each read.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 

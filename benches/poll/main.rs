@@ -182,7 +182,7 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // No value is shown, because the CPU time is too short for the resolution of the system's
+        // The table shows no value, because the CPU time is below the resolution of the system's
         // counter.
         return "–".to_owned();
     }

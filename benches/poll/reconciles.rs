@@ -128,7 +128,7 @@ async fn after_deletions(
     poll
 }
 
-/// Measures a store of which each poll is a periodic reconcile.
+/// Measures a store whose every poll is a periodic reconciliation.
 async fn periodic(cluster: &Cluster) -> Vec<Poll> {
     let config = Config::new(cluster.config())
         .with_interval(Duration::from_secs(60 * 60))

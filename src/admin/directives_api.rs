@@ -58,7 +58,7 @@ impl Stored {
         }
     }
 
-    /// Whether the stored JSON has a field with the given name.
+    /// Returns true if the stored JSON has a field with the given name.
     #[must_use]
     pub fn has_field(&self, name: &str) -> bool {
         type Fields = serde_json::Map<String, serde_json::Value>;
@@ -66,7 +66,7 @@ impl Stored {
             .is_ok_and(|fields| fields.contains_key(name))
     }
 
-    /// Whether the document is revoked. `is_revoked` works even for a malformed document.
+    /// Returns true if the document is revoked. `is_revoked` works even for a malformed document.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         #[derive(Deserialize)]

@@ -53,7 +53,7 @@ pub(super) enum Kind {
 }
 
 impl WriteError {
-    /// Whether the input is invalid, so that every proxy would reject the directive.
+    /// Returns true if the input is invalid, so that every proxy would reject the directive.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(*self.0, Kind::Invalid { .. } | Kind::NotSigned { .. })
@@ -71,14 +71,14 @@ impl WriteError {
         }
     }
 
-    /// Whether somebody else changed the directive between the read and the write.
+    /// Returns true if somebody else changed the directive between the read and the write.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(*self.0, Kind::Conflict(_))
     }
 
-    /// Whether OpenSearch itself reported that the directive, the index or the pipeline does not
-    /// exist. A status 404 that another server sent does not count.
+    /// Returns true if OpenSearch itself reported that the directive, the index or the pipeline
+    /// does not exist. A status 404 that another server sent does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
@@ -88,7 +88,7 @@ impl WriteError {
         }
     }
 
-    /// Whether the index does not exist.
+    /// Returns true if the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         match &*self.0 {
@@ -98,7 +98,7 @@ impl WriteError {
         }
     }
 
-    /// Whether no node returned a usable response in time.
+    /// Returns true if no node returned a usable response in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request()
@@ -111,8 +111,8 @@ impl WriteError {
         Kind::NoFleet(index.to_owned()).into()
     }
 
-    /// Whether the pipeline refused all directives, and only because the pipeline does not know the
-    /// given field.
+    /// Returns true if the pipeline refused all directives, and only because the pipeline does not
+    /// know the given field.
     pub(super) fn is_unknown_field(&self, field: &str) -> bool {
         let text = format!("{field}: it is not a field");
         match &*self.0 {

@@ -126,8 +126,9 @@ fn role_for(index: &str, json: &str) -> Value {
     role
 }
 
-/// Whether an installed role has the same description and permissions as the role in the embedded
-/// file. The comparison ignores the default values that the plugin adds to an installed role.
+/// Returns true if an installed role has the same description and permissions as the role in the
+/// embedded file. The comparison ignores the default values that the plugin adds to an installed
+/// role.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {
         let permissions = of["index_permissions"].as_array();

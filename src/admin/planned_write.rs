@@ -251,7 +251,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Whether the index contains the planned document.
+    /// Returns true if the index contains the planned document.
     pub(super) fn is_stored_as(&self, current: Option<&Stored>) -> bool {
         match (&self.action, current) {
             (Action::Delete, None) | (Action::Nothing, _) => true,
@@ -280,7 +280,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Whether the index still contains the version that was read before the write.
+    /// Returns true if the index still contains the version that was read before the write.
     pub(super) fn is_unwritten(&self, current: Option<&Stored>) -> bool {
         match (&self.before, current) {
             (None, None) => true,
@@ -292,9 +292,9 @@ impl PlannedWrite {
     }
 }
 
-/// Whether a stored directive already has the content of a draft. The draft's time to live counts
-/// from the time at which the stored directive was written, so a repeated write of the same draft
-/// does not prolong the directive.
+/// Returns true if a stored directive already has the content of a draft. The draft's time to live
+/// counts from the time at which the stored directive was written, so a repeated write of the same
+/// draft does not prolong the directive.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)

@@ -202,7 +202,7 @@ impl InstanceReport {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Whether both instances have read exactly the same documents.
+    /// Returns true if both instances have read exactly the same documents.
     pub(super) fn has_read_the_same_as(&self, other: &Self) -> bool {
         let read = |report: &Self| {
             let index = report.index_uuid.clone();

@@ -8,8 +8,8 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent after this many heartbeats without a report.
 const HEARTBEATS: f64 = 3.0;
-/// The additional time by which a report may be late, for example because the clock of the instance
-/// was adjusted.
+/// The time that is added before an instance counts as silent, because a report may be late, for
+/// example after an adjustment of the instance's clock.
 const TOLERANCE: Duration = Duration::from_secs(5);
 /// The longest heartbeat of an instance, to which a longer heartbeat in a report is reduced,
 /// because otherwise the instance would never become silent.
@@ -67,13 +67,13 @@ impl InstanceState {
         }
     }
 
-    /// Whether the instance reported recently.
+    /// Returns true if the instance reported recently.
     #[must_use]
     pub fn is_live(self) -> bool {
         matches!(self, Self::Synced | Self::Rejecting | Self::Behind { .. })
     }
 
-    /// Whether the instance applies every operation.
+    /// Returns true if the instance applies every operation.
     #[must_use]
     pub fn is_converged(self) -> bool {
         matches!(self, Self::Synced | Self::Rejecting)
@@ -132,7 +132,7 @@ impl Fleet {
 }
 
 impl IndexPosition {
-    /// Whether an instance applies every operation in the state `self` of the index.
+    /// Returns true if an instance applies every operation in the state `self` of the index.
     ///
     /// An instance applies every operation if its reported `applied_seq_no` is at least the highest
     /// assigned number, or if it read exactly the documents of `self` and one of the documents has
@@ -153,7 +153,7 @@ impl IndexPosition {
         }
     }
 
-    /// Whether an instance read exactly the documents of `self`. The sums are compared as
+    /// Returns true if an instance read exactly the documents of `self`. The sums are compared as
     /// floating-point numbers, because the cluster returns floating-point numbers.
     #[expect(
         clippy::cast_precision_loss,

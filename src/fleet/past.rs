@@ -113,13 +113,14 @@ impl DirectivesApi {
 }
 
 impl PastInstance {
-    /// Whether the instance may have been running at the instant.
+    /// Returns true if the instance may have been running at the instant.
     fn was_running(&self) -> bool {
         let has_restarted = |after: &Transition| after.started <= self.instant;
         !self.before.left || self.after.as_ref().is_some_and(has_restarted)
     }
 
-    /// Whether the records show that the process that made the last record was still running.
+    /// Returns true if the records show that the process that made the last record was still
+    /// running.
     fn is_certain(&self) -> bool {
         let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
         let age = self.instant.duration_since(self.before.timestamp);
@@ -128,7 +129,7 @@ impl PastInstance {
             && (self.after.as_ref().is_some_and(is_same_process) || age <= confirmed + TOLERANCE)
     }
 
-    /// Whether the instance applied the version of a directive that an operation wrote.
+    /// Returns true if the instance applied the version of a directive that an operation wrote.
     #[must_use]
     pub fn state(&self, index_uuid: &str, seq_no: u64, directive: &str) -> PastState {
         let before = &self.before;

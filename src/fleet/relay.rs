@@ -93,7 +93,7 @@ impl Relay {
 }
 
 impl RelayError {
-    /// Whether the same reports may be accepted later.
+    /// Returns true if the same reports may be accepted later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, Kind::Full)

@@ -80,7 +80,7 @@ impl Transition {
         }
     }
 
-    /// Whether both transitions lead to the same state.
+    /// Returns true if both transitions lead to the same state.
     fn leads_to_same(&self, other: &Self) -> bool {
         let at = |one: &Self| Self {
             timestamp: self.timestamp,

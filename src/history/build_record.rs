@@ -31,7 +31,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// Who makes a record, and at which time.
+/// The program that makes a record, and the time at which it does.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedBy {
     pub(crate) name: String,
@@ -74,7 +74,7 @@ impl Claims {
     }
 }
 
-/// Makes the record of an operation.
+/// Builds the record of an operation.
 pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
     let claims = seen.after.map(Claims::of).unwrap_or_default();
     let before = match seen.before {

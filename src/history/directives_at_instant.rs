@@ -79,7 +79,7 @@ pub struct PastDirective {
     now: Timestamp,
 }
 
-/// How a directive ended.
+/// The end of a directive.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {

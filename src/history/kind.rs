@@ -13,7 +13,7 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 /// record contains in separate fields, and `targets`, which is derived from other fields.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
-/// What an operation did to a directive.
+/// The effect of an operation on a directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -104,7 +104,7 @@ pub enum Before<'a> {
     Unknown,
 }
 
-/// What an operation did.
+/// The result of comparing the documents before and after an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Change {

@@ -72,7 +72,7 @@ impl Entry {
         format!("{action}\n{record}\n")
     }
 
-    /// Whether this is a deletion without a number, and the given record describes the same
+    /// Returns true if this is a deletion without a number, and the given record describes the same
     /// deletion with its number. A number outside the range in which the deletion happened belongs
     /// to another deletion, or to a forged record that would hide this deletion.
     fn is_deletion_of(&self, recorded: &Value) -> bool {
@@ -107,8 +107,8 @@ impl Stream {
         &self.client
     }
 
-    /// Whether the data stream exists. The existence must be checked before a write, because a
-    /// write to a missing data stream could create an ordinary index.
+    /// Returns true if the data stream exists. The existence must be checked before a write,
+    /// because a write to a missing data stream could create an ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         let path = format!("/_data_stream/{}", segment(&self.name));
         let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");

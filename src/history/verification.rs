@@ -54,20 +54,20 @@ pub struct Contradiction {
 }
 
 impl Verification {
-    /// Whether every operation on every index is recorded.
+    /// Returns true if every operation on every index is recorded.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.indices.iter().all(IndexLedger::is_complete)
     }
 
-    /// Whether OpenSearch shows no sign that a record was changed, removed or forged.
+    /// Returns true if OpenSearch shows no sign that a record was changed, removed or forged.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.stream.is_intact() && self.contradictions.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Whether only the newest operations of the current index are not recorded, so that a recorder
-    /// may still be writing their records.
+    /// Returns true if only the newest operations of the current index are not recorded, so that a
+    /// recorder may still be writing their records.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());

@@ -88,7 +88,7 @@ impl Authorization {
         Ok(())
     }
 
-    /// Whether `self` has the same effect on requests as the previous credentials.
+    /// Returns true if `self` has the same effect on requests as the previous credentials.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,

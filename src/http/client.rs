@@ -163,7 +163,8 @@ impl Client {
         ))
     }
 
-    /// Whether the pinned node has either failed or refused a request that another node may serve.
+    /// Returns true if the pinned node has either failed or refused a request that another node may
+    /// serve.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()
@@ -268,14 +269,14 @@ impl Client {
     }
 }
 
-/// Whether the status means that the node is overloaded or is not part of a cluster, so that
-/// another node may succeed.
+/// Returns true if the status means that the node is overloaded or is not part of a cluster, so
+/// that another node may succeed.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }
 
-/// Whether the status may be the fault of a single node: its security index or its disk may be
-/// damaged, or a proxy in front of the node may have refused the request.
+/// Returns true if the status may be the fault of a single node: its security index or its disk may
+/// be damaged, or a proxy in front of the node may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)
 }

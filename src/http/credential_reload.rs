@@ -84,7 +84,7 @@ impl SessionSettings {
         }
     }
 
-    /// Whether the credentials or certificates can change.
+    /// Returns true if the credentials or certificates can change.
     fn can_change(&self) -> bool {
         let credentials = match &self.credentials {
             Credentials::Basic {

@@ -86,7 +86,8 @@ impl Credentials {
         }
     }
 
-    /// Whether the requests contain a secret that an eavesdropper on the network could reuse.
+    /// Returns true if the requests contain a secret that an eavesdropper on the network could
+    /// reuse.
     pub(super) fn can_be_reused_by_an_eavesdropper(&self) -> bool {
         match self {
             Self::None => false,

@@ -205,14 +205,14 @@ impl RequestError {
         }
     }
 
-    /// Whether OpenSearch itself reported that the index does not exist.
+    /// Returns true if OpenSearch itself reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Whether the cluster was unreachable, unavailable, or too slow to respond in time. A later
-    /// attempt to send the request may succeed.
+    /// Returns true if the cluster was unreachable, unavailable, or too slow to respond in time. A
+    /// later attempt to send the request may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -224,8 +224,8 @@ impl RequestError {
         }
     }
 
-    /// Whether the request was refused because the server does not support it or because the role
-    /// does not permit it. The caller may use another API if the request is unsupported.
+    /// Returns true if the request was refused because the server does not support it or because
+    /// the role does not permit it. The caller may use another API if the request is unsupported.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,

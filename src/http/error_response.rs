@@ -19,7 +19,7 @@ pub(crate) struct Exception {
 }
 
 impl Exception {
-    /// Whether the type of the exception is `name`.
+    /// Returns true if the type of the exception is `name`.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.r#type == name
     }

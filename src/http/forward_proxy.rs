@@ -24,7 +24,7 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
     urls.iter().map(proxy).collect()
 }
 
-/// Whether the host of a URL is a loopback address.
+/// Returns true if the host of a URL is a loopback address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {

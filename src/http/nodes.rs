@@ -134,7 +134,8 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Whether the given node has either failed or refused a request that another node may serve.
+    /// Returns true if the given node has either failed or refused a request that another node may
+    /// serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {

@@ -222,7 +222,7 @@ fn headers(request: &Request) -> Result<HeaderMap, RequestFailure> {
     Ok(headers)
 }
 
-/// Whether an established connection was closed before the response began.
+/// Returns true if an established connection was closed before the response began.
 fn is_broken_connection(error: &reqwest::Error) -> bool {
     error.is_request()
         && !error.is_connect()

@@ -50,7 +50,7 @@ impl Secret {
         Self(Source::File(path.into().into()))
     }
 
-    /// Whether the secret is in a file, and can therefore change.
+    /// Returns true if the secret is in a file, and can therefore change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }

@@ -110,7 +110,7 @@ impl OffSwitch {
     }
 }
 
-/// Whether the path exists. A symbolic link counts even if its target does not exist.
+/// Returns true if the path exists. A symbolic link counts even if its target does not exist.
 fn exists(file: &std::path::Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(file) {
         Ok(_) => Ok(true),

@@ -44,7 +44,7 @@ impl Served {
         &self.shown
     }
 
-    /// Whether the off file hides the directives.
+    /// Returns true if the off file hides the directives.
     pub(crate) fn is_off(&self) -> bool {
         self.is_off
     }

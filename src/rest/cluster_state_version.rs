@@ -16,7 +16,7 @@ pub(crate) struct ClusterVersion {
 }
 
 impl ClusterVersion {
-    /// Whether `self` is older than `other`, a version of the same cluster.
+    /// Returns true if `self` is older than `other`, a version of the same cluster.
     pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.cluster_uuid == other.cluster_uuid && self.version < other.version
     }

@@ -68,7 +68,7 @@ impl HistogramQuery {
         }
     }
 
-    /// Whether each bucket of the response is a single number, so that the keys contain all
+    /// Returns true if each bucket of the response is a single number, so that the keys contain all
     /// information.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
@@ -163,7 +163,7 @@ impl HistogramQuery {
         Some(Bucket { start, count, sum })
     }
 
-    /// Whether a bucket of the scope begins at the given number.
+    /// Returns true if a bucket of the scope begins at the given number.
     fn contains(&self, start: u64) -> bool {
         start.is_multiple_of(self.interval)
             && match &self.scope {

@@ -143,8 +143,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Whether all in-sync copies hold every operation to which a `_seq_no` was assigned, which
-    /// means that no write is in progress.
+    /// Returns true if all in-sync copies hold every operation to which a `_seq_no` was assigned,
+    /// which means that no write is in progress.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()
@@ -164,8 +164,8 @@ impl ShardCheckpoints {
         documents.fold(0, u64::saturating_add)
     }
 
-    /// Whether both checkpoints belong to one history, which means that no snapshot was restored
-    /// into the index between the two observations.
+    /// Returns true if both checkpoints belong to one history, which means that no snapshot was
+    /// restored into the index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();
@@ -174,8 +174,8 @@ impl ShardCheckpoints {
         self.uuid == other.uuid && histories(self) == histories(other)
     }
 
-    /// Whether all in-sync copies hold every operation whose `_seq_no` had been assigned when
-    /// `other` was observed.
+    /// Returns true if all in-sync copies hold every operation whose `_seq_no` had been assigned
+    /// when `other` was observed.
     pub(crate) fn holds_all_of(&self, other: &Self) -> bool {
         self.primaries.len() == other.primaries.len()
             && self
@@ -185,8 +185,8 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Whether `self` can be a later state of the index that `other` describes: the history and the
-    /// primaries' nodes are the same, and no shard's highest `_seq_no` is lower.
+    /// Returns true if `self` can be a later state of the index that `other` describes: the history
+    /// and the primaries' nodes are the same, and no shard's highest `_seq_no` is lower.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid

@@ -56,7 +56,7 @@ struct ItemError {
 }
 
 impl Item {
-    /// Whether the security plugin refused the document. If the user lacks the shard-level
+    /// Returns true if the security plugin refused the document. If the user lacks the shard-level
     /// privilege, the plugin accepts the request and refuses each document.
     fn is_not_permitted(&self) -> bool {
         let error = self

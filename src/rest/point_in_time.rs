@@ -55,8 +55,9 @@ impl Session {
     }
 }
 
-/// Whether the server cannot open a point in time, permanently or for now. A server that has
-/// reached its limit on points in time responds with status 429; managed services set low limits.
+/// Returns true if the server cannot open a point in time, permanently or for now. A server that
+/// has reached its limit on points in time responds with status 429; managed services set low
+/// limits.
 fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }

@@ -108,7 +108,8 @@ impl Session {
         }
     }
 
-    /// Whether the session's node has failed or refused a request that another node may serve.
+    /// Returns true if the session's node has failed or refused a request that another node may
+    /// serve.
     pub(crate) fn has_lost_its_node(&self) -> bool {
         self.reader.client.has_lost(&self.node)
     }

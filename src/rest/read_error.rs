@@ -151,13 +151,13 @@ impl ReadError {
         }
     }
 
-    /// Whether the cluster reported that the index does not exist.
+    /// Returns true if the cluster reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         matches!(*self.failure, ReadFailure::NoIndex(_))
     }
 
-    /// Whether the cluster could not be reached or did not respond in time.
+    /// Returns true if the cluster could not be reached or did not respond in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request().is_some_and(RequestError::is_unreachable)

@@ -161,7 +161,8 @@ fn summary_request(index: &ConcreteIndex) -> Request {
     search(&path, 0, extras, Map::new())
 }
 
-/// Whether the server refused the query itself, for example because it cannot search by `_seq_no`.
+/// Returns true if the server refused the query itself, for example because it cannot search by
+/// `_seq_no`.
 pub(super) fn is_refused_query(error: &RequestError) -> bool {
     error.status() == Some(400) && error.is_unsupported()
 }

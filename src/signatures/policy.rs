@@ -32,7 +32,7 @@ pub enum DirectiveClass {
 }
 
 impl DirectiveClass {
-    /// Whether a directive belongs to the class.
+    /// Returns true if a directive belongs to the class.
     #[must_use]
     pub fn contains(self, directive: &DirectiveRef<'_>) -> bool {
         match self {
@@ -98,7 +98,7 @@ pub struct SignatureRule {
 }
 
 impl SignatureRule {
-    /// Whether the rule applies to a directive.
+    /// Returns true if the rule applies to a directive.
     #[must_use]
     pub fn applies_to(&self, directive: &DirectiveRef<'_>) -> bool {
         self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
@@ -201,7 +201,7 @@ impl SignaturePolicy {
         &self.rules
     }
 
-    /// Whether the policy has rules, so that at least some directives need a signature.
+    /// Returns true if the policy has rules, so that at least some directives need a signature.
     #[must_use]
     pub fn requires_signatures(&self) -> bool {
         !self.rules.is_empty()

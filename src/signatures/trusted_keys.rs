@@ -117,7 +117,7 @@ impl TrustedKeys {
         self.0.values()
     }
 
-    /// Whether no key is trusted.
+    /// Returns true if no key is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -77,8 +77,8 @@ impl SignatureVerdict {
 }
 
 impl PublicKey {
-    /// Whether the signature names the public key `self` and its signer, and is valid for the
-    /// signed form.
+    /// Returns true if the signature names the public key `self` and its signer, and is valid for
+    /// the signed form.
     #[must_use]
     pub fn verifies(&self, form: &SignedForm<'_>, signature: &Signature) -> bool {
         signature.key() == self.id()

@@ -49,13 +49,13 @@ impl ChangeSet {
         }
     }
 
-    /// Whether the delta read returned no document.
+    /// Returns true if the delta read returned no document.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether a changed document is rejected because some of its fields are missing or masked, or
-    /// is rejected now although the replica accepted it with the same number.
+    /// Returns true if a changed document is rejected because some of its fields are missing or
+    /// masked, or is rejected now although the replica accepted it with the same number.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes.iter().any(|(id, change)| {
             let Content::Other(Other {
@@ -102,7 +102,7 @@ impl ChangeSet {
         }
     }
 
-    /// Whether a document is deleted.
+    /// Returns true if a document is deleted.
     pub(crate) fn deletes(&self) -> bool {
         let mut changes = self.changes.values();
         changes.any(|change| matches!(change.content, Content::Deleted))
@@ -220,8 +220,8 @@ impl ChangeSet {
 }
 
 impl Change {
-    /// Whether the replica lacks the change. A rejected document can become acceptable with the
-    /// same number, if its expiry was too far in the future.
+    /// Returns true if the replica lacks the change. A rejected document can become acceptable with
+    /// the same number, if its expiry was too far in the future.
     fn differs_from(&self, replica: &Replica, id: &str) -> bool {
         match &self.content {
             Content::Deleted => true,

@@ -85,8 +85,8 @@ impl FreshnessBound {
         }
     }
 
-    /// Whether another view, whose highest `_seq_no` is `max_seq_no`, is certainly newer than the
-    /// view of this bound.
+    /// Returns true if another view, whose highest `_seq_no` is `max_seq_no`, is certainly newer
+    /// than the view of this bound.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
     }

@@ -41,7 +41,7 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Whether a full read returned this view.
+    /// Returns true if a full read returned this view.
     pub(super) fn is_full(&self) -> bool {
         self.read == ReadKind::Full
     }
@@ -180,7 +180,7 @@ impl IndexSynchronizer {
         self.degradations.strategy().delta
     }
 
-    /// Whether the aggregates of the cluster agree with the documents of the replica.
+    /// Returns true if the aggregates of the cluster agree with the documents of the replica.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
             // After a snapshot restore, older documents may have the same `_seq_no`s.
@@ -242,8 +242,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Whether the primary counts fewer documents than the known view, which means that documents were
-/// deleted that a delta read would not return.
+/// Returns true if the primary counts fewer documents than the known view, which means that
+/// documents were deleted that a delta read would not return.
 fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     match observed {
         ObservedVersion::Checkpoints(checkpoints) => {

@@ -52,7 +52,7 @@ impl Default for ManagerContact {
 }
 
 impl ManagerContact {
-    /// Whether a node must prove again that it has contact with the cluster manager.
+    /// Returns true if a node must prove again that it has contact with the cluster manager.
     pub(super) fn is_due(&self, node: Option<usize>) -> bool {
         let confirmation = match self {
             Self::Unversioned { confirmation } => *confirmation,

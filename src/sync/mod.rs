@@ -272,8 +272,8 @@ impl IndexSynchronizer {
         Ok(checkpoints)
     }
 
-    /// Whether the trusted keys or the signature policy have changed since the known view was
-    /// decoded.
+    /// Returns true if the trusted keys or the signature policy have changed since the known view
+    /// was decoded.
     fn is_trust_outdated(&self) -> bool {
         self.trust_generation != self.verifier.generation()
     }

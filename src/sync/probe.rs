@@ -31,7 +31,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether `self` can be a later version of the index that `other` describes.
+    /// Returns true if `self` can be a later version of the index that `other` describes.
     pub(super) fn follows(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Checkpoints(now), Self::Checkpoints(before)) => now.follows(before),
@@ -39,7 +39,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether `self` can be a later version of the known index.
+    /// Returns true if `self` can be a later version of the known index.
     pub(super) fn follows_known(&self, known: &Known) -> bool {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => now.follows(before),
@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether `self` and the known version belong to one history, that is, whether no snapshot was
-    /// restored into the index between the two observations. Returns `None` without checkpoints,
-    /// because only checkpoints contain the history.
+    /// Returns true if `self` and the known version belong to one history, that is, if no snapshot
+    /// was restored into the index between the two observations. Returns `None` without
+    /// checkpoints, because only checkpoints contain the history.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),
@@ -57,8 +57,8 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether the primary's aggregates differ from the view's aggregates. Returns `false` for
-    /// checkpoints, which contain no aggregates.
+    /// Returns true if the primary's aggregates differ from the view's aggregates. Returns `false`
+    /// for checkpoints, which contain no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,

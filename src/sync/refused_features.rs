@@ -44,7 +44,7 @@ impl Degradations {
         &self.strategy
     }
 
-    /// Whether neither delta reads nor reconciliations were refused since the last retry.
+    /// Returns true if neither delta reads nor reconciliations were refused since the last retry.
     pub(super) fn permits_reconciles(&self) -> bool {
         self.reconciles && self.strategy.delta
     }

@@ -60,8 +60,8 @@ impl Fingerprint {
         })
     }
 
-    /// Whether the cluster's aggregates equal the fingerprint. The cluster returns floating-point
-    /// numbers, which are exact up to 2^53.
+    /// Returns true if the cluster's aggregates equal the fingerprint. The cluster returns
+    /// floating-point numbers, which are exact up to 2^53.
     #[expect(
         clippy::cast_precision_loss,
         clippy::float_cmp,
@@ -73,7 +73,7 @@ impl Fingerprint {
             && self.sum_seq_no as f64 == remote.sum_seq_no
     }
 
-    /// Whether the highest `_seq_no` of the fingerprint is at least the cluster's highest
+    /// Returns true if the highest `_seq_no` of the fingerprint is at least the cluster's highest
     /// `_seq_no`.
     #[expect(
         clippy::cast_precision_loss,
@@ -146,7 +146,7 @@ impl Replica {
         others.filter(|other| other.rejection.is_none()).count()
     }
 
-    /// Whether the document is a directive of the set.
+    /// Returns true if the document is a directive of the set.
     pub(super) fn accepts(&self, id: &str) -> bool {
         self.set.position_of(id).is_ok()
     }

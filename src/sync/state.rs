@@ -179,7 +179,7 @@ impl Known {
         }
     }
 
-    /// Whether the aggregates of the cluster agree with the view.
+    /// Returns true if the aggregates of the cluster agree with the view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
             // The cluster returns `updated_at` in milliseconds, so only milliseconds are compared.
@@ -187,8 +187,8 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that the view can contain, so that no copy
-    /// can return an older version of a document in response to `_mget`.
+    /// Returns true if every in-sync copy holds all operations that the view can contain, so that
+    /// no copy can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()

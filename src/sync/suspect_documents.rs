@@ -25,8 +25,8 @@ pub(crate) struct Regression {
     pub(crate) seq_no: Option<u64>,
 }
 
-/// Whether the `_seq_no` of a document suggests that a later view is in fact older. `earlier` is
-/// the document's previous `_seq_no`, or `None` if the document did not exist.
+/// Returns true if the `_seq_no` of a document suggests that a later view is in fact older.
+/// `earlier` is the document's previous `_seq_no`, or `None` if the document did not exist.
 pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
     earlier.is_none_or(|earlier| seq_no < earlier)
 }

@@ -10,7 +10,7 @@ use crate::rest::{ReadError, Session};
 use crate::safeguard_switches::Safeguard;
 
 impl IndexSynchronizer {
-    /// Whether the known view contains the current version of every document of the index.
+    /// Returns true if the known view contains the current version of every document of the index.
     pub(super) async fn is_unchanged(
         &mut self,
         session: &Session,

@@ -51,8 +51,8 @@ impl AppliedDirectives {
         self.0.ids.iter().map(AsRef::as_ref)
     }
 
-    /// Whether more than [`MAX_IDS`](Self::MAX_IDS) directives apply, so that [`ids`](Self::ids)
-    /// does not contain all of them.
+    /// Returns true if more than [`MAX_IDS`](Self::MAX_IDS) directives apply, so that
+    /// [`ids`](Self::ids) does not contain all of them.
     #[must_use]
     pub fn has_more(&self) -> bool {
         self.0.has_more

@@ -15,7 +15,7 @@ use super::{
     respond_with_settings, settings, shape, start,
 };
 
-/// The name of a fault, the response, and a part of the expected error.
+/// The name of a fault, the response with this fault, and a part of the expected error.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
 /// Returns a correct response in which the value at the given JSON pointer is replaced.

@@ -33,8 +33,8 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// Returns the value of the key under which osproxy-etcd stores all directives, and which every
-/// change replaces as a whole.
+/// Returns a value with all directives for the single key from which osproxy-etcd reads them. Every
+/// change replaces this value as a whole.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -64,8 +64,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // The watches begin some time after the connection is open, and a change before a watch
-        // begins would be lost.
+        // A watch begins some time after the connection is open, and the store does not receive
+        // changes before that time.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;

@@ -69,8 +69,8 @@ impl OwnerArgs {
             .collect())
     }
 
-    /// Whether a directive has the owner in `--owner` and has not ended. Returns false for a
-    /// malformed document, because its owner is unknown.
+    /// Returns true if a directive has the owner in `--owner` and has not ended. Returns false for
+    /// a malformed document, because its owner is unknown.
     fn owns_live(&self, stored: &Stored, now: Timestamp) -> bool {
         let live = matches!(State::of(stored, now), State::Active | State::Scheduled);
         let owner = stored

@@ -5,7 +5,8 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::exit::Failure;
 
-/// Whether standard input and standard error are terminals, so that the command can ask questions.
+/// Returns true if standard input and standard error are terminals, so that the command can ask
+/// questions.
 pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

@@ -115,8 +115,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Whether `other` makes `one` superfluous: `other` matches at least the requests that `one`
-/// matches, records at least as much, does not start later, and does not end earlier.
+/// Returns true if `other` makes `one` superfluous: `other` matches at least the requests that
+/// `one` matches, records at least as much, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

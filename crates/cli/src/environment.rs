@@ -59,8 +59,8 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Whether a verb connects to the cluster or to an agent. The flags of a verb that connects to
-/// neither have no variables.
+/// Returns true if a verb connects to the cluster or to an agent. The flags of a verb that connects
+/// to neither have no variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
         || verb
@@ -85,8 +85,8 @@ fn with_variable(service: bool, arg: Arg) -> Arg {
     }
 }
 
-/// Whether a verb runs or checks a service: an agent or a recorder. All flags of a verb for services
-/// have variables.
+/// Returns true if a verb runs or checks a service: an agent or a recorder. All flags of a verb for
+/// services have variables.
 fn is_of_service(verb: &str) -> bool {
     matches!(verb, "agent" | "probe" | "record")
 }

@@ -110,7 +110,7 @@ fn field_value(text: &str) -> Result<(Field, String), String> {
 }
 
 impl FilterArgs {
-    /// Whether no filter is given.
+    /// Returns true if no filter is given.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             state,
@@ -130,13 +130,13 @@ impl FilterArgs {
             && ending_within.is_none()
     }
 
-    /// Whether the command line contains a filter for the state.
+    /// Returns true if the command line contains a filter for the state.
     pub(super) fn has_state(&self) -> bool {
         !self.state.is_empty()
     }
 
-    /// Whether a document passes all filters. A malformed document passes only a filter for its
-    /// state, because its fields are unknown.
+    /// Returns true if a document passes all filters. A malformed document passes only a filter for
+    /// its state, because its fields are unknown.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

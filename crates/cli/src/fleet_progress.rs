@@ -37,8 +37,8 @@ impl<'a> Convergence<'a> {
         }
     }
 
-    /// Whether enough live instances apply every operation. Without a live instance, nothing shows
-    /// that an operation is applied.
+    /// Returns true if enough live instances apply every operation. Without a live instance,
+    /// nothing shows that an operation is applied.
     pub(super) fn is_reached(&self, per_mille: u16) -> bool {
         self.live > 0 && self.applied * 1000 >= self.live * u64::from(per_mille)
     }

@@ -79,7 +79,8 @@ struct Row {
 }
 
 impl Row {
-    /// Whether the directive is active and has matched no request for at least the given time.
+    /// Returns true if the directive is active and has matched no request for at least the given
+    /// time.
     fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
         self.active && is_unmatched(self.last_matched, self.counted_since, time, now)
     }
@@ -114,8 +115,8 @@ const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
-/// Whether nothing has matched for at least this long, although it was counted for at least this
-/// long.
+/// Returns true if nothing has matched for at least this long, although it was counted for at least
+/// this long.
 fn is_unmatched(
     last: Option<Timestamp>,
     counted_since: Timestamp,

@@ -70,7 +70,7 @@ impl When {
         }
     }
 
-    /// Whether the result of [`resolve`](Self::resolve) depends on the local time zone.
+    /// Returns true if the result of [`resolve`](Self::resolve) depends on the local time zone.
     pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Local(_))
     }

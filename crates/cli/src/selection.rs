@@ -90,8 +90,8 @@ impl SelectionArgs {
         }
     }
 
-    /// Whether the filters select a directive. A directive that has ended is selected only if there
-    /// is a filter for the state.
+    /// Returns true if the filters select a directive. A directive that has ended is selected only
+    /// if there is a filter for the state.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,

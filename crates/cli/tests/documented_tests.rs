@@ -1,5 +1,5 @@
-//! Checks that SECURITY.md refers only to tests that exist, because a test may be renamed or
-//! removed.
+//! Checks that every test that SECURITY.md names exists. The check fails if somebody renames or
+//! removes such a test.
 
 use std::fs;
 use std::path::Path;

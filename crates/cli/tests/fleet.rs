@@ -45,8 +45,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
-    // The interval is long, because on a busy machine much time may pass between the end of the
-    // agent and the commands that expect it not to be silent yet.
+    // The interval is long, because the commands after the end of the agent expect that it is not
+    // silent yet, and on a busy machine they may run late.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
@@ -211,7 +211,7 @@ async fn every_report_is_read_and_an_unreadable_one_counts_as_not_converged() {
     let (_, found) = http::get(&format!("{url}/{index}/_stats/docs")).await;
     let uuid = &found["indices"][&index]["uuid"];
     let now = SystemClock.now().to_string();
-    // The reports do not fit into one page.
+    // There are more reports than one page contains.
     let bulk: String = (0..450)
         .map(|number| {
             let report = json!({

@@ -198,8 +198,8 @@ impl Redaction {
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
             ),
-            // Other tests create indices on the same node, so numbers that concern the whole node
-            // vary.
+            // Other tests create indices on the same node, so numbers about the whole node differ
+            // between two runs.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
@@ -252,7 +252,7 @@ async fn seed_fleet(url: &str, index: &str) {
         report(json!({ "instance": "silent", "reported_at": ago(400) })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
-        // A malformed report, as no instance writes it.
+        // A malformed report, which no instance would write.
         json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
@@ -287,7 +287,8 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
 #[tokio::test]
 async fn the_output_of_each_verb_is_as_its_golden_file() {
     let (url, index) = (shared_url(), unique_index("golden"));
-    // All tests share one pipeline, so `init` finds it installed, whichever test runs first.
+    // All tests share one pipeline. This call installs it, so that the output of `init` does not
+    // depend on the order of the tests.
     installed_index(&url, "pipeline-before-golden").await;
     let folder = tempfile::tempdir().unwrap();
     let redaction = Redaction::new(&url, &index, folder.path());

@@ -1,5 +1,5 @@
-//! Tests that the command does not conclude from the responses of a server that is not OpenSearch
-//! whether a directive exists.
+//! Tests that the command reports an error if the server is not OpenSearch, instead of treating a
+//! response such as a 404 as a missing directive.
 
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};

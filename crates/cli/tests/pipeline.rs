@@ -202,7 +202,7 @@ async fn no_write_keeps_the_name_of_the_former_author() {
     let source = written.source().await;
     assert_eq!(source["updated_by"], "bob");
     assert!(source.get("author").is_none());
-    // A client may write back a document exactly as it has read it.
+    // The pipeline must accept a stored document that a client writes back unchanged.
     assert_eq!(http::put(&written.document(), &source).await.0, 200);
     assert_eq!(written.source().await["updated_by"], "unknown");
 }

@@ -27,8 +27,8 @@ pub fn visible_beginning(text: &str, chars: usize) -> String {
     }
 }
 
-/// Whether a character is a control character, or is invisible but changes how other characters
-/// are displayed.
+/// Returns true if a character is a control character, or is invisible but changes how other
+/// characters are displayed.
 #[must_use]
 pub fn is_invisible(char: char) -> bool {
     char.is_control()

@@ -26,7 +26,7 @@ pub(crate) fn run_file(input: &[u8]) {
         Err(error) => {
             let text = error.to_string();
             assert!(text.lines().count() < 30, "{text:?}");
-            // Each problem of the file has a line of its own.
+            // The message contains one line for each problem of the file.
             check_message(&text.replace('\n', ""), 64 << 10);
             return;
         }
@@ -39,7 +39,7 @@ pub(crate) fn run_file(input: &[u8]) {
     }
 }
 
-/// Parses bytes as a YAML file of `apply -f`. Its documents become lines of JSON.
+/// Parses bytes as a YAML file of `apply -f`, whose documents are converted to lines of JSON.
 pub(crate) fn run_yaml_file(input: &[u8]) {
     if let Ok(json) = directives::fuzzing::yaml_file(input) {
         run_file(&json);

@@ -30,7 +30,8 @@ pub(crate) fn run_reports(body: &[u8]) {
         return;
     };
     for report in &fleet.reports {
-        // No instance applies an operation with the highest number.
+        // The position of the index has the highest possible number, so no instance applies every
+        // operation.
         let is_behind = report.applied_seq_no != Some(u64::MAX);
         assert!(!(is_behind && fleet.state(report).is_converged()));
     }

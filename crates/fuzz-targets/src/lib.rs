@@ -1,8 +1,8 @@
-//! The fuzz targets. Each takes arbitrary bytes in the form in which they come from outside the process,
-//! parses them, and panics if the parser breaks a promise.
+//! The fuzz targets. Each target parses arbitrary bytes with a parser for data from outside the
+//! process, and panics if the parser breaks a promise.
 //!
-//! `fuzz/` runs the targets with libFuzzer, and `tests/corpus.rs` runs them with the kept corpus and
-//! with mutations of it.
+//! `fuzz/` runs the targets with libFuzzer, and `tests/corpus.rs` runs them with the inputs of the
+//! stored corpus and with mutations of these inputs.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -54,7 +54,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Checks that a message cannot control a terminal, adds no line to a log and is bounded.
+/// Checks that a message contains no character that controls a terminal or begins a new line in a
+/// log, and that its length is limited.
 fn check_message(text: &str, limit: usize) {
     let invisible = opensearch_directives::internal::is_invisible;
     assert!(!text.contains(invisible), "{text:?}");

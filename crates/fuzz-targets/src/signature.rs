@@ -1,5 +1,5 @@
-//! Decodes signed documents, files of trusted keys and signature policies. A proxy that trusts one key
-//! must accept nothing but the one directive of the corpus that this key has signed.
+//! Fuzz target: decodes signed documents, files of trusted keys and signature policies. A proxy
+//! that trusts one key must accept only the directive of the corpus that this key has signed.
 
 use std::sync::LazyLock;
 
@@ -46,12 +46,12 @@ fn check_document(source: &str) {
         Some(rejection) => check_message(&rejection.to_string(), 4096),
         None => assert!(is_signed(&document), "a signature is forged: {document:?}"),
     }
-    // The same document in another index is not signed.
+    // The signature is not valid for the same document in another index.
     let elsewhere = TRUST.verdict(&document, "another-index");
     assert!(elsewhere.rejection("d").is_some());
 }
 
-/// Whether a document has the content that was signed.
+/// Returns true if a document has the content that was signed.
 fn is_signed(document: &DocumentRef<'_>) -> bool {
     let directive = document.directive();
     let targets = (directive.tenant, directive.index, directive.principal);

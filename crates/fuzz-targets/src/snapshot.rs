@@ -1,5 +1,5 @@
-//! Decodes snapshots, which come from another agent or from a last-good file. An accepted snapshot
-//! must survive encoding.
+//! Fuzz targets: decode snapshots, which come from another agent or from a last-good file. Encoding
+//! and decoding an accepted snapshot again must return the same snapshot.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check_message;
 
-/// The highest number of directives.
+/// The maximum number of directives.
 const CAP: usize = 4;
 
 /// Decodes text as the JSON of a snapshot.
@@ -29,7 +29,7 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Decodes bytes as a last-good file. They are decoded as they are, too, where the checksum protects.
+/// Decodes bytes as a last-good file, once as they are, and once with a correct checksum.
 pub(crate) fn run_last_good_file(body: &[u8]) {
     let error = last_good_file(body, "directives");
     if let Err(error) = error {
@@ -45,7 +45,7 @@ pub(crate) fn run_last_good_file(body: &[u8]) {
         }
         Err(error) => check_error(&error),
     }
-    // One changed bit is noticed.
+    // The checksum must detect one changed bit.
     let mut changed = file;
     if let Some(last) = changed.last_mut() {
         *last ^= 1;
@@ -63,7 +63,8 @@ fn check_encoding(snapshot: &Snapshot) {
     assert!(again.is_same_as(snapshot));
 }
 
-/// Checks the message of an error. Its cause can be the message of the JSON parser.
+/// Checks the message of an error and of its causes, which can contain the message of the JSON
+/// parser.
 fn check_error(error: &dyn Error) {
     check_message(&error.to_string(), 2048);
     let chain = opensearch_directives::error::chain(error);

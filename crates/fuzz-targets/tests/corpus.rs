@@ -1,5 +1,5 @@
-//! Runs every fuzz target with its kept corpus and with mutations of it, so that a parser that breaks a
-//! promise is noticed without the fuzzer.
+//! Runs every fuzz target with the inputs of its stored corpus and with mutations of these inputs,
+//! so that `cargo test` detects a parser that breaks a promise.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,12 +17,13 @@ use fuzz_targets::{TARGETS, Target};
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
 /// The number of mutated inputs for each target.
 const MUTATIONS: usize = 3_000;
-/// One command line takes a millisecond, because the whole command is built for it.
+/// The number of mutated inputs for `command_line`. It is lower, because this target builds the
+/// parser of the whole command for each input, which takes a millisecond.
 const MUTATED_COMMAND_LINES: usize = 200;
 /// The longest mutated input, in bytes.
 const MAX_BYTES: usize = 4_096;
 
-/// The files of the kept corpus of a target, in the order of their names.
+/// Returns the files of a target's stored corpus, in the order of their names.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = fs::read_dir(Path::new(CORPUS).join(name)).unwrap();
     let mut files: Vec<_> = folder.map(|file| file.unwrap().path()).collect();
@@ -38,14 +39,15 @@ fn run(name: &str, target: Target, input: &[u8]) {
     );
 }
 
-/// Returns a part of an input, at random.
+/// Returns a random part of an input.
 fn part<'a>(input: &'a [u8], random: &mut Rng) -> &'a [u8] {
     let begin = random.usize(..=input.len());
     let end = random.usize(begin..=input.len().min(begin + 64));
     &input[begin..end]
 }
 
-/// Changes an input in up to four places: by a bit, a byte, a removed part, or a part of another input.
+/// Changes an input up to four times: flips a bit, replaces a byte, removes a part, or inserts a
+/// part of another input.
 fn mutate(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     let mut input = corpus[random.usize(..corpus.len())].clone();
     for _ in 0..random.usize(1..=4) {

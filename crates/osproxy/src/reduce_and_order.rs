@@ -96,7 +96,7 @@ impl AgeBound {
     }
 }
 
-/// Whether a directive can change a decision now or later.
+/// Returns true if a directive can change a decision now or later.
 fn can_matter(directive: &DirectiveRef<'_>, now: &ClockPair) -> bool {
     let has_effects =
         directive.level > DiagLevel::Off || directive.ring_buffer || directive.capture;
@@ -156,7 +156,7 @@ impl<'a> Decisive<'a> {
         self.combinations |= 1 << bits;
     }
 
-    /// Whether a directive with the given targets makes `directive` superfluous.
+    /// Returns true if a directive with the given targets makes `directive` superfluous.
     fn covers(&self, targets: Targets<'a>, directive: &DirectiveRef<'a>) -> bool {
         let last = self.last.get(&targets).copied();
         std::iter::successors(last, |&position| self.before[position])
@@ -165,7 +165,7 @@ impl<'a> Decisive<'a> {
     }
 }
 
-/// Whether `first` makes `other` superfluous for the requests that both match.
+/// Returns true if `first` makes `other` superfluous for the requests that both match.
 fn covers(first: &DirectiveRef<'_>, other: &DirectiveRef<'_>) -> bool {
     first.level >= other.level
         && first.ring_buffer >= other.ring_buffer

@@ -16,8 +16,8 @@ use std::process::Command;
 /// implementations are omitted.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // The documentation is built in a target directory of its own. In the shared target directory,
-    // `RUSTC_BOOTSTRAP` would cause a complete rebuild of all crates.
+    // The documentation is built in a separate target directory, because in the shared target
+    // directory `RUSTC_BOOTSTRAP` would cause a complete rebuild of all crates.
     let target = root.join("target/public-interface");
     let output = Command::new(env!("CARGO"))
         .args([

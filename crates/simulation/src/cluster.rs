@@ -39,8 +39,8 @@ pub(crate) struct CutOff {
     since: Instant,
 }
 
-/// How long an elected manager that has lost contact with the other nodes still acts as the
-/// manager. The manager checks each node every second, with a time limit of ten seconds. After
+/// The time for which an elected manager that has lost contact with the other nodes still acts as
+/// the manager. The manager checks each node every second, with a time limit of ten seconds. After
 /// three failed checks, the manager removes the node. If too few nodes remain, the manager steps
 /// down (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
@@ -129,7 +129,7 @@ impl Cluster {
         self.nodes[node].up && self.nodes[node].cut_off.is_none()
     }
 
-    /// Whether one node can send requests to another.
+    /// Returns true if one node can send requests to another.
     pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
         if self.nodes[from].cut_off.is_some() {
             return from == to;
@@ -225,7 +225,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Whether the cluster manager has not yet removed a node that is down or cut off.
+    /// Returns true if the cluster manager has not yet removed a node that is down or cut off.
     pub(crate) fn is_unnoticed(&self) -> bool {
         let shards = |&index: &usize| &self.indices[index].shards;
         self.current.alive.iter().flat_map(shards).any(|shard| {

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(crate) const MAX_BUCKETS: usize = 65_535;
 
 /// Returns the histogram of these numbers as JSON, with the fields of a bucket that `filter_path`
-/// selects. Returns `None` if it has more buckets than the server permits.
+/// selects. Returns `None` if the histogram has more buckets than the server permits.
 pub(crate) fn histogram(
     aggregation: &Value,
     numbers: impl Iterator<Item = u64>,
@@ -29,7 +29,7 @@ pub(crate) fn histogram(
         *count += 1;
         *sum += number;
     }
-    // A bucket outside `hard_bounds` is dropped as a whole, also if only its beginning is outside.
+    // A bucket is dropped as a whole even if only its start is outside `hard_bounds`.
     let min = bound("hard_bounds", "min").unwrap_or(0);
     let max = bound("hard_bounds", "max").unwrap_or(u64::MAX);
     buckets.retain(|key, _| (min..=max).contains(key));
@@ -65,7 +65,7 @@ pub(crate) fn histogram(
     Some(json)
 }
 
-/// Whether a query on `_seq_no` selects a number.
+/// Returns true if a query on `_seq_no` selects a number.
 pub(crate) fn selects(query: &Value, number: u64) -> bool {
     if let Some(clauses) = query["bool"]["should"].as_array() {
         return clauses.iter().any(|clause| selects(clause, number));

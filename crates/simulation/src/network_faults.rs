@@ -12,7 +12,7 @@ use crate::world::World;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::{Request, RequestFailure, Response};
 
-/// The current faults of the network, and how often it injects them.
+/// The current faults of the network, and the rates at which the network injects faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     /// The number of faults per thousand requests.
@@ -117,8 +117,8 @@ impl World {
         }
     }
 
-    /// Whether this request must never be refused, because the refresher needs it to keep its
-    /// promises.
+    /// Returns true if this request must never be refused, because the refresher needs it to keep
+    /// its promises.
     ///
     /// In a world with cut-off nodes, lagging copies or restored indices, the refresher can detect
     /// these conditions only with certain requests. The network never refuses such a request with

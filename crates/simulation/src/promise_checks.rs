@@ -58,8 +58,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks the published snapshot and the status after a poll, compared with those before the
-    /// poll.
+    /// Checks the published snapshot and the status after a poll, also in comparison with those
+    /// before the poll.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -220,8 +220,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks that the published set makes the same decisions as the documents from which it was
-    /// built, at this instant.
+    /// Checks that, at the current instant, the published set makes the same decisions as the
+    /// documents from which it was built.
     fn check_decisions(&self, now: Timestamp) -> Result<(), Broken> {
         let set = self.shared.load();
         for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {
@@ -246,7 +246,7 @@ impl ObservedRefresher {
         Ok(())
     }
 
-    /// Whether the published snapshot has the same content as the index.
+    /// Returns true if the published snapshot has the same content as the index.
     pub(crate) fn has_all(&self, world: &World) -> bool {
         let Some(index) = world.cluster.bound() else {
             return false;
@@ -263,12 +263,12 @@ impl ObservedRefresher {
             && truth.is_view_of(&self.published)
     }
 
-    /// Whether the polls use the index statistics to detect changes.
+    /// Returns true if the polls use the index statistics to detect changes.
     pub(crate) fn has_statistics(&self) -> bool {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
-    /// Whether the last poll failed because of hidden documents.
+    /// Returns true if the last poll failed because of hidden documents.
     pub(crate) fn misses_documents(&self) -> bool {
         let status = self.shared.status();
         let error = status.last_error.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Decides whether a publish is a step back (P3): whether any document in it is older than in an
+//! Decides whether a publish is a step back (P3), that is, whether any document is older than in an
 //! earlier publish of the same refresher.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(crate) struct Floor {
     epoch: usize,
     index: usize,
     /// For each document, its published operations, oldest first. One of these operations is
-    /// acknowledged. A failover may still lose the other ones.
+    /// acknowledged. A failover may still lose the others, because they are not acknowledged.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
@@ -35,7 +35,7 @@ impl Floor {
     /// not go), or `None` if the view is a step back.
     ///
     /// If a document is missing in the view, it may have been deleted, or the view may be older
-    /// than the document. The view alone does not show which of these is the case. The view
+    /// than the document. The view alone does not show which of these two cases applies. The view
     /// therefore counts as a step back only if the document was never deleted.
     pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);

@@ -115,7 +115,7 @@ pub(crate) fn respond(world: &mut World, node: usize, request: &Request) -> Resp
     })
 }
 
-/// Whether a node can serve requests for which it must reach the elected manager.
+/// Returns true if a node can serve requests for which it must reach the elected manager.
 fn has_manager(world: &World, node: usize) -> bool {
     let cut_off = world.cluster.nodes[node].cut_off.as_ref();
     cut_off.is_none_or(CutOff::has_manager)
@@ -173,8 +173,8 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// Returns the mapping of each index. The mapping contains no version, so the refresher cannot tell
-/// from it that a field is hidden.
+/// Returns the mapping of each index. The mapping contains no version, so the refresher cannot
+/// detect hidden fields by the mapping.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()
@@ -185,8 +185,8 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// Returns the highest `_seq_no` of a copy plus one. On the primary, this is the highest assigned
-/// `_seq_no`, and on a replica the highest applied one.
+/// Returns the highest `_seq_no` of a copy plus one. This is the highest assigned `_seq_no` on the
+/// primary, and the highest applied `_seq_no` on a replica.
 pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     if position == shard.primary {
         return shard.next_seq_no;

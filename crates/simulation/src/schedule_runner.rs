@@ -20,10 +20,11 @@ use opensearch_directives::internal::{Safeguard, Safeguards, Tuning};
 /// After all faults have ended, a refresher must have published the content of the index within
 /// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
-/// The time after which a reconcile is due in any case. It exceeds the interval between reconciles.
+/// A time after which a periodic reconciliation is certainly due, because it is longer than the
+/// interval between reconciliations.
 const RECONCILE: Duration = Duration::from_hours(30);
 
-/// When one thread has found this many failed schedules, no further schedule starts.
+/// The number of failed schedules on one thread after which the run ends early.
 const FAILURES_AT_MOST: usize = 20;
 
 /// The parameters of a run.
@@ -33,7 +34,8 @@ pub(crate) struct Plan {
     /// The safeguard that the refreshers leave out, if the run tests that schedules detect its
     /// absence.
     pub(crate) left_out: Option<Safeguard>,
-    /// The detail of the responses that the network hides from the refreshers.
+    /// The detail of the responses that the network hides from the refreshers, if the run tests
+    /// that schedules detect this.
     pub(crate) lie: Option<Lie>,
 }
 
@@ -43,14 +45,15 @@ pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
     pub(crate) refreshers: u64,
-    /// The number of refreshers that published everything although no periodic reconcile happened.
+    /// The number of refreshers that published the complete index although no periodic
+    /// reconciliation happened.
     pub(crate) in_time: u64,
-    /// The number of refreshers that needed a minute longer to publish everything, because of a
-    /// known limitation.
+    /// The number of refreshers that needed a minute longer to publish the complete index, because
+    /// of a known limitation.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
-    /// The number of differences that only a periodic reconcile found, because of a known
+    /// The number of differences that only a periodic reconciliation found, because of a known
     /// limitation.
     pub(crate) corrections: u64,
     /// The number of polls of each kind.
@@ -142,8 +145,8 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     Ok(())
 }
 
-/// Checks that a refresher publishes everything after the last fault without waiting for a periodic
-/// full read (P13), or reports that documents are hidden (P11).
+/// Checks that a refresher publishes the complete index after the last fault without waiting for a
+/// periodic reconciliation (P13), or reports that documents are hidden (P11).
 async fn catches_up(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -165,8 +168,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // The known limitation: if searches cannot select the primary, the refresher accepts a possible
-    // step back only after the step has persisted for a minute.
+    // Known limitation: if searches cannot select the primary, the refresher accepts a possible
+    // step back only after it has persisted for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;

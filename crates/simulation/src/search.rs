@@ -131,7 +131,7 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
     let state = cluster.state_of(node);
-    // If an index is deleted, its points in time are lost, too.
+    // If an index is deleted, its points in time end.
     let known = cluster
         .points_in_time
         .get(id)

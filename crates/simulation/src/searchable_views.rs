@@ -23,7 +23,7 @@ type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct SeenViews {
-    /// Whether the refreshers learn the uuid of the index, so that the uuid is a part of the key.
+    /// Whether the refreshers receive the uuid of the index, so that the uuid is a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,
@@ -79,7 +79,7 @@ impl View {
         (uuid.to_owned(), count, max, sum)
     }
 
-    /// Whether a snapshot has the same directives and rejections as this view.
+    /// Returns true if a snapshot has the same directives and rejections as this view.
     pub(crate) fn is_view_of(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));

@@ -177,7 +177,8 @@ impl Shard {
         true
     }
 
-    /// Returns a write that the primary has applied and that the copy which would be promoted lacks.
+    /// Returns a write that the primary has applied, but not the copy that a failover would
+    /// promote.
     pub(crate) fn only_on_the_primary(&self) -> Option<Arc<Operation>> {
         let replica = self
             .copies
@@ -194,7 +195,7 @@ impl Shard {
     }
 
     /// Promotes the first in-sync replica. Operations that the new primary has not applied are
-    /// lost. The next `_seq_no` follows the highest one that the new primary has applied.
+    /// lost. The next `_seq_no` follows the highest `_seq_no` that the new primary has applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =

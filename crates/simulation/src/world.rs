@@ -13,7 +13,7 @@ use crate::network_faults::Weather;
 use crate::searchable_views::SeenViews;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
-/// The maximum number of events in the log. Only the latest events are kept.
+/// The maximum number of events in the log, which contains only the latest events.
 const LOGGED: usize = 60;
 
 /// The wall-clock time at which every world begins.
@@ -96,12 +96,12 @@ impl World {
         lines.fold(self.is.clone(), |all, line| all + line + "\n")
     }
 
-    /// Whether document-level security hides a document that exists in the index.
+    /// Returns true if document-level security hides a document that exists in the index.
     pub(crate) fn hides_a_document(&self) -> bool {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Whether a search on the primary returns the document.
+    /// Returns true if a search on the primary returns the document.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;

@@ -86,8 +86,8 @@ pub(crate) struct RefresherSettings {
     /// The number of buckets of the first histogram of a reconciliation. The worlds have few
     /// documents, so only a few buckets lead to several rounds.
     pub(crate) first_buckets: u64,
-    /// How far a delta read starts below the highest number. The worlds have few numbers, so only a
-    /// short distance leads to delta reads that return a part of the documents.
+    /// The distance between the start of a delta read and the highest number. The worlds have few
+    /// numbers, so only a short distance leads to delta reads that return a part of the documents.
     pub(crate) look_back: u64,
     pub(crate) reconcile_interval: Duration,
 }
@@ -124,7 +124,7 @@ impl RefresherSettings {
         }
     }
 
-    /// Whether periodic reconciles happen during a schedule.
+    /// Returns true if periodic reconciles happen during a schedule.
     pub(crate) fn reconcile_often(&self) -> bool {
         self.reconcile_interval < Self::LONGER_THAN_ANY_SCHEDULE
     }
@@ -167,7 +167,7 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
-    /// Whether the servers refuse these aggregations.
+    /// Returns true if the servers refuse these aggregations.
     pub(crate) fn refuses(&self, aggregations: &Value) -> bool {
         let histogram = [&aggregations["h"], &aggregations["all"]["aggs"]["h"]]
             .into_iter()
@@ -176,7 +176,7 @@ impl Quirks {
     }
 
     /// Refuses histograms in one of four worlds whose servers differ from OpenSearch. A separate
-    /// random generator is used for the same reason as in `hide`.
+    /// random generator is used, so that existing seeds still produce the same worlds.
     pub(crate) fn refuse_histograms(&mut self, seed: u64, shape: &Shape) {
         self.histograms_refused = shape.quirks && Rng::with_seed(seed ^ 0x0b5c_u64).u8(..4) == 0;
     }

@@ -80,7 +80,7 @@ impl Proxy {
         self.fault.send_replace(fault);
     }
 
-    /// Returns how often the proxy has forwarded a chunk of request data to the node.
+    /// Returns the number of chunks of request data that the proxy has forwarded to the node.
     pub fn forwarded(&self) -> u64 {
         self.forwarded.load(Ordering::Relaxed)
     }
@@ -159,8 +159,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // `forget` drops the write half without closing the connection normally, so the
-                // connection is reset once the read half is dropped.
+                // `forget` releases the write half without closing the connection normally, so
+                // dropping the read half resets the connection.
                 to_client.forget();
                 return Ok(());
             }

@@ -23,7 +23,7 @@ pub struct Witness {
 /// The results of the observation.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// The number of times that a store returned another set than at the previous look.
+    /// The number of times that a store returned a different set than at the previous observation.
     pub sets: u64,
     /// Descriptions of the first observed steps back. A step back is an older state after a newer
     /// one.
@@ -52,7 +52,7 @@ impl Witness {
         let thread = std::thread::spawn(move || {
             let mut seen = Seen::default();
             loop {
-                // The observer looks at each store once more after the stop signal.
+                // After the stop signal, the observer loads the set of each store once more.
                 let last_look = is_enough.load(Ordering::Acquire);
                 for (number, one) in watched.iter_mut().enumerate() {
                     one.look(number, &ledger, &mut seen);

@@ -31,7 +31,7 @@ struct Entry {
     uncertain: u64,
 }
 
-/// The state of one id in the sets of a store, as observed so far.
+/// The observed state of one id in the sets of a store.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Observed {
     /// The highest number that was observed so far.

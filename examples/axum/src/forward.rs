@@ -1,5 +1,5 @@
 //! Forwards each request to OpenSearch, and each response to the client, without buffering a whole
-//! body. Records what the directives that apply to the request require.
+//! body. Records the data that the applicable directives request.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 const REQUESTS: usize = 2_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many of the directives have not expired.
+/// The number of directives that have not expired.
 #[derive(Clone, Copy)]
 enum Live {
     All,

@@ -1,7 +1,7 @@
 //! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. The proxy
 //! reads its directives from an index of the same cluster.
 //!
-//! [`handler`] shows how to pass the store to the proxy: with one call on the proxy's pipeline. The
+//! [`handler`] shows how to pass the store to the proxy with one call on the proxy's pipeline. The
 //! other parts of this crate only make the effects of directives visible.
 
 #![forbid(unsafe_code)]

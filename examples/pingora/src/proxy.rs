@@ -1,6 +1,6 @@
-//! Implements the proxy: gives each request an id, refuses requests for the directives index,
-//! evaluates the directives, and records what the applicable directives require. Pingora itself
-//! forwards and streams messages, and removes hop-by-hop headers.
+//! Implements the proxy: assigns an id to each request, refuses requests for the directives index,
+//! evaluates the directives, and records the data that the applicable directives request. Pingora
+//! itself forwards and streams messages, and removes hop-by-hop headers.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};

@@ -11,7 +11,7 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// The refresher, until the service starts and takes it out.
+    /// The refresher; `None` after the service has started and taken it.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }

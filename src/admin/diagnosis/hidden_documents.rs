@@ -18,7 +18,7 @@ pub struct Visibility {
 }
 
 impl Visibility {
-    /// Whether document-level security hides documents.
+    /// Returns true if document-level security hides documents.
     #[must_use]
     pub fn hides_documents(&self) -> bool {
         self.found < self.stored

@@ -190,7 +190,7 @@ fn is_refusal(error: &RequestError) -> bool {
     matches!(error.status(), Some(401 | 403))
 }
 
-/// Whether the error of an item reports a missing permission.
+/// Returns true if the error of an item reports a missing permission.
 fn is_forbidden(error: &Value) -> bool {
     error["type"] == "security_exception"
 }

@@ -162,30 +162,30 @@ impl InstallError {
         }
     }
 
-    /// Whether the input is invalid, because the limits for the lifetime of directives contradict
-    /// each other.
+    /// Returns true if the input is invalid, because the limits for the lifetime of directives
+    /// contradict each other.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(self.0, Repr::LifetimeLimits(_))
     }
 
-    /// Whether OpenSearch itself reported that the requested resource does not exist. A status 404
-    /// that another server sent does not count.
+    /// Returns true if OpenSearch itself reported that the requested resource does not exist. A
+    /// status 404 that another server sent does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.status() == Some(404) && error.exception().is_some())
     }
 
-    /// Whether a later attempt may succeed, because no node returned a usable response in time or
-    /// the cluster is overloaded.
+    /// Returns true if a later attempt may succeed, because no node returned a usable response in
+    /// time or the cluster is overloaded.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Whether the cluster refused the request or the user.
+    /// Returns true if the cluster refused the request or the user.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.0 {

@@ -23,13 +23,13 @@ const APPEND_ONLY: &str = "index.append_only.enabled";
 pub struct HistoryState {
     /// The name of the data stream.
     pub stream: String,
-    /// Descriptions of what makes the backing indices unsuitable.
+    /// The reasons why the backing indices are unsuitable for a history.
     pub problems: Vec<String>,
     /// How long records are retained.
     pub retention: RetentionPolicy,
 }
 
-/// Whether records of the history are deleted, and after which time.
+/// The retention of the records of a history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
@@ -133,7 +133,7 @@ impl Installer {
     }
 
     /// Requests the backing indices with flat settings. Returns `None` if the data stream does not
-    /// exist, and an error if something else has its name.
+    /// exist, and an error if the name belongs to another resource.
     async fn history_indices(&self) -> Result<Option<Value>, InstallError> {
         let stream = stream_name(self.client.index());
         let path = IndicesGetParts::Index(&[&stream]).url();
@@ -154,7 +154,7 @@ impl Installer {
     }
 }
 
-/// Returns descriptions of what makes the backing indices unsuitable for a history.
+/// Returns the reasons why the backing indices are unsuitable for a history.
 fn problems(indices: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     for (name, index) in indices.as_object().into_iter().flatten() {

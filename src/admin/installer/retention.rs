@@ -27,8 +27,8 @@ pub(super) struct PlannedPolicy {
 }
 
 impl PlannedPolicy {
-    /// Whether ISM applies the installed version of the policy to a managed index. If the index has
-    /// no version yet, it is new, and ISM will read the installed version.
+    /// Returns true if ISM applies the installed version of the policy to a managed index. If the
+    /// index has no version yet, it is new, and ISM will read the installed version.
     fn is_applied(&self, managed: &Value) -> bool {
         let Some((seq_no, primary_term)) = self.installed else {
             return false;
@@ -141,8 +141,8 @@ pub(super) fn retention_of(policy: &Value) -> Option<&str> {
     policy["policy"]["states"][0]["transitions"][0]["conditions"]["min_rollover_age"].as_str()
 }
 
-/// Whether the error shows that the cluster has no Index State Management: no plugin handles the
-/// path.
+/// Returns true if the error shows that the cluster has no Index State Management: no plugin
+/// handles the path.
 pub(super) fn lacks_ism(error: &RequestError) -> bool {
     error.status() == Some(400)
         && error

@@ -18,7 +18,7 @@ pub(super) fn saved_objects(index: &str) -> String {
     })
 }
 
-/// Returns the id of the dashboard that shows the present of an index.
+/// Returns the id of the dashboard that shows the present directives of an index.
 pub(super) fn dashboard_id(index: &str) -> String {
     format!("{index}.dashboard")
 }

@@ -1,10 +1,11 @@
 //! Matches records of the history with the audit log of the security plugin, which names the user
 //! whom the cluster authenticated for each write.
 //!
-//! The audit log is a witness, not the record: the plugin writes it asynchronously and loses events
-//! when a node ends, and an event has no `_seq_no`. Therefore a record that no event matches is not
-//! suspicious. An event matches a record if it concerns the same document and `_version` and
-//! happened between the stated time of the operation and the time of the record.
+//! The audit log can confirm a record but cannot replace it: the plugin writes the audit log
+//! asynchronously and loses events when a node ends, and an event has no `_seq_no`. Therefore a
+//! record without a matching event is not suspicious. An event matches a record if it concerns the
+//! same document and `_version` and happened between the stated time of the operation and the time
+//! of the record.
 
 mod search;
 
@@ -15,10 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::kind::RecordKind;
 use super::record::Record;
 
-/// How far the clocks of the nodes and of whoever made the record may differ. The recorder permits
-/// the same difference.
+/// The permitted difference between the clocks of the nodes and the clock of the program that made
+/// the record. The recorder permits the same difference.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// The name that the ingest pipeline writes if the writer named no author, so nobody claims it.
+/// The name that the ingest pipeline writes if the writer stated no author. This name contradicts
+/// no user.
 const NO_NAME: &str = "unknown";
 
 /// The events of an audit log about the documents of one index.
@@ -53,7 +55,7 @@ impl AuditLog {
                     .version
                     .is_none_or(|version| version == event.version)
             })
-            // Without a version, only the one deletion before its record can be recognised.
+            // If the record has no version, only the event of a deletion can match.
             .filter(|_| record.version.is_some() || is_deletion)
             .filter(|event| (from..=until).contains(&event.at))
             .map(|event| event.user.as_str())
@@ -70,8 +72,8 @@ impl Record {
     /// Returns descriptions of the contradictions between the names in the record. `witness` is the
     /// user in the audit log, if an event matches the record.
     ///
-    /// The author that a writer claims contradicts every other authenticated user, also if several
-    /// people use one technical user of the cluster.
+    /// A claimed author that differs from the authenticated user is a contradiction, even if
+    /// several people share one technical user of the cluster.
     #[must_use]
     pub fn contradictions(&self, witness: Option<&str>) -> Vec<String> {
         let mut contradictions = Vec::new();

@@ -61,7 +61,7 @@ struct Hit {
     sort: Value,
 }
 
-/// The fields of an event. An event without one of them cannot be matched.
+/// The fields of an event. An event that lacks one of these fields cannot be matched.
 #[derive(Deserialize)]
 struct Source {
     #[serde(rename = "@timestamp")]
@@ -81,13 +81,13 @@ struct Source {
 }
 
 impl History {
-    /// Reads the audit log of the security plugin in the period of the records. `indices` names the
-    /// indices of the audit log. Without it, the default names are used, and the result is `None` if
-    /// there is no audit log, or if the user may not read it.
+    /// Reads the audit log of the security plugin in the period of the records. `indices` contains
+    /// the names of the audit log's indices. If `indices` is `None`, the default names are used,
+    /// and the result is `None` if there is no audit log or if the user may not read it.
     ///
     /// # Errors
-    /// Fails if the audit log cannot be read completely. If it is named, it must also exist and be
-    /// readable.
+    /// Fails if the audit log cannot be read completely, and if named indices do not exist or may
+    /// not be read.
     pub async fn audit_log(
         &self,
         indices: Option<&str>,

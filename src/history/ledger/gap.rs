@@ -95,13 +95,13 @@ impl Gap {
         Some(self.last?.saturating_sub(self.first).saturating_add(1))
     }
 
-    /// Whether the gap contains a number.
+    /// Returns true if the gap contains a number.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         number >= self.first && self.last.is_none_or(|last| number <= last)
     }
 
-    /// Whether an operation of the gap may have happened before an instant.
+    /// Returns true if an operation of the gap may have happened before an instant.
     pub(in crate::history) fn may_precede(&self, instant: Timestamp) -> bool {
         let previous = self.previous.as_ref();
         previous.is_none_or(|previous| previous.at <= instant)

@@ -93,7 +93,7 @@ impl IndexLedger {
         self.created_at.or(first)
     }
 
-    /// Whether the numbers and the versions show no operation without a record.
+    /// Returns true if the numbers and the versions show no operation without a record.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let missing = |jump: &VersionJump| jump.across_reassigned_numbers;

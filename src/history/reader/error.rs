@@ -84,7 +84,7 @@ impl AuditLogProblem {
 }
 
 impl HistoryError {
-    /// Whether a response was larger than the limit.
+    /// Returns true if a response was larger than the limit.
     pub(super) fn is_response_too_large(&self) -> bool {
         match &*self.0 {
             Kind::Request { source, .. } => source.kind() == RequestErrorKind::TooLarge,
@@ -92,13 +92,13 @@ impl HistoryError {
         }
     }
 
-    /// Whether the data stream does not exist.
+    /// Returns true if the data stream does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(*self.0, Kind::NoStream(_))
     }
 
-    /// Whether no node returned a usable response in time.
+    /// Returns true if no node returned a usable response in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match &*self.0 {

@@ -101,7 +101,7 @@ impl History {
 }
 
 impl RecordFilter {
-    /// Whether a record satisfies all conditions except for the tenant.
+    /// Returns true if a record satisfies all conditions except for the tenant.
     fn accepts(&self, record: &Record) -> bool {
         let is =
             |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;

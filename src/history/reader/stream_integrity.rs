@@ -43,8 +43,8 @@ pub struct BackingIndex {
 }
 
 impl BackingIndex {
-    /// Whether the index is append-only and every operation on it added a record. An edit or a
-    /// deletion is an operation that adds no record.
+    /// Returns true if the index is append-only and every operation on it added a record. An edit
+    /// or a deletion is an operation that adds no record.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.append_only && self.records == self.operations
@@ -52,8 +52,8 @@ impl BackingIndex {
 }
 
 impl StreamState {
-    /// Whether every backing index is intact, that is, append-only and without an edited or deleted
-    /// record.
+    /// Returns true if every backing index is intact, that is, append-only and without an edited or
+    /// deleted record.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.backing.iter().all(BackingIndex::is_intact)

@@ -100,7 +100,7 @@ impl HistoryFeed {
         RecorderStatus::of(&self.counts)
     }
 
-    /// Whether the next poll must read all documents, because the recorder missed a change.
+    /// Returns true if the next poll must read all documents, because the recorder missed a change.
     pub(crate) fn needs_everything(&self) -> bool {
         self.has_missed.load(Ordering::Relaxed) && self.sender.capacity() > 0
     }

@@ -93,7 +93,7 @@ impl Queue {
         }
     }
 
-    /// Whether directives that changed while the queue was full can be added now.
+    /// Returns true if directives that changed while the queue was full can be added now.
     pub(super) fn can_refill(&self) -> bool {
         !self.behind.is_empty()
             && self.waiting.len() < MAX_RECORDS / 2

@@ -20,8 +20,8 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    /// Whether a server refused the request because of its size. A server in front of the cluster
-    /// can have a lower limit than the cluster.
+    /// Returns true if a server refused the request because of its size. A server in front of the
+    /// cluster can have a lower limit than the cluster.
     pub(super) fn is_too_large(&self) -> bool {
         matches!(self, Self::Request(error) if error.status() == Some(413))
     }

@@ -56,7 +56,7 @@ impl Tls {
         self
     }
 
-    /// Whether a certificate or a key is in a file, and can therefore change.
+    /// Returns true if a certificate or a key is in a file, and can therefore change.
     pub(super) fn has_files(&self) -> bool {
         [
             &self.ca_certificates,

@@ -75,7 +75,7 @@ impl Fake {
     }
 }
 
-/// Whether a search requests aggregates only, and no documents.
+/// Returns true if a search requests aggregates only, and no documents.
 fn is_sum(request: &Request) -> bool {
     request_body(request)["size"] == 0
 }

@@ -25,8 +25,8 @@ fn refresh(store: &OpenSearchDirectiveStore) -> RefreshError {
     runtime().block_on(store.refresh()).unwrap_err()
 }
 
-/// Whether the directives of the scripted index apply `after_noon` after noon. Without an age
-/// limit, the directives apply from 12:10 to 12:20.
+/// Returns true if the directives of the scripted index apply `after_noon` after noon. Without an
+/// age limit, the directives apply from 12:10 to 12:20.
 fn applies(store: &OpenSearchDirectiveStore, after_noon: Duration) -> bool {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let now = Noon.now() + after_noon;

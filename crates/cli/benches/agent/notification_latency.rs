@@ -93,8 +93,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Starts clients until there are `clients` of them, and returns when all of them are waiting
-    /// for a change.
+    /// Starts more clients until their number is `clients`, and returns when all clients are
+    /// waiting for a change.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));

@@ -23,7 +23,7 @@ pub async fn install(cluster: &Cluster) {
     installer.install_fleet(None).await.expect("a fleet");
 }
 
-/// Many instances.
+/// The instances of the benchmark, each with its task.
 pub struct Instances(Vec<Instance>);
 
 struct Instance {
@@ -106,7 +106,7 @@ impl Instances {
             instance.tasks.iter().for_each(JoinHandle::abort);
         }
         for task in self.0.into_iter().flat_map(|one| one.tasks) {
-            // An aborted task returns an error.
+            // Waiting for an aborted task returns an error, which is expected.
             let _ = task.await;
         }
     }

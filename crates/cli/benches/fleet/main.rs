@@ -24,17 +24,18 @@ use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use test_support::measure::{median, millis};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The number of instances, and how many of them record the history.
+/// The number of instances for which `wait` waits. The first [`RECORDERS`] of them record the
+/// history.
 const WAITED_FOR: usize = 200;
 const RECORDERS: usize = 3;
 /// The number of instances that are killed.
 const KILLED: usize = 3;
 const WRITES: usize = 11;
-/// The number of instances whose reports the node takes.
+/// The number of instances in the measurement of the node's cost.
 const REPORTING: usize = 500;
-/// The heartbeat in the measurement of the cost. The default is a minute.
+/// The heartbeat in the measurement of the node's cost. The default of an instance is one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval in the measurement of the cost: the default of an agent.
+/// The poll interval in the measurement of the node's cost, which is the default of an agent.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 
@@ -142,7 +143,8 @@ async fn cost(cluster: &Cluster) {
         install(cluster).await;
         let instances = Instances::start(cluster, REPORTING, 0, INTERVAL, heartbeat);
         instances.until_ready().await;
-        // The first reports, and the node's compilation of the code that takes them.
+        // This pause excludes the first reports from the measurement, during which the node
+        // compiles its code.
         tokio::time::sleep(WINDOW).await;
         let quiet = server_time(cluster, tokio::time::sleep(WINDOW)).await;
         let changed = server_time(cluster, async {

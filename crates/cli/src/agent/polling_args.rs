@@ -160,7 +160,7 @@ enum UpstreamKind {
 }
 
 impl AgentArgs {
-    /// Whether the server at `--url` is another agent.
+    /// Returns true if the server at `--url` is another agent.
     pub(super) fn polls_agent(&self) -> bool {
         self.upstream == UpstreamKind::Agent
     }

@@ -39,7 +39,7 @@ impl Question<'_> {
         Some(request)
     }
 
-    /// Whether a directive can apply at an instant to a request with the given attributes.
+    /// Returns true if a directive can apply at an instant to a request with the given attributes.
     fn can_apply(&self, document: &Document, instant: Timestamp) -> bool {
         if let Some(request) = self.whole_request() {
             let set = DirectiveSet::from_directives(vec![document.directive.clone()]);

@@ -90,7 +90,7 @@ pub(super) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// Whether a flag selects operations or an instant.
+    /// Returns true if a flag selects operations or an instant.
     fn selects_operations(&self) -> bool {
         let times = [self.at, self.since, self.until];
         let texts = [&self.by, &self.ticket, &self.tenant, &self.audit_log];

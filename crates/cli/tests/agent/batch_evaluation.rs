@@ -1,5 +1,5 @@
-//! Tests that the agent makes the same decisions for a batch of requests as for the same requests
-//! one by one.
+//! Tests that the agent returns the same decisions for a batch of requests as for separate
+//! requests.
 
 use serde_json::{Value, json};
 

@@ -20,7 +20,7 @@ const MALFORMED: usize = 8 << 20;
 /// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// The requests that the server attacks.
+/// The requests to which the malicious server sends its attack as the response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
     /// The statistics, whose response is small.
@@ -70,8 +70,9 @@ fn serve(
     (url, attacks)
 }
 
-/// Runs an agent that polls a server, which at first responds with 503 and then attacks. Returns by
-/// how much the peak memory of the agent grew during five polls that fail with the expected error.
+/// Runs an agent that polls a server. The server responds with status 503 at first, and with the
+/// attack later. Returns the growth of the agent's peak memory during five polls that fail with the
+/// expected error.
 async fn growth(
     attack: &str,
     target: Target,
@@ -110,7 +111,7 @@ async fn growth(
     growth
 }
 
-/// Sends a head, and then repeats a part up to a total of a gigabyte.
+/// Sends the head of a response, and then repeats a part of the body until it has sent a gigabyte.
 fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
     let many = part.repeat((1 << 20) / part.len());
     move |stream| {
@@ -175,7 +176,7 @@ async fn malformed_responses_take_less_than_64_mb() {
     let grown = growth("headers without end", Target::Searches, broken, headers).await;
     assert!(grown < MAX_GROWTH, "{grown}");
     let invalid = [b"{\"pit_id\":\"".as_slice(), &vec![0xff; MALFORMED], b"\"}"].concat();
-    // If the parser stored the keys, they would need more memory than their text.
+    // A parser that stored the repeated keys would need more memory than the response.
     let repeated = "\"timed_out\":false,".repeat(MALFORMED / 18);
     let repeated = format!("{{{repeated}\"timed_out\":false}}");
     for (attack, body) in [
@@ -187,7 +188,7 @@ async fn malformed_responses_take_less_than_64_mb() {
         let grown = growth(attack, Target::Searches, NOT_JSON, respond(body)).await;
         assert!(grown < MAX_GROWTH, "{attack}: {grown}");
     }
-    // After parsing, each index needs several times as much memory as its text.
+    // A parsed index needs several times as much memory as its JSON.
     let indices: Vec<String> = (0..MEMBER / 16)
         .map(|n| format!("\"{n:09}\":{{}}"))
         .collect();

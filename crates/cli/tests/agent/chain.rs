@@ -129,7 +129,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
         after["age_seconds"].as_f64() >= before["age_seconds"].as_f64(),
         "{after:#} {before:#}"
     );
-    // The third agent still serves its set.
+    // The third agent still serves its last set.
     assert_eq!(
         third.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"
@@ -184,8 +184,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // The agents are checked from the first to the last, because each reported age includes the age
-    // of the agent before in the chain.
+    // The test checks the agents from the first to the last, because the age that an agent reports
+    // is based on the age that the previous agent reported.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;

@@ -1,4 +1,4 @@
-//! Tests that clients which open connections without using them cannot exclude other clients.
+//! Tests that clients with many idle connections cannot prevent other clients from connecting.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a health check. If idle connections did not make room for a health check, it
+/// The time limit of a health check. If a health check could not replace an idle connection, it
 /// would wait until other connections reach their time limit of ten seconds.
 const IN_TIME: Duration = Duration::from_secs(5);
 

@@ -88,7 +88,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
     );
     let unreachable = probe(&["--agent", "127.0.0.1:1"]);
     assert_eq!(unreachable.code, 4, "{}", unreachable.stderr);
-    // The test listens at an address, accepts connections and never responds.
+    // The test itself listens on this address, accepts connections and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let timed_out = probe(&["--agent", &address, "--timeout", "200ms"]);

@@ -49,8 +49,8 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         .into_iter()
         .fold(check, |check, (name, value)| check.header(name, value));
     assert_eq!(check.send().await.unwrap().status(), 200);
-    // The agent must not count the next two evaluations, which an operator requests, and not a
-    // proxy.
+    // The next two evaluations are marked as an operator's questions, so the agent must not count
+    // them.
     let path = agent.url("/v1/evaluate?uncounted");
     let (status, decision) = http::send("POST", &path, Some(&request)).await;
     assert_eq!((status, &decision["directives"]), (200, &json!(["acme"])));
@@ -100,7 +100,7 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         unmatched.stdout, "no directives\n",
         "the agent is too young"
     );
-    // The agent has counts of the directive, but the filter hides the counts.
+    // The agent has counts of the directive, but the filter excludes the directive.
     let named = hits_command(&agent, &["acme", "--unmatched-for", "1h"]).ok();
     assert_eq!(named.stdout, "no directives\n", "{}", named.stderr);
 

@@ -218,8 +218,8 @@ async fn p5_the_last_good_set_stays_while_a_node_is_stopped() {
             .contains("connection failed"),
         "{status:#}"
     );
-    // A stale agent stays ready. A stale agent stays ready, because otherwise an outage of the
-    // cluster would remove the whole fleet from its load balancer.
+    // A stale agent stays ready, because otherwise the load balancer would remove the whole fleet
+    // during an outage of the cluster.
     let (code, problem) = agent.get("/readyz?fresh").await;
     assert_eq!(code, 503, "{problem}");
     let ready = reqwest::get(agent.url("/readyz")).await.unwrap();

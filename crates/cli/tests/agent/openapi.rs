@@ -189,8 +189,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
                     .await,
             );
         }
-        // A client without the snapshot receives the whole snapshot, and a client that already has
-        // the snapshot receives only the tag.
+        // A client that sends no tag receives the whole snapshot. A client that sends the tag of
+        // the current snapshot receives only the tag.
         let (_, whole) = agent.get("/v1/snapshot").await;
         let known = format!("?known={}", whole["tag"].as_str().unwrap_or("none"));
         for query in [&*known, "?known=other", "?unknown=a"] {

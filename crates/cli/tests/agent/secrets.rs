@@ -85,7 +85,7 @@ async fn no_output_of_an_agent_contains_a_secret() {
     }
 }
 
-/// Whether a path needs no token.
+/// Returns true if a path needs no token.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/openapi.json")
 }

@@ -12,7 +12,7 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{shared_url, unique_index};
 
-/// The fields of reports in which these reports differ.
+/// The fields in which the reports of this test differ.
 fn reports() -> Vec<(&'static str, Value)> {
     let rejections = json!([
         {"id": "z-first", "reason": "level: it is missing"},

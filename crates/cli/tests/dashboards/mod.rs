@@ -1,5 +1,5 @@
-//! Tests the dashboards: the saved objects, their import, and that each panel shows exactly what the
-//! command shows.
+//! Tests the dashboards: the saved objects, their import, and that each panel shows the same data
+//! as the command.
 
 mod fleet;
 mod history;

@@ -8,7 +8,7 @@ use crate::support::http;
 use crate::support::instant;
 use crate::support::node::cluster;
 
-/// The key of the documents that lack the field of a terms aggregation.
+/// The key of the bucket for documents that lack the field of a terms aggregation.
 const MISSING: &str = "__missing__";
 
 /// The saved objects for an index on a node.
@@ -24,11 +24,11 @@ pub(super) struct Row {
     /// The values by which the documents are grouped.
     pub(super) keys: Vec<String>,
     pub(super) count: u64,
-    /// The other numbers, such as the newest time in milliseconds.
+    /// The other metrics of the row, such as the newest time in milliseconds.
     pub(super) metrics: Vec<f64>,
 }
 
-/// A condition that the output of the command satisfies or not.
+/// A condition on an item in the output of the command.
 pub(super) type Condition<'a> = &'a dyn Fn(&Value) -> bool;
 
 /// Returns a time in milliseconds since 1970, in the form in which an aggregation returns it.
@@ -36,7 +36,7 @@ pub(super) fn milliseconds(time: &Value) -> f64 {
     instant(time).as_millisecond().to_string().parse().unwrap()
 }
 
-/// Returns the JSON value in a string of JSON.
+/// Parses a string that contains JSON.
 pub(super) fn parsed(text: &Value) -> Value {
     serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
@@ -55,7 +55,7 @@ impl Panels {
         }
     }
 
-    /// Returns the attributes of the object whose id consists of the name of the index and this name.
+    /// Returns the attributes of the object whose id consists of the index name and the given name.
     pub(super) fn attributes(&self, name: &str) -> &Value {
         &self.object(&format!("{}.{name}", self.index))["attributes"]
     }
@@ -248,7 +248,7 @@ fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<R
     }
 }
 
-/// Counts how often each list of keys occurs, ordered by the keys.
+/// Counts the occurrences of each list of keys. The result is ordered by the keys.
 pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<String>, u64)> {
     let mut counts = std::collections::BTreeMap::new();
     for key in keys {
@@ -257,7 +257,7 @@ pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<Strin
     counts.into_iter().collect()
 }
 
-/// Returns the rows without their other numbers.
+/// Returns the rows without their other metrics.
 pub(super) fn counts_of(rows: &[Row]) -> Vec<(Vec<String>, u64)> {
     rows.iter()
         .map(|row| (row.keys.clone(), row.count))

@@ -1,5 +1,5 @@
-//! Tests the dashboard of the present on a real node: the query of each panel returns the same rows
-//! and numbers as the command.
+//! Tests the dashboard of the present directives on a real node: the query of each panel returns
+//! the same rows and numbers as the command.
 
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ fn ids(hits: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the directives that the command lists and that meet a condition, in ascending order of a
+/// Returns the directives in the command's list that meet a condition, in ascending order of a
 /// field.
 fn listed(panels: &Panels, order: &str, meets: impl Fn(&Value) -> bool) -> Vec<String> {
     let all = run(&panels.url, &panels.index, &["list", "-o", "json"])

@@ -1,5 +1,5 @@
-//! Tests the row that says whether each index exists. On a missing index, all other panels show the
-//! same as on an empty one.
+//! Tests the row of the dashboards that says whether each index exists. All other panels show the
+//! same numbers for a missing index as for an empty index.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ async fn responses(panels: &Panels) -> Vec<(String, Value)> {
         let data = &column["data"];
         let index = data["url"]["index"].as_str().unwrap();
         let response = panels.search_index(index, &data["url"]["body"]).await;
-        // OpenSearch Dashboards assigns the responses to the searches by these names.
+        // By these names, OpenSearch Dashboards assigns the responses to the searches.
         responses.push((data["name"].as_str().unwrap().to_owned(), response));
     }
     responses
@@ -49,7 +49,7 @@ async fn a_missing_index_is_distinguished_from_an_empty_one() {
     for (name, response) in &empty {
         assert_eq!(response["hits"]["total"]["value"], 0, "{name}");
     }
-    // A number has the same value in both cases.
+    // The number is zero both for a missing and for an empty index.
     for panel in ["history-number-operations", "fleet-number-live"] {
         assert_eq!(panels.number(panel).await, 0, "{panel}");
     }

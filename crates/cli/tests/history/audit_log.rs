@@ -108,7 +108,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     let both = format!("{}; {stated}", claim("mallory"));
     assert!(lines[3].contains(&both), "{csv}");
 
-    // `--by` also finds what somebody wrote under the name of another person.
+    // `--by` also finds the operations of a user who falsely stated another author.
     for (by, versions) in [
         ("mallory", vec![3]),
         ("eve", vec![4]),
@@ -129,7 +129,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     assert_eq!(told, json!([]));
 }
 
-/// Serves a history with one record, and this response to a search in the audit log.
+/// Serves a history with one record, and the given response to searches in the audit log.
 async fn served(log: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     let record = json!({
@@ -185,12 +185,13 @@ async fn an_audit_log_that_cannot_be_read_witnesses_nothing() {
         let ran = history(&server, &[]).await.ok();
         assert_eq!(ran.json()[0].get("witnessed"), None, "{name}");
         assert_eq!(ran.stderr, "", "{name}");
-        // Whoever names the audit log relies on it.
+        // If the user names the audit log, it is an error if it cannot be read.
         let ran = history(&server, &["--audit-log", LOG]).await;
         assert_eq!(ran.code, 11, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
     }
-    // An audit log that exists but is not read completely is an error in any case.
+    // An audit log that exists but cannot be read completely is an error even if the user does not
+    // name it.
     for (name, response, code) in [
         ("incomplete", log(2, 1, &json!([])), 11),
         ("busy", ResponseTemplate::new(503), 4),

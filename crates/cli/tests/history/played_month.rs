@@ -193,7 +193,7 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// Checks which instants a direct write without a record makes uncertain: only those at which the
+/// Checks that a direct write without a record makes only those instants uncertain at which the
 /// write can have happened.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();

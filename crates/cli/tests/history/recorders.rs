@@ -132,7 +132,7 @@ async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
 async fn a_document_that_the_mapping_refuses_is_recorded_whole() {
     let url = shared_url();
     let index = crate::support::node::unique_index("odd");
-    // The index is created without the template, as may happen by mistake.
+    // The index is created without the template, which may happen by mistake.
     let loose = json!({ "mappings": { "dynamic": true } });
     http::put(&format!("{url}/{index}"), &loose).await;
     let document = json!({ "revoked": "perhaps", "level": { "name": "Shape" } });

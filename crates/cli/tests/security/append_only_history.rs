@@ -1,5 +1,5 @@
-//! Tests that no role can change or remove a record of the history, in any of the ways that OpenSearch
-//! has for this, and that the history stays intact.
+//! Tests that no role can change or remove a record of the history with any API of OpenSearch, and
+//! that the history stays intact.
 
 use serde_json::{Value, json};
 use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};
@@ -85,7 +85,7 @@ async fn no_role_can_change_or_remove_a_record_of_the_history() {
             assert!(is_refused, "{role}: {method} {path} {body:?}: {response:#}");
         }
     }
-    // The administrator may write, but cannot edit or delete a record either.
+    // The administrator may write to the stream, but cannot edit or delete a record either.
     for (method, path, body) in attacks(&stream, backing, id) {
         let edits = path.contains("/_doc/") || path.contains("_update") || path.contains("_bulk");
         if edits {

@@ -1,5 +1,5 @@
-//! Tests that `directives history` names the user whom the plugin authenticated, from the plugin's
-//! audit log, also for a writer who claims to be somebody else.
+//! Tests that `directives history` reads the authenticated user of each write from the plugin's
+//! audit log, even if the writer states another user.
 
 use serde_json::{Value, json};
 

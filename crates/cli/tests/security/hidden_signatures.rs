@@ -1,5 +1,5 @@
-//! Tests a role that hides or masks signatures from an agent that requires them: no directive is lost or
-//! gained, and the error names the restriction.
+//! Tests a role that hides or masks signatures from an agent that requires signatures: the
+//! published set does not change, and the error names the restriction.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,7 +67,7 @@ async fn hidden_or_masked_signatures_fail_the_polls_of_a_running_agent() {
             .status_when("it is published", |status| status["directives"] == 1)
             .await;
         put_role(&user, &signed.restricted(key)).await;
-        // Without a change in the index, no poll would read before the next full read.
+        // The test changes the index, because a poll of an unchanged index reads no documents.
         signed.apply("second");
         let status = agent
             .status_when("a poll says why it fails", |status| {

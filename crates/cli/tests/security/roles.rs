@@ -120,7 +120,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a user with the given role passes all checks of the role.
+/// Returns true if a user with the given role passes all checks of the role.
 async fn does_its_work(role: &str, user: &str) -> bool {
     for check in checks_of(role) {
         if outcome(check, user).await != "yes" {

@@ -89,7 +89,7 @@ async fn memory_descriptors_and_tasks_stay_flat_under_faults() {
         failed >= 5,
         "the faults had no effect: {failed} failed polls"
     );
-    // After the faults have ended, both agents must publish the same directives.
+    // After the faults have ended, both agents must again publish the same directives.
     proxy.set(Fault::None);
     let mut node = node.lock_owned().await;
     tokio::task::block_in_place(|| node.restart());

@@ -3,8 +3,8 @@
 //!
 //! The speed of a shared machine changes every second, so the implementations take turns. Each turn
 //! lasts at least a millisecond. The result is the fastest of many turns, because other processes
-//! can only make a turn slower. (Benchmark libraries measure one implementation to the end before
-//! they start the next.)
+//! can only make a turn slower. (Benchmark libraries, in contrast, finish the measurement of one
+//! implementation before they start the next.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};

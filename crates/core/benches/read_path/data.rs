@@ -18,7 +18,8 @@ use crate::baseline::BaselineSet;
 /// The number of different requests.
 pub const REQUESTS: usize = 1024;
 
-/// Which targets the directives have, and which directives the requests match.
+/// A case of the benchmark: the targets of the directives, and the directives that the requests
+/// match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
     /// There is one directive for each tenant. The requests have tenants that no directive targets.

@@ -31,7 +31,7 @@ pub struct DecodeLimits {
 }
 
 impl DecodeLimits {
-    /// Whether an expiry is later than `max_ttl` allows.
+    /// Returns true if an expiry is later than `max_ttl` allows.
     pub(super) fn is_beyond(&self, expires_at: Timestamp) -> bool {
         SignedDuration::try_from(self.max_ttl)
             .ok()
@@ -99,7 +99,7 @@ impl<'a> DocumentRef<'a> {
         &self.body.audit
     }
 
-    /// Whether the document is revoked. A revoked directive applies to no request.
+    /// Returns true if the document is revoked. A revoked directive applies to no request.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         self.revoked
@@ -171,8 +171,8 @@ pub fn decode<'a>(
     decode_fields(id, source, limits).map_err(|fault| fault.of(id))
 }
 
-/// Whether a document is marked as revoked. `is_revoked` also works for a document that [`decode`]
-/// refuses.
+/// Returns true if a document is marked as revoked. `is_revoked` also works for a document that
+/// [`decode`] refuses.
 ///
 /// If a revoked document is refused, nobody needs to be notified, because neither a refused nor a
 /// revoked document applies to any request.

@@ -78,7 +78,7 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Whether the JSON is an object with the key `directives`. A document cannot have a field
+/// Returns true if the JSON is an object with the key `directives`. A document cannot have a field
 /// `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]

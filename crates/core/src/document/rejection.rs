@@ -50,8 +50,8 @@ impl Rejection {
         self.reason
     }
 
-    /// Whether the cause may be that the reader's role hides or masks the field. Another possible
-    /// cause is a write that bypassed the ingest pipeline.
+    /// Returns true if the cause may be that the reader's role hides or masks the field. Another
+    /// possible cause is a write that bypassed the ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -66,8 +66,8 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Whether the document has too few signatures for the policy, because too few signers have
-    /// signed or because the reader's role hides signatures.
+    /// Returns true if the document has too few signatures for the policy, because too few signers
+    /// have signed or because the reader's role hides signatures.
     #[must_use]
     pub fn lacks_signatures(&self) -> bool {
         self.reason == RejectionReason::TooFewSigners

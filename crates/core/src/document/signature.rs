@@ -53,8 +53,8 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// Whether a string is a valid name of a signer. A valid name consists of 1 to 64 ASCII letters,
-/// digits, `.`, `_`, `-` and `@`.
+/// Returns true if a string is a valid name of a signer. A valid name consists of 1 to 64 ASCII
+/// letters, digits, `.`, `_`, `-` and `@`.
 #[must_use]
 pub fn is_signer_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())

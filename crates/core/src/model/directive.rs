@@ -101,7 +101,7 @@ impl DirectiveMatch {
         self
     }
 
-    /// Whether a request with the given attributes matches every target of the directive.
+    /// Returns true if a request with the given attributes matches every target of the directive.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
         Targets {
@@ -123,7 +123,7 @@ struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Whether every target that is set equals the corresponding attribute of the request.
+    /// Returns true if every target that is set equals the corresponding attribute of the request.
     fn match_(&self, attrs: &RequestAttrs<'_>) -> bool {
         self.tenant
             .is_none_or(|tenant| attrs.tenant == Some(tenant))
@@ -320,13 +320,14 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Whether the directive has started and has not expired: `starts_at <= now < expires_at`.
+    /// Returns true if the directive has started and has not expired: `starts_at <= now <
+    /// expires_at`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.state(now) == DirectiveState::Active
     }
 
-    /// Whether a request with the given attributes matches every target of the directive.
+    /// Returns true if a request with the given attributes matches every target of the directive.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
         Targets {
@@ -338,8 +339,8 @@ impl DirectiveRef<'_> {
         .match_(attrs)
     }
 
-    /// Whether the directive applies to a request: it is active, the request matches, and the
-    /// request is in the directive's sample.
+    /// Returns true if the directive applies to a request: it is active, the request matches, and
+    /// the request is in the directive's sample.
     #[must_use]
     pub fn applies(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> bool {
         self.is_active(now)

@@ -14,7 +14,7 @@
 /// The rate at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
-/// Whether a request is sampled at the given rate. Use [`Sampler`] to check several rates.
+/// Returns true if a request is sampled at the given rate. Use [`Sampler`] to check several rates.
 pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
     Sampler::new(request_id).contains(sample_per_mille)
 }
@@ -34,7 +34,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Whether the request is sampled at the given rate.
+    /// Returns true if the request is sampled at the given rate.
     #[inline]
     pub(crate) fn contains(&mut self, sample_per_mille: u16) -> bool {
         sample_per_mille >= ALWAYS || self.bucket() < sample_per_mille

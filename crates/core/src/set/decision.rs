@@ -71,7 +71,7 @@ impl Effects {
         Self(self.0 | other.0)
     }
 
-    /// Whether `self` includes all effects of `other`.
+    /// Returns true if `self` includes all effects of `other`.
     #[inline]
     pub(super) fn covers(self, other: Self) -> bool {
         self.and(other) == self

@@ -20,7 +20,7 @@ pub(super) enum Kind {
 }
 
 impl BuildError {
-    /// Whether there are more directives or bytes of strings than a set can store.
+    /// Returns true if there are more directives or bytes of strings than a set can store.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.0 == Kind::TooLarge

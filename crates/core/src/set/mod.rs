@@ -101,7 +101,7 @@ impl DirectiveSet {
             .map_or(0, |compiled| compiled.directives.len())
     }
 
-    /// Whether the set has no directives.
+    /// Returns true if the set has no directives.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.compiled.is_none()
@@ -267,7 +267,7 @@ impl DirectiveSet {
         }
     }
 
-    /// Whether both handles refer to the same set in memory, not only to equal sets.
+    /// Returns true if both handles refer to the same set in memory, not only to equal sets.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {

@@ -92,8 +92,8 @@ impl Shape {
         EndpointKind::ALL.get(number).copied()
     }
 
-    /// Whether the shape contains the given target. The target must be one of the three string
-    /// targets.
+    /// Returns true if the shape contains the given target. The target must be one of the three
+    /// string targets.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
@@ -265,8 +265,8 @@ impl PackedDirectives {
         (shape, strings, offset)
     }
 
-    /// Whether the key of the directive at an index has the given shape and the strings of the
-    /// request.
+    /// Returns true if the key of the directive at an index has the given shape and the strings of
+    /// the request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn is_key(&self, index: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {

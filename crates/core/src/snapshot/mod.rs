@@ -112,7 +112,8 @@ impl Snapshot {
         self
     }
 
-    /// Whether both snapshots have the same content, even if they were read at different times.
+    /// Returns true if both snapshots have the same content, even if they were read at different
+    /// times.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision

@@ -89,7 +89,7 @@ impl Report {
         broken.map(|(rule, _)| *rule).collect()
     }
 
-    /// Whether the store breaks no rule.
+    /// Returns true if the store breaks no rule.
     #[must_use]
     pub fn conforms(&self) -> bool {
         self.broken().is_empty()

@@ -234,8 +234,8 @@ async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() 
         assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
         both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
     }
-    // The set of the store is withdrawn at second 24, and the last converted set at second 22 or
-    // later.
+    // The store's set reaches its age limit at second 24, and the last converted set expires at
+    // second 22 or later.
     both.peers.task.abort();
     advance(5_000).await;
     assert_eq!(

@@ -89,7 +89,8 @@ fn runtime() -> Runtime {
     builder.worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Starts a store that polls the returned source, and in practice only when it is told to refresh.
+/// Starts a store that polls the returned source. The interval is so long that the store polls only
+/// when the test requests a refresh.
 fn scripted_store(runtime: &Runtime) -> (OpenSearchDirectiveStore, ScriptedSource) {
     let source = ScriptedSource::default();
     let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
@@ -106,7 +107,8 @@ struct Peer<S, P> {
     clocks: ClockPair,
 }
 
-/// Returns a clock that stands one hour before [`noon`], the instant of the kit's first evaluations.
+/// Returns a stopped clock that shows one hour before [`noon`], the instant of the kit's first
+/// evaluations.
 fn clock() -> TestClock {
     let clock = TestClock::default();
     let hour = SignedDuration::from_hours(1);
@@ -179,8 +181,8 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
 }
 
 /// The adapter decides by its own clock whether a directive has started. In this test the adapter's
-/// clock stands still, so the kit sees a directive that does not apply although the time of the
-/// evaluation is after the directive's start.
+/// clock does not advance, so a directive does not apply although the time of the kit's evaluation
+/// is after the directive's start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let (runtime, clock) = (runtime(), Arc::new(clock()));

@@ -12,8 +12,8 @@ use opensearch_directives::internal::Safeguard;
 const SCHEDULES: u64 = 3_000;
 
 /// Runs schedules that broke a promise in the past when only this safeguard was left out, and
-/// checks that they still do. The seeds are those of the default run, which begins at 1, so a seed is
-/// also the number of schedules that it takes to detect the missing safeguard.
+/// checks that they still break a promise. The default run begins with seed 1, so the seed is also
+/// the number of schedules after which the run detects the missing safeguard.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);
@@ -93,7 +93,7 @@ fn a_refresher_that_does_not_distinguish_indices_is_detected() {
 
 #[test]
 fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
-    // Few seeds detect the missing safeguard: about one in 40,000.
+    // Only about one seed in 40,000 detects the missing safeguard.
     must_break_in(&[57_935], "P1, P2, P6", Safeguard::OneNode);
 }
 
@@ -134,7 +134,7 @@ fn a_reconcile_that_skips_a_level_is_detected() {
 
 #[test]
 fn a_reconcile_that_mixes_two_views_is_detected() {
-    // In other schedules, the mixture only keeps the polls from succeeding.
+    // In other schedules, the mixture of two views only makes the polls fail.
     must_break_in(
         &[3_656, 5_125, 6_209],
         "P1, P2, P6",

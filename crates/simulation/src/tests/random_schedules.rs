@@ -43,8 +43,8 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-/// Checks that the known limitations are rare, so that the other refreshers prove P13: nearly three
-/// quarters never reconcile periodically, and publish everything all the same.
+/// Checks that the known limitations affect few refreshers. All others prove P13: nearly three
+/// quarters of them never reconcile periodically, but still publish the complete index.
 fn check_known_limitations(ran: &Ran) {
     if ran.refreshers < 1_000 {
         return;

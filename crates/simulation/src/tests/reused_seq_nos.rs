@@ -48,8 +48,9 @@ async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken
     Some(poll(&wire, &mut watched, 0).await)
 }
 
-/// Without a further write, the next read is a periodic reconcile. Counts and sums are those of the
-/// known numbers. Returns whether the refresher has the content of the index afterwards.
+/// Without a further write, the next read is a periodic reconcile. The counts and the sums of the
+/// buckets equal those of the replica. Returns whether the refresher has the content of the index
+/// afterwards.
 async fn reconcile(seed: u64, left_out: Option<Safeguard>) -> Option<bool> {
     let (wire, mut watched) = reuse(seed, left_out).await?;
     wire.world().settle();

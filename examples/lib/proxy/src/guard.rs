@@ -33,9 +33,9 @@ const SEARCHES: [&str; 6] = [
     "_validate",
 ];
 
-/// Whether the path of a request includes the directives index or a related index (such as the
-/// history or the fleet). The name of a related index is the name of the directives index, followed
-/// by a hyphen and a suffix.
+/// Returns true if the path of a request includes the directives index or a related index (such as
+/// the history or the fleet). The name of a related index is the name of the directives index,
+/// followed by a hyphen and a suffix.
 ///
 /// A path includes the index in three cases: the path names the index, even percent-encoded or in a
 /// list; a wildcard in the path matches the index; or the path is that of a search that names no
@@ -63,7 +63,7 @@ fn is_api(segment: &str) -> bool {
     segment.starts_with('_') && segment != "_all"
 }
 
-/// Whether a list of index expressions includes the index.
+/// Returns true if a list of index expressions includes the index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
         // The name of a remote cluster in front of the colon is ignored, because a cluster can be
@@ -80,7 +80,7 @@ fn includes(expressions: &str, index: &str) -> bool {
     })
 }
 
-/// Whether a wildcard pattern matches the directives index, its history or its fleet.
+/// Returns true if a wildcard pattern matches the directives index, its history or its fleet.
 fn could_match(pattern: &str, index: &str) -> bool {
     matches(pattern.as_bytes(), index.as_bytes())
         || matches(pattern.as_bytes(), format!("{index}-history").as_bytes())
@@ -91,8 +91,8 @@ fn could_match(pattern: &str, index: &str) -> bool {
         )
 }
 
-/// Whether a pattern matches a name. `*` in the pattern stands for any string. The worst-case time
-/// is proportional to the product of both lengths.
+/// Returns true if a pattern matches a name. `*` in the pattern stands for any string. The
+/// worst-case time is proportional to the product of both lengths.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

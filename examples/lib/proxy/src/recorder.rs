@@ -1,5 +1,5 @@
-//! Records the data of a request that the decision about this request requires. If no directive
-//! applies to a request, it has no [`Recording`] and no cost for recording.
+//! Records the data of a request that the decision about this request demands. If no directive
+//! applies to a request, no [`Recording`] is created, so the request has no additional cost.
 //!
 //! | decision | what is recorded |
 //! |---|---|
@@ -130,7 +130,7 @@ struct Record {
     response: Observed,
 }
 
-/// What the recorder has observed of a body: how many bytes were forwarded, and the first of them.
+/// The number of forwarded bytes of a body, and its first bytes.
 #[derive(Debug, Default)]
 struct Observed {
     bytes: usize,

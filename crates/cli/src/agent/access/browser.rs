@@ -48,8 +48,8 @@ impl HostNames {
         Ok(())
     }
 
-    /// Whether the authority consists only of an allowed host, with or without a port. The parser
-    /// of an authority ignores a user name before the host and a text behind the host.
+    /// Returns true if the authority consists only of an allowed host, with or without a port. The
+    /// parser of an authority ignores a user name before the host and a text behind the host.
     fn allows(&self, authority: &Authority) -> bool {
         let host = authority.host();
         let port = authority.as_str().strip_prefix(host);

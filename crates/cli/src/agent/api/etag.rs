@@ -10,7 +10,8 @@ pub(super) fn content_tag(bytes: &[u8]) -> String {
     Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
-/// Whether `If-None-Match` contains the tag, either unchanged or as a proxy has modified it.
+/// Returns true if `If-None-Match` contains the tag, either unchanged or as a proxy has modified
+/// it.
 ///
 /// A proxy that compresses responses modifies their entity tags: it marks them as weak, or appends
 /// a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that contains the tag

@@ -42,8 +42,8 @@ pub(super) async fn get(
     Ok((headers, text).into_response())
 }
 
-/// Whether the `Accept` header gives OpenMetrics at least the same weight as plain text. A wildcard
-/// counts as plain text, because every client understands plain text.
+/// Returns true if the `Accept` header gives OpenMetrics at least the same weight as plain text. A
+/// wildcard counts as plain text, because every client understands plain text.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let (mut openmetrics, mut plain) = (0.0_f32, 0.0_f32);
     for value in headers.get_all(header::ACCEPT) {

@@ -20,8 +20,8 @@ pub(super) fn parameters<const N: usize>(
     Ok(values)
 }
 
-/// Whether the query contains the flag `name`, a parameter without a value. No other parameter is
-/// allowed.
+/// Returns true if the query contains the flag `name`, a parameter without a value. No other
+/// parameter is allowed.
 pub(super) fn single_flag(name: &'static str, query: Option<&str>) -> Result<bool, Problem> {
     let [value] = parameters([name], query)?;
     match value.as_deref() {

@@ -135,7 +135,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether the command warned that it wrote a directive but did not record the write.
+/// Returns true if the command warned that it wrote a directive but did not record the write.
 fn is_unrecorded(stderr: &str) -> bool {
     stderr.contains("are not recorded") || stderr.contains("are not in the history")
 }

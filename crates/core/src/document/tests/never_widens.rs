@@ -13,7 +13,7 @@ use crate::document::decode_field::NAMES;
 use crate::document::hidden_targets_check::TARGET_FIELDS;
 use crate::document::{DecodeLimits, Rejection};
 
-/// Whether a JSON value has the type that the named field must have.
+/// Returns true if a JSON value has the type that the named field must have.
 fn is_of_the_type(name: &str, value: &Value) -> bool {
     match name {
         "level" | "endpoint" => value.is_string(),
