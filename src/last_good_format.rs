@@ -164,7 +164,7 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
 }
 
 /// Reads the file that [`write`] wrote for the same index. The signatures of each document are
-/// verified again, because the file is no better protected than the index.
+/// verified again, because a forged file is as dangerous as a forged document in the index.
 pub(crate) fn read(
     path: &Path,
     index: &str,

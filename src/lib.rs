@@ -19,8 +19,8 @@
 //!   loading and evaluating does not grow with the number of directives.
 //! - **Only a complete, consistent read is published**, in one swap. A poll that fails changes only
 //!   the [`Status`].
-//! - **A directive starts and expires at its own two times.** Each evaluation checks both times,
-//!   even if the set is stale.
+//! - **A directive starts and expires on time.** Each evaluation compares the time with the start
+//!   and the expiry, even if the set is stale.
 //! - **An invalid document never widens a directive.** The decoder distinguishes absent, valid and
 //!   wrong values for each field, and rejects the whole document if one value is wrong. Each
 //!   rejection appears in the log, in a counter and in the status.

@@ -1,5 +1,5 @@
-//! Plans the pauses between polls: jitter spreads the fleet, and failures lengthen the pause up to
-//! a cap.
+//! Computes the pauses between polls. A jitter spreads the polls of a fleet over time, and each
+//! failure lengthens the pause, up to a limit.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Lets a test switch off a single check of a poll, to prove that other tests notice the missing
-//! check. Production code never switches off a check. The checks themselves are in `sync/` and
+//! Lets a test switch off a single check of a poll, to prove that the tests detect the missing
+//! check. Production code never switches off a check. The checks are implemented in `sync/` and
 //! `rest/`.
 
 /// A check that polls make, and without which the refresher would break one of its guarantees.

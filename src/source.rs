@@ -1,6 +1,6 @@
-//! The trait of a source that provides a store with snapshots. This library implements two sources:
-//! an index, and another agent. An application can implement [`SnapshotSource`] for another source,
-//! and build a store over this source with
+//! Defines the trait of a source that provides a store with snapshots. This library implements two
+//! sources: an index, and another agent. An application can implement [`SnapshotSource`] for
+//! another source, and build a store over this source with
 //! [`build_from`](crate::OpenSearchDirectiveStore::build_from).
 //!
 //! For every source, the refresher waits with jitter and backoff, limits the time of a poll,

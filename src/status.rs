@@ -28,7 +28,7 @@ pub enum Staleness {
     Fresh,
     /// The last complete read is older than `stale_after`.
     Stale,
-    /// There was no complete read yet, or the last complete read is older than `clear_after`.
+    /// No read has been completed yet, or the last complete read is older than `clear_after`.
     Dark,
 }
 
@@ -146,7 +146,7 @@ pub struct PollFailures {
     pub stale: u64,
     /// The index has more documents than `max_documents` permits.
     pub too_many_documents: u64,
-    /// The poll as a whole took too long.
+    /// The poll exceeded its time limit.
     pub deadline: u64,
     /// The refresher panicked.
     pub panic: u64,
@@ -164,7 +164,7 @@ pub struct ReadCounters {
     /// Polls that compared the `_seq_no`s of all documents by ranges, and read only the differences:
     /// after a deletion, and periodically.
     pub reconciles: u64,
-    /// Polls that read everything.
+    /// Polls that read all documents.
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
@@ -211,7 +211,8 @@ pub enum ProbeMethod {
     Statistics,
     /// The poll requests aggregates over all documents, with two small requests.
     Search,
-    /// No small request is sufficient, so each poll reads everything.
+    /// The server permits no small request that would be sufficient, so each poll reads all
+    /// documents.
     #[serde(rename = "nothing")]
     None,
     /// The poll compares the tag of another agent's snapshot, with one small request.

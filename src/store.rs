@@ -170,7 +170,7 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Waits until a snapshot of the index is published, by a complete read or from the last-good
-    /// file. A store that is ready stays ready. `ready` works on every executor.
+    /// file. Once a store is ready, it stays ready. `ready` works on every executor.
     ///
     /// # Errors
     /// [`StartError`] if no snapshot was published within the limit, or if the refresher has ended.
@@ -262,8 +262,8 @@ impl OpenSearchDirectiveStore {
 
     /// Returns the snapshot of the last complete read, even while the off file hides its directives.
     ///
-    /// Use `kept_snapshot` in code that sends the snapshot to other instances, because each
-    /// instance has its own off file. Code that decides about a request must use
+    /// Use this method in code that sends the snapshot to other instances, because each instance
+    /// has its own off file. Code that decides about a request must use
     /// [`load`](DirectiveStore::load), [`reader`](Self::reader) or [`snapshot`](Self::snapshot)
     /// instead.
     #[must_use]

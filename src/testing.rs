@@ -1,5 +1,6 @@
-//! Helps to test an application that embeds the library: a clock that stands still, a source that
-//! returns scripted snapshots, an initial status, and the conformance kit for stores.
+//! Helpers for tests of an application that embeds the library: a clock that advances only on
+//! request, a source that returns scripted snapshots, an initial status, and the conformance kit
+//! for stores.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::store::OpenSearchDirectiveStore;
 
 pub use opensearch_directives_core::testing::*;
 
-/// A clock that stands still until a test sets it. All clones of a clock show the same time.
+/// A clock that shows the same time until a test sets it. All clones of a clock show the same time.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -81,7 +82,7 @@ pub fn status() -> Status {
     store.status()
 }
 
-/// A source that returns the directives or the error that a test has given it. All clones share one
+/// A source that returns the directives or the error that a test has set. All clones share one
 /// script.
 ///
 /// ```

@@ -184,7 +184,7 @@ fn kind_of(
     Directions::between(&before_document, after, now).kind()
 }
 
-/// The directions in which a directive changed.
+/// Whether a change widened, narrowed or extended a directive.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,

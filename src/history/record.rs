@@ -76,7 +76,7 @@ pub struct Record {
     /// deletion was noticed, because no document states the time of the deletion.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
-    /// What the operation did.
+    /// The kind of the operation.
     pub kind: RecordKind,
     /// The directive's id.
     pub directive: String,
@@ -133,10 +133,10 @@ pub struct Record {
         deserialize_with = "number"
     )]
     pub version: Option<u64>,
-    /// The author as the writer claimed; `None` if the writer named no author.
+    /// The author as the writer stated it; `None` if the writer stated no author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The user whom the cluster authenticated, as the writer stated.
+    /// The user whom the cluster authenticated, as the writer stated it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_by: Option<String>,
     /// The reason for the revocation or the deletion, or the reason why proxies reject the

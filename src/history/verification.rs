@@ -96,7 +96,7 @@ impl History {
         } = self.all_records(&stream, false).await?;
         let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
         if let Some(facts) = &facts {
-            // Operations that took place after the index was read are not verified.
+            // Operations that happened after the index was read are not verified.
             let newest = self.highest_number(&facts.uuid).await?;
             entries.retain(|entry| {
                 entry.index_uuid != facts.uuid

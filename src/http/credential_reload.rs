@@ -21,7 +21,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// The clients, credentials and certificates that are used together.
 pub(super) struct Session {
     clients: Clients,
-    /// How requests are authorized; `None` until the application's credentials provider is called
+    /// The authorization of requests; `None` until the application's credentials provider is called
     /// for the first time.
     authorization: Option<Authorization>,
     tls_digest: [u8; 32],

@@ -1,5 +1,5 @@
-//! Decides in which order the nodes are tried: first the node that responded last, then the other
-//! live nodes, then the dead nodes.
+//! Determines the order in which the client tries the nodes: first the node that responded last,
+//! then the other live nodes, and finally the dead nodes.
 //!
 //! A node that fails is marked as dead for one second. Each further failure doubles the time for
 //! which the node counts as dead, up to a minute. If no live node responds, the dead nodes are also
@@ -204,7 +204,7 @@ impl Attempt<'_> {
     /// Reports that the node responded.
     pub(crate) fn succeeded(self) {
         self.nodes.succeeded(self.node_index);
-        // Dropping the attempt would count as a failure.
+        // Dropping the attempt would count as a failure of the node.
         std::mem::forget(self);
     }
 

@@ -26,7 +26,7 @@ const LOGGED_CHANGES: usize = 100;
 /// rejections.
 const LOGGED_REJECTIONS: usize = 100;
 
-/// How far changes have been logged, and the next change of the published snapshot.
+/// The instant up to which changes have been logged, and the next change of the published snapshot.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     /// The operations that wrote the documents of the published snapshot, if they are known.
@@ -66,8 +66,9 @@ impl ChangeLog {
         self.next
     }
 
-    /// Logs the directives of the published set that have started or expired since the last call,
-    /// and returns how many have started and how many have expired.
+    /// Logs the directives of the published set that have started or expired since the last call.
+    /// Returns the number of directives that have started, and the number of those that have
+    /// expired.
     pub(super) fn advance(&mut self, set: &DirectiveSet, now: Timestamp) -> ChangeCounters {
         let mut counters = ChangeCounters::default();
         let (Some(from), Some(next)) = (self.logged_until, self.next) else {

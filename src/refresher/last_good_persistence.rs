@@ -12,8 +12,8 @@ use crate::rest::off_the_runtime;
 
 impl Poller {
     /// Passes the snapshot of the last-good file to the source, so that the source can compare its
-    /// first read with this snapshot. An unreadable file is reported as an error only when
-    /// [`restore`](Self::restore) needs it.
+    /// first read with this snapshot. If the file is unreadable, only [`restore`](Self::restore)
+    /// reports the error.
     pub(super) async fn recall_last_good(&mut self) {
         let Some(file) = self.last_good.clone() else {
             return;

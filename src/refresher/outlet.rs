@@ -14,8 +14,8 @@ use super::subscription::Subscription;
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot for the evaluation of requests. `shown` equals `kept`, but has no directives
-    /// while the store is off.
+    /// The snapshot for the evaluation of requests. It equals the snapshot of the last complete
+    /// read, but has no directives while the store is off.
     shown: Arc<Snapshot>,
     is_off: bool,
 }
@@ -90,9 +90,9 @@ impl Outlet {
         (outlet, readable, Subscription::new(receiver))
     }
 
-    /// Replaces the kept snapshot in one swap, and then notifies the subscribers. A subscriber that
-    /// loads after the notification finds the new snapshot or a later snapshot. A store that is off
-    /// stays off.
+    /// Replaces the snapshot of the last complete read in one swap, and then notifies the
+    /// subscribers. A subscriber that loads after the notification finds the new snapshot or a
+    /// later snapshot. A store that is off stays off.
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let mut publisher = self.lock();
         let is_off = self.published.snapshot().is_off();
@@ -101,8 +101,8 @@ impl Outlet {
         self.notify.send_replace(());
     }
 
-    /// Hides the directives, or makes the kept directives apply again. Returns whether the state
-    /// has changed.
+    /// Hides the directives, or makes the directives of the last complete read apply again. Returns
+    /// whether the state has changed.
     pub(super) fn set_off(&self, is_off: bool) -> bool {
         let mut publisher = self.lock();
         let current = self.published.snapshot();

@@ -92,8 +92,8 @@ impl Poller {
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
-        // The shortest pause holds even if the clock stands still or is adjusted. The pause begins
-        // at the last pass and not now, because `boundary_at` is called again after each poll.
+        // The shortest pause is observed even if the clock does not advance or is adjusted. The
+        // pause begins at the last pass over the set, because each poll calls `boundary_at` again.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }

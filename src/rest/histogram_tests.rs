@@ -1,5 +1,5 @@
-//! Compares the requests for histograms with requests that were tried on real nodes, and tests that
-//! a response to another request is refused.
+//! Compares the requests for histograms with requests that real nodes have accepted, and tests that
+//! a response to a different request is refused.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -9,7 +9,7 @@ use super::poll_session::{CLOSE_TIMEOUT, Session};
 use super::read_error::ReadError;
 use crate::http::{Client, Method, Request, RequestError, chain, malformed};
 
-/// How long the server keeps a point in time open after each request that uses it.
+/// The time for which the server keeps a point in time open after each request that uses it.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
 /// The id of a point in time. If the response to a search in the point in time contains a new id,
@@ -55,9 +55,9 @@ impl Session {
     }
 }
 
-/// Returns true if the server cannot open a point in time, permanently or for now. A server that
-/// has reached its limit on points in time responds with status 429; managed services set low
-/// limits.
+/// Returns true if the server cannot open a point in time, either permanently or temporarily. A
+/// server that has reached its limit on points in time responds with status 429; managed services
+/// set low limits.
 fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }

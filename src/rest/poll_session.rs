@@ -100,7 +100,7 @@ impl Session {
         self.reader.client.index()
     }
 
-    /// Returns what the searches of the session request in addition to the documents.
+    /// Returns the data that the searches of the session request in addition to the documents.
     pub(super) fn extras(&self, aggregates: bool) -> Extras {
         Extras {
             aggregates,

@@ -33,7 +33,7 @@ pub(crate) struct Summary {
 /// The `filter_path` for the `_version` of each document. Only a recorder needs the versions.
 const VERSION_PATH: &str = ",hits.hits._version";
 
-/// What a search requests in addition to the documents.
+/// The data that a search requests in addition to the documents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extras {
     /// The aggregates of all documents.

@@ -131,7 +131,7 @@ fn a_response_of_another_shape_is_refused() {
             "{response}"
         );
     }
-    // JSON does not define which value of a repeated field counts, so the response is refused.
+    // JSON does not define which value of a repeated field is valid, so the response is refused.
     let twice = COMPLETE.replacen('{', "{\"timed_out\":true,", 1);
     assert!(serde_json::from_str::<SearchResponse<'_>>(&twice).is_err());
 }

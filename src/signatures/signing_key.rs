@@ -125,8 +125,8 @@ impl SigningKey {
         let line = SecretString::from(line);
         key_files::create(&public, &self.public.to_string(), false)?;
         if let Err(error) = key_files::create(&private, line.expose_secret(), true) {
-            // The private key of this public key was not stored, so the file is removed before
-            // somebody trusts the public key by mistake.
+            // The private key could not be stored, so the file with the public key is removed
+            // before somebody trusts this key by mistake.
             let _ = std::fs::remove_file(&public);
             return Err(error);
         }

@@ -1,5 +1,5 @@
-//! Tests which signatures satisfy a policy, how keys are rotated, how many verdicts the cache
-//! holds, and that a revoked directive stays revoked.
+//! Tests the signatures that satisfy a policy, the rotation of keys, the limit of cached verdicts,
+//! and that a revoked directive stays revoked.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

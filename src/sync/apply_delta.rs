@@ -130,8 +130,8 @@ impl ChangeSet {
     /// `None` for this reason, the fingerprints differ, so a full read follows, which fails and
     /// reports that the set is too large.
     ///
-    /// Only a comparison of the fingerprints shows changes that the delta read did not return, such
-    /// as deletions.
+    /// Only a comparison of the fingerprints reveals changes that the delta read did not return,
+    /// such as deletions.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| change.differs_from(replica, id));

@@ -1,5 +1,6 @@
-//! Measures how far the local clock is ahead of the clock of a cluster node. Directives start and
-//! expire by the local clock, so with a clock skew they start and expire at the wrong time.
+//! Measures the clock skew, that is, the time by which the local clock is ahead of the clock of a
+//! cluster node. Directives start and expire by the local clock, so a wrong clock makes them start
+//! and expire at the wrong time.
 
 use std::time::Duration;
 

@@ -12,8 +12,9 @@ const REFRESHES: u32 = 3;
 /// The shortest and the longest time that a view has to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Whether a view contains all operations that the primary held when its checkpoints were observed.
-/// A search returns a write only after the next refresh, so a view can lack recent operations.
+/// The state of convergence: whether a view contains all operations that the primary held when its
+/// checkpoints were observed. A search returns a write only after the next refresh, so a view can
+/// lack recent operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
     /// The view has converged, because the primary confirmed the view or because there are no

@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// How long a node's confirmation is valid, and how long an older version of the cluster state is
-/// refused before it is accepted. The duration is longer than the 40 seconds within which, by
-/// default, a cluster manager that lost contact with the other nodes steps down.
+/// The time for which a node's confirmation is valid, and for which an older version of the cluster
+/// state is refused before it is accepted. The duration is longer than the 40 seconds within which,
+/// by default, a cluster manager that lost contact with the other nodes steps down.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
-/// How the nodes responded to requests for the version of the cluster state.
+/// A summary of the nodes' responses to requests for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
     /// No node has returned a version so far, or no node has returned a version for a minute.
@@ -37,8 +37,8 @@ pub(super) enum ManagerContact {
     },
 }
 
-/// Which node has confirmed its contact with the cluster manager, and until when the confirmation
-/// is valid.
+/// The node that has confirmed its contact with the cluster manager, and the end of the
+/// confirmation's validity.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmation {
     node: Option<usize>,

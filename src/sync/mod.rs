@@ -106,8 +106,8 @@ pub(crate) struct IndexSynchronizer {
     /// is committed.
     last_good: Option<LastGood>,
     /// Whether a poll since the last commit observed a version that cannot be a later version of
-    /// the known index. If the former primary is back by the next poll, only `was_overtaken` shows
-    /// that another primary may have assigned the same `_seq_no`s in the meantime.
+    /// the known index. If the next poll observes the former primary again, only `was_overtaken`
+    /// shows that another primary may have assigned the same `_seq_no`s in the meantime.
     was_overtaken: bool,
     /// The number of times that the known view was replaced so far.
     generation: u64,

@@ -50,7 +50,7 @@ pub(super) struct VersionFindings {
     pub(super) manager: ManagerFinding,
 }
 
-/// How the node responded to the request for the version of the cluster state.
+/// The node's response to the request for the version of the cluster state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManagerFinding {
     NotConsulted,

@@ -40,15 +40,15 @@ const JITTER_PERCENT: u32 = 20;
 /// The number of accepted documents that a periodic reconcile decodes again, to notice fields that
 /// the role now hides.
 const SAMPLE: usize = 2;
-/// The maximum number of documents whose numbers one request lists. If there are more documents, a
-/// full read is necessary.
+/// The maximum number of documents whose numbers one request lists. If a reconciliation must read
+/// more documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
 /// The number of consecutive unfinished reconciliations after which the next poll makes a full
 /// read, so that polls succeed even if the server cannot serve reconciliations. A single
 /// reconciliation can also fail because its node was lost.
 const MAX_UNFINISHED: u8 = 2;
 
-/// The reason why the histograms of a server cannot be used.
+/// The reason in the status if the histograms of a server cannot be used.
 const CONTRADICTION: &str = "the histograms of `_seq_no` contradict each other";
 
 /// The first response, and the known view with which the response is compared.
@@ -61,8 +61,9 @@ struct Comparison {
     /// The known numbers in the range of which the response contains every document, in ascending
     /// order.
     replaced: Vec<u64>,
-    /// Whether nothing is known about the server's numbers, so that sums are compared, too. After a
-    /// delta read, the known numbers contain almost all of the server's numbers, so counts suffice.
+    /// Whether the server may have numbers that are not known, so that the sums must also be
+    /// compared. After a delta read, the known numbers contain almost all of the server's numbers,
+    /// so the counts suffice.
     is_periodic: bool,
     /// The query for the histogram, and its buckets; `None` if the response contains every
     /// document.

@@ -37,7 +37,7 @@ pub(super) struct Other {
     pub(super) seq_no: u64,
     /// The reason for the rejection; `None` if the document is revoked.
     pub(super) rejection: Option<Rejection>,
-    /// Who revoked the document, if it is revoked.
+    /// The user who revoked the document, if it is revoked.
     pub(super) by: Option<Box<str>>,
 }
 

@@ -170,8 +170,8 @@ proptest! {
         }
     }
 
-    /// A reconciliation reads the documents from one number on, and finds out which of the lower
-    /// numbers only the index or only the replica has.
+    /// A reconciliation reads the documents from one number on. Among the lower numbers, it finds
+    /// those that only the index has and those that only the replica has.
     #[test]
     fn p2_applying_differences_equals_a_full_read(
         before in any_writes(20),

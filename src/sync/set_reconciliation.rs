@@ -51,7 +51,7 @@ pub(crate) struct Reconciliation {
     end: u64,
     query: HistogramQuery,
     /// The number of the server's documents in the scope of the query, according to the previous
-    /// response; `None` for single numbers that only the sums have located.
+    /// response. `None` if the query lists numbers that only the sums have identified.
     expected: Option<u64>,
     /// Whether all later queries also request the sums.
     keeps_sums: bool,
@@ -61,7 +61,7 @@ pub(crate) struct Reconciliation {
 /// The checks that a test switches off, to prove that other tests notice the missing check.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Omissions {
-    /// Whether the descent ends before single numbers are listed.
+    /// Whether the reconciliation ends before the server lists single numbers.
     pub(crate) levels: bool,
     /// Whether responses may contradict each other.
     pub(crate) totals: bool,
@@ -168,8 +168,9 @@ impl Reconciliation {
     }
 
     /// If each bucket that differs lacks exactly one number, the missing number is the difference
-    /// of the sums. Returns the query with which the server confirms that it lacks the located
-    /// numbers, because several differences in one bucket can have the same sum.
+    /// of the sums. Returns the query with which the server confirms that it lacks these numbers.
+    /// The confirmation is necessary because several differences in one bucket can have the same
+    /// sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;

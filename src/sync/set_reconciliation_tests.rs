@@ -194,8 +194,8 @@ fn any_magnitude() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    /// A faulty server can return any buckets, but must not make a sum overflow or the
-    /// reconciliation take longer.
+    /// A faulty server can return any buckets. It must neither make a sum overflow nor prolong the
+    /// reconciliation.
     #[test]
     fn any_response_ends_the_reconciliation(
         known in prop::collection::btree_set(any_magnitude(), 0..40),
@@ -265,7 +265,7 @@ fn a_full_read_replaces_a_reconciliation_of_very_different_sets() {
     let known = many();
     let half = known.iter().copied().filter(|number| number % 2 == 0);
     assert_eq!(server(half).reconcile(&known, false, Limits::new(64)), None);
-    // A small set is cheap to list, even if all its numbers differ.
+    // Listing a small set is cheap, even if all its numbers differ.
     let few: BTreeSet<u64> = (0..50).collect();
     let removed = few.iter().copied().collect();
     let found = server([]).reconcile(&few, false, Limits::new(64)).unwrap();

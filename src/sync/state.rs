@@ -12,15 +12,15 @@
 //!                        Suspecting  (the published set stays published)
 //! ```
 //!
-//! - `Unread`: there was no complete read so far. The next poll reads all documents.
+//! - `Unread`: no read has been completed yet. The next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
-//!   the primary may hold operations that no refresh has made visible, so each poll reads even if
-//!   the checkpoints are equal. Once the replica has *converged*, equal checkpoints mean that
-//!   nothing changed.
-//! - `Suspecting`: a poll observed something that may be older than the replica. The observation is
-//!   accepted only if it persists.
+//!   the primary may hold operations that no refresh has made visible yet, so each poll reads the
+//!   index even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
+//!   mean that the index has not changed.
+//! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
+//!   polls accept this state only if they continue to observe it.
 //!
-//! A poll that fails or is cut off does not change the known view. A failed poll can only turn
+//! A poll that fails or is cancelled does not change the known view. A failed poll can only turn
 //! `Following` into `Suspecting`.
 
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    /// Replaces the known view and ends every suspicion.
+    /// Replaces the known view and discards every suspicious observation.
     pub(super) fn commit(&mut self, known: Known) {
         *self = Self::Following(Box::new(known));
     }

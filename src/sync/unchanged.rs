@@ -46,8 +46,8 @@ impl IndexSynchronizer {
         {
             return Ok(false);
         }
-        // Without aggregates, the primary cannot confirm the convergence, so only a later read can
-        // confirm it.
+        // Without aggregates, the primary cannot confirm that the replica has converged. Only a
+        // later read can confirm this.
         let converged = session
             .summary_of_primary(&known.index)
             .await?

@@ -1,5 +1,5 @@
-//! Implements the layer, its service, and the future that copies the result of the evaluation into
-//! the response.
+//! Implements the layer, its service, and the service's future, which copies the result of the
+//! evaluation into the response.
 
 use std::pin::Pin;
 use std::sync::Arc;

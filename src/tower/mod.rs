@@ -56,7 +56,8 @@
 //!
 //! - The layer never fails or delays a request, and changes nothing but the extensions. The layer
 //!   is ready when the wrapped service is ready.
-//! - Each request is evaluated once, so that level, flags and ids come from the same set.
+//! - Each request is evaluated once, so that the level, the flags and the ids come from the same
+//!   set.
 //! - A clone of the layer or of the service shares the evaluator.
 //!
 //! In an axum handler, use the extractor `Option<Extension<AppliedDirectives>>`, because the

@@ -30,10 +30,10 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Removes the numbers that must belong to deletions without an exact number. If recorders noticed
-/// exactly as many deletions in a range of numbers as numbers are missing in the range, the
-/// deletions explain the missing numbers. Also returns the positions of the deletions that explain
-/// a number.
+/// Removes from the gaps the numbers that must belong to deletions without an exact number. If
+/// recorders noticed exactly as many deletions in a range of numbers as numbers are missing in the
+/// range, the deletions explain the missing numbers. Also returns the positions of the deletions
+/// that explain a number.
 pub(super) fn without_noticed_deletions(
     mut gaps: Vec<Gap>,
     placed: &[Placed<'_>],

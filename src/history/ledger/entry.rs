@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-/// The `_seq_no` of an operation, as far as a record contains it.
+/// The `_seq_no` of an operation, which may be known exactly, as a range, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::history) enum Number {
     /// The number of the operation, and the primary term in which the number was assigned.
@@ -13,7 +13,7 @@ pub(in crate::history) enum Number {
     /// The range for the number of a deletion that a recorder noticed because the document was
     /// absent. The number is higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// Nothing is known about the number of a deletion that a recorder noticed.
+    /// A recorder noticed a deletion, and nothing is known about its number.
     Unknown,
 }
 

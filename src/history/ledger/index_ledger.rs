@@ -1,5 +1,5 @@
-//! Defines the ledger of one index: which numbers have a record, which numbers have no record, and
-//! which numbers were assigned again.
+//! Defines the ledger of one index, which lists the numbers with a record, the numbers without a
+//! record, and the numbers that were assigned again.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct IndexLedger {
     pub deletions_by_absence: u64,
     /// The numbers without a record.
     pub gaps: Vec<Gap>,
-    /// The changes of the primary term, which changes if the primary shard is started again or
+    /// The changes of the primary term. The term changes if the primary shard is started again or
     /// moved.
     pub term_changes: Vec<TermChange>,
     /// The directives whose versions show that an operation has no record, although every number

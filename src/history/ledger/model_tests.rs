@@ -17,7 +17,7 @@ enum Step {
     Delete(u8),
     /// The cluster forgets the versions of deleted documents.
     Forget,
-    /// The primary fails, and its successor lacks the last operations.
+    /// The primary fails, and the new primary lacks the last operations.
     Failover(u8),
     Recreate,
 }
@@ -82,7 +82,7 @@ impl Index {
 
 /// All operations and states of one run of the model.
 struct Played {
-    /// All operations, in the order of time.
+    /// All operations, in chronological order.
     operations: Vec<Entry>,
     /// For each second, the uuid of the index, and the documents that existed at the end of the
     /// second, with their numbers.

@@ -15,8 +15,8 @@ pub(in crate::history) struct PastState<'a> {
     pub(in crate::history) index_uuid: Option<&'a str>,
     /// The documents of the directives that existed.
     pub(in crate::history) documents: Vec<PastDocument>,
-    /// Whether the next index may already have replaced this index, because the time at which the
-    /// next index was created is not known, but only its first recorded operation.
+    /// Whether the next index may already have replaced this index. The answer is uncertain if only
+    /// the first recorded operation of the next index is known, and not its time of creation.
     pub(in crate::history) may_be_replaced: bool,
 }
 
@@ -63,8 +63,8 @@ pub(in crate::history) fn state_at<'a>(
     }
 }
 
-/// Returns a document for each directive whose last operation was not a deletion, without the
-/// operations that the index had lost.
+/// Returns a document for each directive whose last operation was not a deletion. Operations that
+/// the index had lost by then are ignored.
 fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
     let (then, now) = (surviving(then), surviving(now));
     let mut last: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();

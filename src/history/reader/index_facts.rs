@@ -48,8 +48,7 @@ impl History {
             };
             let after = self.checkpoints().await?;
             let is_same = identity.uuid == after.uuid && before == after;
-            // Fewer documents mean that a search does not return the last writes before the next
-            // refresh.
+            // If the search returns fewer documents, the last writes are not visible yet.
             if !is_same || after.documents() != documents.len() as u64 {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! Reads the records of a history, page by page, and returns either all records or an error. The
-//! records that cannot be decoded are listed separately.
+//! Reads the records of a history page by page, and returns either all records or an error. Records
+//! that cannot be decoded are listed separately.
 
 mod error;
 mod index_facts;
@@ -76,8 +76,8 @@ impl History {
     }
 
     /// Returns the records that satisfy the filter, in the order of time. Each operation is
-    /// returned once. Records that satisfy the filter and cannot be decoded are listed separately,
-    /// whichever tenant they concern.
+    /// returned once. Records that cannot be decoded are listed separately if they satisfy the
+    /// filter; the filter for the tenant does not apply to them.
     ///
     /// # Errors
     /// Fails if the history does not exist, cannot be read completely, or has too many records that

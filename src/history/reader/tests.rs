@@ -111,8 +111,8 @@ fn record(seq_no: u64) -> Value {
     })
 }
 
-/// Otherwise, everybody who may append records could make the history unreadable for ever with one
-/// record.
+/// If one large record made the read fail, everybody who may append records could make the history
+/// permanently unreadable.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_hides_no_other_record() {
     let mut records: Vec<Value> = (0..3_000).map(record).collect();

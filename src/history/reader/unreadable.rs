@@ -1,5 +1,5 @@
 //! Describes the records that cannot be decoded. The other records of the history remain readable,
-//! because one forged record could otherwise make the whole history unreadable for ever.
+//! so that one forged record cannot make the whole history permanently unreadable.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Serialize;

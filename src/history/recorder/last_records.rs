@@ -17,8 +17,8 @@ use crate::http::{Method, Request, RequestError};
 const PAGE_SIZE: usize = 200;
 /// The maximum number of pages that are read, even if the history is larger.
 const MAX_PAGES: usize = 1_000;
-/// How long a written document may be invisible to searches. If an absent document was recorded
-/// more recently, its absence does not show a deletion.
+/// The time for which a written document may be invisible to searches. If an absent document was
+/// recorded more recently, its absence does not prove a deletion.
 const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
 const FILTER_PATH: &str = "aggregations.directives.after_key,\
                            aggregations.directives.buckets.*.hits.hits._source";

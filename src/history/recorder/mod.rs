@@ -129,8 +129,8 @@ impl Recorder {
         }
     }
 
-    /// Sends the queued records within a time limit. If a record could not be sent, the next
-    /// recorder records the operation unless the document changes before. A panic ends only the
+    /// Sends the queued records within a time limit. If a record cannot be sent, the next recorder
+    /// records the operation, unless the document has changed again by then. A panic ends only the
     /// sending.
     pub(crate) async fn finish(&mut self) {
         let guarded = AssertUnwindSafe(self.send_rest()).catch_unwind().await;

@@ -1,5 +1,6 @@
-//! A bounded queue of the records that wait to be sent. While the queue is full, it remembers which
-//! directives changed, so that the latest version of each directive can be recorded later.
+//! A bounded queue of the records that wait to be sent. While the queue is full, the queue stores
+//! only the ids of changed directives, so that the recorder can record the latest version of each
+//! directive later.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,8 +18,8 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-/// How long a deletion without a number waits, so that the command can record the deletion with its
-/// number first.
+/// The time for which a deletion without a number waits, so that the command can first record the
+/// deletion with its number.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

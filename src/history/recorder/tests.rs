@@ -1,4 +1,4 @@
-//! Tests which records a recorder makes of observations, and how it behaves while the history
+//! Tests the records that a recorder derives from observations, and its behaviour while the history
 //! accepts no records.
 
 #![allow(clippy::unwrap_used, reason = "tests")]

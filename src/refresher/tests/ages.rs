@@ -73,7 +73,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // A set that is older than the limit is emptied at the first check of its age.
+    // The first check of its age empties a set that is older than the limit.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -1,4 +1,5 @@
-//! Tests the off file: while the file exists, no directive applies, whatever the polls return.
+//! Tests the off file: while the file exists, no directive applies, regardless of the results of
+//! the polls.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ impl Switch {
         config().with_off_file(&self.file)
     }
 
-    /// Creates the file, and waits until the store has certainly noticed the file.
+    /// Creates the file, and waits until the store must have detected it.
     async fn on_disk(&self) {
         std::fs::write(&self.file, "").unwrap();
         tokio::time::sleep(SECOND).await;

@@ -1,4 +1,5 @@
-//! Tests faults outside the cluster, such as panics, and the cleanup after a poll that was cut off.
+//! Tests faults outside the cluster, such as panics, and the cleanup after a poll that was
+//! cancelled.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

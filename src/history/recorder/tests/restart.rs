@@ -1,4 +1,5 @@
-//! Tests what a recorder that starts learns from the records that exist.
+//! Tests that a new recorder detects, by the existing records, the operations that happened while
+//! no recorder ran.
 
 use super::*;
 
