@@ -92,7 +92,7 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
-    /// How long the directive applies after --starts-at
+    /// Duration of the directive, counted from --starts-at
     #[arg(long = "for", value_name = "DURATION", value_parser = parse)]
     for_: Option<Duration>,
 

@@ -1,5 +1,5 @@
-//! Determines the author that a write records: the name in `--author`, or else the user of the
-//! operating system, or else the user that the cluster authenticated.
+//! Determines the author that a write records: the name in `--author`; without this flag, the user
+//! of the operating system; if this user has no name, the user that the cluster authenticated.
 
 use opensearch_directives::admin::DirectivesApi;
 
@@ -23,8 +23,8 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// Returns the user and the host, which the history records of this process contain in the field
-/// `recorded_by`.
+/// Returns the user and the host, with which this process fills the field `recorded_by` of history
+/// records.
 pub(super) fn recorder_name() -> String {
     let user = system_user().unwrap_or_else(|| "unknown".to_owned());
     let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());

@@ -145,9 +145,9 @@ pub(super) fn protected() -> Option<&'static str> {
     Some(&selected.name)
 }
 
-/// Selects the context that `--context` names, or else the context that `DIRECTIVES_CONTEXT` names,
-/// or else the current context. The context is selected before the command line is parsed, because
-/// a context sets the defaults of flags.
+/// Selects the context that `--context` names. Without this flag, selects the context that
+/// `DIRECTIVES_CONTEXT` names. Without both, selects the current context. The context is selected
+/// before the command line is parsed, because a context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {

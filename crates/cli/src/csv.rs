@@ -27,8 +27,8 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Formats a text that may come from somebody else. Control characters and invisible characters are
-/// escaped, and a text that a spreadsheet would take for a formula gets an apostrophe in front.
+/// Formats an untrusted text. Control characters and invisible characters are escaped. If a
+/// spreadsheet would interpret the text as a formula, an apostrophe is added in front of it.
 fn quoted(text: &str) -> String {
     let mut text = visible(text, true);
     if text.starts_with(['=', '+', '-', '@']) {

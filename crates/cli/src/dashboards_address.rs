@@ -46,8 +46,8 @@ impl FromStr for DashboardsAddress {
 }
 
 impl DashboardsAddress {
-    /// Returns the tenant for the import: the tenant in the flag, or else the tenant in the
-    /// address.
+    /// Returns the tenant for the import: the tenant in the flag, or the tenant in the address if
+    /// the flag is absent.
     pub(super) fn tenant<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.or(self.tenant.as_deref())
     }

@@ -10,7 +10,7 @@ use super::directive_text::printable;
 use super::duration::{length, relative, signed};
 use super::report_wording::count;
 
-/// How many of the live instances apply every operation of a state of the index.
+/// The live instances, divided by whether they apply every operation of a state of the index.
 pub(super) struct Convergence<'a> {
     /// The number of live instances. An instance whose report was not read, or is unreadable,
     /// counts as live, because nothing shows that it has ended.

@@ -31,7 +31,7 @@ pub(super) struct Row {
     matched: u64,
     sampled: u64,
     pub(super) last_matched: Option<Timestamp>,
-    /// The time from which on the first of these instances counts.
+    /// The time since which the first of these instances has counted the matches.
     pub(super) counted_since: Timestamp,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn read(api: &DirectivesApi) -> Result<(Vec<Row>, Timestamp), F
     Ok((added_up(&live), fleet.now))
 }
 
-/// Says which instances the counts come from, and how old the oldest of their reports is.
+/// Describes the instances from which the counts come, and the age of the oldest of their reports.
 fn origin(live: &[&InstanceReport], fleet: &Fleet) -> String {
     let is_counting = |report: &&&InstanceReport| report.hits_omitted.is_some();
     let counting: Vec<_> = live.iter().filter(is_counting).collect();
@@ -94,7 +94,8 @@ fn origin(live: &[&InstanceReport], fleet: &Fleet) -> String {
     parts.join("; ")
 }
 
-/// Formats how old a report is. The clocks of the cluster and of an instance may differ slightly.
+/// Formats the age of a report. A negative age counts as zero, because the clocks of the cluster
+/// and of an instance may differ slightly.
 fn age(reported_at: Timestamp, now: Timestamp) -> String {
     length(now.max(reported_at).duration_since(reported_at))
 }

@@ -85,9 +85,9 @@ pub(super) struct InitArgs {
     #[arg(long, group = "recorded")]
     fleet: bool,
 
-    /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_reporter, INDEX_responder, INDEX_operator,
-    /// INDEX_auditor and INDEX_installer of the security plugin, or replace them if they differ.
-    /// The command maps no users to these roles
+    /// Also create or update these roles of the security plugin: INDEX_reader, INDEX_recorder,
+    /// INDEX_reporter, INDEX_responder, INDEX_operator, INDEX_auditor and INDEX_installer. The
+    /// command maps no users to the roles
     #[arg(long)]
     roles: bool,
 }

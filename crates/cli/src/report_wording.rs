@@ -34,7 +34,7 @@ pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     }
 }
 
-/// Formats who revoked a directive, and when.
+/// Formats the author and the time of a revocation.
 pub(super) fn revoked(document: &Document) -> String {
     let audit = &document.audit;
     let by = audit.revoked_by.as_deref().unwrap_or("somebody");

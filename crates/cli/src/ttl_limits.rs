@@ -27,7 +27,7 @@ pub(super) struct TtlLimits {
     /// The default time to live; `None` if the lifetime limits of the cluster are unknown, so that
     /// only the ingest pipeline can set the default.
     default_ttl: Option<Duration>,
-    /// How the user can raise `max_ttl`.
+    /// The flag or command with which the user can raise `max_ttl`.
     remedy: &'static str,
 }
 
@@ -72,7 +72,7 @@ impl TtlLimits {
         })
     }
 
-    /// If a draft states no end, gives it the default time to live, counted from the start of the
+    /// If a draft states no end, sets the default time to live, counted from the start of the
     /// directive.
     pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
         if draft.expiry != Expiry::SiteDefault {

@@ -189,7 +189,7 @@ impl Wait {
         lines.join("\n")
     }
 
-    /// Names the instances about which nothing is known.
+    /// Lists the instances whose state is not known.
     fn unknown(&self) -> impl Iterator<Item = String> {
         let unreadable = &self.fleet.unreadable;
         let named = unreadable.iter().take(NAMED).map(unreadable_text);

@@ -28,7 +28,8 @@ pub(super) async fn read(
         super::warn_of_unreadable(history.stream(), &found.unreadable);
         return Ok(with_witness(found.records, log.as_ref()));
     };
-    // Somebody can have written under another name, so the records by everybody are matched.
+    // A writer can state another name, so the records of all authors are compared with the audit
+    // log.
     let mut all = filter.clone();
     all.by = None;
     let found = history.records(&all).await?;
@@ -39,7 +40,8 @@ pub(super) async fn read(
     Ok(witnessed)
 }
 
-/// Reports how many operations the audit log names, and how many contradict.
+/// Reports the number of operations that the audit log names, and the number of records with a
+/// contradiction.
 pub(super) fn summarize(records: &[Witnessed]) {
     let all = records.len();
     if records.iter().any(|one| one.is_checked) {

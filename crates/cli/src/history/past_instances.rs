@@ -1,4 +1,4 @@
-//! Says on which instances a directive applied at an instant, from the history of the fleet.
+//! Finds the instances on which a directive applied at an instant, in the history of the fleet.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
@@ -22,12 +22,12 @@ const STATES: [(PastState, &str, &str); 5] = [
 pub(super) struct PastInstances {
     /// `None` if the fleet has no history, or if the history cannot be read.
     instances: Option<Vec<PastInstance>>,
-    /// The reason why the history of the fleet cannot be read.
+    /// The error if the history of the fleet cannot be read.
     problem: Option<String>,
 }
 
 impl PastInstances {
-    /// Reads the history of the fleet. A failure does not prevent the other part of the output.
+    /// Reads the history of the fleet. If the read fails, the rest of the output is still printed.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
             Ok(instances) => Self {

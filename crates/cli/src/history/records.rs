@@ -180,7 +180,7 @@ pub(super) fn what(record: &Record) -> String {
 
 fn whole(record: &Record, document: &Value) -> String {
     let source = document.to_string();
-    // The limit that applied to the time to live is not known.
+    // The limit on the time to live at that time is not known, so the limit is not checked.
     let limits = DecodeLimits {
         now: record.timestamp,
         max_ttl: Duration::MAX,

@@ -216,8 +216,8 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Returns true if a string has the form of a masked string. A target that looks masked is refused
-/// in a draft, so in a stored document such a target must have been masked for the reader.
+/// Returns true if a string has the form of a masked string. A draft with such a target is refused,
+/// so in a stored document such a target must have been masked for the reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::DirectiveRef;
 
-/// The fields that can narrow a directive, in the order in which a document contains them.
+/// The fields that can narrow a directive, in their order in a document.
 pub(super) const TARGET_FIELDS: [&str; 4] = ["tenant", "index", "principal", "endpoint"];
 
 /// A set of the fields in [`TARGET_FIELDS`].

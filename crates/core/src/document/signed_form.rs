@@ -1,5 +1,5 @@
-//! The bytes that a signature covers: the directive's id, which requests it matches, what it
-//! records and when it applies, and the names of the signer and of the index.
+//! Defines the bytes that a signature covers: the id, the targets, the effects, the start and the
+//! expiry of the directive, the name of the signer, and the uuid of the index.
 //!
 //! `docs/SIGNATURES.md` describes the signed bytes one by one, with a test vector.
 

@@ -18,9 +18,9 @@ const NEVER: i64 = i64::MIN;
 /// row.
 #[derive(Debug)]
 struct Counter {
-    /// The number of matches that were not in the sample, and the number of those that were. A match
-    /// increments only one of the two numbers. The array is indexed without a branch, because the
-    /// processor cannot predict whether a request is in a sample.
+    /// The number of matches that were not in the sample, and the number of matches that were in
+    /// the sample. A match increments only one of the two numbers. The array is indexed without a
+    /// branch, because the processor cannot predict whether a request is in a sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use registry::{HitCounters, HitTotals};
 pub(crate) use set_hits::{Counting, SetHits};
 
-/// How many requests the directives of a store matched in this process.
+/// The numbers of requests that the directives of a store matched in this process.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub struct Hits {
     pub directives: Vec<DirectiveHits>,
 }
 
-/// How many requests one directive matched in this process.
+/// The numbers of requests that one directive matched in this process.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]

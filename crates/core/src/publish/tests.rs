@@ -40,8 +40,7 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// How many times a stress test publishes. Under Miri, a stress test publishes fewer times, because
-/// Miri is slow.
+/// The number of publishes of a stress test. Under Miri the number is lower, because Miri is slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]

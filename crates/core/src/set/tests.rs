@@ -1,4 +1,5 @@
-//! Unit tests of the compiled set: its limits, groups, explanations and introspection.
+//! Unit tests of the compiled set: its directives and their states, superfluous directives, reports
+//! of the directives that apply, and sample rates.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

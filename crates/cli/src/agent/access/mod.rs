@@ -213,8 +213,8 @@ impl Access {
     }
 
     /// Checks the token of a request. A client of a Unix socket needs no token, because the mode of
-    /// the socket file decides who may connect. Client certificates are checked earlier, in the TLS
-    /// handshake.
+    /// the socket file decides who may connect. The TLS handshake has already checked client
+    /// certificates.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 
-/// How long a body may take to arrive.
+/// The time within which a body must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A complete body. The route's `DefaultBodyLimit` limits the size of the body.

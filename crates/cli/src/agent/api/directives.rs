@@ -1,5 +1,5 @@
-//! `GET /v1/directives`: returns the published set, at once or after its next change. The set is
-//! encoded once for all clients.
+//! `GET /v1/directives`: returns the published set, either at once or after its next change. The
+//! set is encoded once for all clients.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -140,15 +140,15 @@ impl Listing {
     }
 }
 
-/// The kinds of content that a response can have.
+/// The content of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// Only the tag, because the query parameter `known` shows that the client already has the
-    /// content.
+    /// The response contains only the tag, because the query parameter `known` shows that the
+    /// client already has the content.
     TagOnly,
-    /// Status 304 without content, because the header `If-None-Match` shows that the client already
-    /// has the content.
+    /// The response has status 304 and no content, because the header `If-None-Match` shows that
+    /// the client already has the content.
     NotModified,
 }
 

@@ -1,5 +1,5 @@
-//! Entry points for the fuzz targets. Each of them parses a part of a request as the handlers of
-//! the agent do.
+//! Entry points for the fuzz targets. Each entry point parses a part of a request in the same way
+//! as the handlers of the agent.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 

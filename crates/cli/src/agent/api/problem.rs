@@ -59,7 +59,7 @@ impl Problem {
         }
     }
 
-    /// Reports a temporary overload: the same request may succeed a moment later.
+    /// Reports a temporary overload. The same request may succeed a moment later.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self {
             retry_after: Some(1),

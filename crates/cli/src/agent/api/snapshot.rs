@@ -37,8 +37,8 @@ struct EncodedSnapshot {
     json: Arc<RawValue>,
 }
 
-/// The snapshot with its age and tag; only the age and the tag if the client has the snapshot
-/// already.
+/// The snapshot with its age and tag. If the client already has the snapshot, only the age and the
+/// tag.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SnapshotResponse<'a> {
     /// The index or alias that the first agent of the chain polls.

@@ -1,4 +1,4 @@
-//! Limits the number of clients that wait for a change, and the time for which each of them may
+//! Limits the number of clients that wait for a change, and the time for which each client may
 //! wait.
 
 use std::sync::Arc;

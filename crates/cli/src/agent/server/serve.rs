@@ -1,4 +1,4 @@
-//! The accept loop of a listener, and the serving of HTTP requests on the accepted connections.
+//! Accepts the connections of a listener, and serves the HTTP requests on them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use super::listeners::{Listener, Stream};
 /// The time limit for receiving the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a connection may be idle between requests. nginx and common load balancers
-/// close idle connections after 60 s. The agent's time is longer, so that the client closes the
-/// connection first. If the agent closed it first, the client could just be sending a request on
-/// it.
+/// close idle connections after 60 s. The agent's limit is longer, so that the client closes the
+/// connection first. If the agent closed a connection first, the client could send a request at the
+/// same moment.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The size limit of the headers of a request, in bytes. Each connection can hold that much memory
 /// before its request is refused.
@@ -93,7 +93,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     }
     drop(listener);
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // If connections are still busy after the time limit, they are closed when the process ends.
+    // Connections that are still busy after the time limit are closed when the process ends.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
 }
 
@@ -225,8 +225,8 @@ mod tests {
             busy.push(client(address, "/wait").await);
             has_begun.recv().await.unwrap();
         }
-        // Whether the end of a connection or the admission is seen first is random, so one attempt
-        // is not enough.
+        // The order in which the loop sees the end of a connection and the admission is random, so
+        // the test makes several attempts.
         for _ in 0..64 {
             let mut waiting = client(address, "/").await;
             drop(busy.pop());

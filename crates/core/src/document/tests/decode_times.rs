@@ -86,8 +86,7 @@ fn a_limit_beyond_the_last_timestamp_is_no_limit() {
     }
 }
 
-/// A document whose expiry is in the past is not rejected, but its directive does not apply any
-/// more.
+/// A document whose expiry is in the past is not rejected, but its directive no longer applies.
 #[test]
 fn an_expiry_in_the_past_is_accepted() {
     let source = stored_json(

@@ -227,7 +227,7 @@ fn blobs_of_osproxy_keep_their_meaning() {
     }
 }
 
-/// Tests each known difference, so that the test fails if another version of osproxy has removed a
+/// Tests each known difference, so that the test fails if a later version of osproxy removes a
 /// difference.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
