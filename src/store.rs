@@ -271,6 +271,19 @@ impl OpenSearchDirectiveStore {
         self.shared.kept_snapshot()
     }
 
+    /// Returns the time since the published set was read or found unchanged; `None` before the first
+    /// complete read. A snapshot that is loaded after this call is at most as old.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.shared.age()
+    }
+
+    /// Returns the name of the index or alias that the store polls, or of another source.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        self.shared.index()
+    }
+
     /// Creates a subscription. The subscription is notified of each later publish until the store
     /// ends.
     ///

@@ -29,6 +29,11 @@ pub enum Upstream {
     /// the agent's limit for expiries (`max_ttl`) applies. The age of the set counts from the time
     /// at which the index was read. If several addresses are given, all agents must poll the same
     /// index. An agent whose snapshot is older than the published one is ignored.
+    ///
+    /// Between two polls, the store sends a request that the agent holds until its snapshot
+    /// changes. So a change arrives at once, and the interval is the longest time without a
+    /// response. If such requests do not get through, the store polls at the interval, and the notes
+    /// of the [polling strategy](crate::status::PollStrategy::notes) contain the reason.
     Agent,
 }
 

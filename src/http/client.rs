@@ -119,6 +119,11 @@ impl Client {
         }
     }
 
+    /// Returns the time limit of one request to one node.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
     /// Returns the name of the index.
     #[must_use]
     pub fn index(&self) -> &str {
@@ -178,6 +183,41 @@ impl Client {
         }
     }
 
+    /// Sends a request that the server may hold for up to `hold` before it responds. Only the node
+    /// that would be tried first receives the request.
+    ///
+    /// A node that does not respond in time does not count as failed, because a proxy in front of
+    /// the node may not let held requests through although it lets others through. After a refusal
+    /// because of overload, the next request goes to another node.
+    pub(crate) async fn send_held(
+        &self,
+        request: Request,
+        hold: Duration,
+    ) -> Result<Bytes, RequestError> {
+        let node = self.nodes.order(Instant::now()).first().copied();
+        let node = node.unwrap_or_default();
+        let limit = self.request_timeout.saturating_add(hold);
+        let failure = match self.attempt(node, &request, limit).await {
+            Ok(response) if (200..300).contains(&response.status) => {
+                self.nodes.attempt(node).succeeded();
+                return Ok(response.body);
+            }
+            Ok(response) => {
+                if is_overloaded(response.status) {
+                    self.nodes.prefer_another(node);
+                }
+                error_response::failure(&response, self.to_check)
+            }
+            Err(failure) => {
+                if failure.is_of_connection() {
+                    self.nodes.avoid(node, Instant::now());
+                }
+                failure
+            }
+        };
+        Err(self.error(&request, node, failure))
+    }
+
     /// Sends a request like [`send`](Self::send), and decodes the JSON body.
     pub(crate) async fn json<T: DeserializeOwned>(
         &self,
@@ -203,7 +243,7 @@ impl Client {
         let mut last_error = None;
         for node in order {
             let attempt = self.nodes.attempt(node);
-            let failure = match self.attempt(node, request).await {
+            let failure = match self.attempt(node, request, self.request_timeout).await {
                 Ok(response) if may_be_of_one_node(response.status) => {
                     attempt.refused();
                     refusals.push((node, response));
@@ -248,9 +288,13 @@ impl Client {
     }
 
     /// Sends the request to one node, within the time limit.
-    async fn attempt(&self, node: usize, request: &Request) -> Result<Response, RequestFailure> {
+    async fn attempt(
+        &self,
+        node: usize,
+        request: &Request,
+        limit: Duration,
+    ) -> Result<Response, RequestFailure> {
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-        let limit = self.request_timeout;
         let response = tokio::time::timeout(limit, self.transport.send(node, request, limit))
             .await
             .unwrap_or(Err(RequestFailure::Timeout(limit)))?;

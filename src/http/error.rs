@@ -100,6 +100,12 @@ pub enum RequestFailure {
 }
 
 impl RequestFailure {
+    /// Returns true if there was no connection, or the connection was interrupted.
+    pub(super) fn is_of_connection(&self) -> bool {
+        let kind = self.kind();
+        matches!(kind, RequestErrorKind::Connection | RequestErrorKind::Tls)
+    }
+
     fn kind(&self) -> RequestErrorKind {
         match self {
             Self::Timeout(_) => RequestErrorKind::Timeout,

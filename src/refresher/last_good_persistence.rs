@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::Poller;
-use super::shared_state::ReadAge;
+use super::read_age::ReadAge;
 use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
 
@@ -51,7 +51,7 @@ impl Poller {
         self.published_generation = None;
         let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
-        self.outlet.publish(snapshot);
+        self.outlet.publish(snapshot, Some(age.unwrap_or_default()));
         self.shared.update(|progress| {
             progress.last_success = read_at;
             progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));

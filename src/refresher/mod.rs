@@ -13,6 +13,7 @@ mod outlet;
 mod poll;
 mod polling_state;
 mod publish;
+mod read_age;
 mod shared_state;
 mod subscription;
 
@@ -172,13 +173,13 @@ impl Refresher {
         }
     }
 
-    /// Waits until the next poll is due, and returns the callers that wait for the result of the
-    /// poll, or `None` if the store was dropped. If the published set becomes too old while the
+    /// Waits until the next poll is due or the source knows of a change, and returns the callers
+    /// that wait for the result of the poll, or `None` if the store was dropped. If the published set becomes too old while the
     /// loop waits, an empty set is published.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
         let mut waiters = Vec::new();
-        let pause = tokio::time::sleep(pause);
+        let pause = self.poller.pause(pause);
         tokio::pin!(pause);
         loop {
             let clear_at = self.poller.clear_at();

@@ -2,11 +2,13 @@
 //! subscribers. While the store is off, the outlet publishes an empty snapshot instead.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use opensearch_directives_core::internal::{Published, Publisher, SnapshotParts, publication};
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 use tokio::sync::watch;
 
+use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
 /// The published state, whose fields are replaced together in one swap.
@@ -18,10 +20,13 @@ pub(crate) struct Served {
     /// read, but has no directives while the store is off.
     shown: Arc<Snapshot>,
     is_off: bool,
+    /// The age of the read that returned the snapshot; `None` for an empty snapshot. Later polls
+    /// may have found the index unchanged, so the snapshot may be younger.
+    read_age: Option<ReadAge>,
 }
 
 impl Served {
-    fn new(kept: Arc<Snapshot>, is_off: bool) -> Self {
+    fn new(kept: Arc<Snapshot>, is_off: bool, read_age: Option<ReadAge>) -> Self {
         let shown = if is_off {
             Arc::new(without_directives(&kept))
         } else {
@@ -31,6 +36,7 @@ impl Served {
             kept,
             shown,
             is_off,
+            read_age,
         }
     }
 
@@ -42,6 +48,11 @@ impl Served {
     /// Returns the snapshot for the evaluation of requests.
     pub(crate) fn shown(&self) -> &Arc<Snapshot> {
         &self.shown
+    }
+
+    /// Returns the age of the read that returned the snapshot.
+    pub(crate) fn read_age(&self) -> Option<Duration> {
+        self.read_age.map(ReadAge::now)
     }
 
     /// Returns true if the off file hides the directives.
@@ -93,10 +104,16 @@ impl Outlet {
     /// Replaces the snapshot of the last complete read in one swap, and then notifies the
     /// subscribers. A subscriber that loads after the notification finds the new snapshot or a
     /// later snapshot. A store that is off stays off.
-    pub(super) fn publish(&self, snapshot: Snapshot) {
+    ///
+    /// `age` is the time since the snapshot was read; `None` for an empty snapshot.
+    pub(super) fn publish(&self, snapshot: Snapshot, age: Option<Duration>) {
         let mut publisher = self.lock();
         let is_off = self.published.snapshot().is_off();
-        publisher.publish(Served::new(Arc::new(snapshot), is_off));
+        publisher.publish(Served::new(
+            Arc::new(snapshot),
+            is_off,
+            age.map(ReadAge::noted_now),
+        ));
         drop(publisher);
         self.notify.send_replace(());
     }
@@ -109,7 +126,11 @@ impl Outlet {
         if current.is_off() == is_off {
             return false;
         }
-        publisher.publish(Served::new(Arc::clone(current.kept()), is_off));
+        publisher.publish(Served::new(
+            Arc::clone(current.kept()),
+            is_off,
+            current.read_age,
+        ));
         drop(publisher);
         self.notify.send_replace(());
         true

@@ -11,7 +11,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use super::Poller;
 use super::liveness::Liveness;
-use super::shared_state::ReadAge;
+use super::read_age::ReadAge;
 use crate::error::{PollError, PollErrorKind};
 use crate::http::chain;
 use crate::source::{Polled, PublishedState};
@@ -79,7 +79,7 @@ impl Poller {
             self.withdraw_in_time(snapshot.set(), now, age);
         }
         let changed = match snapshot {
-            Some(snapshot) => self.publish_if_new(snapshot, origins, now).await,
+            Some(snapshot) => self.publish_if_new(snapshot, origins, (now, age)).await,
             None => false,
         };
         self.withdraw_in_time(self.shared.kept().set(), now, age);

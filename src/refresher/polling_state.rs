@@ -1,7 +1,10 @@
 //! The state that all polls of one store share: the client, the known view and the pauses.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
 
 use crate::agent_source::AgentSource;
 use crate::clock::Clock;
@@ -24,6 +27,9 @@ use super::max_ttl_comparison::MaxTtlComparison;
 use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
+
+/// The upper bound of the shortest pause between two polls of a source that reports its changes.
+const MAX_SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Polls a source and publishes its snapshots.
 #[derive(Debug)]
@@ -72,7 +78,9 @@ impl Poller {
                 }
             }
             Upstream::Agent => {
-                let source = AgentSource::new(config, client.clone(), Arc::clone(&verifier));
+                let seed = seed_of(&config.instance);
+                let for_source = Arc::clone(&verifier);
+                let source = AgentSource::new(config, client.clone(), for_source, seed);
                 Self::over(config, client, verifier, Box::new(source))
             }
         }
@@ -158,6 +166,37 @@ impl Poller {
         });
     }
 
+    /// Returns a future that completes after `pause`, or earlier if the source knows of a change.
+    pub(super) fn pause(&mut self, pause: Duration) -> impl Future<Output = ()> + use<> {
+        let end = tokio::time::sleep(pause);
+        let shortest = tokio::time::sleep(shortest_pause(pause));
+        // After a failure, the whole pause passes, so that a server that fails has time to recover.
+        let has_failed = self.shared.progress().consecutive_failures > 0;
+        let (source, generation) = (&mut self.source, self.published_generation);
+        // The source may be application code, which may panic. The whole pause then passes.
+        let change = if has_failed {
+            None
+        } else {
+            let begin = AssertUnwindSafe(|| source.pause(generation, pause));
+            std::panic::catch_unwind(begin).ok()
+        };
+        async move {
+            let early = async {
+                let Some(change) = change else {
+                    return std::future::pending().await;
+                };
+                match AssertUnwindSafe(change).catch_unwind().await {
+                    Ok(()) => shortest.await,
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = end => {}
+                () = early => {}
+            }
+        }
+    }
+
     /// Returns the pause after a poll. `failure` is the error of the poll, if the poll failed.
     #[doc(hidden)]
     pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
@@ -166,6 +205,13 @@ impl Poller {
             Some(error) => self.backoff.failed(error.retry_after()),
         }
     }
+}
+
+/// Returns the shortest pause between two polls, however often the source reports changes: a
+/// fiftieth of the pause without changes, but between 10 and 100 ms.
+fn shortest_pause(pause: Duration) -> Duration {
+    let least = Config::MIN_INTERVAL.min(pause);
+    (pause / 50).clamp(least, MAX_SHORTEST_PAUSE.max(least))
 }
 
 /// Computes a seed from the name of the instance, so that the instance polls in the same phase of

@@ -21,14 +21,15 @@ use opensearch_directives_core::{DirectiveSet, Snapshot};
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Poller {
-    /// Publishes a snapshot if it differs from the published snapshot. Returns whether the snapshot
-    /// was published.
+    /// Publishes a snapshot if it differs from the published snapshot. `age` is the time since the
+    /// snapshot was read. Returns whether the snapshot was published.
     pub(super) async fn publish_if_new(
         &mut self,
         snapshot: Snapshot,
         origins: Option<Origins>,
-        now: Timestamp,
+        (now, age): (Timestamp, Duration),
     ) -> bool {
+        let read = Instant::now();
         if self.shared.kept().is_same_as(&snapshot) {
             return false;
         }
@@ -41,7 +42,8 @@ impl Poller {
         let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
         self.forget_applied_of_other_index(&before, &snapshot);
-        self.outlet.publish(snapshot);
+        let age = age.saturating_add(read.elapsed());
+        self.outlet.publish(snapshot, Some(age));
         self.note_publish(now);
         self.log_changes(&before, origins, now);
         true
@@ -155,7 +157,7 @@ impl Poller {
         self.published_generation = None;
         let before = self.shared.kept();
         // The set is emptied before the clock is read, because the clock may panic.
-        self.outlet.publish(Snapshot::default());
+        self.outlet.publish(Snapshot::default(), None);
         let now = self.clock.now();
         self.note_publish(now);
         self.log_changes(&before, None, now);

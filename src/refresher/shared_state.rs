@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -21,6 +20,7 @@ use opensearch_directives_core::{Digest, DirectiveSet, DirectiveStates, Hits, Re
 
 use super::liveness::Liveness;
 use super::outlet::Served;
+use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
 /// The state that the loop and the store share.
@@ -83,29 +83,13 @@ impl Progress {
     }
 }
 
-/// The age of a read, which grows with time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReadAge {
-    noted_at: Instant,
-    then: Duration,
-}
-
-impl ReadAge {
-    pub(super) fn noted_now(then: Duration) -> Self {
-        Self {
-            noted_at: Instant::now(),
-            then,
-        }
-    }
-
-    pub(super) fn now(self) -> Duration {
-        self.then.saturating_add(self.noted_at.elapsed())
-    }
-
-    /// Returns the instant at which the read reaches the given age.
-    pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
-        self.noted_at.checked_add(age.saturating_sub(self.then))
-    }
+/// Returns the age of the served snapshot: that of the last poll, or that of the snapshot itself if
+/// it was published a moment ago and the poll has not ended yet.
+fn least_age(polled: Option<Duration>, served: &Served) -> Option<Duration> {
+    let read = served.read_age();
+    polled
+        .map(|age| read.map_or(age, |read| read.min(age)))
+        .or(read)
 }
 
 impl Shared {
@@ -135,14 +119,27 @@ impl Shared {
     /// `clear_after` and the loop has not replaced it yet.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        let age = self.progress().read_age.map(ReadAge::now);
-        self.of_age(age, self.published.snapshot().shown())
+        let polled = self.polled_age();
+        let served = self.published.snapshot();
+        self.of_age(least_age(polled, &served), served.shown())
     }
 
     /// Returns the snapshot of the last complete read, even if the off file hides its directives.
     pub(crate) fn kept_snapshot(&self) -> Arc<Snapshot> {
-        let age = self.progress().read_age.map(ReadAge::now);
-        self.of_age(age, self.published.snapshot().kept())
+        let polled = self.polled_age();
+        let served = self.published.snapshot();
+        self.of_age(least_age(polled, &served), served.kept())
+    }
+
+    /// Returns the age of the published set; `None` before the first complete read.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        // The progress is read before the snapshot, so the snapshot is at least as new.
+        let polled = self.polled_age();
+        least_age(polled, &self.published.snapshot())
+    }
+
+    fn polled_age(&self) -> Option<Duration> {
+        self.progress().read_age.map(ReadAge::now)
     }
 
     /// Returns the snapshot of the last complete read, even if it is older than `clear_after`.
@@ -171,7 +168,7 @@ impl Shared {
         // progress.
         let progress = self.progress();
         let served = self.published.snapshot();
-        let age = progress.read_age.map(ReadAge::now);
+        let age = least_age(progress.read_age.map(ReadAge::now), &served);
         let snapshot = self.of_age(age, served.shown());
         let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
         let (trust_reloads, trust_reload_failures) = self.verifier.reloads();
@@ -250,7 +247,7 @@ impl Shared {
     pub(crate) fn report_key(&self) -> ReportKey {
         let progress = self.progress();
         let served = self.published.snapshot();
-        let age = progress.read_age.map(ReadAge::now);
+        let age = least_age(progress.read_age.map(ReadAge::now), &served);
         let snapshot = self.of_age(age, served.shown());
         ReportKey {
             revision: snapshot.revision().cloned(),
@@ -278,6 +275,10 @@ impl Shared {
     /// Returns a receiver that is notified at least once for each poll.
     pub(crate) fn polled(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    pub(crate) fn index(&self) -> &str {
+        self.client.index()
     }
 
     pub(crate) fn instance(&self) -> &str {

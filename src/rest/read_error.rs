@@ -163,6 +163,11 @@ impl ReadError {
         self.request().is_some_and(RequestError::is_unreachable)
     }
 
+    /// Returns true if another agent sent differences that do not fit the snapshot of this store.
+    pub(crate) fn is_wrong_delta(&self) -> bool {
+        matches!(*self.failure, ReadFailure::Agent(AgentError::Delta(_)))
+    }
+
     #[cfg(test)]
     pub(crate) fn into_failure(self) -> ReadFailure {
         *self.failure

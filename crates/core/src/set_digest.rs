@@ -65,7 +65,12 @@ impl Digest {
     /// Returns the digest of the set with the given directive removed.
     #[must_use]
     pub fn without(self, directive: DirectiveRef<'_>) -> Self {
-        Self(self.0.wrapping_sub(Self::of(directive).0))
+        self.minus(Self::of(directive))
+    }
+
+    /// Returns the digest of the set without the directives of another digest.
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
     }
 }
 

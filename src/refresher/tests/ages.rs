@@ -1,5 +1,7 @@
 //! Tests the age of the published set, and the start and expiry of the directives in it.
 
+use opensearch_directives_core::Snapshot;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -97,4 +99,26 @@ async fn p4_start_and_expiry_are_checked_at_read_time_without_the_refresher() {
     assert!(applies(end - nanosecond));
     assert!(!applies(end));
     assert!(!applies(end + nanosecond));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_snapshot_has_its_own_age_from_the_moment_of_its_publish() {
+    let client = Client::over(Fake::new(Order::Hang), &config().cluster);
+    let poller = Poller::new(&config(), client, Arc::default());
+    let shared = Arc::clone(poller.shared());
+    assert_eq!(shared.age(), None);
+    let set_polled = |age| {
+        shared.update(|progress| {
+            progress.read_age = Some(super::super::read_age::ReadAge::noted_now(age));
+        });
+    };
+    set_polled(SECOND * 60);
+    // Subscribers are notified before the poll has ended, and may pass the age on.
+    poller.outlet.publish(Snapshot::default(), Some(SECOND * 5));
+    assert_eq!(shared.age(), Some(SECOND * 5));
+    tokio::time::advance(SECOND * 10).await;
+    assert_eq!(shared.age(), Some(SECOND * 15));
+    assert_eq!(shared.status().age_seconds, Some(15.0));
+    set_polled(SECOND);
+    assert_eq!(shared.age(), Some(SECOND));
 }

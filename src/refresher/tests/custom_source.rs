@@ -11,7 +11,7 @@ use opensearch_directives_core::{
 
 use super::*;
 use crate::rest::ReadError;
-use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::source::{PauseFuture, Polled, PublishedState, SnapshotSource, SourceReport};
 
 /// A source that reports the next of the given generations at each poll. The source records the
 /// published generation that each poll passes to it.
@@ -83,4 +83,47 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         [None, Some(1), Some(1), None]
     );
     assert_eq!(refresher.shared().load().len(), 1);
+}
+
+/// A source that reports a change at once, or panics, in every pause.
+#[derive(Debug)]
+struct Restless {
+    polls: Arc<std::sync::atomic::AtomicUsize>,
+    panics: bool,
+}
+
+impl SnapshotSource for Restless {
+    fn poll<'a>(
+        &'a mut self,
+        _published: PublishedState<'a>,
+    ) -> BoxFuture<'a, Result<Polled, ReadError>> {
+        self.polls
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let polled = Polled::changed(1, snapshot(1), Noon.now());
+        async { Ok(polled) }.boxed()
+    }
+
+    fn pause(&mut self, _generation: Option<u64>, _pause: Duration) -> PauseFuture {
+        let panics = self.panics;
+        Box::pin(async move { assert!(!panics, "requested by the test") })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_a_source_cannot_shorten_the_pause_below_a_bound_and_its_panic_does_not_end_the_loop() {
+    for (panics, expected) in [(false, 950..=1001), (true, 9..=12)] {
+        let polls = Arc::default();
+        let source = Restless {
+            polls: Arc::clone(&polls),
+            panics,
+        };
+        let client = Client::over(Fake::new(Order::Hang), &config().cluster);
+        let poller = Poller::over(&config(), client, Arc::default(), Box::new(source));
+        let (store, refresher) = OpenSearchDirectiveStore::build_over(&config(), poller);
+        tokio::spawn(refresher.run());
+        tokio::time::sleep(INTERVAL * 10).await;
+        let polls = polls.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(expected.contains(&polls), "{polls}");
+        drop(store);
+    }
 }

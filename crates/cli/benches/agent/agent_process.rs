@@ -51,7 +51,7 @@ impl Agent {
 
     /// Returns the time at which the agent last published a set, by the clock of this machine.
     pub async fn last_change(&self) -> Timestamp {
-        let status: Value = serde_json::from_str(&self.get("/v1/status").await).expect("JSON");
+        let status = self.status().await;
         let at = status["last_change"].as_str().expect("it has published");
         at.parse().expect("a time")
     }
@@ -97,11 +97,58 @@ impl Agent {
         })
     }
 
+    /// Starts a task that long-polls the snapshot as an agent behind this one does, and sends each
+    /// response with a change to the channel. `tag` identifies the snapshot that the client has.
+    pub fn follow_snapshot(
+        &self,
+        mut tag: String,
+        responses: mpsc::UnboundedSender<Response>,
+    ) -> JoinHandle<()> {
+        let (http, url) = (self.http.clone(), format!("{}/v1/snapshot", self.url));
+        tokio::spawn(async move {
+            loop {
+                let request = http.get(format!("{url}?since={tag}&wait=60s"));
+                let Ok(response) = request.send().await else {
+                    return;
+                };
+                assert_eq!(response.status(), 200);
+                let listing = response.text().await.expect("the whole response");
+                let (at, time) = (Instant::now(), Timestamp::now());
+                let before = std::mem::replace(&mut tag, tag_of(&listing));
+                if tag == before {
+                    continue;
+                }
+                if responses.send(Response { at, time, listing }).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Returns the tag of the snapshot, and the size of the whole snapshot in bytes.
+    pub async fn snapshot(&self) -> (String, usize) {
+        let response = self.get("/v1/snapshot").await;
+        (tag_of(&response), response.len())
+    }
+
+    pub async fn status(&self) -> Value {
+        serde_json::from_str(&self.get("/v1/status").await).expect("JSON")
+    }
+
     async fn get(&self, path: &str) -> String {
         let response = self.http.get(format!("{}{path}", self.url)).send().await;
         let response = response.expect("a response");
         response.text().await.expect("the whole response")
     }
+}
+
+fn tag_of(response: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Tagged {
+        tag: String,
+    }
+    let tagged: Tagged = serde_json::from_str(response).expect("JSON");
+    tagged.tag
 }
 
 impl Drop for Agent {

@@ -1,5 +1,5 @@
-//! Measures how long a change takes to pass through a chain of agents, each of which polls the
-//! previous agent.
+//! Measures how long a change takes to pass through a chain of agents, each of which long-polls the
+//! previous agent, and how many bytes it costs each of them.
 
 use std::time::{Duration, Instant};
 
@@ -7,23 +7,25 @@ use tokio::sync::mpsc;
 
 use crate::agent_process::{Agent, Response};
 use test_support::measure::benchmark_cluster::Cluster;
-use test_support::measure::percentiles;
+use test_support::measure::{median, percentiles};
 
 const CHANGES: usize = 21;
+const FOLLOWER_INTERVAL: Duration = Duration::from_secs(5);
+const MANY: usize = 100_000;
 
 pub async fn measure(cluster: &Cluster) {
     println!("### From an acknowledged write to an agent's `/v1/directives`\n");
     println!(
         "The write waits until it can be searched (`refresh=true`). The first agent polls the \
-         cluster, each further one the one before it, all at the same interval; on each a client \
-         waits for the change. {CHANGES} writes, at any moment of the interval.\n"
+         cluster at the given interval. Each further one long-polls the one before it, with the \
+         default interval of 5s. On each, a client waits for the change. {CHANGES} writes, at any \
+         moment of the interval.\n"
     );
     println!("| interval | one agent | the second of a chain | the third |");
     println!("|---:|:---|:---|:---|");
     for millis in [200, 1_000] {
         cluster.fill(100).await;
         let interval = Duration::from_millis(millis);
-        let follower = |of: &Agent| Agent::start(of.url(), interval, &["--upstream", "agent"]);
         let first = Agent::start(cluster.url().as_str(), interval, &[]);
         let second = follower(&first);
         let third = follower(&second);
@@ -45,6 +47,50 @@ pub async fn measure(cluster: &Cluster) {
         println!("| {interval:?} | {one} | {two} | {three} |");
     }
     println!();
+    bytes(cluster).await;
+}
+
+fn follower(of: &Agent) -> Agent {
+    Agent::start(of.url(), FOLLOWER_INTERVAL, &["--upstream", "agent"])
+}
+
+/// Measures what one change among many directives costs an agent behind a hub.
+async fn bytes(cluster: &Cluster) {
+    println!("### One change among {MANY} directives through a hub\n");
+    cluster.fill(MANY).await;
+    let slow = ["--request-timeout", "60s", "--poll-timeout", "120s"];
+    let interval = Duration::from_millis(200);
+    let hub = Agent::start(cluster.url().as_str(), interval, &slow);
+    let (_, whole) = hub.snapshot().await;
+    let behind = follower(&hub);
+    let received = async || {
+        let status = behind.status().await;
+        status["counters"]["bytes_received"]
+            .as_u64()
+            .expect("the counter")
+    };
+    let (mut bytes, mut times) = (Vec::new(), Vec::new());
+    for number in 0..CHANGES {
+        tokio::time::sleep(interval.mul_f64(fastrand::f64())).await;
+        let before = (received().await, behind.last_change().await);
+        cluster.write("d-000000", &format!("write-{number}")).await;
+        while behind.last_change().await == before.1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bytes.push(received().await - before.0);
+        let times_between = behind
+            .last_change()
+            .await
+            .duration_since(hub.last_change().await);
+        times.push(Duration::try_from(times_between).unwrap_or_default());
+    }
+    let most = bytes.iter().copied().max().unwrap_or_default();
+    println!(
+        "Bytes of responses to the agent behind the hub: {} (median of {CHANGES}), at most {most}; the \
+         whole snapshot has {whole}. From the publish of the hub to the publish of the agent: {}.\n",
+        median(&mut bytes),
+        percentiles(&mut times),
+    );
 }
 
 /// An agent and a client that long-polls it.

@@ -1,4 +1,5 @@
-//! Measures how fast one agent notifies many clients that long-poll for a change.
+//! Measures how fast one agent notifies many clients that long-poll for a change: clients that read
+//! the listing, and agents behind a hub, which read the differences between snapshots.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,9 @@ use crate::agent_process::{Agent, Response};
 use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::{median, millis};
 
+/// The number of clients of the listing, and the number of agents behind a hub.
 const CLIENTS: usize = 500;
+const FOLLOWERS: usize = 2_000;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The duration of one measurement. The duration is long enough for the agent to poll a change, to
 /// send it to all clients, and to receive the next request of each client.
@@ -64,6 +67,43 @@ pub async fn measure(cluster: &Cluster) {
         }
     }
     println!();
+    measure_hub(cluster).await;
+}
+
+async fn measure_hub(cluster: &Cluster) {
+    println!("### {FOLLOWERS} agents behind one hub\n");
+    println!(
+        "As above, but each client sends the requests of an agent with `--upstream agent`: \
+         `/v1/snapshot?since=TAG&wait=60s`. The response to a change contains only the \
+         differences.\n"
+    );
+    println!(
+        "| directives | response | agents | resident memory | CPU a second, waiting | CPU, one \
+         change | first | median | last |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for directives in [1_000, 100_000] {
+        cluster.fill(directives).await;
+        let flags = ["--max-waiting", "4096", "--request-timeout", "60s"];
+        let flags = [flags.as_slice(), &["--poll-timeout", "120s"]].concat();
+        let agent = Agent::start(cluster.url().as_str(), INTERVAL, &flags);
+        let (responses, received) = mpsc::unbounded_channel();
+        let mut crowd = Crowd {
+            cluster,
+            agent,
+            responses,
+            received,
+            clients: Vec::new(),
+        };
+        crowd.grow_hub(1).await;
+        cluster.write("d-000000", "first").await;
+        let bytes = crowd.response().await.listing.len();
+        for agents in [1, FOLLOWERS] {
+            crowd.grow_hub(agents).await;
+            row(directives, bytes, agents, &crowd.cost().await);
+        }
+    }
+    println!();
 }
 
 fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
@@ -101,6 +141,21 @@ impl Crowd<'_> {
         }
         for _ in 0..clients {
             self.response().await;
+        }
+        while self.agent.waiting_clients().await != clients {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Starts clients that behave like agents behind a hub, and returns when all of them are waiting
+    /// for a change.
+    async fn grow_hub(&mut self, clients: usize) {
+        let (tag, _) = self.agent.snapshot().await;
+        while self.clients.len() < clients {
+            let client = self
+                .agent
+                .follow_snapshot(tag.clone(), self.responses.clone());
+            self.clients.push(client);
         }
         while self.agent.waiting_clients().await != clients {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -16,6 +16,7 @@ mod connections;
 mod health;
 mod hits;
 mod hostile_clients;
+mod hub;
 mod lifecycle;
 mod log_filter;
 mod long_poll;

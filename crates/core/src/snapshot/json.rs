@@ -6,6 +6,7 @@
 //! signatures can reject single directives, as a reader of the index can.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::document::{
 use crate::{Digest, DirectiveSet, DirectiveSetBuilder};
 
 use super::json_error::{Repr, SnapshotError};
-use super::{Revision, SignatureTable, Snapshot};
+use super::{DeltaBase, Revision, SignatureTable, Snapshot};
 
 #[derive(Serialize)]
 struct SnapshotJson<'a> {
@@ -99,8 +100,23 @@ impl Snapshot {
         json: &str,
         cap: usize,
         read_at: Timestamp,
-        mut check: impl FnMut(&DocumentRef<'_>, &str) -> Result<(), Rejection>,
+        check: impl FnMut(&DocumentRef<'_>, &str) -> Result<(), Rejection>,
     ) -> Result<Self, SnapshotError> {
+        Self::receive(json, cap, read_at, check).map(|(snapshot, _)| snapshot)
+    }
+
+    /// Reads the JSON as [`from_json_if`](Self::from_json_if) does, and also returns the state to
+    /// which the next differences of the same sender can be applied.
+    ///
+    /// # Errors
+    /// The errors of [`from_json`](Self::from_json).
+    #[doc(hidden)]
+    pub fn receive(
+        json: &str,
+        cap: usize,
+        read_at: Timestamp,
+        mut check: impl FnMut(&DocumentRef<'_>, &str) -> Result<(), Rejection>,
+    ) -> Result<(Self, DeltaBase), SnapshotError> {
         let read: ReadSnapshot<'_> = serde_json::from_str(json)?;
         if read.directives.len() > cap {
             return Err(SnapshotError(Repr::TooManyDirectives {
@@ -116,23 +132,45 @@ impl Snapshot {
                 found: decoded.claimed,
             }));
         }
-        let digest = if decoded.rejections.is_empty() {
+        let digest = if decoded.refused.is_empty() {
             decoded.claimed
         } else {
             decoded.set.digest()
         };
-        let mut rejections = read.rejected;
-        rejections.extend(decoded.rejections);
-        rejections.sort_by(|a, b| a.id().cmp(b.id()));
-        Ok(Self {
-            digest,
+        let base = DeltaBase {
             set: decoded.set,
+            digest,
             signatures: Arc::new(decoded.signatures),
-            revision: Some(read.revision),
-            rejections,
-            revoked: read.revoked,
-            read_at: Some(read_at),
-        })
+            uuid: read.revision.uuid.clone(),
+            sender: SenderState {
+                claimed: decoded.claimed,
+                rejected: read.rejected.into(),
+                refused: decoded.refused,
+            },
+        };
+        let snapshot = base.snapshot(read.revision, read.revoked, read_at);
+        Ok((snapshot, base))
+    }
+}
+
+/// The content of the sender's snapshot that is not in the snapshot of this reader.
+#[derive(Clone, Debug)]
+pub(super) struct SenderState {
+    /// The digest of all directives, including the refused ones.
+    pub(super) claimed: Digest,
+    /// The documents that the sender rejected.
+    pub(super) rejected: Arc<[Rejection]>,
+    /// The directives that the check of this reader refused, each with its own digest.
+    pub(super) refused: BTreeMap<Box<str>, (Digest, Rejection)>,
+}
+
+impl SenderState {
+    /// Returns the rejections of the sender and of this reader, ordered by id.
+    pub(super) fn rejections(&self) -> Vec<Rejection> {
+        let refused = self.refused.values().map(|(_, rejection)| rejection);
+        let mut rejections: Vec<Rejection> = self.rejected.iter().chain(refused).cloned().collect();
+        rejections.sort_by(|a, b| a.id().cmp(b.id()));
+        rejections
     }
 }
 
@@ -140,9 +178,9 @@ impl Snapshot {
 struct Decoded {
     set: DirectiveSet,
     signatures: SignatureTable,
-    /// The rejections of the directives that the check refused.
-    rejections: Vec<Rejection>,
-    /// The digest of all directives, including the rejected ones.
+    /// The directives that the check refused.
+    refused: BTreeMap<Box<str>, (Digest, Rejection)>,
+    /// The digest of all directives, including the refused ones.
     claimed: Digest,
 }
 
@@ -151,31 +189,25 @@ fn decode_set(
     now: Timestamp,
     mut check: impl FnMut(&DocumentRef<'_>) -> Result<(), Rejection>,
 ) -> Result<Decoded, SnapshotError> {
-    let limits = DecodeLimits {
-        now,
-        // The process that read the index has already compared each expiry with the `max_ttl` of
-        // this process.
-        max_ttl: Duration::MAX,
-    };
     let mut builder = DirectiveSetBuilder::with_capacity(directives.len());
     let mut signatures = SignatureTable::new();
-    let (mut rejections, mut claimed) = (Vec::new(), Digest::default());
+    let (mut refused, mut claimed) = (BTreeMap::new(), Digest::default());
     for directive in directives {
-        let Identified { id } = serde_json::from_str(directive.get())?;
-        let document = decode_document(&id, directive.get(), &limits)
-            .map_err(|rejection| SnapshotError(Repr::Directive(Box::new(rejection))))?;
-        if document.is_revoked() {
-            return Err(SnapshotError(Repr::Revoked(id.into_owned())));
-        }
-        claimed = claimed.with(document.directive());
-        if let Err(rejection) = check(&document) {
-            rejections.push(rejection);
-            continue;
-        }
-        if !document.signatures().is_empty() {
-            signatures.insert(id.as_ref().into(), document.signatures().into());
-        }
-        builder.push(document.directive());
+        decode_one(directive, now, |id, document| {
+            claimed = claimed.with(document.directive());
+            if let Err(rejection) = check(document) {
+                let entry = (Digest::of(document.directive()), rejection);
+                return match refused.insert(id.into(), entry) {
+                    None => Ok(()),
+                    Some(_) => Err(SnapshotError(Repr::Repeated)),
+                };
+            }
+            if !document.signatures().is_empty() {
+                signatures.insert(id.into(), document.signatures().into());
+            }
+            builder.push(document.directive());
+            Ok(())
+        })?;
     }
     let set = builder
         .build_by_id()
@@ -183,9 +215,29 @@ fn decode_set(
     Ok(Decoded {
         set,
         signatures,
-        rejections,
+        refused,
         claimed,
     })
+}
+
+/// Decodes one directive, and passes its id and the document to `take`.
+pub(super) fn decode_one(
+    directive: &RawValue,
+    now: Timestamp,
+    take: impl FnOnce(&str, &DocumentRef<'_>) -> Result<(), SnapshotError>,
+) -> Result<(), SnapshotError> {
+    let limits = DecodeLimits {
+        now,
+        // The process that read the index has already compared each expiry with its own `max_ttl`.
+        max_ttl: Duration::MAX,
+    };
+    let Identified { id } = serde_json::from_str(directive.get())?;
+    let document = decode_document(&id, directive.get(), &limits)
+        .map_err(|rejection| SnapshotError(Repr::Directive(Box::new(rejection))))?;
+    if document.is_revoked() {
+        return Err(SnapshotError(Repr::Revoked(id.into_owned())));
+    }
+    take(&id, &document)
 }
 
 #[cfg(test)]

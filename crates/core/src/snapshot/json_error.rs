@@ -27,6 +27,8 @@ pub enum SnapshotErrorKind {
     WrongDigest,
     /// The snapshot has more directives than the reader allows.
     TooManyDirectives,
+    /// The differences to an earlier snapshot do not fit the snapshot that the reader has.
+    WrongDelta,
 }
 
 #[derive(Debug)]
@@ -35,8 +37,18 @@ pub(super) enum Repr {
     Directive(Box<Rejection>),
     Revoked(String),
     Repeated,
-    Digest { claimed: String, found: Digest },
-    TooManyDirectives { directives: usize, cap: usize },
+    Digest {
+        claimed: String,
+        found: Digest,
+    },
+    TooManyDirectives {
+        directives: usize,
+        cap: usize,
+    },
+    /// The differences are between other states, or between states of another index.
+    OtherState,
+    /// The set with the differences applied would be too large.
+    TooLarge,
 }
 
 impl SnapshotError {
@@ -50,6 +62,7 @@ impl SnapshotError {
             }
             Repr::Digest { .. } => SnapshotErrorKind::WrongDigest,
             Repr::TooManyDirectives { .. } => SnapshotErrorKind::TooManyDirectives,
+            Repr::OtherState | Repr::TooLarge => SnapshotErrorKind::WrongDelta,
         }
     }
 }
@@ -90,6 +103,10 @@ impl fmt::Display for SnapshotError {
                 "the directive {} is revoked, but a snapshot contains no revoked directives",
                 shown(id)
             ),
+            Repr::OtherState => f.write_str(
+                "the differences are not between the snapshot of this reader and a later one",
+            ),
+            Repr::TooLarge => f.write_str("the set with the differences would be too large"),
             Repr::Repeated => f.write_str("the snapshot contains a directive twice"),
             Repr::Digest { claimed, found } => {
                 write!(

@@ -1,6 +1,8 @@
 //! The result of one complete read of the index: set, revision and rejections, which are published
 //! together.
 
+mod changes;
+mod delta;
 mod index_revision;
 mod json;
 mod json_error;
@@ -14,6 +16,10 @@ use crate::document::{Rejection, Signature};
 use crate::hits::HitCounters;
 use crate::{Digest, DirectiveSet};
 
+#[doc(hidden)]
+pub use changes::SnapshotChanges;
+#[doc(hidden)]
+pub use delta::DeltaBase;
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 

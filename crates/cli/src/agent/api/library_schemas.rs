@@ -105,3 +105,21 @@ pub(super) struct Snapshot {
     /// The number of revoked documents. The field `directives` does not contain revoked documents.
     revoked: usize,
 }
+
+/// The differences between two snapshots of the same index.
+#[derive(ToSchema)]
+pub(super) struct SnapshotDelta {
+    /// The digest of the snapshot with the differences.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    digest: String,
+    revision: opensearch_directives::status::Revision,
+    /// The directives that were added or changed.
+    changed: Vec<Directive>,
+    /// The ids of the directives that were removed.
+    removed: Vec<String>,
+    /// All rejected documents; null if they did not change.
+    #[schema(required)]
+    rejected: Option<Vec<Rejection>>,
+    /// The number of revoked documents.
+    revoked: usize,
+}

@@ -22,6 +22,8 @@ mod refresh;
 mod reports;
 mod router;
 mod snapshot;
+mod snapshot_cache;
+mod snapshot_history;
 mod state;
 mod waiting_client_limits;
 

@@ -101,6 +101,6 @@ problems! {
     NoReports: "404", "The agent does not report to the fleet", false;
     TooManyInstances: "503", "Too many instances report through this agent", true;
     NotReady: "503", "There is no set to serve, or it is stale and the request has `fresh`, or the agent is shutting down; `detail` contains the reason", false;
-    NoSnapshot: "503", "There was no complete read yet, the set was emptied because of its age, or too many requests are in progress", false;
+    NoSnapshot: "503", "There was no complete read yet, the set was emptied because of its age, or too many clients wait or read", false;
     PollFailed: "503", "The poll failed, and the published set stays; `detail` contains the reason", false;
 }

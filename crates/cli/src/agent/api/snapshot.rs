@@ -1,126 +1,187 @@
-//! `GET /v1/snapshot`: returns the published snapshot, so that another agent can publish the same
-//! snapshot.
+//! `GET /v1/snapshot`: returns the published snapshot, or its differences to an earlier one, at once
+//! or after the next change, so that another agent can publish the same snapshot.
 
-use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use opensearch_directives::{OpenSearchDirectiveStore, Snapshot};
+use opensearch_directives::Subscription;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::Mutex;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::etag::content_tag;
-use super::expensive_responses::{hold_until_sent, run_sized};
+use super::expensive_responses::{AdmissionPermit, hold_until_sent};
 use super::library_schemas;
 use super::openapi::{Internal, InvalidField, NoSnapshot};
 use super::problem::Problem;
 use super::query::parameters;
+use super::snapshot_cache::Content;
 use super::state::Agent;
+use super::waiting_client_limits::parse_wait;
 
-/// Encodes the published snapshot once after each publish, and returns the same bytes to all
-/// clients.
-#[derive(Clone, Debug)]
-pub(super) struct SnapshotCache {
-    store: Arc<OpenSearchDirectiveStore>,
-    last: Arc<Mutex<Option<EncodedSnapshot>>>,
-}
+/// Differences up to this number of bytes are sent without a permit for large responses.
+const MAX_SMALL_DELTA: usize = 64 << 10;
 
-#[derive(Clone, Debug)]
-struct EncodedSnapshot {
-    /// A weak reference, so that a replaced snapshot is freed although the cache still refers to
-    /// it.
-    snapshot: Weak<Snapshot>,
-    tag: Arc<str>,
-    json: Arc<RawValue>,
-}
-
-/// The snapshot with its age and tag. If the client already has the snapshot, only the age and the
-/// tag.
+/// The snapshot with its age and tag. If the client has an earlier snapshot, only the differences,
+/// the age and the tag. If the client has this snapshot, only the age and the tag.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SnapshotResponse<'a> {
     /// The index or alias that the first agent of the chain polls.
     index: &'a str,
-    /// The time since the first agent of the chain read the index.
+    /// The time since the first agent of the chain read the index, at the end of the wait.
     #[schema(minimum = 0)]
     age_seconds: f64,
+    /// The time for which the agent held the request. Only the response to a request with `wait`
+    /// contains this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    waited_seconds: Option<f64>,
     /// The tag that identifies the snapshot.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: &'a str,
-    /// The snapshot, or null if `known` equals the tag.
+    /// The snapshot, or null if `known` or `since` equals the tag, or if the response contains the
+    /// differences.
     #[schema(required, value_type = Option<library_schemas::Snapshot>)]
     snapshot: Option<&'a RawValue>,
+    /// The differences to the snapshot with the tag `since`. The field is absent if there are none,
+    /// or if the agent no longer remembers that snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<library_schemas::SnapshotDelta>)]
+    delta: Option<&'a RawValue>,
 }
 
-impl SnapshotCache {
-    pub(super) fn new(store: Arc<OpenSearchDirectiveStore>) -> Self {
-        Self {
-            store,
-            last: Arc::default(),
-        }
-    }
+/// The snapshot that the client has, as its request names it.
+struct Client {
+    tag: Option<String>,
+    /// Whether the client can apply differences.
+    takes_delta: bool,
+}
 
-    async fn current(&self) -> Result<EncodedSnapshot, Problem> {
-        let mut last = Arc::clone(&self.last).lock_owned().await;
-        // The off file turns directives off only in this agent. Agents that poll this agent still
-        // receive the directives.
-        let snapshot = self.store.kept_snapshot();
-        if snapshot.revision().is_none() {
-            return Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "there was no complete read yet, or the set was emptied because of its age",
-            ));
-        }
-        if let Some(encoded) = last
-            .as_ref()
-            .filter(|last| std::ptr::eq(last.snapshot.as_ptr(), Arc::as_ptr(&snapshot)))
-        {
-            return Ok(encoded.clone());
-        }
-        // The closure owns the lock of the cache, so the encoding completes even if the client
-        // disconnects.
-        let encoded = run_sized(snapshot.set().len(), move || {
-            let json: Arc<RawValue> = snapshot.to_json()?.into();
-            let encoded = EncodedSnapshot {
-                snapshot: Arc::downgrade(&snapshot),
-                tag: content_tag(json.get().as_bytes()).into(),
-                json,
-            };
-            Ok::<_, serde_json::Error>(last.insert(encoded).clone())
-        });
-        Ok(encoded.await??)
-    }
+/// The times that the agent measured when the wait ended.
+struct Measured {
+    age: Duration,
+    waited: Option<Duration>,
 }
 
 /// The complete published state, for another agent
+///
+/// If a request has `wait` and either `since` or `known`, the response is sent as soon as the
+/// snapshot differs from the one that the client has, and otherwise at the end of the wait. With
+/// `since`, the agent sends only the differences if it remembers the snapshot with this tag. The
+/// differences lead to the digest that they contain; if they do not, the client requests the whole
+/// snapshot. A publish changes the snapshot, but the start or the expiry of a directive does not.
 #[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
-    params(("known" = Option<String>, Query, description = "The tag of the client's snapshot")),
-    responses((status = 200, description = "The snapshot, or null if the client already has it", body = SnapshotResponse<'_>),
+    params(
+        ("since" = Option<String>, Query, description = "The tag of the client's snapshot, if the client can apply differences"),
+        ("known" = Option<String>, Query, description = "The tag of the client's snapshot, if the client needs the whole snapshot after a change; not together with `since`"),
+        ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",
+            pattern = "^([1-9][0-9]{0,4}ms|[1-9]s|[1-5][0-9]s|60s|1m)$", example = "30s"),
+    ),
+    responses((status = 200, description = "The snapshot, the differences, or neither if the client has the current snapshot", body = SnapshotResponse<'_>),
         InvalidField, Internal, NoSnapshot))]
 pub(super) async fn get(
     State(agent): State<Agent>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let [known] = parameters(["known"], query.as_deref())?;
-    // The age is measured before the snapshot is loaded, so the reported age may be too high but
-    // never too low.
-    let status = agent.store.status();
-    let encoded = agent.snapshots.current().await?;
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    let is_new = known.as_deref() != Some(&*encoded.tag);
-    let encode = || {
-        serde_json::to_vec(&SnapshotResponse {
-            index: &status.index,
-            age_seconds: status.age_seconds.unwrap_or_default(),
-            tag: &encoded.tag,
-            snapshot: is_new.then_some(&*encoded.json),
-        })
-    };
-    if is_new {
-        let permit = agent.admission.permit().await?;
-        return Ok((json, hold_until_sent(permit, encode()?)).into_response());
+    let [since, known, wait] = parameters(["since", "known", "wait"], query.as_deref())?;
+    if since.is_some() && known.is_some() {
+        return Err(Problem::field("known", "send either `since` or `known`"));
     }
-    Ok((json, encode()?).into_response())
+    let wait = wait.as_deref().map(parse_wait).transpose()?;
+    let client = Client {
+        takes_delta: since.is_some(),
+        tag: since.or(known),
+    };
+    let begun = Instant::now();
+    // The subscription starts before the first load of the snapshot, so that a publish between the
+    // subscription and the load is not missed.
+    let subscription = agent.store.subscribe();
+    if let Some(wait) = wait {
+        agent
+            .until_changed(&client, subscription, begun + wait)
+            .await?;
+    }
+    // The times are measured before the snapshot is loaded, and the wait first, so that the client
+    // computes an age that may be too high but is never too low.
+    let waited = wait.map(|_| begun.elapsed());
+    let age = agent.store.age().unwrap_or_default();
+    agent.respond(&client, &Measured { age, waited }).await
+}
+
+impl Agent {
+    /// Waits until the published snapshot differs from the client's, until the deadline, or until
+    /// the agent stops.
+    async fn until_changed(
+        &self,
+        client: &Client,
+        mut subscription: Subscription,
+        deadline: Instant,
+    ) -> Result<(), Problem> {
+        let mut slot = None;
+        while client.has(&self.snapshots.tag().await?) && Instant::now() < deadline {
+            if slot.is_none() {
+                slot = Some(self.wait_slots.take()?);
+            }
+            tokio::select! {
+                changed = subscription.changed() => if changed.is_err() {
+                    return Ok(());
+                },
+                () = tokio::time::sleep_until(deadline) => {}
+                () = self.wait_slots.ended() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn respond(&self, client: &Client, measured: &Measured) -> Result<Response, Problem> {
+        let tag = self.snapshots.tag().await?;
+        if client.has(&tag) {
+            return self.encode(&tag, None, measured, None);
+        }
+        let since = client.tag.as_deref().filter(|_| client.takes_delta);
+        let (tag, content) = self.snapshots.content(since).await?;
+        let is_small =
+            matches!(&content, Content::Delta(json) if json.get().len() <= MAX_SMALL_DELTA);
+        let permit = if is_small {
+            None
+        } else {
+            Some(self.admission.permit().await?)
+        };
+        self.encode(&tag, Some(&content), measured, permit)
+    }
+
+    fn encode(
+        &self,
+        tag: &str,
+        content: Option<&Content>,
+        measured: &Measured,
+        permit: Option<AdmissionPermit>,
+    ) -> Result<Response, Problem> {
+        let (snapshot, delta) = match content {
+            None => (None, None),
+            Some(Content::Whole(json)) => (Some(&**json), None),
+            Some(Content::Delta(json)) => (None, Some(&**json)),
+        };
+        let body = serde_json::to_vec(&SnapshotResponse {
+            index: self.store.index(),
+            age_seconds: measured.age.as_secs_f64(),
+            waited_seconds: measured.waited.map(|waited| waited.as_secs_f64()),
+            tag,
+            snapshot,
+            delta,
+        })?;
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        Ok(match permit {
+            Some(permit) => (json, hold_until_sent(permit, body)).into_response(),
+            None => (json, body).into_response(),
+        })
+    }
+}
+
+impl Client {
+    fn has(&self, tag: &str) -> bool {
+        self.tag.as_deref() == Some(tag)
+    }
 }

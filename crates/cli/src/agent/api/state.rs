@@ -12,7 +12,7 @@ use super::super::lifecycle::PhaseReceiver;
 use super::super::server::Connections;
 use super::directives::ListingCache;
 use super::expensive_responses::Admission;
-use super::snapshot::SnapshotCache;
+use super::snapshot_cache::SnapshotCache;
 use super::waiting_client_limits::WaitSlots;
 
 #[derive(Clone)]

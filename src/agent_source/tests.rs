@@ -1,6 +1,10 @@
 //! Tests the source that polls another agent, over a transport that returns scripted snapshots.
+//! `long_polls.rs` tests the pauses between the polls with a simulated hub.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod hub;
+mod long_polls;
 
 use std::sync::Mutex;
 
@@ -9,8 +13,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
 use crate::http::{ClusterConfig, RequestFailure, Response, Transport};
+use crate::rest::PollErrorKind;
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet, Revision};
 
@@ -40,11 +47,11 @@ impl Transport for Fake {
         request: &'a Request,
         _timeout: Duration,
     ) -> BoxFuture<'a, Result<crate::http::Response, RequestFailure>> {
-        let mut known = request.query.iter().map(|(key, value)| {
-            assert_eq!(*key, "known");
+        let mut since = request.query.iter().map(|(key, value)| {
+            assert_eq!(*key, "since");
             value.clone()
         });
-        self.queries.lock().unwrap().push(known.next());
+        self.queries.lock().unwrap().push(since.next());
         let body = Bytes::from(self.response.lock().unwrap().to_string());
         async move {
             tokio::time::sleep(self.takes).await;
@@ -72,7 +79,7 @@ fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, AgentSou
     .with_max_documents(10);
     config.clear_after = clear_after;
     let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
-    let upstream = AgentSource::new(&config, client, Arc::default());
+    let upstream = AgentSource::new(&config, client, Arc::default(), 1);
     (fake, upstream)
 }
 

@@ -1,0 +1,171 @@
+//! Encodes the published snapshot, and its differences to earlier ones, once for all clients.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use opensearch_directives::{OpenSearchDirectiveStore, Snapshot};
+use serde_json::value::RawValue;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::expensive_responses::run_sized;
+use super::problem::Problem;
+use super::snapshot_history::History;
+
+/// The number of earlier snapshots to which encoded differences are kept. Nearly all clients have
+/// the previous snapshot.
+const MAX_ENCODED: usize = 8;
+
+/// The encoded forms of the published snapshot.
+///
+/// After a publish, the cache holds the replaced snapshot until the next request, because it
+/// compares the two.
+#[derive(Clone, Debug)]
+pub(super) struct SnapshotCache {
+    store: Arc<OpenSearchDirectiveStore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Current>,
+    history: History,
+}
+
+#[derive(Debug)]
+struct Current {
+    snapshot: Arc<Snapshot>,
+    tag: Arc<str>,
+    /// The whole snapshot, once a client has requested it.
+    json: Option<Arc<RawValue>>,
+    /// The differences to earlier snapshots, each with the tag of the earlier one.
+    deltas: Vec<(Arc<str>, Arc<RawValue>)>,
+}
+
+/// The content of a response.
+#[derive(Debug)]
+pub(super) enum Content {
+    Whole(Arc<RawValue>),
+    Delta(Arc<RawValue>),
+}
+
+impl SnapshotCache {
+    pub(super) fn new(store: Arc<OpenSearchDirectiveStore>) -> Self {
+        Self {
+            store,
+            state: Arc::default(),
+        }
+    }
+
+    /// Returns the tag of the published snapshot.
+    pub(super) async fn tag(&self) -> Result<Arc<str>, Problem> {
+        let (state, _) = self.current().await?;
+        Ok(state
+            .current
+            .as_ref()
+            .map(|it| Arc::clone(&it.tag))
+            .unwrap_or_default())
+    }
+
+    /// Returns the published snapshot and its tag. If `since` is the tag of an earlier snapshot
+    /// that is remembered, returns only the differences.
+    pub(super) async fn content(
+        &self,
+        since: Option<&str>,
+    ) -> Result<(Arc<str>, Content), Problem> {
+        let (mut state, snapshot) = self.current().await?;
+        let delta = since.and_then(|since| {
+            let changes = state.history.changes_since(since)?;
+            // If most directives differ, the whole snapshot is smaller.
+            (changes.ids.len() <= snapshot.set().len() / 2 + 16).then_some((since, changes))
+        });
+        let size = match &delta {
+            Some((_, changes)) => changes.ids.len(),
+            None => snapshot.set().len(),
+        };
+        let delta = delta.map(|(since, changes)| (Arc::<str>::from(since), changes));
+        // The closure owns the lock of the cache, so the encoding completes even if the client
+        // disconnects.
+        run_sized(size, move || {
+            let current = state.current.as_mut().ok_or_else(no_snapshot)?;
+            let content = match delta {
+                Some((since, changes)) => {
+                    Content::Delta(current.delta(since, || snapshot.delta_json(&changes))?)
+                }
+                None => Content::Whole(current.whole()?),
+            };
+            Ok((Arc::clone(&current.tag), content))
+        })
+        .await?
+    }
+
+    /// Compares the published snapshot with the last one, if it is another one.
+    async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
+        let mut state = Arc::clone(&self.state).lock_owned().await;
+        // The off file turns directives off only in this agent. Agents that poll this agent still
+        // receive the directives.
+        let snapshot = self.store.kept_snapshot();
+        if snapshot.revision().is_none() {
+            *state = State::default();
+            return Err(no_snapshot());
+        }
+        let is_current = |current: &Current| Arc::ptr_eq(&current.snapshot, &snapshot);
+        if state.current.as_ref().is_some_and(is_current) {
+            return Ok((state, snapshot));
+        }
+        let size = snapshot.set().len();
+        let compared = run_sized(size, move || {
+            state.replace(&snapshot);
+            (state, snapshot)
+        });
+        compared.await
+    }
+}
+
+impl State {
+    fn replace(&mut self, snapshot: &Arc<Snapshot>) {
+        let tag: Arc<str> = snapshot.content_tag().into();
+        let before = self.current.replace(Current {
+            snapshot: Arc::clone(snapshot),
+            tag: Arc::clone(&tag),
+            json: None,
+            deltas: Vec::new(),
+        });
+        if let Some(before) = before.filter(|before| before.tag != tag) {
+            let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);
+            self.history.replace(before.tag, changes);
+        }
+    }
+}
+
+impl Current {
+    fn whole(&mut self) -> Result<Arc<RawValue>, Problem> {
+        if let Some(json) = &self.json {
+            return Ok(Arc::clone(json));
+        }
+        let json: Arc<RawValue> = self.snapshot.to_json()?.into();
+        self.json = Some(Arc::clone(&json));
+        Ok(json)
+    }
+
+    fn delta(
+        &mut self,
+        since: Arc<str>,
+        encode: impl FnOnce() -> serde_json::Result<Box<RawValue>>,
+    ) -> Result<Arc<RawValue>, Problem> {
+        if let Some((_, json)) = self.deltas.iter().find(|(tag, _)| *tag == since) {
+            return Ok(Arc::clone(json));
+        }
+        let json: Arc<RawValue> = encode()?.into();
+        if self.deltas.len() < MAX_ENCODED {
+            self.deltas.push((since, Arc::clone(&json)));
+        }
+        Ok(json)
+    }
+}
+
+fn no_snapshot() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "there was no complete read yet, or the set was emptied because of its age",
+    )
+}

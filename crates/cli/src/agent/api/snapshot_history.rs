@@ -1,0 +1,112 @@
+//! Remembers which directives differ between the last snapshots, so that an agent that has one of
+//! them receives only the differences.
+//!
+//! The history contains no directives: their ids suffice, because the current snapshot contains
+//! what the directives are now.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use opensearch_directives::internal::SnapshotChanges;
+
+/// The bound on the ids of the whole history. Together with the tags, they take at most about 10 MB
+/// for ids of the greatest length, and 1 MB for common ids.
+const MAX_IDS: usize = 16_384;
+/// The bound on the number of snapshots.
+const MAX_SNAPSHOTS: usize = 1_024;
+
+/// The tags of the last snapshots, and the changes between them.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The snapshots from the oldest to the newest.
+    snapshots: VecDeque<Past>,
+    ids: usize,
+}
+
+/// A snapshot that was current earlier.
+#[derive(Debug)]
+struct Past {
+    tag: Arc<str>,
+    /// The changes from this snapshot to the next one.
+    changes: SnapshotChanges,
+}
+
+impl History {
+    /// The number of changed directives above which the whole snapshot is sent instead.
+    pub(super) const MAX_CHANGES: usize = MAX_IDS;
+
+    /// Records that the snapshot with this tag was replaced. Without changes, no earlier snapshot
+    /// is remembered, because the differences are too large or unknown.
+    pub(super) fn replace(&mut self, tag: Arc<str>, changes: Option<SnapshotChanges>) {
+        let Some(changes) = changes else {
+            *self = Self::default();
+            return;
+        };
+        self.ids += changes.ids.len();
+        self.snapshots.push_back(Past { tag, changes });
+        while self.ids > MAX_IDS || self.snapshots.len() > MAX_SNAPSHOTS {
+            let Some(oldest) = self.snapshots.pop_front() else {
+                return;
+            };
+            self.ids -= oldest.changes.ids.len();
+        }
+    }
+
+    /// Returns the changes from the snapshot with this tag to the current one; `None` if the
+    /// snapshot is not remembered.
+    pub(super) fn changes_since(&self, tag: &str) -> Option<SnapshotChanges> {
+        // If the same snapshot was current twice, the later time needs fewer changes.
+        let position = self.snapshots.iter().rposition(|past| *past.tag == *tag)?;
+        let mut sum = SnapshotChanges::default();
+        for past in self.snapshots.range(position..) {
+            sum.extend(&past.changes);
+        }
+        Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn changes(ids: impl IntoIterator<Item = usize>) -> SnapshotChanges {
+        SnapshotChanges {
+            ids: ids.into_iter().map(|id| id.to_string().into()).collect(),
+            ..SnapshotChanges::default()
+        }
+    }
+
+    fn ids_since(history: &History, tag: &str) -> Option<Vec<String>> {
+        let changes = history.changes_since(tag)?;
+        Some(changes.ids.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_changes_since_a_snapshot_are_those_of_all_later_publishes() {
+        let mut history = History::default();
+        history.replace("a".into(), Some(changes([1])));
+        history.replace("b".into(), Some(changes([1, 2])));
+        history.replace("c".into(), Some(changes([3])));
+        assert_eq!(ids_since(&history, "a").unwrap(), ["1", "2", "3"]);
+        assert_eq!(ids_since(&history, "c").unwrap(), ["3"]);
+        assert_eq!(ids_since(&history, "unknown"), None);
+        history.replace("d".into(), None);
+        assert_eq!(ids_since(&history, "a"), None);
+    }
+
+    #[test]
+    fn the_history_is_bounded() {
+        let mut history = History::default();
+        for n in 0..2 * MAX_SNAPSHOTS {
+            history.replace(n.to_string().into(), Some(changes([n])));
+        }
+        assert_eq!(history.snapshots.len(), MAX_SNAPSHOTS);
+        assert_eq!(ids_since(&history, "0"), None);
+        history.replace("large".into(), Some(changes(0..MAX_IDS)));
+        assert_eq!((history.snapshots.len(), history.ids), (1, MAX_IDS));
+        history.replace("small".into(), Some(changes([1])));
+        assert_eq!(ids_since(&history, "large"), None);
+        assert_eq!(ids_since(&history, "small").unwrap(), ["1"]);
+    }
+}

@@ -1,0 +1,233 @@
+//! Long polls: between two polls, the source sends a request that the agent holds until it has
+//! another snapshot. A change then passes through a chain in round trips, and not in intervals.
+//!
+//! A long poll only shortens the pause between two polls. If it fails, the next poll takes place as
+//! without it, so a proxy that does not let held requests through costs nothing but the attempts.
+//! After repeated failures, or after a refusal, no long poll is sent for some time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::PATH;
+use super::response::is_unchanged;
+use crate::http::{Client, Method, Request, RequestError, chain};
+use crate::source::PauseFuture;
+
+/// In a shorter pause, a long poll would save too little time.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest wait that an agent accepts.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The first time without long polls after a refusal or a repeated failure. Each further failure
+/// doubles the time.
+const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
+const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
+
+/// A response to a long poll, which the next poll decodes.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) body: Bytes,
+    pub(super) sent_at: Instant,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Arrived(Arrived),
+    Failed(Failure),
+}
+
+/// The reason why a long poll returned no usable response.
+#[derive(Debug)]
+struct Failure {
+    reason: String,
+    /// Whether the failure may be over at the next attempt, for example if the agent was restarted.
+    is_transient: bool,
+    retry_after: Duration,
+}
+
+/// Sends the long polls of one source, and decides when to send none.
+#[derive(Debug)]
+pub(super) struct LongPolls {
+    outcome: Arc<Mutex<Option<Outcome>>>,
+    random: fastrand::Rng,
+    failures: u32,
+    resume_at: Option<Instant>,
+    /// The reason for the current failures.
+    note: Option<String>,
+    /// Whether the last long poll returned a change, which all clients of the agent received at the
+    /// same moment.
+    has_just_changed: bool,
+}
+
+/// The times of one long poll.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// The time for which the agent may hold the request.
+    wait: Duration,
+    /// The time after which the client stops to wait for the response. It is shorter than the
+    /// pause.
+    limit: Duration,
+    pause: Duration,
+    /// A random number from 0 to 1. After a failure, this part of the remaining pause passes, so
+    /// that the clients of an agent that ended do not all send the next request at once.
+    spread: f64,
+}
+
+impl LongPolls {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            outcome: Arc::default(),
+            random: fastrand::Rng::with_seed(seed),
+            failures: 0,
+            resume_at: None,
+            note: None,
+            has_just_changed: false,
+        }
+    }
+
+    /// Returns the reason why changes arrive only with the polls; `None` if long polls work.
+    pub(super) fn note(&self) -> Option<String> {
+        let reason = self.note.as_ref()?;
+        Some(format!("without long polls: {reason}"))
+    }
+
+    /// Returns a future that sends a long poll, and completes when the next poll should begin.
+    pub(super) fn pause(&mut self, client: Client, tag: String, pause: Duration) -> PauseFuture {
+        self.lock().take();
+        let is_suspended = self.resume_at.is_some_and(|at| Instant::now() < at);
+        if is_suspended || pause < SHORTEST_PAUSE {
+            return Box::pin(tokio::time::sleep(pause));
+        }
+        let times = self.times(pause, client.request_timeout());
+        let outcome = Arc::clone(&self.outcome);
+        Box::pin(async move {
+            let sent_at = Instant::now();
+            let result = long_poll(&client, &tag, times).await;
+            let rest = times.pause.saturating_sub(sent_at.elapsed());
+            let rest = match &result {
+                Ok(_) => Duration::ZERO,
+                Err(failure) if failure.is_transient => rest.mul_f64(times.spread),
+                Err(_) => rest,
+            };
+            let result = result.map(|body| Arrived { body, sent_at });
+            let result = result.map_or_else(Outcome::Failed, Outcome::Arrived);
+            lock(&outcome).replace(result);
+            tokio::time::sleep(rest).await;
+        })
+    }
+
+    fn times(&mut self, pause: Duration, request_timeout: Duration) -> Times {
+        // The response must have arrived before the pause ends.
+        let transit = (pause / 4).min(request_timeout);
+        let mut wait = pause.saturating_sub(transit).min(LONGEST_WAIT);
+        if self.has_just_changed {
+            // Without this jitter, all clients would send their next requests at the same moment.
+            wait = wait.mul_f64(0.5 + self.random.f64() / 2.0);
+        }
+        Times {
+            wait,
+            limit: wait.saturating_add(transit * 9 / 10),
+            pause,
+            spread: self.random.f64(),
+        }
+    }
+
+    /// Returns the response of the last long poll, if one has arrived. A failure is recorded.
+    pub(super) fn take(&mut self) -> Option<Arrived> {
+        let outcome = self.lock().take();
+        match outcome? {
+            Outcome::Arrived(arrived) => Some(arrived),
+            Outcome::Failed(failure) => {
+                self.fail(failure);
+                None
+            }
+        }
+    }
+
+    /// Records that a long poll returned a usable response.
+    pub(super) fn succeed(&mut self, has_changed: bool) {
+        if self.resume_at.take().is_some() {
+            info!("changes arrive by long polls again");
+        }
+        self.failures = 0;
+        self.note = None;
+        self.has_just_changed = has_changed;
+    }
+
+    /// Records that the response of a long poll was refused.
+    pub(super) fn refuse(&mut self, error: &dyn std::error::Error) {
+        self.fail(Failure {
+            reason: chain(error),
+            is_transient: false,
+            retry_after: Duration::ZERO,
+        });
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failures = self.failures.saturating_add(1);
+        // The first transient failure leads to no suspension.
+        let doublings = match self.failures {
+            1 if failure.is_transient => None,
+            failures if failure.is_transient => Some(failures - 2),
+            failures => Some(failures - 1),
+        };
+        if let Some(doublings) = doublings {
+            let pause = FIRST_SUSPENSION.saturating_mul(1 << doublings.min(16));
+            let pause = pause.min(LONGEST_SUSPENSION);
+            // Many clients may have been refused at the same moment.
+            let pause = pause.mul_f64(0.5 + self.random.f64() / 2.0);
+            let pause = pause.max(failure.retry_after.min(LONGEST_SUSPENSION));
+            if self.resume_at.is_none() {
+                info!(reason = failure.reason, "polling without long polls");
+            }
+            self.resume_at = Instant::now().checked_add(pause);
+        }
+        self.has_just_changed = false;
+        self.note = Some(failure.reason);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Outcome>> {
+        lock(&self.outcome)
+    }
+}
+
+fn lock(outcome: &Mutex<Option<Outcome>>) -> MutexGuard<'_, Option<Outcome>> {
+    outcome.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn long_poll(client: &Client, tag: &str, times: Times) -> Result<Bytes, Failure> {
+    let Times { wait, limit, .. } = times;
+    let transient = |reason: &str| Failure {
+        reason: reason.to_owned(),
+        is_transient: true,
+        retry_after: Duration::ZERO,
+    };
+    let request = Request::new(Method::Get, PATH)
+        .query("since", tag)
+        .query("wait", format!("{}ms", wait.as_millis().max(1)));
+    let sent_at = Instant::now();
+    let response = tokio::time::timeout(limit, client.send_held(request, wait)).await;
+    let body = response
+        .map_err(|_| transient("there was no response after the wait; does a proxy hold it?"))?
+        .map_err(|error| Failure::of_request(&error))?;
+    // An agent that ends sends its responses early, and all clients would come back at once.
+    if sent_at.elapsed() < wait * 9 / 10 && is_unchanged(&body, tag) {
+        return Err(transient(
+            "the agent responded before the wait ended, without a change",
+        ));
+    }
+    Ok(body)
+}
+
+impl Failure {
+    fn of_request(error: &RequestError) -> Self {
+        Self {
+            reason: chain(error),
+            is_transient: !matches!(error.status(), Some(400..=499 | 503)),
+            retry_after: error.retry_after().unwrap_or_default(),
+        }
+    }
+}

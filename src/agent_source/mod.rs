@@ -1,0 +1,349 @@
+//! Reads the snapshot that another agent publishes, instead of reading the index.
+//!
+//! An agent returns its published snapshot and the time since the index was read, so the revision
+//! and the digest pass through a chain of agents unchanged. Each agent reports the time since the
+//! index was read, regardless of the number of agents in between. The signatures of directives also
+//! pass through a chain unchanged, and each store verifies them with its own trusted keys.
+//!
+//! After the first snapshot, the agent sends only the differences, and between two polls a long
+//! poll (`long_poll.rs`) waits for a change.
+
+mod long_poll;
+mod response;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::document_limit::{DocumentCount, DocumentLimit};
+use crate::http::{Client, Method, Request, RequestError, chain, malformed};
+use crate::rest::{ReadError, ReadFailure, off_the_runtime, weight_of};
+use crate::signatures::Verifier;
+use crate::source::{PauseFuture, Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
+use long_poll::LongPolls;
+use opensearch_directives_core::internal::DeltaBase;
+use opensearch_directives_core::{Snapshot, SnapshotErrorKind};
+pub(crate) use response::AgentError;
+use response::{Decoding, Received};
+
+/// The endpoint of an agent's snapshot.
+const PATH: &str = "/v1/snapshot";
+/// An agent that refuses the parameter `since` is of an earlier version. After this time, the
+/// parameter is sent again.
+const UPGRADE_CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// A source that polls one agent, or several agents of the same index.
+#[derive(Debug)]
+pub(crate) struct AgentSource {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    verifier: Arc<Verifier>,
+    /// The generation of the trusted keys and the policy with which the last snapshot was decoded.
+    trust_generation: u64,
+    limit: DocumentLimit,
+    clear_after: Option<Duration>,
+    /// The number of snapshots that were received.
+    generation: u64,
+    /// The tag of the last snapshot; empty before the first snapshot.
+    tag: String,
+    /// The state of the last snapshot, to which differences are applied.
+    base: Option<Arc<DeltaBase>>,
+    /// If the agent is of an earlier version, the instant at which the source tries again to read
+    /// differences.
+    without_delta_until: Option<Instant>,
+    long_polls: LongPolls,
+    counters: ReadCounters,
+}
+
+/// What a request tells the agent about the snapshot of this store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    Nothing,
+    /// The tag of the last snapshot.
+    Tag,
+}
+
+impl AgentSource {
+    pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>, seed: u64) -> Self {
+        Self {
+            client,
+            clock: Arc::clone(&config.clock),
+            trust_generation: verifier.generation(),
+            verifier,
+            limit: DocumentLimit::new(config.max_documents),
+            clear_after: config.clear_after,
+            generation: 0,
+            tag: String::new(),
+            base: None,
+            without_delta_until: None,
+            long_polls: LongPolls::new(seed),
+            counters: ReadCounters::default(),
+        }
+    }
+
+    /// Requests the agent's snapshot. The agent sends the snapshot only if it differs from the
+    /// published snapshot.
+    async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
+        let began = Instant::now();
+        // The published state has no age before the first complete read, or after the set was
+        // emptied.
+        let age = published
+            .age
+            .filter(|_| published.snapshot.revision().is_some());
+        let trust_generation = self.verifier.generation();
+        // With new keys or a new policy, the decision about every directive may change.
+        let is_trusted_anew = trust_generation != self.trust_generation;
+        let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
+        let received = self.receive(is_ours).await?;
+        let age = age.map(|age| age.saturating_add(began.elapsed()));
+        let is_known = received.content.as_ref().is_some_and(|content| {
+            let snapshot = &content.snapshot;
+            content.is_delta
+                || snapshot.is_same_as(published.snapshot)
+                || is_trusted_anew && snapshot.revision() == published.snapshot.revision()
+        });
+        self.check(&received, is_known, is_ours, age)?;
+        if let Some(content) = &received.content {
+            let count = self.count(&content.snapshot)?;
+            self.limit.note(count);
+        }
+        self.trust_generation = trust_generation;
+        Ok(self.accept(received.no_older_than(age)))
+    }
+
+    /// Returns true if the published snapshot is the last one that this source returned.
+    fn is_ours(&self, published: Option<u64>) -> bool {
+        self.generation > 0 && published == Some(self.generation)
+    }
+
+    /// Returns the response of the long poll if one has arrived, or requests the snapshot. If
+    /// differences cannot be applied, requests the whole snapshot.
+    async fn receive(&mut self, is_ours: bool) -> Result<Received, ReadError> {
+        let arrived = self.long_polls.take().filter(|_| is_ours);
+        if !is_ours {
+            return self.request(Known::Nothing).await;
+        }
+        let mut result = None;
+        if let Some(arrived) = arrived {
+            let operation = format!("{} {PATH}", Method::Get);
+            let decoded = self.decode(operation, arrived.body, arrived.sent_at, Known::Tag);
+            match decoded.await {
+                Ok(received) => {
+                    self.long_polls.succeed(received.content.is_some());
+                    return Ok(received);
+                }
+                Err(error) => {
+                    self.long_polls.refuse(&error);
+                    result = error.is_wrong_delta().then_some(Err(error));
+                }
+            }
+        }
+        let result = match result {
+            Some(result) => result,
+            None => self.request(Known::Tag).await,
+        };
+        match result {
+            Err(error) if error.is_wrong_delta() => {
+                warn!(error = chain(&error), "requesting the whole snapshot");
+                self.request(Known::Nothing).await
+            }
+            result => result,
+        }
+    }
+
+    /// Sends a request to which the agent responds at once, and decodes the response.
+    async fn request(&mut self, known: Known) -> Result<Received, ReadError> {
+        let sent_at = Instant::now();
+        let has_delta = self
+            .without_delta_until
+            .is_none_or(|until| sent_at >= until);
+        let mut request = Request::new(Method::Get, PATH);
+        match known {
+            Known::Tag if has_delta => request = request.query("since", &self.tag),
+            Known::Tag => return self.request_known().await,
+            Known::Nothing => {}
+        }
+        let operation = request.operation();
+        let body = match self.client.send(request).await {
+            Err(error) if known == Known::Tag && error.status() == Some(400) => {
+                self.note_earlier_version(&error);
+                return self.request_known().await;
+            }
+            sent => sent.map_err(|error| ReadError::of_request(self.client.index(), error))?,
+        };
+        if known == Known::Tag {
+            self.without_delta_until = None;
+        }
+        self.decode(operation, body, sent_at, known).await
+    }
+
+    /// Sends the request that an agent of an earlier version understands.
+    async fn request_known(&self) -> Result<Received, ReadError> {
+        let sent_at = Instant::now();
+        let request = Request::new(Method::Get, PATH).query("known", &self.tag);
+        let operation = request.operation();
+        let body = self.client.send(request).await;
+        let body = body.map_err(|error| ReadError::of_request(self.client.index(), error))?;
+        self.decode(operation, body, sent_at, Known::Tag).await
+    }
+
+    fn note_earlier_version(&mut self, error: &RequestError) {
+        if self.without_delta_until.is_none() {
+            let error = chain(error);
+            info!(
+                error,
+                "the agent is of an earlier version; polling without differences"
+            );
+        }
+        self.without_delta_until = Instant::now().checked_add(UPGRADE_CHECK_INTERVAL);
+    }
+
+    async fn decode(
+        &self,
+        operation: String,
+        body: Bytes,
+        sent_at: Instant,
+        known: Known,
+    ) -> Result<Received, ReadError> {
+        let index = self.client.index();
+        let decoding = Decoding {
+            index: index.to_owned(),
+            max_stored: self.limit.max_stored(),
+            trust: self.verifier.trust(),
+            base: self.base.clone().filter(|_| known == Known::Tag),
+        };
+        let clock = Arc::clone(&self.clock);
+        let directives = decoding.base.as_ref().map_or(0, |base| base.directives());
+        let weight = body.len().max(weight_of(directives));
+        let decode = move || decoding.decode(&body, sent_at.elapsed(), clock.now());
+        let decoded = off_the_runtime(weight, decode).await;
+        decoded.map_err(|error| match error {
+            AgentError::Snapshot(error) if error.kind() == SnapshotErrorKind::NotASnapshot => {
+                ReadError::of_request(index, malformed(operation, error))
+            }
+            AgentError::Json(error) => ReadError::of_request(index, malformed(operation, error)),
+            error => self.refused(error),
+        })
+    }
+
+    /// Counts the documents of a snapshot. Returns an error if more documents than `max_documents`
+    /// have not ended.
+    fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
+        let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
+        let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
+        if self.limit.permits(count) {
+            return Ok(count);
+        }
+        let failure = ReadFailure::TooManyDocuments {
+            documents: count.unfinished as u64,
+            max_documents: self.limit.max(),
+        };
+        Err(ReadError::new(self.client.index(), failure))
+    }
+
+    /// Returns an error if the snapshot has reached `clear_after`, or if it is older than the
+    /// published snapshot. If the new snapshot is known not to be older (`is_known`), because both
+    /// snapshots show the same state of the index or because the agent sent the differences, an
+    /// older read is accepted.
+    fn check(
+        &self,
+        received: &Received,
+        is_known: bool,
+        is_ours: bool,
+        published_age: Option<Duration>,
+    ) -> Result<(), ReadError> {
+        if let Some(clear_after) = self.clear_after.filter(|limit| received.age >= *limit) {
+            let age = received.age;
+            return Err(self.refused(AgentError::TooOld { age, clear_after }));
+        }
+        match &received.content {
+            None if is_ours && received.tag == self.tag => Ok(()),
+            None => Err(self.refused(AgentError::NotRequested)),
+            Some(_) if !is_known && published_age.is_some_and(|age| received.age > age) => {
+                Err(self.refused(AgentError::Older))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn refused(&self, error: AgentError) -> ReadError {
+        ReadError::new(self.client.index(), ReadFailure::Agent(error))
+    }
+
+    fn accept(&mut self, received: Received) -> Polled {
+        let snapshot = received.content.map(|content| {
+            self.generation += 1;
+            self.tag = received.tag;
+            self.base = Some(Arc::new(content.base));
+            if content.is_delta {
+                self.counters.delta_reads += 1;
+            } else {
+                self.counters.full_reads += 1;
+            }
+            content.snapshot
+        });
+        if snapshot.is_none() {
+            self.counters.unchanged += 1;
+        }
+        Polled {
+            origins: None,
+            generation: self.generation,
+            snapshot,
+            read_at: received.read_at,
+            age: received.age,
+        }
+    }
+}
+
+impl SnapshotSource for AgentSource {
+    fn poll<'a>(
+        &'a mut self,
+        published: PublishedState<'a>,
+    ) -> BoxFuture<'a, Result<Polled, ReadError>> {
+        self.read(published).boxed()
+    }
+
+    fn pause(&mut self, generation: Option<u64>, pause: Duration) -> PauseFuture {
+        let is_trusted_anew = self.verifier.generation() != self.trust_generation;
+        let has_delta = self.without_delta_until.is_none();
+        if self.is_ours(generation) && !is_trusted_anew && has_delta {
+            return self
+                .long_polls
+                .pause(self.client.clone(), self.tag.clone(), pause);
+        }
+        Box::pin(tokio::time::sleep(pause))
+    }
+
+    fn report(&self) -> SourceReport {
+        let earlier_version = self
+            .without_delta_until
+            .map(|_| "without long polls and delta reads: the agent is of an earlier version");
+        let notes = earlier_version
+            .map(str::to_owned)
+            .or(self.long_polls.note());
+        SourceReport {
+            recorder: None,
+            applied_seq_no: None,
+            counters: self.counters,
+            strategy: PollStrategy {
+                probe: ProbeMethod::Agent,
+                delta: earlier_version.is_none(),
+                notes: notes.into_iter().collect(),
+            },
+            clock_skew: None,
+            unfinished: (self.generation > 0).then(|| self.limit.unfinished()),
+            warnings: self.limit.warning().into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

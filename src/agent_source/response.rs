@@ -1,0 +1,216 @@
+//! Decodes the response of an agent: a whole snapshot, the differences to the snapshot that this
+//! store has, or neither.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::rest::PollErrorKind;
+use crate::signatures::Trust;
+use opensearch_directives_core::internal::{DeltaBase, visible_beginning};
+use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
+
+/// The part of a measured wait that counts. The monotonic clocks of two hosts do not run at exactly
+/// the same rate, and an age must never be too low.
+const CERTAIN_WAIT: f64 = 0.999;
+
+/// The response of an agent.
+#[derive(Deserialize)]
+struct Response<'a> {
+    /// The index or alias that the first agent of the chain polls.
+    index: String,
+    age_seconds: f64,
+    /// The time for which the agent held the request, if the request allowed this.
+    waited_seconds: Option<f64>,
+    /// A string that identifies the snapshot. If a request contains the tag of the agent's current
+    /// snapshot, the response contains neither this snapshot nor differences.
+    tag: String,
+    #[serde(borrow)]
+    snapshot: Option<&'a RawValue>,
+    /// The differences between the snapshot with the tag in the request and the current one.
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+}
+
+/// A response that was accepted.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) tag: String,
+    /// The snapshot; `None` if the tag in the request identifies the agent's current snapshot.
+    pub(super) content: Option<Content>,
+    pub(super) read_at: Timestamp,
+    pub(super) age: Duration,
+}
+
+impl Received {
+    /// Replaces the snapshot's age by the given age if the given age is lower, because the age of
+    /// the later read counts if two agents have equal snapshots.
+    pub(super) fn no_older_than(self, age: Option<Duration>) -> Self {
+        match age.filter(|age| *age < self.age) {
+            Some(age) => Self {
+                read_at: self.read_at
+                    + SignedDuration::try_from(self.age.saturating_sub(age)).unwrap_or_default(),
+                age,
+                ..self
+            },
+            None => self,
+        }
+    }
+}
+
+/// A new snapshot of an agent.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) snapshot: Snapshot,
+    /// The state to which the next differences can be applied.
+    pub(super) base: DeltaBase,
+    /// Whether the agent sent only the differences. The agent published the snapshot of this store
+    /// earlier than the new snapshot, so the new snapshot is not older.
+    pub(super) is_delta: bool,
+}
+
+/// The reason why a snapshot of another agent is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AgentError {
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error("the differences to the snapshot of this store are refused")]
+    Delta(#[source] SnapshotError),
+    #[error("the response is not a snapshot in the format of this version")]
+    Json(#[from] serde_json::Error),
+    #[error("the agent polls the index {}; configure that index, or another agent", visible_beginning(.0, 255))]
+    OtherIndex(String),
+    #[error("the age of the snapshot is not a non-negative number of seconds")]
+    Age,
+    /// The response belongs to another request, which a cache in between has answered.
+    #[error(
+        "the agent states that it held the request for {waited:.1?}, but the request took only \
+         {took:.1?}; does a proxy in between cache responses?"
+    )]
+    Waited { waited: Duration, took: Duration },
+    /// The response contains no snapshot, and its tag differs from the tag in the request.
+    #[error(
+        "the agent returned no snapshot, although this store does not have the agent's current snapshot"
+    )]
+    NotRequested,
+    /// Another agent than before responded, and its snapshot is older than the published snapshot.
+    #[error("the agent read the index earlier than the published snapshot was read")]
+    Older,
+    #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]
+    TooOld {
+        age: Duration,
+        clear_after: Duration,
+    },
+}
+
+impl AgentError {
+    pub(crate) fn kind(&self) -> PollErrorKind {
+        match self {
+            Self::Older | Self::TooOld { .. } => PollErrorKind::Stale,
+            Self::Snapshot(error) if error.kind() == SnapshotErrorKind::TooManyDirectives => {
+                PollErrorKind::TooManyDocuments
+            }
+            Self::OtherIndex(_) => PollErrorKind::NoIndex,
+            _ => PollErrorKind::Incomplete,
+        }
+    }
+}
+
+/// The values with which a store decodes a response.
+#[derive(Debug)]
+pub(super) struct Decoding {
+    pub(super) index: String,
+    pub(super) max_stored: usize,
+    pub(super) trust: Option<Arc<Trust>>,
+    /// The state of this store; `None` if the request named none.
+    pub(super) base: Option<Arc<DeltaBase>>,
+}
+
+impl Decoding {
+    /// Decodes a response to a request that was sent `elapsed` ago. `now` is the current time.
+    pub(super) fn decode(
+        &self,
+        body: &[u8],
+        elapsed: Duration,
+        now: Timestamp,
+    ) -> Result<Received, AgentError> {
+        let response: Response<'_> = serde_json::from_slice(body)?;
+        if response.index != self.index {
+            return Err(AgentError::OtherIndex(response.index));
+        }
+        // The source adds the transit time of the response, so a reported age may be too high but
+        // never too low. The agent measures the age after the wait.
+        let transit = transit_time(response.waited_seconds, elapsed)?;
+        let age = Duration::try_from_secs_f64(response.age_seconds)
+            .map_err(|_| AgentError::Age)?
+            .checked_add(transit)
+            .ok_or(AgentError::Age)?;
+        let read_at = SignedDuration::try_from(age)
+            .ok()
+            .and_then(|age| now.checked_sub(age).ok())
+            .ok_or(AgentError::Age)?;
+        Ok(Received {
+            content: self.content(response.snapshot, response.delta, read_at)?,
+            tag: response.tag,
+            read_at,
+            age,
+        })
+    }
+
+    fn content(
+        &self,
+        snapshot: Option<&RawValue>,
+        delta: Option<&RawValue>,
+        read_at: Timestamp,
+    ) -> Result<Option<Content>, AgentError> {
+        let trust = self.trust.as_deref();
+        let is_delta = snapshot.is_none();
+        let (snapshot, base) = match (snapshot, delta) {
+            (Some(json), _) => {
+                Snapshot::receive(json.get(), self.max_stored, read_at, |document, uuid| {
+                    Trust::check_with(trust, document, uuid)
+                })?
+            }
+            (None, Some(json)) => {
+                let base = self.base.as_ref().ok_or(AgentError::NotRequested)?;
+                base.apply(json.get(), self.max_stored, read_at, |document, uuid| {
+                    Trust::check_with(trust, document, uuid)
+                })
+                .map_err(AgentError::Delta)?
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Content {
+            snapshot,
+            base,
+            is_delta,
+        }))
+    }
+}
+
+/// Returns an upper bound of the time between the moment at which the agent measured the age and
+/// now.
+fn transit_time(waited_seconds: Option<f64>, elapsed: Duration) -> Result<Duration, AgentError> {
+    let Some(seconds) = waited_seconds else {
+        return Ok(elapsed);
+    };
+    let waited = Duration::try_from_secs_f64(seconds).map_err(|_| AgentError::Age)?;
+    let certain = waited.mul_f64(CERTAIN_WAIT);
+    elapsed.checked_sub(certain).ok_or(AgentError::Waited {
+        waited,
+        took: elapsed,
+    })
+}
+
+/// Returns true if the response identifies the snapshot with this tag and contains nothing else. A
+/// large response is not parsed, because it contains a snapshot.
+pub(super) fn is_unchanged(body: &[u8], tag: &str) -> bool {
+    const MAX_UNCHANGED_BYTES: usize = 4 << 10;
+    body.len() <= MAX_UNCHANGED_BYTES
+        && serde_json::from_slice::<Response<'_>>(body).is_ok_and(|response| {
+            response.tag == tag && response.snapshot.is_none() && response.delta.is_none()
+        })
+}

@@ -1,0 +1,268 @@
+//! Tests, under virtual time, that a change arrives by a long poll, and that everything that does not
+//! let long polls through costs only the time of a poll.
+
+use super::hub::{Between, Hub, ROUND_TRIP, Seen};
+use super::*;
+use crate::config::Upstream;
+use crate::status::Staleness;
+use crate::store::OpenSearchDirectiveStore;
+use opensearch_directives_core::DirectiveStore as _;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+
+fn config(instance: &str) -> Config {
+    let url = "http://127.0.0.1:9980".parse().unwrap();
+    Config::new(ClusterConfig::new([url]))
+        .with_upstream(Upstream::Agent)
+        .with_interval(INTERVAL)
+        .with_instance(instance)
+        .with_clock(Arc::new(Noon))
+}
+
+async fn start(config: &Config, hub: &Arc<Hub>) -> OpenSearchDirectiveStore {
+    let client = Client::over(Arc::clone(hub) as Arc<dyn Transport>, &config.cluster);
+    OpenSearchDirectiveStore::start_over(config, client)
+        .await
+        .unwrap()
+}
+
+async fn store_of(hub: &Arc<Hub>) -> OpenSearchDirectiveStore {
+    start(&config("proxy-1"), hub).await
+}
+
+fn has(store: &OpenSearchDirectiveStore, id: &str) -> bool {
+    store.load().iter().any(|directive| directive.id == id)
+}
+
+/// Returns the time until the store has published the directive.
+async fn time_until(store: &OpenSearchDirectiveStore, id: &str) -> Duration {
+    let begun = Instant::now();
+    let mut subscription = store.subscribe();
+    let until_published = async {
+        while !has(store, id) {
+            subscription.changed().await.unwrap();
+        }
+    };
+    let in_time = tokio::time::timeout(SECOND * 3600, until_published).await;
+    assert!(in_time.is_ok(), "{id} is not published");
+    begun.elapsed()
+}
+
+/// The shortest pause between two polls at this interval.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits until the hub holds a request, and until the shortest pause has passed.
+async fn until_held(hub: &Hub) {
+    let (before, begun) = (hub.held(), Instant::now());
+    while hub.held() == before {
+        assert!(begun.elapsed() < SECOND * 3600, "no long poll arrives");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(ROUND_TRIP + SHORTEST_PAUSE).await;
+}
+
+fn notes(store: &OpenSearchDirectiveStore) -> Vec<String> {
+    store.status().reading.notes
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_arrives_within_a_round_trip_and_as_a_difference() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    for n in 1..20 {
+        until_held(&hub).await;
+        hub.publish(&format!("directive-{n}"));
+        let time = time_until(&store, &format!("directive-{n}")).await;
+        assert!(time <= ROUND_TRIP, "{n}: {time:?}");
+    }
+    let reads = store.status().counters.reads;
+    assert_eq!((reads.full_reads, reads.delta_reads), (1, 19));
+    assert_eq!(hub.seen().iter().filter(|seen| seen.is_whole).count(), 1);
+    assert!(notes(&store).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_the_age_counts_the_wait_that_no_response_has_confirmed() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    let before = hub.seen().len();
+    for _ in 0..200 {
+        tokio::time::sleep(SECOND).await;
+        let age = store.age().unwrap();
+        assert!(age <= INTERVAL * 11 / 10 + ROUND_TRIP, "{age:?}");
+    }
+    // There is one request for each wait, and no poll in addition.
+    let requests = hub.seen().len() - before;
+    assert!((15..=32).contains(&requests), "{requests}");
+    assert_eq!(store.status().staleness, Staleness::Fresh);
+
+    // Without a response, the age grows.
+    hub.set(Between::Outage);
+    tokio::time::sleep(ROUND_TRIP).await;
+    let age = store.age().unwrap();
+    tokio::time::sleep(SECOND * 100).await;
+    assert_eq!(store.age().unwrap(), age + SECOND * 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_the_age_of_the_hub_is_added() {
+    let hub = Hub::new();
+    *hub.age.lock().unwrap() = SECOND * 60;
+    let store = store_of(&hub).await;
+    for n in 1..5 {
+        until_held(&hub).await;
+        hub.publish(&format!("directive-{n}"));
+        time_until(&store, &format!("directive-{n}")).await;
+        let age = store.age().unwrap();
+        assert!(age >= SECOND * 60 && age <= SECOND * 62, "{age:?}");
+        assert_eq!(store.status().staleness, Staleness::Stale);
+    }
+    // An agent that sends differences had the snapshot of this store before, so the new one is not
+    // older, whatever the estimates of the ages are.
+    *hub.age.lock().unwrap() = SECOND * 3600;
+    until_held(&hub).await;
+    hub.publish("next");
+    assert!(time_until(&store, "next").await <= ROUND_TRIP);
+    assert!(store.age().unwrap() <= SECOND * 60 + INTERVAL * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_clear_after_holds_during_a_long_poll() {
+    let hub = Hub::new();
+    let after = SECOND * 15;
+    let store = start(&config("proxy-1").with_clear_after(after), &hub).await;
+    tokio::time::sleep(SECOND * 100).await;
+    assert!(has(&store, "directive-0"), "long polls keep the set alive");
+    until_held(&hub).await;
+    hub.set(Between::Outage);
+    let age = store.age().unwrap();
+    tokio::time::sleep(after.saturating_sub(age)).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(store.load().is_empty());
+    hub.set(Between::Nothing);
+    assert!(time_until(&store, "directive-0").await < SECOND * 60);
+    // After the set was emptied, the differences to it are not requested.
+    assert!(hub.seen().iter().filter(|seen| seen.is_whole).count() >= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll() {
+    for (between, reason) in [
+        (
+            Between::EarlierVersion,
+            "the agent is of an earlier version",
+        ),
+        (Between::Full, "status 503"),
+        (Between::Buffer, "there was no response after the wait"),
+        (Between::Cut, "the connection failed"),
+        (Between::Page, "not the expected JSON"),
+        (Between::Cache, "does a proxy in between cache responses?"),
+    ] {
+        let hub = Hub::new();
+        hub.set(between);
+        let store = store_of(&hub).await;
+        tokio::time::sleep(INTERVAL * 4).await;
+        for n in 1..60 {
+            tokio::time::sleep(SECOND * 7).await;
+            hub.publish(&format!("directive-{n}"));
+            let time = time_until(&store, &format!("directive-{n}")).await;
+            assert!(
+                time <= INTERVAL * 11 / 10 + ROUND_TRIP * 2,
+                "{between:?}: {time:?}"
+            );
+            let age = store.age().unwrap();
+            assert!(
+                age <= INTERVAL * 11 / 10 + ROUND_TRIP * 2,
+                "{between:?}: {age:?}"
+            );
+        }
+        let notes = notes(&store);
+        assert!(
+            notes.len() == 1 && notes[0].contains(reason),
+            "{between:?}: {notes:?}"
+        );
+        assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
+        assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
+
+        // Long polls are tried again, and the first one that succeeds brings the changes at once.
+        hub.set(Between::Nothing);
+        tokio::time::sleep(SECOND * 60 * 21).await;
+        assert!(self::notes(&store).is_empty(), "{between:?}");
+        until_held(&hub).await;
+        hub.publish("again");
+        assert!(
+            time_until(&store, "again").await <= ROUND_TRIP,
+            "{between:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_interruption_does_not_end_the_long_polls() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    until_held(&hub).await;
+    hub.set(Between::Outage);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    hub.set(Between::Nothing);
+    until_held(&hub).await;
+    hub.publish("next");
+    assert!(time_until(&store, "next").await <= ROUND_TRIP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p1_differences_that_do_not_lead_to_the_digest_cause_a_full_read_in_the_same_poll() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    hub.set(Between::WrongDelta);
+    until_held(&hub).await;
+    hub.publish("next");
+    assert!(time_until(&store, "next").await <= ROUND_TRIP * 3);
+    assert!(!has(&store, "directive-0"));
+    let counters = store.status().counters;
+    assert_eq!(
+        (counters.reads.full_reads, counters.reads.delta_reads),
+        (2, 0)
+    );
+    assert_eq!(counters.polls_failed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_does_not_wait_for_the_long_poll() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    until_held(&hub).await;
+    let begun = Instant::now();
+    store.refresh().await.unwrap();
+    assert_eq!(begun.elapsed(), ROUND_TRIP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_the_clients_of_a_hub_that_ends_do_not_come_back_at_once() {
+    for end in [Between::Outage, Between::Ending] {
+        let hub = Hub::new();
+        let mut stores = Vec::new();
+        for n in 0..100 {
+            stores.push(start(&config(&format!("proxy-{n}-x{}", n * 7919)), &hub).await);
+        }
+        // After a change, all clients send the next request at the same time.
+        tokio::time::sleep(INTERVAL * 2).await;
+        hub.publish("next");
+        tokio::time::sleep(SECOND).await;
+        let before = hub.seen().len();
+        hub.set(end);
+        tokio::time::sleep(INTERVAL).await;
+        let mut after: Vec<Seen> = hub.seen()[before..].to_vec();
+        after.truncate(100);
+        let in_second = |n: u32| {
+            let begin = after[0].at + SECOND * n;
+            let seconds = begin..begin + SECOND;
+            after
+                .iter()
+                .filter(|seen| seconds.contains(&seen.at))
+                .count()
+        };
+        let busiest = (0..10).map(in_second).max().unwrap();
+        assert!(busiest <= 30, "{end:?}: {busiest} of 100 within a second");
+    }
+}
