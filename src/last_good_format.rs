@@ -217,7 +217,7 @@ fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)
         .and_then(|(sum, rest)| Some((sum, rest.strip_prefix(b"\n")?)))
-        .ok_or(Repr::Damaged("it is cut short"))?;
+        .ok_or(Repr::Damaged("its end is missing"))?;
     if checksum(body).as_bytes() == sum {
         Ok(body)
     } else {

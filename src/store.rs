@@ -95,13 +95,13 @@ impl OpenSearchDirectiveStore {
         if config.signatures.is_some() {
             return Err(ConfigError::setting(
                 "signatures",
-                "only snapshots of an index or an agent are verified; leave it out",
+                "signatures are verified only for an index or an agent; remove this setting",
             ));
         }
         if config.record_history {
             return Err(ConfigError::setting(
                 "record_history",
-                "only the operations of an index can be recorded; leave it out",
+                "only the operations on an index can be recorded; remove this setting",
             ));
         }
         let client = Client::over(Arc::new(NoTransport), &config.cluster);

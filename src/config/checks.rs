@@ -32,7 +32,8 @@ impl Config {
         if self.record_history && self.upstream == Upstream::Agent {
             return Err(ConfigError::setting(
                 "record_history",
-                "another agent's snapshot does not contain the documents; record where the index is polled",
+                "another agent's snapshot does not contain the documents; record the history in an \
+                 agent that polls the index",
             ));
         }
         Ok(())

@@ -116,7 +116,7 @@ impl Reporter {
         } else {
             warn!(
                 error = text,
-                "the instance cannot report to the fleet; the polls go on"
+                "the instance cannot report to the fleet; the polls continue"
             );
             self.last_error = Some(text);
         }

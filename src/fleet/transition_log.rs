@@ -71,7 +71,7 @@ impl TransitionLog {
                     let lost = std::mem::take(&mut self.lost);
                     warn!(
                         lost,
-                        "the history of the fleet lacks transitions of instances"
+                        "the history of the fleet lacks some state changes of instances"
                     );
                 }
             }
@@ -129,11 +129,15 @@ impl TransitionLog {
     /// logged as a warning only once.
     fn note_failure(&mut self, error: String) {
         if self.last_error.as_ref() == Some(&error) {
-            debug!(error, "the history of the fleet still takes no transitions");
+            debug!(
+                error,
+                "state changes of instances still cannot be written to the history of the fleet"
+            );
         } else {
             warn!(
                 error,
-                "the history of the fleet takes no transitions; the reports go on"
+                "state changes of instances cannot be written to the history of the fleet; the \
+                 reports continue"
             );
             self.last_error = Some(error);
         }

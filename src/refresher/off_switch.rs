@@ -76,7 +76,7 @@ impl OffSwitch {
             }
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                warn!(%error, file = self.file(), "cannot check for the off file; the state stays");
+                warn!(%error, file = self.file(), "cannot check whether the off file exists; the switch keeps its state");
             }
             Err(_) => {}
         }

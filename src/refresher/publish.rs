@@ -152,7 +152,8 @@ impl Poller {
     fn publish_empty(&mut self) {
         warn!(
             clear_after = ?self.clear_after,
-            "the published directives are too old; emptying the set"
+            "the last complete read is older than clear_after; publishing an empty set, so no \
+             directive applies"
         );
         self.published_generation = None;
         let before = self.shared.kept();

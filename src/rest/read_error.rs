@@ -248,13 +248,13 @@ impl ReadError {
             ReadFailure::Unconfirmed => write!(
                 f,
                 "{index} may have returned an older state than in an earlier poll, and the role \
-                 does not permit a request that would show this; the state is accepted if it \
-                 persists"
+                 does not permit the request that would show whether it did; the state is \
+                 accepted if it persists"
             ),
             _ => write!(
                 f,
                 "the cluster no longer returns the version of its state; if this persists for a \
-                 minute, {index} is read without the version"
+                 minute, {index} is read without this check"
             ),
         }
     }

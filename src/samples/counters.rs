@@ -134,7 +134,7 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 10] {
         ),
         (
             "directives_signature_verifications_total",
-            "Signatures verified; equal content is verified once",
+            "Signatures that were verified; equal content is verified only once",
             counters.signature_verifications,
         ),
         (

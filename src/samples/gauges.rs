@@ -158,7 +158,7 @@ fn published(status: &Status) -> [Gauge; 8] {
         ),
         (
             "directives_warnings",
-            "Warnings in the status, such as of a bound that is almost reached",
+            "Warnings in the status, for example about a limit that is almost reached",
             Some(status.warnings.len() as f64),
         ),
         (

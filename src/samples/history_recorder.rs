@@ -21,7 +21,7 @@ pub(super) fn recorder(status: &RecorderStatus) -> Vec<Sample> {
         add(
             SampleKind::Counter,
             "directives_history_operations_total",
-            "Operations by what the recorder of the history did with them",
+            "Operations that the recorder of the history observed, by result",
             Some(("result", result)),
             count,
         );
@@ -36,7 +36,7 @@ pub(super) fn recorder(status: &RecorderStatus) -> Vec<Sample> {
     add(
         SampleKind::Counter,
         "directives_history_missed_polls_total",
-        "Polls whose documents the recorder did not take in time",
+        "Polls whose documents were dropped because the recorder did not keep up",
         None,
         status.missed_polls,
     );

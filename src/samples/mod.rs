@@ -62,7 +62,7 @@ pub enum SampleKind {
 /// | `directives_documents` | gauge | documents of the published revision |
 /// | `directives_unfinished_documents` | gauge | documents that have neither ended nor been revoked; absent before the first read |
 /// | `directives_max_documents` | gauge | the bound on `directives_unfinished_documents`, above which reads fail |
-/// | `directives_warnings` | gauge | warnings in the status, such as of a bound that is almost reached |
+/// | `directives_warnings` | gauge | warnings in the status, for example about a limit that is almost reached |
 /// | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
 /// | `directives_last_read_age_seconds` | gauge | seconds since the last complete read; absent before the first one |
 /// | `directives_last_attempt_timestamp_seconds` | gauge | the time at which the last poll began |
@@ -80,7 +80,7 @@ pub enum SampleKind {
 /// | `directives_node_up{node}` | gauge | 1 if the node responded to the last request |
 /// | `directives_history_operations_total{result}` | counter | with a recorder: operations that it `recorded`, that were `already_recorded`, that it could not see (`unseen`) or not record (`lost`) |
 /// | `directives_history_failures_total` | counter | with a recorder: attempts to write to the history that failed |
-/// | `directives_history_missed_polls_total` | counter | with a recorder: polls whose documents it did not take in time |
+/// | `directives_history_missed_polls_total` | counter | with a recorder: polls whose documents were dropped because the recorder did not keep up |
 /// | `directives_history_pending` | gauge | with a recorder: records that wait to be written |
 /// | `directives_build_info{version}` | gauge | 1, with the version of this library |
 #[derive(Clone, PartialEq, Debug)]

@@ -8,7 +8,7 @@ use opensearch_directives::{ClusterConfig, Config, DirectiveStore as _, OpenSear
 
 use test_support::cluster::shared_cluster;
 use test_support::eventually::eventually;
-use test_support::store_observer::Witness;
+use test_support::store_observer::StoreObserver;
 use test_support::write_ledger::{Ledger, content};
 use test_support::writers::Writer;
 
@@ -36,7 +36,7 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
         let store = OpenSearchDirectiveStore::start(config).await.unwrap();
         stores.push(Arc::new(store));
     }
-    let witness = Witness::of(&stores, &ledger);
+    let observer = StoreObserver::of(&stores, &ledger);
     let writing: Vec<_> = (0..WRITERS)
         .map(|number| {
             let mut writer = Writer {
@@ -61,7 +61,7 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
         )
         .await;
     }
-    let seen = witness.end();
+    let seen = observer.end();
     println!("{} documents, {} sets seen", listing.len(), seen.sets);
     for store in stores.iter().step_by(10) {
         let counters = store.status().counters;

@@ -10,7 +10,7 @@ use super::{ids, on_demand, write};
 use test_support::cluster::{Cluster, shared_cluster};
 use test_support::eventually::eventually;
 use test_support::proxy::Proxy;
-use test_support::store_observer::Witness;
+use test_support::store_observer::StoreObserver;
 use test_support::write_ledger::{Ledger, content};
 use test_support::writers::Writer;
 
@@ -64,7 +64,7 @@ async fn under_writes(
     let index = cluster.installed_index(prefix).await;
     let ledger = Arc::new(Ledger::new(IDS));
     let stores = stores(cluster, &index).await;
-    let witness = Witness::of(&stores, &ledger);
+    let observer = StoreObserver::of(&stores, &ledger);
     let mut writer = Writer {
         urls: cluster.urls(),
         index: index.clone(),
@@ -86,7 +86,7 @@ async fn under_writes(
     enough.send(()).unwrap();
     writing.await.unwrap();
     all_agree(cluster, &index, &stores).await;
-    let seen = witness.end();
+    let seen = observer.end();
     println!("{prefix}: {} sets seen", seen.sets);
     for store in &stores {
         let counters = store.status().counters;

@@ -19,7 +19,7 @@ pub(super) fn confirm(plan: &str, question: &str) -> Result<(), Failure> {
     if !is_interactive() {
         // The error message begins with the question, because the plan may be long.
         return Err(Failure::usage(format!(
-            "{question}\nnothing was written; to do it, add --yes\n{plan}"
+            "{question}\nnothing was written; to write it, add --yes\n{plan}"
         )));
     }
     let mut stderr = std::io::stderr().lock();

@@ -103,8 +103,8 @@ impl Contexts {
         self.contexts.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
             let known = match known[..] {
-                [] => "there are none; make one with `directives context set`".to_owned(),
-                _ => format!("there are {}", known.join(", ")),
+                [] => "no contexts exist; create one with `directives context set`".to_owned(),
+                _ => format!("the contexts are {}", known.join(", ")),
             };
             Failure::usage(format!("there is no context {name}; {known}"))
         })

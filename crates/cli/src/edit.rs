@@ -107,7 +107,7 @@ pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failur
     match (&stored.document, state) {
         (Ok(document), State::Active | State::Scheduled) => Ok(document),
         (Ok(_) | Err(_), _) => Err(Failure::usage(format!(
-            "{}: it is {}; write it anew with `apply`",
+            "{}: it is {}; write it again with `apply`",
             stored.id,
             state.as_str()
         ))),

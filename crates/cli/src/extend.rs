@@ -73,7 +73,7 @@ impl ExtendArgs {
         let end = match (self.by, self.until) {
             (Some(by), _) => present
                 .checked_add(by)
-                .map_err(|_| beyond("the new end is too far away"))?,
+                .map_err(|_| beyond("the new end is too far in the future"))?,
             (None, Some(until)) => until
                 .resolve(now, TimeZone::system())
                 .map_err(|error| beyond(&format!("--until: {error}")))?,

@@ -50,7 +50,7 @@ impl FromStr for When {
 impl When {
     /// Converts the time to an instant.
     pub(super) fn resolve(self, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
-        let too_far = "the time is too far away".to_owned();
+        let too_far = "the time is too far in the future".to_owned();
         match self {
             Self::At(instant) => Ok(instant),
             Self::In(length) => now.checked_add(length).map_err(|_| too_far),

@@ -31,7 +31,7 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     let now = api.now().await?;
     let bound = now
         .checked_sub(args.ended_before)
-        .map_err(|_| Failure::usage("--ended-before: the time is too far away"))?;
+        .map_err(|_| Failure::usage("--ended-before: the time is too far in the past"))?;
     let mut all = api.list().await?;
     all.retain(|stored| ended_at(stored).is_some_and(|end| end < bound));
     let reason = args.reason.as_deref();

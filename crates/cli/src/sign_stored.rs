@@ -14,8 +14,8 @@ use super::write_args::WriteArgs;
 Example:
   directives sign slow-acme --sign-with bob.key
 
-A signature covers what is stored at that moment: if somebody changes the directive meanwhile, it is
-not signed.")]
+A signature covers the stored content. If somebody changes the directive at the same time, the command
+adds no signature.")]
 pub(super) struct SignStoredArgs {
     /// The directives' ids
     #[arg(required = true)]

@@ -48,14 +48,14 @@ impl TtlLimits {
             max_ttl: flag.unwrap_or(LifetimeLimits::INITIAL.max_ttl),
             max_capture_ttl: LifetimeLimits::INITIAL.max_capture_ttl,
             default_ttl: None,
-            remedy: "--max-ttl",
+            remedy: "raise it with --max-ttl",
         }
     }
 
     fn of_cluster(cluster: LifetimeLimits, flag: Option<Duration>) -> Result<Self, Failure> {
         if let Some(flag) = flag.filter(|flag| *flag > cluster.max_ttl) {
             return Err(Failure::usage(format!(
-                "--max-ttl {} exceeds the maximum of this cluster, {}; raise that first, with \
+                "--max-ttl {} exceeds the maximum of this cluster, {}; first raise that maximum with \
                  `directives init --max-ttl`",
                 text(flag),
                 text(cluster.max_ttl)
@@ -66,8 +66,8 @@ impl TtlLimits {
             max_capture_ttl: cluster.max_capture_ttl,
             default_ttl: Some(cluster.default_ttl),
             remedy: match flag {
-                Some(_) => "--max-ttl",
-                None => "set for this cluster by `directives init --max-ttl`",
+                Some(_) => "raise it with --max-ttl",
+                None => "raise it for this cluster with `directives init --max-ttl`",
             },
         })
     }
@@ -89,7 +89,7 @@ impl TtlLimits {
         draft.expiry = match draft.starts_at {
             Some(start) => start.checked_add(ttl).map(Expiry::At).map_err(|_| {
                 let id = printable(&draft.id);
-                Failure::usage(format!("{id}: its start is too far away"))
+                Failure::usage(format!("{id}: its start is too far in the future"))
             })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
             // The pipeline sets the expiry, because only the pipeline knows the default of the
@@ -116,7 +116,7 @@ impl TtlLimits {
             let id = printable(&draft.id);
             if ttl > signed(self.max_ttl) {
                 return Err(Failure::usage(format!(
-                    "{id}: --ttl {} exceeds the maximum of {} ({})",
+                    "{id}: --ttl {} exceeds the maximum of {}; {}",
                     length(ttl),
                     text(self.max_ttl),
                     self.remedy
@@ -124,15 +124,15 @@ impl TtlLimits {
             }
             if draft.capture && from_start > signed(self.max_capture_ttl) {
                 return Err(Failure::usage(format!(
-                    "{id}: --ttl {} exceeds the maximum for a capture of {} (a shorter --ttl)",
+                    "{id}: --ttl {} exceeds the maximum of {} for a capture; use a shorter --ttl",
                     length(from_start),
                     text(self.max_capture_ttl)
                 )));
             }
             if ttl > signed(Config::DEFAULT_MAX_TTL) {
                 note(&format!(
-                    "warning: {id}: it ends more than {} ahead, and proxies reject it until then \
-                     unless they run with a higher --max-ttl",
+                    "warning: {id}: its expiry is more than {} in the future, so proxies reject it \
+                     for now, unless they run with a higher --max-ttl",
                     text(Config::DEFAULT_MAX_TTL)
                 ));
             }

@@ -55,7 +55,7 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
     let (code, printed) = go("get one --context nosuch");
     assert_eq!(code, 2);
     assert!(
-        printed.contains("there is no context nosuch; there are far, prod"),
+        printed.contains("there is no context nosuch; the contexts are far, prod"),
         "{printed}"
     );
     go(&format!("{set} --protected"));

@@ -109,11 +109,11 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
     for (args, says) in [
         (
             "--ttl 2d",
-            "--ttl 2d exceeds the maximum of 1d (set for this cluster by `directives init",
+            "--ttl 2d exceeds the maximum of 1d; raise it for this cluster with `directives init",
         ),
         (
             "--ttl 1h --max-ttl 30m",
-            "--ttl 1h exceeds the maximum of 30m (--max-ttl)",
+            "--ttl 1h exceeds the maximum of 30m; raise it with --max-ttl",
         ),
         (
             "--max-ttl 2d",
@@ -121,7 +121,7 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
         ),
         (
             "--ttl 2h --capture --reason r --yes",
-            "--ttl 2h exceeds the maximum for a capture of 1h",
+            "--ttl 2h exceeds the maximum of 1h for a capture",
         ),
     ] {
         let ran = apply("other", args);
@@ -161,7 +161,7 @@ fn what_proxies_reject_is_warned_of(url: &str) {
     assert!(ran.stdout.starts_with("created far"), "{}", ran.stdout);
     assert!(
         ran.stderr
-            .contains("it ends more than 30d ahead, and proxies reject it"),
+            .contains("its expiry is more than 30d in the future, so proxies reject it"),
         "{}",
         ran.stderr
     );

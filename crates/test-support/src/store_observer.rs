@@ -11,18 +11,18 @@ use opensearch_directives::{DirectiveSet, DirectiveStore as _, OpenSearchDirecti
 use super::write_ledger::{Ledger, Observed};
 
 const PAUSE: Duration = Duration::from_millis(5);
-const STEPS_AT_MOST: usize = 20;
+const MAX_STEPS: usize = 20;
 
 /// An observer of several stores. The observer has its own thread, so that it also observes the
 /// stores while the test waits.
-pub struct Witness {
-    enough: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Seen>>,
+pub struct StoreObserver {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Observations>>,
 }
 
 /// The results of the observation.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Observations {
     /// The number of times that a store returned a different set than at the previous observation.
     pub sets: u64,
     /// Descriptions of the first observed steps back. A step back is an older state after a newer
@@ -37,10 +37,10 @@ struct Watched {
     observed: Vec<Observed>,
 }
 
-impl Witness {
+impl StoreObserver {
     pub fn of(stores: &[Arc<OpenSearchDirectiveStore>], ledger: &Arc<Ledger>) -> Self {
-        let enough = Arc::new(AtomicBool::new(false));
-        let (ledger, is_enough) = (Arc::clone(ledger), Arc::clone(&enough));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ledger, is_stopping) = (Arc::clone(ledger), Arc::clone(&stop));
         let mut watched: Vec<Watched> = stores
             .iter()
             .map(|store| Watched {
@@ -50,46 +50,46 @@ impl Witness {
             })
             .collect();
         let thread = std::thread::spawn(move || {
-            let mut seen = Seen::default();
+            let mut observations = Observations::default();
             loop {
                 // After the stop signal, the observer loads the set of each store once more.
-                let last_look = is_enough.load(Ordering::Acquire);
+                let is_last_round = is_stopping.load(Ordering::Acquire);
                 for (number, one) in watched.iter_mut().enumerate() {
-                    one.look(number, &ledger, &mut seen);
+                    one.observe(number, &ledger, &mut observations);
                 }
-                if last_look {
-                    return seen;
+                if is_last_round {
+                    return observations;
                 }
                 std::thread::park_timeout(PAUSE);
             }
         });
         Self {
-            enough,
+            stop,
             thread: Some(thread),
         }
     }
 
     /// Stops the observer. Panics if any store took a step back.
-    pub fn end(mut self) -> Seen {
-        self.enough.store(true, Ordering::Release);
-        let seen = self.thread.take().unwrap().join().unwrap();
+    pub fn end(mut self) -> Observations {
+        self.stop.store(true, Ordering::Release);
+        let observations = self.thread.take().unwrap().join().unwrap();
         assert!(
-            seen.steps_back.is_empty(),
+            observations.steps_back.is_empty(),
             "steps back:\n{}",
-            seen.steps_back.join("\n")
+            observations.steps_back.join("\n")
         );
-        seen
+        observations
     }
 }
 
-impl Drop for Witness {
+impl Drop for StoreObserver {
     fn drop(&mut self) {
-        self.enough.store(true, Ordering::Release);
+        self.stop.store(true, Ordering::Release);
     }
 }
 
 impl Watched {
-    fn look(&mut self, number: usize, ledger: &Ledger, seen: &mut Seen) {
+    fn observe(&mut self, number: usize, ledger: &Ledger, observations: &mut Observations) {
         let set = self.store.load();
         if self
             .last
@@ -98,11 +98,12 @@ impl Watched {
         {
             return;
         }
-        seen.sets += 1;
+        observations.sets += 1;
         for step in ledger.record(&mut self.observed, &set) {
-            if seen.steps_back.len() < STEPS_AT_MOST {
+            if observations.steps_back.len() < MAX_STEPS {
                 let revision = self.store.status().revision;
-                seen.steps_back
+                observations
+                    .steps_back
                     .push(format!("store {number}: {step}; now at {revision:?}"));
             }
         }

@@ -107,7 +107,7 @@ impl InstallError {
         })
     }
 
-    pub(super) fn bounds(problem: impl Into<String>) -> Self {
+    pub(super) fn limits(problem: impl Into<String>) -> Self {
         Self(Repr::LifetimeLimits(problem.into()))
     }
 
@@ -266,7 +266,7 @@ impl fmt::Display for InstallError {
             Repr::DashboardsAddress(problem, _) => f.write_str(problem),
             Repr::History { stream, problems } => write!(
                 f,
-                "the history {stream} does not fit: {}; exclude it from index templates of a higher \
+                "the history {stream} is unsuitable: {}; exclude it from index templates of a higher \
                  priority, keep its records in a snapshot, delete it, and install it again",
                 problems.join("; ")
             ),
@@ -301,14 +301,14 @@ fn does_not_fit(
     if made_now {
         write!(
             f,
-            "the index {index} was created, but does not fit: {problems}; an index template with \
+            "the index {index} was created, but is unsuitable: {problems}; an index template with \
              a higher priority changed it: exclude the index from that template, delete the index \
              and install again"
         )
     } else {
         write!(
             f,
-            "the index {index} exists and does not fit: {problems}; reindex it into an index that \
+            "the index {index} exists, but is unsuitable: {problems}; reindex it into an index that \
              `directives init` creates, or use another name"
         )
     }

@@ -64,7 +64,7 @@ impl LifetimeLimits {
     /// lowered to the new `max_ttl` if it is higher.
     pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
-        let bounds = Self {
+        let limits = Self {
             default_ttl: change.default_ttl.unwrap_or(self.default_ttl.min(max_ttl)),
             max_ttl,
             max_capture_ttl: change
@@ -72,23 +72,23 @@ impl LifetimeLimits {
                 .unwrap_or(self.max_capture_ttl.min(max_ttl)),
         };
         for (flag, ttl) in [
-            ("--default-ttl", bounds.default_ttl),
-            ("--max-ttl", bounds.max_ttl),
-            ("--max-capture-ttl", bounds.max_capture_ttl),
+            ("--default-ttl", limits.default_ttl),
+            ("--max-ttl", limits.max_ttl),
+            ("--max-capture-ttl", limits.max_capture_ttl),
         ] {
             if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
-                return Err(InstallError::bounds(format!(
+                return Err(InstallError::limits(format!(
                     "{flag} is {ttl:?}; set a whole number of seconds, at least one"
                 )));
             }
             if ttl > max_ttl {
-                return Err(InstallError::bounds(format!(
+                return Err(InstallError::limits(format!(
                     "{flag} ({ttl:?}) is longer than --max-ttl ({max_ttl:?}); shorten it, or \
                      raise --max-ttl"
                 )));
             }
         }
-        Ok(bounds)
+        Ok(limits)
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const BOUNDS: LifetimeLimits = LifetimeLimits {
+    const LIMITS: LifetimeLimits = LifetimeLimits {
         default_ttl: Duration::from_secs(15 * 60),
         max_ttl: Duration::from_secs(2 * 60 * 60),
         max_capture_ttl: Duration::from_secs(60 * 60),
@@ -109,13 +109,13 @@ mod tests {
             max_ttl: Some(Duration::from_secs(10 * 60)),
             ..LifetimeLimitsChange::default()
         };
-        let bounds = BOUNDS.with(change).unwrap();
-        assert_eq!(bounds.default_ttl, bounds.max_ttl);
-        assert_eq!(bounds.max_capture_ttl, bounds.max_ttl);
+        let limits = LIMITS.with(change).unwrap();
+        assert_eq!(limits.default_ttl, limits.max_ttl);
+        assert_eq!(limits.max_capture_ttl, limits.max_ttl);
     }
 
     #[test]
-    fn bounds_that_contradict_each_other_are_refused() {
+    fn limits_that_contradict_each_other_are_refused() {
         let day = Some(Duration::from_secs(24 * 60 * 60));
         for change in [
             LifetimeLimitsChange {
@@ -135,7 +135,7 @@ mod tests {
                 ..LifetimeLimitsChange::default()
             },
         ] {
-            let error = BOUNDS.with(change).unwrap_err();
+            let error = LIMITS.with(change).unwrap_err();
             assert!(error.to_string().starts_with("--"), "{error}");
         }
     }

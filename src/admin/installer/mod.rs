@@ -85,7 +85,7 @@ type TemplateFile = (&'static str, fn() -> Value);
 #[derive(Clone, Debug)]
 pub struct Installer {
     pub(super) client: Client,
-    bounds: LifetimeLimitsChange,
+    limits: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
     /// The template of the index, from an embedded file.
@@ -100,7 +100,7 @@ impl Installer {
     pub fn new(client: Client) -> Self {
         Self {
             client,
-            bounds: LifetimeLimitsChange::default(),
+            limits: LifetimeLimitsChange::default(),
             replicas: None,
             template_priority: None,
             template_file: ("index template", files::template),
@@ -120,8 +120,8 @@ impl Installer {
     /// Sets the limits of the cluster for the lifetime of directives. A limit without a new value
     /// keeps its installed value.
     #[must_use]
-    pub fn with_lifetime_limits(mut self, bounds: LifetimeLimitsChange) -> Self {
-        self.bounds = bounds;
+    pub fn with_lifetime_limits(mut self, limits: LifetimeLimitsChange) -> Self {
+        self.limits = limits;
         self
     }
 

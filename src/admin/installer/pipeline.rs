@@ -20,7 +20,7 @@ impl Installer {
     /// # Errors
     /// [`InstallError`] if the pipeline cannot be read.
     pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, InstallError> {
-        Ok(self.installed_pipeline().await?.as_ref().and_then(bounds))
+        Ok(self.installed_pipeline().await?.as_ref().and_then(limits))
     }
 
     pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
@@ -29,14 +29,14 @@ impl Installer {
         // If the installed pipeline is newer than this program, the plan fails before the
         // pipeline's limits are read.
         let mut change = change(WHAT, &body, installed.as_ref())?;
-        let ours = bounds(&body)
-            .ok_or_else(|| InstallError::bounds("the embedded pipeline has no limits"))?;
-        let kept = installed.as_ref().and_then(bounds);
-        let wanted = kept.unwrap_or(ours).with(self.bounds)?;
+        let ours = limits(&body)
+            .ok_or_else(|| InstallError::limits("the embedded pipeline has no limits"))?;
+        let installed_limits = installed.as_ref().and_then(limits);
+        let wanted = installed_limits.unwrap_or(ours).with(self.limits)?;
         if let Some(params) = body.pointer_mut(PARAMS) {
             wanted.write_to(params);
         }
-        if change == Change::Keep && kept != Some(wanted) {
+        if change == Change::Keep && installed_limits != Some(wanted) {
             change = Change::Update;
         }
         Ok(InstallStep::put(WHAT, change, path(), body))
@@ -57,7 +57,7 @@ impl DirectivesApi {
     pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, WriteError> {
         let request = Request::new(Method::Get, path());
         match self.client.json::<Value>(request).await {
-            Ok(response) => Ok(bounds(&response[PIPELINE])),
+            Ok(response) => Ok(limits(&response[PIPELINE])),
             Err(error) if error.is_unsupported() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -68,7 +68,7 @@ fn path() -> std::borrow::Cow<'static, str> {
     IngestPutPipelineParts::Id(PIPELINE).url()
 }
 
-fn bounds(pipeline: &Value) -> Option<LifetimeLimits> {
+fn limits(pipeline: &Value) -> Option<LifetimeLimits> {
     LifetimeLimits::of(pipeline.pointer(PARAMS)?)
 }
 
@@ -78,6 +78,6 @@ mod tests {
 
     #[test]
     fn a_first_installation_has_the_initial_bounds() {
-        assert_eq!(bounds(&files::pipeline()), Some(LifetimeLimits::INITIAL));
+        assert_eq!(limits(&files::pipeline()), Some(LifetimeLimits::INITIAL));
     }
 }

@@ -223,7 +223,10 @@ impl Recorder {
         let results = match result {
             Ok(results) => results,
             Err(error) if error.is_too_large() && ids.len() > 1 => {
-                debug!(records = ids.len(), "a server found a batch too large");
+                debug!(
+                    records = ids.len(),
+                    "a server refused a batch of records as too large; sending smaller batches"
+                );
                 return self.queue.halve_batches();
             }
             Err(error) if error.is_too_large() => vec![Appended::Refused(chain(&error))],
@@ -255,7 +258,7 @@ impl Recorder {
         }
         let _ = self.backoff.succeeded();
         if self.last_warning.take().is_some() {
-            info!("the history takes records again");
+            info!("the history accepts records again");
         }
         self.note(|counts| counts.last_error = None);
     }
@@ -265,11 +268,11 @@ impl Recorder {
     fn pause(&mut self, reason: &str, retry_after: Option<Duration>) {
         self.paused_until = Instant::now() + self.backoff.failed(retry_after);
         if self.last_warning.as_deref() == Some(reason) {
-            debug!(reason, "the history still takes no records");
+            debug!(reason, "the history still accepts no records");
         } else {
             warn!(
                 reason,
-                "the history takes no records; they wait in the queue"
+                "the history accepts no records; the records wait in the queue"
             );
             self.last_warning = Some(reason.to_owned());
         }

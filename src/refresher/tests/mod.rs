@@ -239,7 +239,7 @@ async fn p10_a_store_dropped_during_a_poll_leaves_no_task() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(Arc::strong_count(&fake), 1, "the task goes on");
+    assert_eq!(Arc::strong_count(&fake), 1, "the task still runs");
     assert_eq!(set.len(), 1, "what was loaded stays");
 }
 

@@ -113,7 +113,7 @@ impl Client {
     async fn has(&mut self, tenant: &str) -> Instant {
         let quoted = format!("\"{tenant}\"");
         loop {
-            let response = self.responses.recv().await.expect("the agent goes on");
+            let response = self.responses.recv().await.expect("the agent still runs");
             if response.listing.contains(&quoted) {
                 return response.at;
             }

@@ -59,7 +59,7 @@ pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
             Err(_) => checks.warning(
                 NAME,
                 format!(
-                    "{subject}: the end {} cannot be read",
+                    "{subject}: its expiry {} cannot be parsed",
                     certificate.not_after
                 ),
                 renew,

@@ -78,7 +78,7 @@ async fn a_recorder_that_is_terminated_sends_its_queue_first() {
     block(&url, &index, true).await;
     put(&url, &index, "b", "Shape").await;
     metric(&recorder, "directives_history_pending 1").await;
-    readiness(&recorder, 503, "takes no records").await;
+    readiness(&recorder, 503, "accepts no records").await;
     block(&url, &index, false).await;
     recorder.signal("-TERM");
     let status = recorder.wait();

@@ -301,8 +301,8 @@ impl fmt::Display for RejectionReason {
                  reader a role without field masking, or sign the directive with `directives sign`"
             }
             Self::SignedRelativeExpiry => {
-                "stand beside a relative expiry, which no signature can cover; write expires_at, \
-                 or leave the signatures out and use --sign-with"
+                "are set together with a relative expiry, which no signature can cover; write \
+                 expires_at, or leave the signatures out and use --sign-with"
             }
             Self::TooFewSigners => {
                 "required signers have signed with a key that this proxy trusts; add a signature \
@@ -314,8 +314,8 @@ impl fmt::Display for RejectionReason {
                  right, else revoke it"
             }
             Self::RevokedBefore => {
-                "but this proxy saw the same signed directive revoked, and that is final; write \
-                 it again with another expiry"
+                "but this proxy has seen a revocation of the same signed directive, and a revocation \
+                 is final; write the directive again with another expiry"
             }
         })
     }

@@ -168,7 +168,10 @@ impl Reader {
             }
             Some(number) if number <= most => ControlFlow::Continue(()),
             _ => {
-                self.torn = Some(format!("a set was loaded that is none of 0 to {most}"));
+                self.torn = Some(format!(
+                    "a load returned a set that was never published, such as a mixture of two sets \
+                     (published so far: sets 0 to {most})"
+                ));
                 ControlFlow::Break(())
             }
         }

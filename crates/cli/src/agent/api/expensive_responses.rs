@@ -39,7 +39,7 @@ impl Admission {
             Ok(Ok(permit)) => Ok(AdmissionPermit(permit)),
             // The semaphore is never closed, so the only possible error is the timeout.
             Ok(Err(_)) | Err(_) => Err(Problem::busy(format!(
-                "{MAX_CONCURRENT} large responses are under way; try again"
+                "{MAX_CONCURRENT} large responses are in progress; try again"
             ))),
         }
     }

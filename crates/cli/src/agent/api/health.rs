@@ -43,7 +43,9 @@ pub(super) async fn readyz(
     if agent.only_records
         && let Some(error) = recording_error(&status)
     {
-        return Ok(not_ready(format!("the history takes no records: {error}")));
+        return Ok(not_ready(format!(
+            "the history accepts no records: {error}"
+        )));
     }
     let age = status.age_seconds.unwrap_or_default();
     Ok(match status.staleness {

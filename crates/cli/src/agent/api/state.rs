@@ -50,7 +50,7 @@ impl Agent {
         let tasks = Gauge::default();
         registry.register(
             "directives_agent_tasks",
-            "Tasks of the agent's runtime, which grow with its connections and with nothing else",
+            "Live tokio tasks of the agent; the number depends only on the number of connections",
             tasks.clone(),
         );
         Self {

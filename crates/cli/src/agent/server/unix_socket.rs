@@ -121,7 +121,8 @@ pub(super) fn mode(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
         .ok_or_else(|| {
-            "it is not a mode that admits the owner; write one such as 600, 660 or 666".to_owned()
+            "it is not a mode that permits access by the owner; write one such as 600, 660 or 666"
+                .to_owned()
         })
 }
 
