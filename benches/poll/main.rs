@@ -10,7 +10,7 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "there is nothing to measure on a cluster that does not answer"
+    reason = "there is nothing to measure on a cluster that does not respond"
 )]
 #![allow(
     clippy::format_collect,
@@ -130,7 +130,7 @@ async fn warm_up(cluster: &Cluster) {
 async fn costs(cluster: &Cluster) {
     warm_up(cluster).await;
     println!("### An unchanged poll, and a read of everything\n");
-    println!("| directives | poll | requests | bytes of answers | client CPU | server CPU |");
+    println!("| directives | poll | requests | bytes of responses | client CPU | server CPU |");
     println!("|---:|:---|---:|---:|---:|---:|");
     for directives in [0, 1_000, 10_000, 100_000] {
         cluster.fill(directives).await;
@@ -204,17 +204,17 @@ async fn one_change(cluster: &Cluster, spans: &Spans) {
         let before = store.status().counters.bytes_received;
         store.refresh().await.expect("a poll");
         bytes.push(store.status().counters.bytes_received - before);
-        to_publish.push(spans.answer_to_publish());
+        to_publish.push(spans.response_to_publish());
         settle(&store).await;
     }
     bytes.sort_unstable();
     println!(
-        "Bytes of answers: {} (median of {CHANGES}).",
+        "A poll with a change receives {} bytes (median of {CHANGES}).",
         bytes[CHANGES / 2]
     );
     println!(
-        "From the answer with the change to the publish, the closing look at the statistics \
-         included: {}.\n",
+        "The time from the response with the change to the publish, which includes the last request \
+         for the statistics: {}.\n",
         percentiles(&mut to_publish)
     );
 }
@@ -222,8 +222,8 @@ async fn one_change(cluster: &Cluster, spans: &Spans) {
 async fn propagation(cluster: &Cluster) {
     println!("### From an acknowledged write to `load()`\n");
     println!(
-        "The write waits until it can be searched (`refresh=true`). All proxies are in one \
-         process, beside the server on one machine.\n"
+        "A write is acknowledged when a search finds it (`refresh=true`). All proxies are in one \
+         process, on the same machine as the server.\n"
     );
     println!("| interval | proxies | writes | first | median of all | last |");
     println!("|---:|---:|---:|:---|:---|:---|");

@@ -29,9 +29,9 @@ impl Spans {
         *self.0.lock().expect("no panic") = (None, None);
     }
 
-    pub fn answer_to_publish(&self) -> Duration {
+    pub fn response_to_publish(&self) -> Duration {
         match *self.0.lock().expect("no panic") {
-            (Some(answer), Some(publish)) => publish.duration_since(answer),
+            (Some(response), Some(publish)) => publish.duration_since(response),
             _ => panic!("nothing was published"),
         }
     }

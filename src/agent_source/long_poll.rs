@@ -1,9 +1,10 @@
 //! Long polls: between two polls, the source sends a request that the agent holds until it has
-//! another snapshot. A change then passes through a chain in round trips, and not in intervals.
+//! another snapshot. A change then passes through a chain of agents in a few round trips, and does
+//! not wait for the interval of each agent.
 //!
-//! A long poll only shortens the pause between two polls. If it fails, the next poll takes place as
-//! without it, so a proxy that does not let held requests through costs nothing but the attempts.
-//! After repeated failures, or after a refusal, no long poll is sent for some time.
+//! A long poll only shortens the pause between two polls. If a long poll fails, the next poll still
+//! begins on time. A proxy that cuts held requests therefore only makes the attempts useless. After
+//! repeated failures, or after a refusal, no long poll is sent for some time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,12 +18,13 @@ use super::response::is_unchanged;
 use crate::http::{Client, Method, Request, RequestError, chain};
 use crate::source::PauseFuture;
 
-/// In a shorter pause, a long poll would save too little time.
+/// The shortest pause in which a long poll is sent. In a shorter pause, it would save too little
+/// time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest wait that an agent accepts.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The first time without long polls after a refusal or a repeated failure. Each further failure
-/// doubles the time.
+/// The time without long polls after a refusal or a repeated failure. Each further failure doubles
+/// this time.
 const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
 
@@ -48,7 +50,7 @@ struct Failure {
     retry_after: Duration,
 }
 
-/// Sends the long polls of one source, and decides when to send none.
+/// Sends the long polls of one source, and decides when long polls are suspended.
 #[derive(Debug)]
 pub(super) struct LongPolls {
     outcome: Arc<Mutex<Option<Outcome>>>,
@@ -67,8 +69,8 @@ pub(super) struct LongPolls {
 struct Times {
     /// The time for which the agent may hold the request.
     wait: Duration,
-    /// The time after which the client stops to wait for the response. It is shorter than the
-    /// pause.
+    /// The time after which the client no longer waits for the response. This time is shorter than
+    /// the pause.
     limit: Duration,
     pause: Duration,
     /// A random number from 0 to 1. After a failure, this part of the remaining pause passes, so
@@ -88,7 +90,8 @@ impl LongPolls {
         }
     }
 
-    /// Returns the reason why changes arrive only with the polls; `None` if long polls work.
+    /// Returns the reason why long polls are suspended, so that only polls find changes; `None` if
+    /// long polls work.
     pub(super) fn note(&self) -> Option<String> {
         let reason = self.note.as_ref()?;
         Some(format!("without long polls: {reason}"))
@@ -168,7 +171,7 @@ impl LongPolls {
 
     fn fail(&mut self, failure: Failure) {
         self.failures = self.failures.saturating_add(1);
-        // The first transient failure leads to no suspension.
+        // After the first transient failure, long polls are not suspended.
         let doublings = match self.failures {
             1 if failure.is_transient => None,
             failures if failure.is_transient => Some(failures - 2),
@@ -213,7 +216,8 @@ async fn long_poll(client: &Client, tag: &str, times: Times) -> Result<Bytes, Fa
     let body = response
         .map_err(|_| transient("there was no response after the wait; does a proxy hold it?"))?
         .map_err(|error| Failure::of_request(&error))?;
-    // An agent that ends sends its responses early, and all clients would come back at once.
+    // An agent that ends responds to all held requests at once, so all clients would send their
+    // next requests at the same moment.
     if sent_at.elapsed() < wait * 9 / 10 && is_unchanged(&body, tag) {
         return Err(transient(
             "the agent responded before the wait ended, without a change",

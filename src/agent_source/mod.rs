@@ -36,8 +36,8 @@ use response::{Decoding, Received};
 
 /// The endpoint of an agent's snapshot.
 const PATH: &str = "/v1/snapshot";
-/// An agent that refuses the parameter `since` is of an earlier version. After this time, the
-/// parameter is sent again.
+/// The time after which the parameter `since` is sent again to an agent of an earlier version,
+/// which refuses the parameter.
 const UPGRADE_CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// A source that polls one agent, or several agents of the same index.
@@ -63,7 +63,7 @@ pub(crate) struct AgentSource {
     counters: ReadCounters,
 }
 
-/// What a request tells the agent about the snapshot of this store.
+/// The part of a request that describes the snapshot of this store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Known {
     Nothing,

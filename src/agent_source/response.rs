@@ -13,8 +13,8 @@ use crate::signatures::Trust;
 use opensearch_directives_core::internal::{DeltaBase, visible_beginning};
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 
-/// The part of a measured wait that counts. The monotonic clocks of two hosts do not run at exactly
-/// the same rate, and an age must never be too low.
+/// The factor by which a measured wait is reduced. The monotonic clocks of two hosts do not run at
+/// exactly the same rate, and an age must never be too low.
 const CERTAIN_WAIT: f64 = 0.999;
 
 /// The response of an agent.
@@ -85,7 +85,8 @@ pub(crate) enum AgentError {
     OtherIndex(String),
     #[error("the age of the snapshot is not a non-negative number of seconds")]
     Age,
-    /// The response belongs to another request, which a cache in between has answered.
+    /// The response belongs to an earlier request: a cache between the store and the agent has
+    /// returned it.
     #[error(
         "the agent states that it held the request for {waited:.1?}, but the request took only \
          {took:.1?}; does a proxy in between cache responses?"

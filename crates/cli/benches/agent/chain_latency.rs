@@ -16,10 +16,10 @@ const MANY: usize = 100_000;
 pub async fn measure(cluster: &Cluster) {
     println!("### From an acknowledged write to an agent's `/v1/directives`\n");
     println!(
-        "The write waits until it can be searched (`refresh=true`). The first agent polls the \
-         cluster at the given interval. Each further one long-polls the one before it, with the \
-         default interval of 5s. On each, a client waits for the change. {CHANGES} writes, at any \
-         moment of the interval.\n"
+        "A write is acknowledged when a search finds it (`refresh=true`). The first agent polls the \
+         cluster at the given interval. Each other agent long-polls the previous agent, with the \
+         default interval of 5s. A client of each agent waits for the change. The table shows \
+         {CHANGES} writes at random moments of the interval.\n"
     );
     println!("| interval | one agent | the second of a chain | the third |");
     println!("|---:|:---|:---|:---|");

@@ -36,11 +36,12 @@ struct Cost {
 pub async fn measure(cluster: &Cluster) {
     println!("### {CLIENTS} clients that wait on one agent\n");
     println!(
-        "The agent polls each {INTERVAL:?}. CPU time is that of the agent alone, the median of \
-         {WINDOWS} windows of {WINDOW:?}; of a change, what a window with one took beyond one \
-         without: reading it, sending the responses, and taking their next requests. Times run from \
-         the publish (`last_change` of the status) until a client has the whole response; all \
-         clients are one process, beside the agent and the cluster on one machine.\n"
+        "The agent polls every {INTERVAL:?}. CPU time is that of the agent only, as the median of \
+         {WINDOWS} windows of {WINDOW:?}. The CPU time of a change is the difference between a window \
+         with a change and a window without: the agent reads the change, sends the responses, and \
+         receives the next requests. Times run from the publish (`last_change` of the status) until \
+         a client has the whole response. All clients are in one process, on the same machine as \
+         the agent and the cluster.\n"
     );
     println!(
         "| directives | response | clients | resident memory | CPU a second, waiting | CPU, one \
@@ -73,8 +74,8 @@ pub async fn measure(cluster: &Cluster) {
 async fn measure_hub(cluster: &Cluster) {
     println!("### {FOLLOWERS} agents behind one hub\n");
     println!(
-        "As above, but each client sends the requests of an agent with `--upstream agent`: \
-         `/v1/snapshot?since=TAG&wait=60s`. The response to a change contains only the \
+        "This table is like the previous one, but each client sends the requests of an agent with \
+         `--upstream agent`: `/v1/snapshot?since=TAG&wait=60s`. The response to a change contains only the \
          differences.\n"
     );
     println!(

@@ -10,7 +10,7 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "there is nothing to measure on a cluster that does not answer"
+    reason = "there is nothing to measure on a cluster that does not respond"
 )]
 
 mod instances;
@@ -79,10 +79,10 @@ async fn waiting(cluster: &Cluster) {
     assert_eq!(ready["applied"], WAITED_FOR, "{ready:#}");
     println!("### {WAITED_FOR} instances, {RECORDERS} of which record the history\n");
     println!(
-        "Each instance polls each second. The times run from the acknowledged write, which waits \
-         until it can be searched, until the last instance applies it, and until `directives wait \
-         --converged`, which reads the reports twice a second, returns; the median and the highest \
-         of {WRITES} writes.\n"
+        "Each instance polls once a second. A write is acknowledged when a search finds it. The first \
+         row is the time from the acknowledgement until the last instance applies the write. The \
+         second row is the time until `directives wait --converged` returns, which reads the \
+         reports twice a second. Both are the median and the maximum of {WRITES} writes.\n"
     );
     let (mut applied, mut returned) = (Vec::new(), Vec::new());
     for write in 0..WRITES {
@@ -94,7 +94,7 @@ async fn waiting(cluster: &Cluster) {
         applied.push(last.saturating_duration_since(begin));
         returned.push(begin.elapsed());
     }
-    println!("| | median | highest |\n|:---|---:|---:|");
+    println!("| | median | maximum |\n|:---|---:|---:|");
     for (what, mut times) in [
         ("the last instance applies the operation", applied),
         ("`wait --converged` returns", returned),
@@ -114,8 +114,8 @@ async fn waiting(cluster: &Cluster) {
     killed.sort();
     assert_eq!(named, killed, "{report:#}");
     println!(
-        "\nAfter {KILLED} instances were killed, the command named exactly these when its time was \
-         over: {} of {} live instances applied the operation.\n",
+        "\nAfter {KILLED} instances were killed, the command waited until its time limit and named \
+         exactly these instances: {} of {} live instances applied the operation.\n",
         report["applied"], report["live"]
     );
     instances.stop().await;
@@ -131,11 +131,11 @@ async fn server_time(cluster: &Cluster, window: impl Future<Output = ()>) -> Dur
 async fn cost(cluster: &Cluster) {
     println!("### {REPORTING} instances that report to one node\n");
     println!(
-        "Each instance polls every {INTERVAL:?}. CPU time is that of the node, in windows of \
-         {WINDOW:?}; a window with a change contains one write that every instance applies. With \
-         reports, each instance writes one every {HEARTBEAT:?} (less a jitter of up to 20 %) and after \
-         the change, and the history of the fleet records the change. With the default heartbeat of \
-         a minute, heartbeats cost a sixth of the difference.\n"
+        "Each instance polls every {INTERVAL:?}. The table shows the CPU time of the node in windows \
+         of {WINDOW:?}. A window with a change contains one write that every instance applies. With \
+         reports, each instance writes a report every {HEARTBEAT:?} (less a jitter of up to 20 %) and \
+         after the change, and the history of the fleet records the change. With the default \
+         heartbeat of a minute, heartbeats cost a sixth of the difference.\n"
     );
     println!("| | CPU a second, no change | CPU, one change |\n|:---|---:|---:|");
     for (what, heartbeat) in [("without reports", None), ("with reports", Some(HEARTBEAT))] {

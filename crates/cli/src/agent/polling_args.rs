@@ -18,8 +18,8 @@ use super::server::ListenArgs;
 /// The flags for the connection to the index and for the polls, which each process that polls has.
 #[derive(Debug, Args)]
 pub(super) struct PollingArgs {
-    /// Time between polls, with a jitter of ±10 %. With `--upstream agent`, changes arrive at once, and
-    /// this is the longest time without a response
+    /// Time between polls, with a jitter of ±10 %. With `--upstream agent`, changes arrive at once,
+    /// and the interval is the longest time without a response
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
     interval: Duration,
 

@@ -166,7 +166,7 @@ async fn waiting_clients_are_bounded_and_a_follower_without_a_place_polls() {
         "the change ended the wait"
     );
 
-    // A client that goes away frees its place.
+    // A client that disconnects frees its slot.
     let wait = format!("/v1/snapshot?since={}&wait=60s", tag(&hub).await);
     let address = hub.url(&wait);
     let leaving = tokio::spawn(async move { reqwest::get(address).await });

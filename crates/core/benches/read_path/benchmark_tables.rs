@@ -18,7 +18,9 @@ use super::table_format::{head, ns, row, times};
 const SIZES: [usize; 7] = [0, 1, 10, 100, 1_000, 10_000, 100_000];
 
 pub fn print() {
-    println!("Nanoseconds a call, fastest of 51 turns; × is how many times as fast as the peer.\n");
+    println!(
+        "All times are nanoseconds per call, as the fastest of 51 measurements. × is the time of the peer divided by ours.\n"
+    );
     load();
     for case in Case::ALL {
         sequence(case);

@@ -1,8 +1,9 @@
 //! Compares two snapshots, and encodes their differences as JSON for a reader that has the earlier
 //! one.
 //!
-//! The sender keeps only the ids of the directives that differ, and encodes them from its current
-//! snapshot. So the differences over several publishes are the union of the ids.
+//! The sender stores only the ids of the directives that differ, and encodes these directives from
+//! its current snapshot. So the differences over several publishes are the union of the ids of each
+//! publish.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use crate::hex::Hex;
 
 use super::{Revision, Snapshot};
 
-/// What differs between two snapshots of the same index.
+/// The differences between two snapshots of the same index.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotChanges {

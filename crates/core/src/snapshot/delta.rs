@@ -2,7 +2,7 @@
 //!
 //! The reader does not trust the differences: it decodes each directive as a stored document, and
 //! the digest of all directives, with the differences applied, must equal the digest in the JSON.
-//! If they cannot be applied, the reader requests the whole snapshot.
+//! If the differences cannot be applied, the reader requests the whole snapshot.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use super::json_error::{Repr, SnapshotError};
 use super::{Revision, SignatureTable, Snapshot};
 
 /// The state to which the next differences of the same sender can be applied: the directives that
-/// this reader accepted, and what it needs of those that it refused.
+/// this reader accepted, and the digests and rejections of the directives that it refused.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct DeltaBase {

@@ -1,5 +1,6 @@
-//! `GET /v1/snapshot`: returns the published snapshot, or its differences to an earlier one, at once
-//! or after the next change, so that another agent can publish the same snapshot.
+//! `GET /v1/snapshot`: returns the published snapshot, or its differences to an earlier snapshot,
+//! so that another agent can publish the same snapshot. The response is sent at once or after the
+//! next change.
 
 use std::time::Duration;
 
@@ -103,8 +104,8 @@ pub(super) async fn get(
             .until_changed(&client, subscription, begun + wait)
             .await?;
     }
-    // The times are measured before the snapshot is loaded, and the wait first, so that the client
-    // computes an age that may be too high but is never too low.
+    // The wait and then the age are measured before the snapshot is loaded, so that the age that
+    // the client computes may be too high but is never too low.
     let waited = wait.map(|_| begun.elapsed());
     let age = agent.store.age().unwrap_or_default();
     agent.respond(&client, &Measured { age, waited }).await

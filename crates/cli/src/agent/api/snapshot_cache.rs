@@ -11,8 +11,8 @@ use super::expensive_responses::run_sized;
 use super::problem::Problem;
 use super::snapshot_history::History;
 
-/// The number of earlier snapshots to which encoded differences are kept. Nearly all clients have
-/// the previous snapshot.
+/// The number of earlier snapshots for which encoded differences are cached. Nearly all clients
+/// have the previous snapshot.
 const MAX_ENCODED: usize = 8;
 
 /// The encoded forms of the published snapshot.
@@ -98,7 +98,7 @@ impl SnapshotCache {
         .await?
     }
 
-    /// Compares the published snapshot with the last one, if it is another one.
+    /// Compares the published snapshot with the previously cached snapshot, if the two differ.
     async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
         let mut state = Arc::clone(&self.state).lock_owned().await;
         // The off file turns directives off only in this agent. Agents that poll this agent still

@@ -1,18 +1,18 @@
-//! Remembers which directives differ between the last snapshots, so that an agent that has one of
-//! them receives only the differences.
+//! Remembers which directives differ between the last snapshots, so that an agent with one of these
+//! snapshots receives only the differences.
 //!
-//! The history contains no directives: their ids suffice, because the current snapshot contains
-//! what the directives are now.
+//! The history contains only the ids of the directives, because the current snapshot contains their
+//! present content.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opensearch_directives::internal::SnapshotChanges;
 
-/// The bound on the ids of the whole history. Together with the tags, they take at most about 10 MB
-/// for ids of the greatest length, and 1 MB for common ids.
+/// The maximum number of ids in the whole history. Together with the tags, the ids take at most
+/// about 10 MB if they have the maximum length, and 1 MB if they have a usual length.
 const MAX_IDS: usize = 16_384;
-/// The bound on the number of snapshots.
+/// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
 
 /// The tags of the last snapshots, and the changes between them.
@@ -23,7 +23,7 @@ pub(super) struct History {
     ids: usize,
 }
 
-/// A snapshot that was current earlier.
+/// An earlier snapshot.
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,
