@@ -286,7 +286,9 @@ async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Durat
 
 async fn memory(cluster: &Cluster) {
     println!("### Memory of a proxy's store\n");
-    println!("Resident memory, after the first read:\n");
+    println!(
+        "The resident memory of the process after the first read, divided by the number of stores:\n"
+    );
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
         // The memory of the first store is not counted, because the first store loads data that all
@@ -299,7 +301,7 @@ async fn memory(cluster: &Cluster) {
         }
         let each = Process::own().resident_bytes().saturating_sub(before) / u64::from(stores);
         println!(
-            "- {directives} directives: {} KiB each, of {stores}.",
+            "- {directives} directives: {} KiB for each of {stores} stores.",
             each / 1024
         );
         drop((first, all));

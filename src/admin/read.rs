@@ -15,8 +15,8 @@ use crate::http::{Exception, Method, Request, malformed};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// The maximum number of documents in one multi-get request, which keeps the response far below the
-/// size limit of responses.
+/// The maximum number of documents in one multi-get request. With this maximum, the response stays
+/// far below the size limit of responses.
 const MULTI_GET: usize = 2_000;
 
 /// The response of a multi-get.

@@ -73,8 +73,9 @@ struct Times {
     /// the pause.
     limit: Duration,
     pause: Duration,
-    /// A random number from 0 to 1. After a failure, this part of the remaining pause passes, so
-    /// that the clients of an agent that ended do not all send the next request at once.
+    /// A random fraction from 0 to 1. After a failure, the client waits for this fraction of the
+    /// remaining pause, so that the clients of an agent that ended do not all send the next request
+    /// at once.
     spread: f64,
 }
 

@@ -95,7 +95,8 @@ impl Poller {
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
         // The shortest pause is observed even if the clock does not advance or is adjusted. The
-        // pause begins at the last pass over the set, because each poll calls `boundary_at` again.
+        // pause begins at the last pass over the set and not at the call, because each poll calls
+        // `boundary_at` again and would otherwise postpone the next pass.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }

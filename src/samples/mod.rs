@@ -150,7 +150,7 @@ mod tests {
     use crate::status::RecorderStatus;
     use crate::{Config, OpenSearchDirectiveStore};
 
-    /// The metrics that a store without a complete read does not have.
+    /// The metrics that a store lacks before its first complete read.
     const AFTER_THE_FIRST_READ: [&str; 8] = [
         "directives_clock_skew_seconds",
         "directives_documents",

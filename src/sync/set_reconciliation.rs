@@ -63,7 +63,7 @@ pub(crate) struct Reconciliation {
 pub(crate) struct Omissions {
     /// Whether the reconciliation ends before the server lists single numbers.
     pub(crate) levels: bool,
-    /// Whether responses may contradict each other.
+    /// Whether a response may contradict the previous response without an error.
     pub(crate) totals: bool,
 }
 

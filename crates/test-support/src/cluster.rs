@@ -150,7 +150,8 @@ impl Cluster {
         .await;
     }
 
-    /// Creates an index as `directives init` does, and waits for all its copies.
+    /// Creates an index as `directives init` does, and waits until all its shard copies are
+    /// started.
     pub async fn installed_index(&mut self, prefix: &str) -> String {
         let index = node::installed_index(&self.url(0), prefix).await;
         self.heal().await;

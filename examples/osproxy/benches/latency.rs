@@ -261,7 +261,10 @@ async fn loads() {
 
 async fn scans() {
     println!("\n### `load()` and the scan, no match, nanoseconds on each of the threads\n");
-    println!("Above 2,048 live directives there is one copy, and so one count, for all threads.\n");
+    println!(
+        "Above 2,048 live directives, all threads share one copy of the set, and so one reference \
+         count.\n"
+    );
     println!("| live directives | threads at once | adapter | in-memory | × |");
     println!("|---:|---:|---:|---:|---:|");
     for live in [10, 5_000] {

@@ -33,8 +33,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts instances, the first of which record the history. With a heartbeat, all of them
-    /// report.
+    /// Starts instances. The first `recorders` instances record the history. With a heartbeat, all
+    /// of them report.
     pub fn start(
         cluster: &Cluster,
         number: usize,

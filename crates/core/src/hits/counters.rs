@@ -19,8 +19,8 @@ const NEVER: i64 = i64::MIN;
 #[derive(Debug)]
 struct Counter {
     /// The number of matches that were not in the sample, and the number of matches that were in
-    /// the sample. A match increments only one of the two numbers. The array is indexed without a
-    /// branch, because the processor cannot predict whether a request is in a sample.
+    /// the sample. A match increments only one of the two numbers. The code indexes an array
+    /// instead of branching, because the processor cannot predict whether a request is in a sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }

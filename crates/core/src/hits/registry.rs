@@ -178,8 +178,8 @@ impl Registry {
 
     /// Frees the slots of those forgotten directives that no earlier set in use contains.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if no other handle exists. A success also makes the counts of
-        // other threads visible, because these threads have dropped their handles.
+        // `get_mut` succeeds only if no other handle exists. If it succeeds, all other threads have
+        // dropped their handles, so their last counts are visible to this thread.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;

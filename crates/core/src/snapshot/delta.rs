@@ -140,7 +140,7 @@ impl DeltaBase {
                     inserts = Some(directive);
                 }
             }
-            // A directive may have been added and removed again since the state of this reader.
+            // A directive may have been added and removed again since the snapshot of this reader.
             if removes || inserts.is_some() {
                 edits.push(Edit {
                     position,

@@ -4,7 +4,7 @@
 /// The properties of a connection. The properties are attached to each request on the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in super::super) struct Peer {
-    /// The client uses a Unix socket; the mode of the socket file admitted it.
+    /// The client uses a Unix socket, so the mode of the socket file permits this client.
     pub(in super::super) is_unix: bool,
     /// The connection uses a slot that is reserved for health checks.
     pub(in super::super) health_only: bool,

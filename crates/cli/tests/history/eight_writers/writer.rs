@@ -14,7 +14,7 @@ pub(super) struct Writer<'a> {
     pub(super) index: &'a str,
     pub(super) number: usize,
     pub(super) random: fastrand::Rng,
-    /// The number of writes that the command performed and recorded, by all writers.
+    /// The total number of writes that the command performed and recorded, for all writers.
     pub(super) commands: &'a AtomicUsize,
     /// Whether the test kills the node during the writes, so that requests may fail.
     pub(super) node_fails: bool,
