@@ -22,7 +22,7 @@ use opensearch_directives_core::Snapshot;
 /// The future of a poll. `Box::pin(async { … })` creates a `PollFuture`.
 pub type PollFuture<'a> = Pin<Box<dyn Future<Output = Result<Polled, ReadError>> + Send + 'a>>;
 
-/// The future of a pause between two polls.
+/// The future of [`SnapshotSource::pause`].
 pub type PauseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A source of snapshots that the refresher polls.
@@ -41,15 +41,15 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
         let _ = last_good;
     }
 
-    /// Returns a future that completes when the next poll should begin: as soon as the source learns
-    /// of a change, or after `pause`. The default implementation knows of no changes.
+    /// Returns a future that completes as soon as the source learns of a change, so that the next poll
+    /// begins earlier. The future of the default implementation never completes.
     ///
     /// `generation` is the [generation](PublishedState::generation) that is published. The refresher
-    /// never pauses for longer than `pause`, and at least for a short time. It drops the future if a
-    /// caller requests a poll, and does not call this method after a poll that failed.
+    /// first waits for a short time, and then polls the future for at most `pause`. It drops the
+    /// future if a caller requests a poll, and does not call this method after a poll that failed.
     fn pause(&mut self, generation: Option<u64>, pause: Duration) -> PauseFuture {
-        let _ = generation;
-        Box::pin(tokio::time::sleep(pause))
+        let _ = (generation, pause);
+        Box::pin(std::future::pending())
     }
 
     /// Returns the numbers of polls of each kind so far, and the polling strategy. The default

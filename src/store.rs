@@ -271,6 +271,14 @@ impl OpenSearchDirectiveStore {
         self.shared.kept_snapshot()
     }
 
+    /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch, the number of times that the
+    /// set was emptied before. Within an epoch, no snapshot is older than the one that it replaced.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
+        self.shared.kept_snapshot_in_epoch()
+    }
+
     /// Returns the time since the published set was read or found unchanged; `None` before the first
     /// complete read. A snapshot that is loaded after this call is at most as old.
     #[must_use]

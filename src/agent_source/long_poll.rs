@@ -103,7 +103,7 @@ impl LongPolls {
         self.lock().take();
         let is_suspended = self.resume_at.is_some_and(|at| Instant::now() < at);
         if is_suspended || pause < SHORTEST_PAUSE {
-            return Box::pin(tokio::time::sleep(pause));
+            return Box::pin(std::future::pending());
         }
         let times = self.times(pause, client.request_timeout());
         let outcome = Arc::clone(&self.outcome);
@@ -119,7 +119,11 @@ impl LongPolls {
             let result = result.map(|body| Arrived { body, sent_at });
             let result = result.map_or_else(Outcome::Failed, Outcome::Arrived);
             lock(&outcome).replace(result);
-            tokio::time::sleep(rest).await;
+            // A poll that a caller requests must not use a response that arrived before, so the
+            // future completes in the same step in which it stores a response.
+            if !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+            }
         })
     }
 

@@ -174,8 +174,8 @@ impl Refresher {
     }
 
     /// Waits until the next poll is due or the source knows of a change, and returns the callers
-    /// that wait for the result of the poll, or `None` if the store was dropped. If the published set becomes too old while the
-    /// loop waits, an empty set is published.
+    /// that wait for the result of the poll, or `None` if the store was dropped. If the published
+    /// set becomes too old while the loop waits, an empty set is published.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
         let mut waiters = Vec::new();
@@ -185,7 +185,14 @@ impl Refresher {
             let clear_at = self.poller.clear_at();
             let boundary_at = self.poller.boundary_at();
             tokio::select! {
-                () = &mut pause => break,
+                is_early = &mut pause => {
+                    if is_early {
+                        // The source has received its next snapshot, and a caller may have requested
+                        // a poll since. The callers that wait now share the poll after the next one.
+                        return Some(waiters);
+                    }
+                    break;
+                }
                 () = until(clear_at) => self.poller.clear(),
                 () = until(boundary_at) => self.poller.log_boundary(),
                 waiter = self.waiting.recv() => {

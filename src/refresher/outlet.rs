@@ -23,10 +23,13 @@ pub(crate) struct Served {
     /// The age of the read that returned the snapshot; `None` for an empty snapshot. Later polls
     /// may have found the index unchanged, so the snapshot may be younger.
     read_age: Option<ReadAge>,
+    /// The number of times that the set was emptied. Within an epoch, no snapshot is older than the
+    /// one that it replaced.
+    epoch: u64,
 }
 
 impl Served {
-    fn new(kept: Arc<Snapshot>, is_off: bool, read_age: Option<ReadAge>) -> Self {
+    fn new(kept: Arc<Snapshot>, is_off: bool, read_age: Option<ReadAge>, epoch: u64) -> Self {
         let shown = if is_off {
             Arc::new(without_directives(&kept))
         } else {
@@ -37,6 +40,7 @@ impl Served {
             shown,
             is_off,
             read_age,
+            epoch,
         }
     }
 
@@ -53,6 +57,10 @@ impl Served {
     /// Returns the age of the read that returned the snapshot.
     pub(crate) fn read_age(&self) -> Option<Duration> {
         self.read_age.map(ReadAge::now)
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Returns true if the off file hides the directives.
@@ -105,14 +113,16 @@ impl Outlet {
     /// subscribers. A subscriber that loads after the notification finds the new snapshot or a
     /// later snapshot. A store that is off stays off.
     ///
-    /// `age` is the time since the snapshot was read; `None` for an empty snapshot.
+    /// `age` is the time since the snapshot was read. `None` stands for an empty snapshot, after
+    /// which a snapshot of any age may follow.
     pub(super) fn publish(&self, snapshot: Snapshot, age: Option<Duration>) {
         let mut publisher = self.lock();
-        let is_off = self.published.snapshot().is_off();
+        let current = self.published.snapshot();
         publisher.publish(Served::new(
             Arc::new(snapshot),
-            is_off,
+            current.is_off(),
             age.map(ReadAge::noted_now),
+            current.epoch + u64::from(age.is_none()),
         ));
         drop(publisher);
         self.notify.send_replace(());
@@ -130,6 +140,7 @@ impl Outlet {
             Arc::clone(current.kept()),
             is_off,
             current.read_age,
+            current.epoch,
         ));
         drop(publisher);
         self.notify.send_replace(());

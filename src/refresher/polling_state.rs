@@ -167,9 +167,12 @@ impl Poller {
     }
 
     /// Returns a future that completes after `pause`, or earlier if the source knows of a change.
-    pub(super) fn pause(&mut self, pause: Duration) -> impl Future<Output = ()> + use<> {
+    /// Its output is true if the source ended the pause.
+    pub(super) fn pause(&mut self, pause: Duration) -> impl Future<Output = bool> + use<> {
         let end = tokio::time::sleep(pause);
-        let shortest = tokio::time::sleep(shortest_pause(pause));
+        let shortest = shortest_pause(pause);
+        let rest = pause.saturating_sub(shortest);
+        let shortest = tokio::time::sleep(shortest);
         // After a failure, the whole pause passes, so that a server that fails has time to recover.
         let has_failed = self.shared.progress().consecutive_failures > 0;
         let (source, generation) = (&mut self.source, self.published_generation);
@@ -177,7 +180,7 @@ impl Poller {
         let change = if has_failed {
             None
         } else {
-            let begin = AssertUnwindSafe(|| source.pause(generation, pause));
+            let begin = AssertUnwindSafe(|| source.pause(generation, rest));
             std::panic::catch_unwind(begin).ok()
         };
         async move {
@@ -185,14 +188,16 @@ impl Poller {
                 let Some(change) = change else {
                     return std::future::pending().await;
                 };
-                match AssertUnwindSafe(change).catch_unwind().await {
-                    Ok(()) => shortest.await,
-                    Err(_) => std::future::pending().await,
+                // The source begins to wait after the shortest pause, so that it has received
+                // nothing when a caller requests a poll.
+                shortest.await;
+                if AssertUnwindSafe(change).catch_unwind().await.is_err() {
+                    std::future::pending().await
                 }
             };
             tokio::select! {
-                () = end => {}
-                () = early => {}
+                () = end => false,
+                () = early => true,
             }
         }
     }

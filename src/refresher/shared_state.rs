@@ -126,9 +126,16 @@ impl Shared {
 
     /// Returns the snapshot of the last complete read, even if the off file hides its directives.
     pub(crate) fn kept_snapshot(&self) -> Arc<Snapshot> {
+        self.kept_snapshot_in_epoch().0
+    }
+
+    /// Returns the snapshot of the last complete read, and the number of times that the set was
+    /// emptied before.
+    pub(crate) fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
         let polled = self.polled_age();
         let served = self.published.snapshot();
-        self.of_age(least_age(polled, &served), served.kept())
+        let age = least_age(polled, &served);
+        (self.of_age(age, served.kept()), served.epoch())
     }
 
     /// Returns the age of the published set; `None` before the first complete read.

@@ -27,6 +27,8 @@ pub(super) enum Between {
     Buffer,
     /// A proxy cuts a request that is held for a second.
     Cut,
+    /// A gateway gives up on a request that is held for a second, and responds itself.
+    GatewayTimeout,
     /// A proxy returns its own page in place of a held response.
     Page,
     /// A proxy returns the response of an earlier request, which was held for longer.
@@ -52,7 +54,9 @@ pub(super) struct Hub {
     published: watch::Sender<Vec<Arc<Snapshot>>>,
     pub(super) between: Mutex<Between>,
     pub(super) seen: Mutex<Vec<Seen>>,
-    pub(super) age: Mutex<Duration>,
+    /// The age of the hub's snapshot at the given instant, if the hub cannot read it again;
+    /// otherwise the age at any time.
+    age: Mutex<(Duration, Option<Instant>)>,
 }
 
 impl Hub {
@@ -68,6 +72,26 @@ impl Hub {
     pub(super) fn publish(&self, id: &str) {
         let next = Arc::new(snapshot(id));
         self.published.send_modify(|snapshots| snapshots.push(next));
+    }
+
+    /// Replaces the hub by a new process that knows only this snapshot.
+    pub(super) fn restart(&self, id: &str) {
+        let next = Arc::new(snapshot(id));
+        self.published.send_replace(vec![next]);
+    }
+
+    pub(super) fn set_age(&self, age: Duration) {
+        *self.age.lock().unwrap() = (age, None);
+    }
+
+    /// Begins an outage between the hub and the cluster, so that the age grows.
+    pub(super) fn lose_cluster(&self) {
+        self.age.lock().unwrap().1 = Some(Instant::now());
+    }
+
+    fn age(&self) -> Duration {
+        let (age, since) = *self.age.lock().unwrap();
+        age + since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub(super) fn set(&self, between: Between) {
@@ -132,6 +156,10 @@ impl Hub {
                 tokio::time::sleep(SECOND).await;
                 return Err(broken());
             }
+            (Between::GatewayTimeout, true) => {
+                tokio::time::sleep(SECOND).await;
+                return Ok(refusal(504));
+            }
             (Between::Page, true) => return Ok(response(200, &json!("please log in"))),
             _ => {}
         }
@@ -157,7 +185,7 @@ impl Hub {
         let parsed = |json: &str| -> Value { serde_json::from_str(json).unwrap() };
         let mut body = json!({
             "index": "directives",
-            "age_seconds": self.age.lock().unwrap().as_secs_f64(),
+            "age_seconds": self.age().as_secs_f64(),
             "tag": tag,
             "snapshot": null,
         });

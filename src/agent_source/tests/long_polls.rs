@@ -107,7 +107,7 @@ async fn p5_the_age_counts_the_wait_that_no_response_has_confirmed() {
 #[tokio::test(start_paused = true)]
 async fn p5_the_age_of_the_hub_is_added() {
     let hub = Hub::new();
-    *hub.age.lock().unwrap() = SECOND * 60;
+    hub.set_age(SECOND * 60);
     let store = store_of(&hub).await;
     for n in 1..5 {
         until_held(&hub).await;
@@ -119,7 +119,7 @@ async fn p5_the_age_of_the_hub_is_added() {
     }
     // An agent that sends differences had the snapshot of this store before, so the new one is not
     // older, whatever the estimates of the ages are.
-    *hub.age.lock().unwrap() = SECOND * 3600;
+    hub.set_age(SECOND * 3600);
     until_held(&hub).await;
     hub.publish("next");
     assert!(time_until(&store, "next").await <= ROUND_TRIP);
@@ -155,6 +155,7 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         (Between::Full, "status 503"),
         (Between::Buffer, "there was no response after the wait"),
         (Between::Cut, "the connection failed"),
+        (Between::GatewayTimeout, "status 504"),
         (Between::Page, "not the expected JSON"),
         (Between::Cache, "does a proxy in between cache responses?"),
     ] {
@@ -202,10 +203,17 @@ async fn one_interruption_does_not_end_the_long_polls() {
     let hub = Hub::new();
     let store = store_of(&hub).await;
     until_held(&hub).await;
+    let before = hub.seen().len();
     hub.set(Between::Outage);
     tokio::time::sleep(Duration::from_millis(1)).await;
     hub.set(Between::Nothing);
     until_held(&hub).await;
+    // The next long poll follows the first poll after the interruption.
+    let are_held: Vec<bool> = hub.seen()[before..]
+        .iter()
+        .map(|seen| seen.is_held)
+        .collect();
+    assert_eq!(are_held, [false, true]);
     hub.publish("next");
     assert!(time_until(&store, "next").await <= ROUND_TRIP);
 }
@@ -235,6 +243,79 @@ async fn a_refresh_does_not_wait_for_the_long_poll() {
     let begun = Instant::now();
     store.refresh().await.unwrap();
     assert_eq!(begun.elapsed(), ROUND_TRIP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_sends_its_request_after_the_call() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    // In the shortest pause, a response to an earlier request could arrive, but no poll begins.
+    until_held(&hub).await;
+    hub.publish("first");
+    time_until(&store, "first").await;
+    hub.publish("second");
+    tokio::time::sleep(SHORTEST_PAUSE * 3 / 4).await;
+    hub.publish("third");
+    store.refresh().await.unwrap();
+    assert!(has(&store, "third"));
+    // The call is at the instant at which the response to an earlier request arrives.
+    for n in 0..20 {
+        until_held(&hub).await;
+        hub.publish(&format!("earlier-{n}"));
+        tokio::time::sleep(ROUND_TRIP / 2).await;
+        hub.publish(&format!("later-{n}"));
+        store.refresh().await.unwrap();
+        assert!(has(&store, &format!("later-{n}")), "{n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p3_a_hub_that_was_restarted_sends_the_whole_snapshot_and_an_older_one_is_refused() {
+    let hub = Hub::new();
+    let store = store_of(&hub).await;
+    until_held(&hub).await;
+    hub.restart("next");
+    assert!(time_until(&store, "next").await <= ROUND_TRIP);
+    let reads = store.status().counters.reads;
+    assert_eq!((reads.full_reads, reads.delta_reads), (2, 0));
+    until_held(&hub).await;
+    hub.publish("later");
+    time_until(&store, "later").await;
+    assert_eq!(store.status().counters.reads.delta_reads, 1);
+
+    until_held(&hub).await;
+    hub.set_age(SECOND * 3600);
+    hub.restart("next");
+    tokio::time::sleep(INTERVAL * 3).await;
+    assert!(
+        has(&store, "later"),
+        "the snapshot of the new process is older"
+    );
+    let error = store.status().last_error.unwrap_or_default();
+    assert!(error.contains("earlier than"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_hub_that_is_itself_stale_does_not_keep_the_set_alive() {
+    let hub = Hub::new();
+    let after = SECOND * 60;
+    let store = start(&config("proxy-1").with_clear_after(after), &hub).await;
+    until_held(&hub).await;
+    hub.lose_cluster();
+    let lost_at = Instant::now();
+    tokio::time::sleep(after - INTERVAL * 2).await;
+    assert!(has(&store, "directive-0"));
+    // The last estimate of the age contains at most one wait and one round trip.
+    tokio::time::sleep(after.saturating_sub(lost_at.elapsed())).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(store.load().is_empty());
+    tokio::time::sleep(INTERVAL * 10).await;
+    assert!(
+        store.load().is_empty(),
+        "the hub responds, but its set is too old"
+    );
+    hub.set_age(Duration::ZERO);
+    assert!(time_until(&store, "directive-0").await < SECOND * 60);
 }
 
 #[tokio::test(start_paused = true)]

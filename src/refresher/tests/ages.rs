@@ -42,6 +42,7 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     tokio::time::sleep(SECOND * 599).await;
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.status().staleness, Staleness::Stale);
+    assert_eq!(store.kept_snapshot_in_epoch().1, 0);
     tokio::time::sleep(SECOND * 10).await;
     assert!(store.load().is_empty());
     let status = store.status();
@@ -55,6 +56,8 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     store.refresh().await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.status().staleness, Staleness::Fresh);
+    // The new snapshot may be older than that before, because any snapshot may follow an empty set.
+    assert_eq!(store.kept_snapshot_in_epoch().1, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SHAPE, Site, applied, rejected};
 use crate::support::agent::Agent;
@@ -96,14 +96,47 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     // An agent that polls another agent must verify the signatures with its own trusted keys.
     let client = |key: &str| {
         let key = site.text(key);
-        let args = ["--upstream", "agent", "--trusted-keys", &key];
+        let args = [
+            "--upstream",
+            "agent",
+            "--interval",
+            "1s",
+            "--trusted-keys",
+            &key,
+        ];
         Agent::start(&hub.url(""), &site.index, &args)
     };
-    let same = client("alice.pub");
+    fs::copy(site.path("alice.pub"), site.path("same.pub")).unwrap();
+    let same = client("same.pub");
     let accepted = applied(&same, 3, 0).await;
     assert_eq!(accepted["digest"], status["digest"]);
     assert_eq!(accepted["counters"]["signature_verifications"], 3);
-    applied(&client("bob.pub"), 0, 3).await;
+    let other = client("bob.pub");
+    applied(&other, 0, 3).await;
+    // The same holds for the differences that the hub sends after a change.
+    site.run(&format!("apply four {SHAPE} --sign-with alice.key"))
+        .ok();
+    let four = applied(&same, 4, 0).await;
+    assert_eq!(four["counters"]["signature_verifications"], 4);
+    let refused = applied(&other, 0, 4).await;
+    for reads in [&four["counters"]["reads"], &refused["counters"]["reads"]] {
+        assert_eq!(
+            (&reads["full_reads"], &reads["delta_reads"]),
+            (&json!(1), &json!(1))
+        );
+    }
+    // After a change of the trusted keys, the agent reads and verifies the whole snapshot again.
+    fs::copy(site.path("bob.pub"), site.path("same.pub")).unwrap();
+    same.signal("-HUP");
+    let status = applied(&same, 0, 4).await;
+    assert_eq!(status["counters"]["reads"]["full_reads"], 2);
+    // The last-good file is written after the poll that published, so two further polls end first.
+    let polls = |status: &Value| status["counters"]["polls_succeeded"].as_u64();
+    let published = polls(&applied(&hub, 4, 0).await);
+    hub.status_when("two more polls", |status| {
+        polls(status) >= published.map(|polls| polls + 2)
+    })
+    .await;
     // The next agent cannot reach the cluster and starts with the last-good file, whose signatures
     // it must also verify.
     hub.stop();
@@ -119,6 +152,6 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         ];
         Agent::start("http://127.0.0.1:1", &site.index, &args)
     };
-    applied(&restored("alice.pub"), 3, 0).await;
-    applied(&restored("bob.pub"), 0, 3).await;
+    applied(&restored("alice.pub"), 4, 0).await;
+    applied(&restored("bob.pub"), 0, 4).await;
 }

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::RejectionReason;
 use crate::document::reject_signatures;
+use crate::document::{RejectionReason, Signature};
 use crate::snapshot::{SnapshotChanges, SnapshotErrorKind, SnapshotParts};
 use crate::{DiagLevel, DirectiveMatch};
 
@@ -168,11 +168,49 @@ fn a_directive_that_this_reader_refuses_stays_refused_until_it_changes() {
         .unwrap();
     assert!(next.is_same_as(&accepted));
 
+    // A directive that differences bring is checked like one of a whole snapshot.
+    let (refused, base) = base
+        .apply(delta(&accepted, &other).get(), CAP, now(), check)
+        .unwrap();
+    assert_eq!((refused.set.len(), refused.rejections.len()), (1, 1));
+    assert_eq!(refused.digest, refused.set.digest());
+
     let removed = snapshot(&model(&[("a", 2)]), 5);
     let (next, _) = base
-        .apply(delta(&accepted, &removed).get(), CAP, now(), check)
+        .apply(delta(&other, &removed).get(), CAP, now(), check)
         .unwrap();
     assert!(next.is_same_as(&removed));
+}
+
+#[test]
+fn changed_signatures_and_rejections_are_differences() {
+    let signed_by = |signer: &str| {
+        let signature = format!("{signer}:{}:{}", "0".repeat(16), "0".repeat(128));
+        let signatures: Box<[Signature]> = Box::new([signature.parse().unwrap()]);
+        Arc::new(SignatureTable::from([("b".into(), signatures)]))
+    };
+    let model = model(&[("a", 1), ("b", 1)]);
+    let unsigned = snapshot(&model, 2);
+    let rejection = reject_signatures("c", "tenant-1", RejectionReason::Missing);
+    let states = [
+        Snapshot {
+            signatures: signed_by("alice"),
+            ..snapshot(&model, 3)
+        },
+        Snapshot {
+            signatures: signed_by("bob"),
+            ..snapshot(&model, 4)
+        },
+        snapshot(&model, 5).with_rejections(vec![rejection]),
+        snapshot(&model, 6),
+    ];
+    let (mut before, mut base) = (&unsigned, received(&unsigned));
+    for after in &states {
+        let (next, next_base) = apply(&base, delta(before, after).get()).unwrap();
+        assert_eq!(next.content_tag(), after.content_tag());
+        assert!(next.is_same_as(after));
+        (before, base) = (after, next_base);
+    }
 }
 
 #[test]

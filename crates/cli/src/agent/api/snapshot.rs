@@ -18,7 +18,7 @@ use super::library_schemas;
 use super::openapi::{Internal, InvalidField, NoSnapshot};
 use super::problem::Problem;
 use super::query::parameters;
-use super::snapshot_cache::Content;
+use super::snapshot_cache::{Content, no_snapshot};
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
@@ -107,7 +107,7 @@ pub(super) async fn get(
     // The wait and then the age are measured before the snapshot is loaded, so that the age that
     // the client computes may be too high but is never too low.
     let waited = wait.map(|_| begun.elapsed());
-    let age = agent.store.age().unwrap_or_default();
+    let age = agent.store.age().ok_or_else(no_snapshot)?;
     agent.respond(&client, &Measured { age, waited }).await
 }
 

@@ -34,6 +34,8 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
+    /// The number of times that the set was emptied before the publish of the snapshot.
+    epoch: u64,
     tag: Arc<str>,
     /// The whole snapshot, once a client has requested it.
     json: Option<Arc<RawValue>>,
@@ -103,7 +105,7 @@ impl SnapshotCache {
         let mut state = Arc::clone(&self.state).lock_owned().await;
         // The off file turns directives off only in this agent. Agents that poll this agent still
         // receive the directives.
-        let snapshot = self.store.kept_snapshot();
+        let (snapshot, epoch) = self.store.kept_snapshot_in_epoch();
         if snapshot.revision().is_none() {
             *state = State::default();
             return Err(no_snapshot());
@@ -114,7 +116,7 @@ impl SnapshotCache {
         }
         let size = snapshot.set().len();
         let compared = run_sized(size, move || {
-            state.replace(&snapshot);
+            state.replace(&snapshot, epoch);
             (state, snapshot)
         });
         compared.await
@@ -122,15 +124,23 @@ impl SnapshotCache {
 }
 
 impl State {
-    fn replace(&mut self, snapshot: &Arc<Snapshot>) {
+    fn replace(&mut self, snapshot: &Arc<Snapshot>, epoch: u64) {
         let tag: Arc<str> = snapshot.content_tag().into();
         let before = self.current.replace(Current {
             snapshot: Arc::clone(snapshot),
+            epoch,
             tag: Arc::clone(&tag),
             json: None,
             deltas: Vec::new(),
         });
-        if let Some(before) = before.filter(|before| before.tag != tag) {
+        let Some(before) = before else {
+            return;
+        };
+        if before.epoch != epoch {
+            // After the set was emptied, the snapshot may be older than those before. A client that
+            // receives differences does not compare ages, so it must not receive them.
+            self.history = History::default();
+        } else if before.tag != tag {
             let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);
             self.history.replace(before.tag, changes);
         }
@@ -163,9 +173,46 @@ impl Current {
     }
 }
 
-fn no_snapshot() -> Problem {
+pub(super) fn no_snapshot() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "there was no complete read yet, or the set was emptied because of its age",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use opensearch_directives::internal::SnapshotParts;
+    use opensearch_directives::status::Revision;
+
+    use super::*;
+
+    fn snapshot(max_seq_no: u64) -> Arc<Snapshot> {
+        let mut revision = Revision::new("directives-1", "u");
+        revision.max_seq_no = Some(max_seq_no);
+        Arc::new(Snapshot::from(SnapshotParts {
+            revision: Some(revision),
+            ..SnapshotParts::default()
+        }))
+    }
+
+    /// Whether the differences to an earlier snapshot could be sent.
+    fn remembers(state: &State, earlier: &Snapshot) -> bool {
+        let changes = state.history.changes_since(&earlier.content_tag());
+        changes.is_some()
+    }
+
+    #[test]
+    fn p3_no_differences_lead_to_a_snapshot_that_followed_an_empty_set() {
+        let [one, two, three] = [1, 2, 3].map(snapshot);
+        let mut state = State::default();
+        state.replace(&one, 0);
+        state.replace(&two, 0);
+        assert!(remembers(&state, &one));
+        // The set was emptied between two requests of clients, and then an older one was read.
+        state.replace(&one, 1);
+        assert!(!remembers(&state, &two) && !remembers(&state, &one));
+        state.replace(&three, 1);
+        assert!(remembers(&state, &one) && !remembers(&state, &two));
+    }
 }
