@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use opensearch_directives_core::Hits;
+use opensearch_directives_core::document::Rejection;
 use serde::{Deserialize, Serialize};
 
 use super::reported_hits::{ListedHits, MAX_LISTED, ReportedHits};
@@ -132,6 +133,19 @@ pub struct ReportedRejection {
     pub reason: String,
 }
 
+impl ReportedRejection {
+    /// Returns the rejections that a report lists.
+    fn first_of(rejected: &[Rejection]) -> Vec<Self> {
+        let listed = rejected.iter().take(MAX_REJECTIONS);
+        listed
+            .map(|rejection| Self {
+                id: shortened(rejection.id()),
+                reason: shortened(&rejection.to_string()),
+            })
+            .collect()
+    }
+}
+
 /// The values in a report that do not come from the status of the store.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
@@ -154,15 +168,9 @@ impl InstanceReport {
         let skew = status.clock_skew_seconds.unwrap_or_default();
         let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();
         let revision = status.revision;
-        let rejections = status.rejected.iter().take(MAX_REJECTIONS);
         let listed = hits.map(ListedHits::of);
         Self {
-            rejections: rejections
-                .map(|rejection| ReportedRejection {
-                    id: shortened(rejection.id()),
-                    reason: shortened(&rejection.to_string()),
-                })
-                .collect(),
+            rejections: ReportedRejection::first_of(&status.rejected),
             hits_omitted: listed.as_ref().map(|listed| listed.omitted),
             hits: listed.map(|listed| listed.hits).unwrap_or_default(),
             rejected: status.rejected.len(),

@@ -74,6 +74,15 @@ impl Claims {
     }
 }
 
+/// Returns true if an operation that was recorded at `recorded_at` can have taken place at `at`.
+fn is_plausible(at: Timestamp, not_before: Option<Timestamp>, recorded_at: Timestamp) -> bool {
+    let latest = recorded_at.saturating_add(TOLERANCE);
+    at <= latest.unwrap_or(Timestamp::MAX)
+        && not_before.is_none_or(|earliest| {
+            at >= earliest.saturating_sub(TOLERANCE).unwrap_or(Timestamp::MIN)
+        })
+}
+
 /// Builds the record of an operation.
 pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
     let claims = seen.after.map(Claims::of).unwrap_or_default();
@@ -87,12 +96,7 @@ pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
         .as_ref()
         .is_some_and(|before| before.updated_at == claims.updated_at);
     let written_at = time(claims.updated_at.as_ref()).filter(|_| !is_stale);
-    let plausible = |at: &Timestamp| {
-        *at <= by.at.saturating_add(TOLERANCE).unwrap_or(Timestamp::MAX)
-            && seen.not_before.is_none_or(|earliest| {
-                *at >= earliest.saturating_sub(TOLERANCE).unwrap_or(Timestamp::MIN)
-            })
-    };
+    let plausible = |at: &Timestamp| is_plausible(*at, seen.not_before, by.at);
     let limits = DecodeLimits {
         now: written_at.filter(plausible).unwrap_or(by.at),
         max_ttl: by.max_ttl,

@@ -192,7 +192,7 @@ impl Poller {
                 // nothing when a caller requests a poll.
                 shortest.await;
                 if AssertUnwindSafe(change).catch_unwind().await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {

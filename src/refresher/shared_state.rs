@@ -177,9 +177,8 @@ impl Shared {
         let served = self.published.snapshot();
         let age = least_age(progress.read_age.map(ReadAge::now), &served);
         let snapshot = self.of_age(age, served.shown());
-        let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
-        let (trust_reloads, trust_reload_failures) = self.verifier.reloads();
         Status {
+            counters: self.counters(&progress),
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
             off: served.is_off(),
@@ -210,15 +209,20 @@ impl Shared {
             last_good_error: progress.last_good_error.clone(),
             trusted_keys: self.verifier.trusted_keys(),
             recorder: progress.source.recorder.clone(),
-            counters: Counters {
-                requests: self.client.requests(),
-                bytes_received: self.client.bytes_received(),
-                reads: progress.source.counters,
-                credential_reloads: credential_reloads + trust_reloads,
-                credential_reload_failures: credential_reload_failures + trust_reload_failures,
-                signature_verifications: self.verifier.verifications(),
-                ..progress.counters
-            },
+        }
+    }
+
+    fn counters(&self, progress: &Progress) -> Counters {
+        let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
+        let (trust_reloads, trust_reload_failures) = self.verifier.reloads();
+        Counters {
+            requests: self.client.requests(),
+            bytes_received: self.client.bytes_received(),
+            reads: progress.source.counters,
+            credential_reloads: credential_reloads + trust_reloads,
+            credential_reload_failures: credential_reload_failures + trust_reload_failures,
+            signature_verifications: self.verifier.verifications(),
+            ..progress.counters
         }
     }
 

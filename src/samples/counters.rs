@@ -38,8 +38,38 @@ pub(super) fn counters(counters: &Counters) -> Vec<Sample> {
 }
 
 fn families(counters: &Counters) -> [Family; 5] {
-    let (failures, reads) = (&counters.failures, &counters.reads);
     let changes = &counters.changes;
+    let [polls, failures, reads] = families_of_polls(counters);
+    [
+        polls,
+        failures,
+        reads,
+        (
+            "directives_fleet_reports_total",
+            "Reports to the index of the fleet by result",
+            "result",
+            vec![
+                ("success", counters.reports_written),
+                ("failure", counters.reports_failed),
+            ],
+        ),
+        (
+            "directives_changes_total",
+            "Changes of directives, each of which is a line in the log",
+            "change",
+            vec![
+                ("added", changes.added),
+                ("changed", changes.changed),
+                ("removed", changes.removed),
+                ("started", changes.started),
+                ("expired", changes.expired),
+            ],
+        ),
+    ]
+}
+
+fn families_of_polls(counters: &Counters) -> [Family; 3] {
+    let (failures, reads) = (&counters.failures, &counters.reads);
     [
         (
             "directives_polls_total",
@@ -73,27 +103,6 @@ fn families(counters: &Counters) -> [Family; 5] {
                 ("delta", reads.delta_reads),
                 ("reconcile", reads.reconciles),
                 ("full", reads.full_reads),
-            ],
-        ),
-        (
-            "directives_fleet_reports_total",
-            "Reports to the index of the fleet by result",
-            "result",
-            vec![
-                ("success", counters.reports_written),
-                ("failure", counters.reports_failed),
-            ],
-        ),
-        (
-            "directives_changes_total",
-            "Changes of directives, each of which is a line in the log",
-            "change",
-            vec![
-                ("added", changes.added),
-                ("changed", changes.changed),
-                ("removed", changes.removed),
-                ("started", changes.started),
-                ("expired", changes.expired),
             ],
         ),
     ]

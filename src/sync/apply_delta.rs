@@ -145,10 +145,9 @@ impl ChangeSet {
         let mut from = 0;
         // The changes and the set are both ordered by id.
         for (id, change) in &self.changes {
-            let (position, removes) = match replica.set.position_of(id) {
-                Ok(position) => (position, true),
-                Err(position) => (position, false),
-            };
+            let found = replica.set.position_of(id);
+            let removes = found.is_ok();
+            let (Ok(position) | Err(position)) = found;
             let inserts = match &change.content {
                 Content::Directive(changed) => Some((changed.directive.as_ref(), &changed.by)),
                 Content::Other(_) | Content::Deleted => None,

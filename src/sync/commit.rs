@@ -29,15 +29,10 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // If there was a write during the poll, or if the trusted keys have changed, a difference
-        // between the sets is not a correction, because the write or the new keys may explain the
-        // difference.
-        let corrects = same
-            .filter(|_| after == checkpoints && !self.is_trust_outdated())
-            .is_some_and(|known| {
-                known.convergence == Convergence::Converged
-                    && known.replica.digest() != view.replica.digest()
-            });
+        // A write during the poll or a change of the trusted keys may explain a difference between
+        // the sets, so the difference is not a correction.
+        let is_explained = after != checkpoints || self.is_trust_outdated();
+        let corrects = !is_explained && same.is_some_and(|known| known.is_corrected_by(&view));
         let earlier = same.map(|known| known.convergence);
         let convergence = convergence(checkpoints.as_ref(), earlier, &view, began);
         let overdue = matches!(earlier, Some(Convergence::Converging { .. }))

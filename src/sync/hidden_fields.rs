@@ -40,23 +40,7 @@ impl IndexSynchronizer {
                 rejection: rejection.clone(),
             })
         };
-        let known = self.state.known().filter(|known| {
-            known.index.identity() == view.index.identity()
-                && known.term == view.term
-                // An equal `_seq_no` proves nothing after a snapshot restore, because it may belong
-                // to another version of the document.
-                && observed.shares_history_with(known) == Some(true)
-                // After a change of the trusted keys, an unchanged document that was accepted
-                // before may be rejected.
-                && !self.is_trust_outdated()
-        });
-        let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
-        if let Some(rejection) = unwritten {
-            return Err(fails(rejection));
-        }
-        let last_good = self.last_good.as_ref();
-        let recalled = last_good.and_then(|last_good| last_good.accepted_before(view));
-        if let Some(rejection) = recalled {
+        if let Some(rejection) = self.accepted_before(observed, view) {
             return Err(fails(rejection));
         }
         let mut incomplete: Vec<&Rejection> = view
@@ -76,6 +60,27 @@ impl IndexSynchronizer {
             Some(rejection) => Err(fails(rejection)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the rejection of a document that was accepted before and that nobody has changed
+    /// since, if there is one.
+    fn accepted_before<'v>(
+        &self,
+        observed: &ObservedVersion,
+        view: &'v View,
+    ) -> Option<&'v Rejection> {
+        let known = self.state.known().filter(|known| {
+            known.index.identity() == view.index.identity()
+                && known.term == view.term
+                // An equal `_seq_no` proves nothing after a snapshot restore, because it may belong
+                // to another version of the document.
+                && observed.shares_history_with(known) == Some(true)
+                // After a change of the trusted keys, an unchanged document that was accepted
+                // before may be rejected.
+                && !self.is_trust_outdated()
+        });
+        let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
+        unwritten.or_else(|| self.last_good.as_ref()?.accepted_before(view))
     }
 }
 

@@ -29,6 +29,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::convergence::{Convergence, FreshnessBound, LowWatermark};
+use super::fetch::View;
 use super::probe::ObservedVersion;
 use super::replica::{Fingerprint, Replica};
 use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
@@ -177,6 +178,11 @@ impl Known {
             Some(reached) => Some(reached.min(highest)),
             None => highest.checked_sub(look_back),
         }
+    }
+
+    /// Returns true if the known view had converged, but a later view has another set.
+    pub(super) fn is_corrected_by(&self, view: &View) -> bool {
+        self.convergence == Convergence::Converged && self.replica.digest() != view.replica.digest()
     }
 
     /// Returns true if the aggregates of the cluster agree with the view.

@@ -9,7 +9,7 @@ use opensearch_directives::{
     RequestAttrs, SystemClock,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::agent_client::AgentClient;
 use super::exit::Failure;
@@ -89,15 +89,7 @@ pub(super) async fn from_agent(
     request: &RequestAttrs<'_>,
     request_id: &str,
 ) -> Result<Evidence, Failure> {
-    let mut body = json!({
-        "index": request.index,
-        "principal": request.principal,
-        "endpoint": request.endpoint,
-        "request_id": request_id,
-    });
-    if let Some(tenant) = request.tenant {
-        body["tenant"] = tenant.into();
-    }
+    let body = body_of(request, request_id);
     let decided = agent.json("/v1/evaluate?uncounted", Some(&body)).await?;
     let decided: Decided = decided.ok_or_else(|| {
         Failure::new(
@@ -135,6 +127,20 @@ pub(super) async fn from_agent(
         applied_by_agent: Some(decided.directives),
         now,
     })
+}
+
+/// Returns the body of a request for the agent's decision.
+fn body_of(request: &RequestAttrs<'_>, request_id: &str) -> Value {
+    let mut body = json!({
+        "index": request.index,
+        "principal": request.principal,
+        "endpoint": request.endpoint,
+        "request_id": request_id,
+    });
+    if let Some(tenant) = request.tenant {
+        body["tenant"] = tenant.into();
+    }
+    body
 }
 
 /// The part of an agent's response that contains the decision.

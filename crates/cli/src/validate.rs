@@ -72,30 +72,31 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
             Some((draft.id.clone(), rejection.to_string()))
         })
         .collect();
-    if args.output.is_json() {
-        let problems: Vec<_> = problems
-            .iter()
-            .map(|(id, problem)| json!({ "id": id, "problem": problem }))
-            .collect();
-        let report = json!({ "directives": drafts.len(), "problems": problems });
-        print_json(&report)?;
-    } else {
-        for (id, problem) in &problems {
-            print(&format!(
-                "invalid {}: {}",
-                printable(id),
-                printable(problem)
-            ))?;
-        }
-        print(&format!(
-            "{} of {} directives are valid",
-            drafts.len() - problems.len(),
-            drafts.len()
-        ))?;
-    }
+    report(&problems, drafts.len(), args.output)?;
     Ok(if problems.is_empty() {
         Exit::Success
     } else {
         Exit::Usage
     })
+}
+
+/// Prints the id of each invalid directive with its problem.
+fn report(
+    problems: &[(String, String)],
+    directives: usize,
+    format: ReportFormat,
+) -> Result<(), Failure> {
+    if format.is_json() {
+        let problems: Vec<_> = problems
+            .iter()
+            .map(|(id, problem)| json!({ "id": id, "problem": problem }))
+            .collect();
+        return print_json(&json!({ "directives": directives, "problems": problems }));
+    }
+    for (id, problem) in problems {
+        let (id, problem) = (printable(id), printable(problem));
+        print(&format!("invalid {id}: {problem}"))?;
+    }
+    let valid = directives - problems.len();
+    print(&format!("{valid} of {directives} directives are valid"))
 }

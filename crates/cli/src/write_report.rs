@@ -234,28 +234,7 @@ impl Report {
                 let text = style(summary(after), everything, AnsiColor::Yellow);
                 Some(format!("{text}; {}", end?))
             }
-            Done::Replaced => {
-                let changes: Vec<String> = entry
-                    .changes
-                    .iter()
-                    .filter(|change| !matches!(change.field, "expires_at" | "revoked_at"))
-                    .map(|field| {
-                        let (text, widens) = change(field, after);
-                        style(text, widens, AnsiColor::Yellow)
-                    })
-                    .collect();
-                let ends = entry.changes.iter().filter_map(|field| match field.field {
-                    "expires_at" => Some(change_of_end(field, self.now)),
-                    "revoked_at" => Some(style(
-                        "no longer revoked".to_owned(),
-                        true,
-                        AnsiColor::Yellow,
-                    )),
-                    _ => None,
-                });
-                let all: Vec<String> = changes.into_iter().chain(ends).collect();
-                Some(format!("{}; {}", all.join(", "), end?))
-            }
+            Done::Replaced => Some(format!("{}; {}", self.changes(entry), end?)),
             Done::Unchanged => Some(match after {
                 Some(after) if after.revoked => revoked(after),
                 Some(_) => end?,
@@ -276,6 +255,27 @@ impl Report {
             }
             Done::NotFound | Done::Conflict | Done::Refused | Done::Unknown | Done::NotSent => None,
         }
+    }
+
+    /// Returns the changed fields of a directive as text. The changes of its end come last.
+    fn changes(&self, entry: &Entry) -> String {
+        let after = entry
+            .planned
+            .as_ref()
+            .and_then(|planned| planned.after.as_ref());
+        let (ends, others): (Vec<_>, Vec<_>) = entry
+            .changes
+            .iter()
+            .partition(|change| matches!(change.field, "expires_at" | "revoked_at"));
+        let others = others.into_iter().map(|field| {
+            let (text, widens) = change(field, after);
+            style(text, widens, AnsiColor::Yellow)
+        });
+        let ends = ends.into_iter().map(|field| match field.field {
+            "expires_at" => change_of_end(field, self.now),
+            _ => style("no longer revoked".to_owned(), true, AnsiColor::Yellow),
+        });
+        others.chain(ends).collect::<Vec<_>>().join(", ")
     }
 
     fn counts(&self) -> std::collections::BTreeMap<Done, usize> {

@@ -194,13 +194,7 @@ fn decode_fields<'a>(
         // The pipeline converts `author` into `updated_by`, so no stored document has an `author`.
         return Err(Fault::new("author", "", Reason::UnknownField));
     }
-    id_check::check(id)?;
-    if let Some(inner) = fields.id()?
-        && inner != id
-    {
-        let raw = fields.raw("id").unwrap_or_default();
-        return Err(Fault::new("id", raw, Reason::IdMismatch));
-    }
+    check_id(id, &fields)?;
     let body = fields.body()?;
     let expires_at = expiry(&fields)?;
     let level = stored("level", body.level)?;
@@ -210,13 +204,7 @@ fn decode_fields<'a>(
     if !revoked && body.audit.revoked_at.is_some() {
         return Err(Fault::new("revoked", "false", Reason::RevokedDisagrees));
     }
-    let raw = fields.raw("expires_at").unwrap_or_default();
-    if expires_at <= starts_at {
-        return Err(Fault::new("expires_at", raw, Reason::ExpiresBeforeStart));
-    }
-    if limits.is_beyond(expires_at) {
-        return Err(Fault::new("expires_at", raw, Reason::BeyondMaxTtl));
-    }
+    check_end(expires_at, starts_at, &fields, limits)?;
     let document = DocumentRef {
         id,
         level,
@@ -235,6 +223,32 @@ fn decode_fields<'a>(
     };
     check_targets(&document, fields.raw("targets").unwrap_or_default())?;
     Ok(document)
+}
+
+fn check_id(id: &str, fields: &Fields<'_>) -> Result<(), Fault> {
+    id_check::check(id)?;
+    if fields.id()?.is_some_and(|inner| inner != id) {
+        let raw = fields.raw("id").unwrap_or_default();
+        return Err(Fault::new("id", raw, Reason::IdMismatch));
+    }
+    Ok(())
+}
+
+fn check_end(
+    expires_at: Timestamp,
+    starts_at: Timestamp,
+    fields: &Fields<'_>,
+    limits: &DecodeLimits,
+) -> Result<(), Fault> {
+    let reason = if expires_at <= starts_at {
+        Reason::ExpiresBeforeStart
+    } else if limits.is_beyond(expires_at) {
+        Reason::BeyondMaxTtl
+    } else {
+        return Ok(());
+    };
+    let raw = fields.raw("expires_at").unwrap_or_default();
+    Err(Fault::new("expires_at", raw, reason))
 }
 
 /// Returns the value of a required field, or a fault if the field is missing.

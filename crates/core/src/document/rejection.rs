@@ -226,6 +226,36 @@ const MASKED: &str = "\
 const RELATIVE_EXPIRY: &str = "\
     missing; a ttl_secs alone would start again at each read. Write expires_at, or index through \
     the ingest pipeline, which converts ttl_secs into expires_at";
+const NAMED_TARGET_MISSING: &str = "\
+    missing, but `targets` names it; write the target, or remove it from `targets`";
+const TARGET_NOT_NAMED: &str = "\
+    does not name every target of the document: it was changed without the ingest pipeline; write \
+    the directive again";
+const NOT_A_SAMPLE_RATE: &str = "\
+    is not a rate; write a whole number from 0 to 1000, or leave the field out";
+const NOT_A_TIME: &str = "\
+    is not a time; write RFC 3339 with an offset, such as \"2030-01-31T12:00:00Z\"";
+const NOT_AN_ID: &str = "\
+    is not an id; write a text of 1 to 512 bytes without control characters, other than \".\" and \
+    \"..\"";
+const REVOKED_DISAGREES: &str = "\
+    disagrees with revoked_at, which is set; write the directive again, or revoke it";
+const NOT_SIGNATURES: &str = "\
+    is not a list of 1 to 8 signatures, each SIGNER:KEY:SIGNATURE by another key: field masking \
+    changes it for this reader, or it was written by hand; give the reader a role without field \
+    masking, or sign the directive with `directives sign`";
+const SIGNED_RELATIVE_EXPIRY: &str = "\
+    are set together with a relative expiry, which no signature can cover; write expires_at, or \
+    leave the signatures out and use --sign-with";
+const TOO_FEW_SIGNERS: &str = "\
+    required signers have signed with a key that this proxy trusts; add a signature with \
+    `directives sign`, or check the trusted keys and the signature policy";
+const WRONG_SIGNATURE: &str = "\
+    did not sign this: the directive was changed or extended after it was signed, or copied from \
+    another id or index; sign it with `directives sign` if it is right, else revoke it";
+const REVOKED_BEFORE: &str = "\
+    but this proxy has seen a revocation of the same signed directive, and a revocation is final; \
+    write the directive again with another expiry";
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -255,13 +285,8 @@ impl fmt::Display for RejectionReason {
             Self::Missing => "missing; it is required",
             Self::HiddenOrMissing => HIDDEN_OR_MISSING,
             Self::HiddenTarget => HIDDEN_TARGET,
-            Self::NamedTargetMissing => {
-                "missing, but `targets` names it; write the target, or remove it from `targets`"
-            }
-            Self::TargetNotNamed => {
-                "does not name every target of the document: it was changed without the ingest \
-                 pipeline; write the directive again"
-            }
+            Self::NamedTargetMissing => NAMED_TARGET_MISSING,
+            Self::TargetNotNamed => TARGET_NOT_NAMED,
             Self::NotTargets => NOT_TARGETS,
             Self::NotATarget => "is not a name; write a non-empty text, or leave the field out",
             Self::Masked => MASKED,
@@ -272,51 +297,25 @@ impl fmt::Display for RejectionReason {
                     "{UnknownEndpointKind}, or leave the field out to match every endpoint"
                 );
             }
-            Self::NotASampleRate => {
-                "is not a rate; write a whole number from 0 to 1000, or leave the field out"
-            }
+            Self::NotASampleRate => NOT_A_SAMPLE_RATE,
             Self::NotABoolean => "is not a boolean; write true or false, or leave the field out",
             Self::NotAText => "is not a text; write a text, or leave the field out",
-            Self::NotATime => {
-                "is not a time; write RFC 3339 with an offset, such as \"2030-01-31T12:00:00Z\""
-            }
+            Self::NotATime => NOT_A_TIME,
             Self::NotATtl => "is not a time to live; write a whole number of seconds, at least 1",
-            Self::NotAnId => {
-                "is not an id; write a text of 1 to 512 bytes without control characters, other \
-                 than \".\" and \"..\""
-            }
+            Self::NotAnId => NOT_AN_ID,
             Self::IdMismatch => "is not the document's _id; leave it out",
             Self::RelativeExpiry => RELATIVE_EXPIRY,
             Self::TwoExpiries => "is set together with expires_at; write only one of them",
             Self::StampedField => "is set by the command or the pipeline; leave it out",
-            Self::RevokedDisagrees => {
-                "disagrees with revoked_at, which is set; write the directive again, or revoke it"
-            }
+            Self::RevokedDisagrees => REVOKED_DISAGREES,
             Self::ExpiresBeforeStart => "is not after starts_at; write a later time",
             Self::ExpiresInThePast => "is not in the future; write a later time",
             Self::BeyondMaxTtl => "is later than max_ttl allows; write an earlier time",
-            Self::NotSignatures => {
-                "is not a list of 1 to 8 signatures, each SIGNER:KEY:SIGNATURE by another key: \
-                 field masking changes it for this reader, or it was written by hand; give the \
-                 reader a role without field masking, or sign the directive with `directives sign`"
-            }
-            Self::SignedRelativeExpiry => {
-                "are set together with a relative expiry, which no signature can cover; write \
-                 expires_at, or leave the signatures out and use --sign-with"
-            }
-            Self::TooFewSigners => {
-                "required signers have signed with a key that this proxy trusts; add a signature \
-                 with `directives sign`, or check the trusted keys and the signature policy"
-            }
-            Self::WrongSignature => {
-                "did not sign this: the directive was changed or extended after it was signed, \
-                 or copied from another id or index; sign it with `directives sign` if it is \
-                 right, else revoke it"
-            }
-            Self::RevokedBefore => {
-                "but this proxy has seen a revocation of the same signed directive, and a revocation \
-                 is final; write the directive again with another expiry"
-            }
+            Self::NotSignatures => NOT_SIGNATURES,
+            Self::SignedRelativeExpiry => SIGNED_RELATIVE_EXPIRY,
+            Self::TooFewSigners => TOO_FEW_SIGNERS,
+            Self::WrongSignature => WRONG_SIGNATURE,
+            Self::RevokedBefore => REVOKED_BEFORE,
         })
     }
 }
