@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded_file;
 use super::exit::Failure;
 
 /// A context: values for the flags that have the same names as the fields. A context contains the
@@ -74,7 +75,7 @@ impl Contexts {
         let Some(file) = file() else {
             return Ok(Self::default());
         };
-        match std::fs::read_to_string(&file) {
+        match bounded_file::read_text(&file) {
             Ok(text) => {
                 serde_saphyr::from_str(&text).map_err(|error| Failure::of_file(&file, error))
             }
