@@ -42,6 +42,11 @@ impl TtlLimits {
         }
     }
 
+    /// Returns true if the limits of the cluster are known.
+    pub(super) fn are_of_cluster(&self) -> bool {
+        self.default_ttl.is_some()
+    }
+
     /// Returns the limits to use if the limits of the cluster are unknown.
     pub(super) fn without_cluster_limits(flag: Option<Duration>) -> Self {
         Self {

@@ -16,7 +16,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::input;
 use super::risky_writes::GuardArgs;
-use super::stdio::{ReportFormat, print, print_json};
+use super::stdio::{ReportFormat, note, print, print_json};
 use super::ttl_limits::TtlLimits;
 
 #[derive(Debug, Args)]
@@ -53,7 +53,15 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
     args.guards.check_drafts(&drafts)?;
     let ttl_limits = if args.with_cluster {
         let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
-        TtlLimits::read(&api, args.max_ttl).await?
+        let limits = TtlLimits::read(&api, args.max_ttl).await?;
+        if !limits.are_of_cluster() {
+            note(
+                "note: the lifetime limits of the cluster are not known, because the role does not \
+                 permit reading its pipeline, or the pipeline does not exist; the pipeline may refuse \
+                 what is valid here",
+            );
+        }
+        limits
     } else {
         TtlLimits::without_cluster_limits(args.max_ttl)
     };

@@ -41,8 +41,8 @@ impl SecuredNode {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// Returns the path of one of the node's files: `ca.pem`, `other-ca.pem`, `client.pem` or
-    /// `client-key.pem`.
+    /// Returns the path of one of the node's files: `ca.pem`, `other-ca.pem`, `client.pem`,
+    /// `client-key.pem` or `jwt-key`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join("security").join(name)
     }

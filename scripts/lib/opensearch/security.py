@@ -1,6 +1,9 @@
 """Creates the certificates, the settings and the first user of a node with the security plugin."""
 
+import base64
+import copy
 import json
+import secrets
 import subprocess
 
 from .basics import Problem
@@ -15,9 +18,10 @@ subjectAltName=DNS:localhost,IP:127.0.0.1
 """
 # The hash of the password `admin`, from the demo configuration of the plugin.
 ADMIN_HASH = "$2a$12$VcCDgh2NDk07JGN0rjGbM.Ad41qVR/YFJcgHp0UGns5JDymv..TOG"
+# This authentication comes last, because it ends a request without a user with status 401.
 BASIC = {
     "http_enabled": True,
-    "order": 1,
+    "order": 2,
     "http_authenticator": {"type": "basic", "challenge": True},
     "authentication_backend": {"type": "intern"},
 }
@@ -31,9 +35,20 @@ CLIENT_CERTIFICATE = {
     },
     "authentication_backend": {"type": "noop"},
 }
+TOKEN = {
+    "http_enabled": True,
+    "order": 1,
+    "http_authenticator": {
+        "type": "jwt",
+        "challenge": False,
+        # `Security.configuration` adds the key.
+        "config": {"roles_key": "roles", "jwt_clock_skew_tolerance_seconds": 0},
+    },
+    "authentication_backend": {"type": "noop"},
+}
 DYNAMIC = {
     "http": {"anonymous_auth_enabled": False, "xff": {"enabled": False}},
-    "authc": {"basic": BASIC, "client_certificate": CLIENT_CERTIFICATE},
+    "authc": {"basic": BASIC, "client_certificate": CLIENT_CERTIFICATE, "token": TOKEN},
     "authz": {},
 }
 # The plugin's default mapping gives every user the role `own_index`, which would hide a missing
@@ -61,7 +76,8 @@ class Security:
     """The folder with the security files of one node.
 
     It contains ca.pem, other-ca.pem, which signed no certificate, and NAME.pem and NAME-key.pem
-    for node, admin and client. The user of client.pem is its common name, `client`.
+    for node, admin and client. The user of client.pem is its common name, `client`. The key with
+    which the plugin verifies JSON web tokens (HMAC) is in jwt-key, in base64.
     """
 
     USER = "admin"
@@ -85,11 +101,20 @@ class Security:
             self.certificate(name)
         partial = self.path("config.partial")
         partial.mkdir(exist_ok=True)
-        for kind, content in CONFIGURATION.items():
+        for kind, content in self.configuration().items():
             # Each JSON document is also a YAML document.
             text = json.dumps({"_meta": {"type": kind, "config_version": 2}, **content}, indent=2)
             (partial / f"{FILES.get(kind, kind)}.yml").write_text(text)
         partial.rename(self.path("config"))
+
+    def configuration(self):
+        """Returns the configuration of the plugin, with a new key for JSON web tokens."""
+        key = base64.b64encode(secrets.token_bytes(64)).decode()
+        self.path("jwt-key").write_text(key)
+        configuration = copy.deepcopy(CONFIGURATION)
+        token = configuration["config"]["config"]["dynamic"]["authc"]["token"]
+        token["http_authenticator"]["config"]["signing_key"] = key
+        return configuration
 
     def authority(self, name):
         self.openssl(

@@ -17,15 +17,20 @@
 )]
 mod support;
 
+mod agents_of_all_roles;
 mod append_only_history;
 mod audit_log;
 mod authentication;
 mod client_certificates;
+mod credentials_of_agents;
 mod doctor;
 mod hidden_documents_and_fields;
 mod hidden_signatures;
 mod multi_get;
-mod recording_agent;
 mod roles;
 mod secured_cluster;
+mod tokens;
 mod try_every_verb;
+mod try_processes;
+mod try_requests;
+mod verbs;

@@ -3,12 +3,17 @@
 
 use serde_json::{Value, json};
 
-use crate::secured_cluster::{ROLES, admin_runs, put_role, put_user, role_file, run};
+use crate::secured_cluster::{ROLES, admin_runs, one_change, put_role, put_user, role_file, run};
 use crate::support::node::unique_index;
 use crate::try_every_verb::{CHECKS, outcome, prepare};
 
 const BEGIN: &str = "<!-- begin: roles, compared by a test -->\n";
 const END: &str = "<!-- end: roles -->";
+
+pub(crate) fn readme() -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mappings/README.md");
+    std::fs::read_to_string(file).unwrap()
+}
 
 /// Builds the table of `mappings/README.md` from the current responses of the cluster.
 async fn table() -> String {
@@ -37,8 +42,7 @@ async fn each_role_permits_exactly_the_documented_verbs() {
         put_user(&user, &[&format!("directives_{role}")]).await;
     }
     let found = table().await;
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mappings/README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
+    let readme = readme();
     let (_, rest) = readme.split_once(BEGIN).unwrap();
     let (written, _) = rest.split_once(END).unwrap();
     assert_eq!(
@@ -187,14 +191,15 @@ fn permissions(role: &Value) -> Vec<(String, usize, String)> {
 #[ignore = "scripts/test-security runs it"]
 async fn init_installs_the_roles_for_its_index() {
     let index = unique_index("roles");
-    let changes = |flags: &[&str]| {
+    let changes = async |flags: &[&str]| {
+        let _one = one_change().await;
         let ran = admin_runs(&index, &[&["init", "--roles"], flags].concat()).ok();
         let roles = ran.stdout.lines().filter(|line| line.contains(" role "));
         let change = |line: &str| line.split(' ').next().unwrap().to_owned();
         roles.map(change).collect::<Vec<String>>()
     };
-    assert_eq!(changes(&[]), ["create"; 7]);
-    assert_eq!(changes(&[]), ["keep"; 7]);
+    assert_eq!(changes(&[]).await, ["create"; 7]);
+    assert_eq!(changes(&[]).await, ["keep"; 7]);
     // The created role must permit access to the given index, but not to the index `directives`,
     // which the role's file names.
     let reader = format!("{index}_reader");
@@ -207,6 +212,6 @@ async fn init_installs_the_roles_for_its_index() {
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;
     let update = ["update", "keep", "keep", "keep", "keep", "keep", "keep"];
-    assert_eq!(changes(&[]), update);
-    assert_eq!(changes(&[]), ["keep"; 7]);
+    assert_eq!(changes(&[]).await, update);
+    assert_eq!(changes(&[]).await, ["keep"; 7]);
 }

@@ -100,11 +100,16 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Changes a user, a role or a mapping while no other test changes one. The plugin stores all
-/// objects of a kind in one document, so it would refuse one of two simultaneous changes.
-pub(crate) async fn configure(path: &str, content: &Value) {
+/// Takes the lock for changes of users, roles and mappings. The plugin stores all objects of a kind in
+/// one document, so it would refuse one of two simultaneous changes.
+pub(crate) async fn one_change() -> MutexGuard<'static, ()> {
     static CHANGE: Mutex<()> = Mutex::const_new(());
-    let _one = CHANGE.lock().await;
+    CHANGE.lock().await
+}
+
+/// Changes a user, a role or a mapping while no other test changes one.
+pub(crate) async fn configure(path: &str, content: &Value) {
+    let _one = one_change().await;
     let path = format!("/_plugins/_security/api/{path}");
     admin("PUT", &path, Some(content)).await;
 }

@@ -1,26 +1,32 @@
 //! Runs every verb and some direct requests as a given user, and reports which operations the
 //! cluster permits.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying, run, send_as};
-use crate::support::command::directives;
+use crate::secured_cluster::{admin, admin_runs, apply, applying, run, send_as};
+use crate::support::command::{Ran, directives};
+use crate::{try_processes, try_requests};
 
-/// The index and the data stream that the roles name.
-const INDEX: &str = "directives";
+/// The index and the data streams that the roles name.
+pub(crate) const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 const FLEET_HISTORY: &str = "directives-fleet-history";
 /// The operations that are tested with each role, as the table of `mappings/README.md` names them.
-pub(crate) const CHECKS: [&str; 24] = [
+pub(crate) const CHECKS: [&str; 36] = [
     "`init --dry-run`",
     "`init`",
     "`init --history`",
+    "`init --roles`",
     "`list`",
     "`list` of more than 10,000",
     "`get`",
+    "`explain`",
+    "`diff`",
+    "`validate --with-cluster`",
     "`apply`",
     "`apply` over an older one",
     "`extend`",
@@ -30,15 +36,49 @@ pub(crate) const CHECKS: [&str; 24] = [
     "`verify`",
     "`delete`",
     "delete by `_bulk`",
+    "`prune`",
     "`agent`",
     "`agent --record-history`",
+    "`record`",
     "`status`",
+    "`wait`",
+    "`hits --fleet`",
     "report to the fleet",
+    "`doctor`",
+    "`history`",
+    "`history --at`",
+    "`history verify`",
     "read the history",
     "write the history",
     "edit or delete the history",
     "the requests of `history`",
     "the requests of Dashboards",
+];
+
+/// The arguments of the checks that run a verb once and change nothing.
+const READS: [(&str, &[&str]); 11] = [
+    ("`init --dry-run`", &["init", "--fleet", "--dry-run"]),
+    ("`list`", &["list"]),
+    ("`get`", &["get", "kept"]),
+    (
+        "`explain`",
+        &[
+            "explain",
+            "--index",
+            "orders",
+            "--principal",
+            "checkout",
+            "--endpoint",
+            "Search",
+        ],
+    ),
+    ("`status`", &["status"]),
+    ("`wait`", &["wait", "--converged", "--timeout", "1s"]),
+    ("`hits --fleet`", &["hits", "--fleet"]),
+    ("`doctor`", &["doctor"]),
+    ("`history`", &["history"]),
+    ("`history --at`", &["history", "--at", "1s"]),
+    ("`history verify`", &["history", "verify", "--wait", "1s"]),
 ];
 
 /// Restores the state of the index that each check expects.
@@ -69,43 +109,50 @@ async fn send_as_admin(method: &str, path: &str) -> u16 {
     send_as((ADMIN, ADMIN_PASSWORD), method, path, None).await.0
 }
 
-/// Returns `yes`, `no`, or `in part` for an agent that works but lacks a permission.
+/// Returns `yes`, `no`, or `in part` for a role that permits a part of the operation.
 pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
-    let tried = |args: &[&str]| {
-        let ran = run(user, INDEX, args);
-        match ran.code {
-            // A warning about the history means that the write succeeded but was not recorded.
-            0 if ran.stderr.contains("history") => "in part",
-            0 => "yes",
-            5 => "no",
-            code => panic!("{check} as {user}: {code} {}", ran.stderr),
-        }
-    };
-    let applies = |id| tried(&applying(id));
+    if let Some((_, args)) = READS.iter().find(|(name, _)| *name == check) {
+        return reads(check, user, args);
+    }
     match check {
-        "`init --dry-run`" => tried(&["init", "--fleet", "--dry-run"]),
-        "`init`" => {
-            outdate().await;
-            let outcome = installs(user).await;
-            prepare().await;
-            outcome
+        "`init`" | "`init --history`" | "`init --roles`" => installs(check, user).await,
+        "`list` of more than 10,000" => try_requests::point_in_time(user, INDEX).await,
+        "`diff`" => reads_draft(check, user, &["diff", "-f"]),
+        "`validate --with-cluster`" => reads_draft(
+            check,
+            user,
+            &["validate", "--everything", "--with-cluster", "-f"],
+        ),
+        "`verify`" => {
+            let folder = keys();
+            let key = path_in(folder.path(), "signer.pub");
+            let args = ["verify", "--trusted-keys", &key, "--signatures", "optional"];
+            reads(check, user, &args)
         }
-        "`init --history`" => {
-            let _ = send_as_admin("DELETE", &format!("/_data_stream/{HISTORY}")).await;
-            let _ = send_as_admin("DELETE", &format!("/_index_template/{HISTORY}")).await;
-            let outcome = tried(&["init", "--history"]);
-            prepare().await;
-            outcome
-        }
-        "`list`" => tried(&["list"]),
-        "`list` of more than 10,000" => point_in_time(user).await,
-        "`get`" => tried(&["get", "kept"]),
+        "`agent`" => try_processes::polls(user, INDEX).await,
+        "`agent --record-history`" => try_processes::agent_records(user, INDEX).await,
+        "`record`" => try_processes::service_records(user, INDEX).await,
+        "report to the fleet" => try_requests::reports(user, INDEX).await,
+        "the requests of Dashboards" => try_requests::dashboards(user, INDEX).await,
+        "read the history"
+        | "write the history"
+        | "edit or delete the history"
+        | "the requests of `history`" => of_history(check, user).await,
+        _ => writes(check, user).await,
+    }
+}
+
+/// Runs a verb that writes, and then restores what it changed.
+async fn writes(check: &str, user: &str) -> &'static str {
+    let tried = |args: &[&str]| written(check, &run(user, INDEX, args));
+    let restored = |id: &str| apply(INDEX, id, &[]);
+    match check {
         "`apply`" => {
-            let outcome = applies("new");
+            let outcome = tried(&applying("new"));
             let _ = send_as_admin("DELETE", &format!("/{INDEX}/_doc/new?refresh=true")).await;
             outcome
         }
-        "`apply` over an older one" => applies("kept"),
+        "`apply` over an older one" => tried(&applying("kept")),
         "`extend`" => tried(&["extend", "kept", "--by", "1s"]),
         "`edit`" => {
             // Each edit writes new content, because an edit without a change would write nothing.
@@ -116,56 +163,89 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         }
         "`revoke`" => {
             let outcome = tried(&["revoke", "kept"]);
-            apply(INDEX, "kept", &[]);
+            restored("kept");
             outcome
         }
         "`sign`" => {
             // The key is new, because a signature by a key that has already signed would change
             // nothing.
             let folder = keys();
-            let key = folder.path().join("signer.key").display().to_string();
+            let key = path_in(folder.path(), "signer.key");
             let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
-            apply(INDEX, "kept", &[]);
+            restored("kept");
             outcome
-        }
-        "`verify`" => {
-            let folder = keys();
-            let key = folder.path().join("signer.pub").display().to_string();
-            tried(&["verify", "--trusted-keys", &key, "--signatures", "optional"])
         }
         "`delete`" => {
             let outcome = tried(&["delete", "ended"]);
-            apply(INDEX, "ended", &[]);
+            restored("ended");
             outcome
         }
         "delete by `_bulk`" => {
             let lines = "{\"delete\":{\"_id\":\"never\"}}\n";
-            bulk(user, INDEX, lines).await
+            try_requests::bulk(user, INDEX, lines).await
         }
-        "`agent`" => polls(user).await,
-        "`agent --record-history`" => crate::recording_agent::records(user, INDEX).await,
-        "`status`" => tried(&["status"]),
-        "report to the fleet" => reports(user).await,
-        "read the history" => all(user, &[("POST", &format!("/{HISTORY}/_search"), "{}")]).await,
+        "`prune`" => {
+            // Without a directive that has ended, the command would delete nothing.
+            admin_runs(INDEX, &["revoke", "ended"]).ok();
+            let outcome = tried(&["prune", "--ended-before", "1ms", "--yes"]);
+            restored("ended");
+            outcome
+        }
+        _ => panic!("no such check: {check}"),
+    }
+}
+
+/// Returns the outcome of a verb that writes. A warning about the history means that the write
+/// succeeded but was not recorded.
+fn written(check: &str, ran: &Ran) -> &'static str {
+    match ran.code {
+        0 if ran.stderr.contains("history") => "in part",
+        0 => "yes",
+        5 => "no",
+        code => panic!("{check}: {code} {}", ran.stderr),
+    }
+}
+
+/// Runs a verb that only reads. The exit codes 7 to 10 report what the verb found, and `doctor` ends
+/// with 1 if the user may not read directives.
+fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
+    let ran = run(user, INDEX, args);
+    match ran.code {
+        0 if ran.stderr.contains("limits of the cluster are not known") => "in part",
+        0 | 7..=10 => "yes",
+        5 => "no",
+        1 if check == "`doctor`" && ran.stdout.contains("may not") => "no",
+        11 if ran.stderr.contains("403") => "no",
+        code => panic!("{check} as {user}: {code} {} {}", ran.stdout, ran.stderr),
+    }
+}
+
+/// Runs a verb that reads a file with a draft. The arguments end with the flag for the file.
+fn reads_draft(check: &str, user: &str, args: &[&str]) -> &'static str {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path_in(folder.path(), "draft.json");
+    let draft = json!({ "id": "kept", "level": "Shape", "ttl_secs": 60, "reason": "test" });
+    std::fs::write(&file, draft.to_string()).unwrap();
+    reads(check, user, &[args, &[&file]].concat())
+}
+
+fn path_in(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+/// Sends requests to the data stream of the history.
+async fn of_history(check: &str, user: &str) -> &'static str {
+    match check {
+        "read the history" => {
+            let search = format!("/{HISTORY}/_search");
+            try_requests::all(user, &[("POST", &search, "{}")]).await
+        }
         "write the history" => {
             let lines = "{\"create\":{}}\n{\"@timestamp\":\"2030-01-01T00:00:00Z\"}\n";
-            bulk(user, HISTORY, lines).await
+            try_requests::bulk(user, HISTORY, lines).await
         }
-        "edit or delete the history" => {
-            let query = r#"{"query":{"match_none":{}}}"#;
-            let delete = format!("/{HISTORY}/_delete_by_query");
-            let drop = "/_data_stream/none-of-that-name".to_owned();
-            let outcomes = [
-                all(user, &[("POST", &delete, query)]).await,
-                all(user, &[("DELETE", &drop, "{}")]).await,
-            ];
-            if outcomes.contains(&"yes") {
-                "yes"
-            } else {
-                "no"
-            }
-        }
-        "the requests of `history`" => {
+        "edit or delete the history" => try_requests::deletes_records(user, HISTORY).await,
+        _ => {
             let both = format!("/{INDEX},{HISTORY}");
             let paths = [
                 format!("/_data_stream/{HISTORY}"),
@@ -173,10 +253,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
                 format!("{both}/_settings"),
             ];
             let requests = paths.each_ref().map(|path| ("GET", path.as_str(), "null"));
-            all(user, &requests).await
+            try_requests::all(user, &requests).await
         }
-        "the requests of Dashboards" => dashboards(user).await,
-        _ => panic!("no such check: {check}"),
     }
 }
 
@@ -189,174 +267,41 @@ fn keys() -> tempfile::TempDir {
     folder
 }
 
+/// Runs a kind of `init` on an outdated installation, and then restores the installation.
+async fn installs(check: &str, user: &str) -> &'static str {
+    let outcome = match check {
+        "`init`" => {
+            outdate().await;
+            installs_and_updates(user).await
+        }
+        "`init --history`" => {
+            let _ = send_as_admin("DELETE", &format!("/_data_stream/{HISTORY}")).await;
+            let _ = send_as_admin("DELETE", &format!("/_index_template/{HISTORY}")).await;
+            installed(&run(user, INDEX, &["init", "--history"]))
+        }
+        _ => return reads(check, user, &["init", "--roles"]),
+    };
+    prepare().await;
+    outcome
+}
+
 /// Runs `init` on an outdated installation and on an index with an incomplete mapping, because the
 /// two runs need different permissions.
-async fn installs(user: &str) -> &'static str {
-    let first = run(user, INDEX, &["init", "--fleet"]);
-    if first.code != 0 {
-        assert_eq!(first.code, 5, "init as {user}: {}", first.stderr);
+async fn installs_and_updates(user: &str) -> &'static str {
+    if installed(&run(user, INDEX, &["init", "--fleet"])) == "no" {
         return "no";
     }
     let settings = json!({ "index.refresh_interval": "7s" });
     admin("PUT", &format!("/{INDEX}/_settings"), Some(&settings)).await;
     let mapping = json!({ "dynamic": "false" });
     admin("PUT", &format!("/{INDEX}/_mapping"), Some(&mapping)).await;
-    let second = run(user, INDEX, &["init"]);
-    match second.code {
+    installed(&run(user, INDEX, &["init"]))
+}
+
+fn installed(ran: &Ran) -> &'static str {
+    match ran.code {
         0 => "yes",
         5 => "no",
-        code => panic!("init as {user}: {code} {}", second.stderr),
-    }
-}
-
-/// Sends requests as a user, and returns `yes` if the cluster refused no request.
-async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
-    for (method, path, body) in requests {
-        let body = if path.ends_with("_msearch") {
-            Value::from(*body)
-        } else {
-            serde_json::from_str(body).unwrap()
-        };
-        let body = Some(&body).filter(|body| !body.is_null());
-        let (status, response) = send_as((user, PASSWORD), method, path, body).await;
-        match status {
-            200 | 201 => assert_eq!(response.get("errors"), None, "{response:#}"),
-            403 => return "no",
-            _ => panic!("{method} {path} as {user}: {status} {response:#}"),
-        }
-    }
-    "yes"
-}
-
-/// Sends bulk actions, each of which the cluster may refuse separately.
-async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
-    let path = format!("/{index}/_bulk");
-    let body = Value::from(lines);
-    let (status, response) = send_as((user, PASSWORD), "POST", &path, Some(&body)).await;
-    if status == 403 {
-        return "no";
-    }
-    assert_eq!(status, 200, "{response:#}");
-    let item = response["items"][0]
-        .as_object()
-        .unwrap()
-        .values()
-        .next()
-        .unwrap();
-    if item["error"]["type"] == "security_exception" {
-        return "no";
-    }
-    assert!(item["error"].is_null(), "{response:#}");
-    "yes"
-}
-
-/// Sends the requests with which an instance reports to the fleet.
-async fn reports(user: &str) -> &'static str {
-    let mapping = format!("/{FLEET}/_mapping");
-    let search = format!("/{FLEET}/_search");
-    let stream = format!("/_data_stream/{FLEET_HISTORY}");
-    let requests = [
-        ("GET", &*mapping, "null"),
-        ("POST", &*search, "{}"),
-        ("GET", &*stream, "null"),
-    ];
-    if all(user, &requests).await == "no" {
-        return "no";
-    }
-    for lines in [
-        "{\"index\":{\"_id\":\"x\"}}\n{\"instance\":\"x\"}\n",
-        "{\"delete\":{\"_id\":\"x\"}}\n",
-    ] {
-        if bulk(user, FLEET, lines).await == "no" {
-            return "no";
-        }
-    }
-    let lines = "{\"create\":{}}\n{\"@timestamp\":\"2030-01-01T00:00:00Z\"}\n";
-    bulk(user, FLEET_HISTORY, lines).await
-}
-
-/// Sends the point-in-time requests that `list` and an agent need to read several pages.
-async fn point_in_time(user: &str) -> &'static str {
-    let login = (user, PASSWORD);
-    let path = format!("/{INDEX}/_search/point_in_time?keep_alive=1m");
-    let (status, opened) = send_as(login, "POST", &path, None).await;
-    if status == 403 {
-        return "no";
-    }
-    let id = &opened["pit_id"];
-    let search = json!({ "pit": { "id": id } });
-    let close = json!({ "pit_id": [id] });
-    let path = "/_search/point_in_time";
-    let requests = [("POST", "/_search", search), ("DELETE", path, close)];
-    for (method, path, body) in requests {
-        let (status, response) = send_as(login, method, path, Some(&body)).await;
-        match status {
-            200 => {}
-            403 => return "no",
-            _ => panic!("{method} {path} as {user}: {status} {response:#}"),
-        }
-    }
-    "yes"
-}
-
-async fn dashboards(user: &str) -> &'static str {
-    let msearch = format!("{{\"index\":\"{INDEX}\"}}\n{{\"size\":0}}\n");
-    let requests = [
-        ("POST", "/_msearch".to_owned(), msearch),
-        ("GET", format!("/_resolve/index/{INDEX}"), "{}".to_owned()),
-        (
-            "GET",
-            format!("/{INDEX}/_field_caps?fields=*"),
-            "{}".to_owned(),
-        ),
-        ("GET", format!("/{INDEX}/_mapping"), "{}".to_owned()),
-        ("GET", format!("/{INDEX}/_mapping/field/*"), "{}".to_owned()),
-    ];
-    for (method, path, body) in &requests {
-        let body = if path == "/_msearch" {
-            Value::from(body.as_str())
-        } else {
-            Value::Null
-        };
-        let body = Some(&body).filter(|body| !body.is_null());
-        let (status, response) = send_as((user, PASSWORD), method, path, body).await;
-        let inner = &response["responses"][0]["error"]["type"];
-        match status {
-            200 if inner != "security_exception" => {}
-            200 | 403 => return "no",
-            _ => panic!("{method} {path} as {user}: {status} {response:#}"),
-        }
-    }
-    "yes"
-}
-
-/// Runs an agent that must publish, notice a deletion and measure the clock skew.
-async fn polls(user: &str) -> &'static str {
-    apply(INDEX, "passing", &[]);
-    let agent = agent(user, INDEX);
-    let is_refused = |status: &Value| {
-        let error = status["last_error"].as_str();
-        error.is_some_and(|error| error.contains("403"))
-    };
-    let status = agent
-        .status_when("it has polled", |status| {
-            status["last_success"].is_string() || is_refused(status)
-        })
-        .await;
-    if is_refused(&status) {
-        return "no";
-    }
-    let published = status["directives"].as_u64().unwrap();
-    let path = format!("/{INDEX}/_doc/passing?refresh=true");
-    admin("DELETE", &path, None).await;
-    let status = agent
-        .status_when("it sees the deletion", |status| {
-            status["directives"].as_u64() == Some(published - 1)
-        })
-        .await;
-    if status["reading"]["notes"] == json!([]) {
-        "yes"
-    } else {
-        "in part"
+        code => panic!("init: {code} {}", ran.stderr),
     }
 }

@@ -52,11 +52,23 @@ impl Agent {
     /// Starts a recorder. The URL of the returned `Agent` is the URL of the recorder's health
     /// listener.
     pub(crate) fn recorder(url: &str, index: &str) -> Self {
+        Self::recorder_with(url, index, &[], &[])
+    }
+
+    /// Starts a recorder with additional arguments and environment variables.
+    pub(crate) fn recorder_with(
+        url: &str,
+        index: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut command = directives();
         command
             .args(["record", "--health-listen", "127.0.0.1:0"])
             .args(["--interval", "100ms"])
-            .args(["--url", url, "--directives-index", index]);
+            .args(args)
+            .args(["--url", url, "--directives-index", index])
+            .envs(variables.iter().copied());
         Self::spawn(&mut command, &[], "health on ")
     }
 

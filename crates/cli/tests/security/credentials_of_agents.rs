@@ -1,0 +1,131 @@
+//! Tests that an agent works with each kind of credentials, and that wrong credentials of each kind
+//! are named in its status and become usable without a restart once the file is replaced.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::authentication::pem;
+use crate::secured_cluster::{
+    PASSWORD, admin, apply, connection, error_of, installed_index, node, role_for, user_with,
+};
+use crate::support::agent::Agent;
+use crate::tokens::{map_reader, token};
+
+/// One kind of credentials: the flags of the agent, the file with the secret, its content, a wrong
+/// content, and the text that names the mistake.
+struct Kind {
+    name: &'static str,
+    flags: Vec<String>,
+    file: std::path::PathBuf,
+    right: String,
+    wrong: String,
+    says: &'static str,
+}
+
+impl Kind {
+    fn start(&self, index: &str) -> Agent {
+        let [flag, ca] = connection();
+        let mut args = vec![flag.as_str(), &ca];
+        args.extend(self.flags.iter().map(String::as_str));
+        args.extend(["--request-timeout", "10s", "--max-backoff", "1s"]);
+        args.extend(["--startup", "empty"]);
+        Agent::start(&node().url(), index, &args)
+    }
+}
+
+/// Returns all kinds of credentials that the plugin accepts, for users who may read the index.
+async fn kinds(index: &str, folder: &Path) -> Vec<Kind> {
+    let user = user_with(&role_for("reader", index)).await;
+    let path = |name: &str| folder.join(name);
+    let flag = |flag: &str, name: &str| vec![flag.to_owned(), path(name).display().to_string()];
+    let named = |more: Vec<String>| [vec!["--username".to_owned(), user.clone()], more].concat();
+    let certificate = std::fs::read_to_string(pem(folder, "client")).unwrap();
+    // The node's own key belongs to no user with a role.
+    let stranger = std::fs::read_to_string(pem(folder, "node")).unwrap();
+    std::fs::write(path("certificate-beside"), &certificate).unwrap();
+    let both = [
+        named(flag("--password-file", "password-beside")),
+        flag("--client-certificate", "certificate-beside"),
+    ]
+    .concat();
+    let wrong_password = || "Wrong-Otter-7".to_owned();
+    map_reader("client", index).await;
+    let kind = |name, flags, file: &str, right: &str, wrong, says| Kind {
+        name,
+        flags,
+        file: path(file),
+        right: right.to_owned(),
+        wrong,
+        says,
+    };
+    vec![
+        kind(
+            "password",
+            named(flag("--password-file", "password")),
+            "password",
+            PASSWORD,
+            wrong_password(),
+            "401",
+        ),
+        kind(
+            "token",
+            flag("--bearer-token-file", "token"),
+            "token",
+            &token("client", Duration::from_hours(1)),
+            wrong_password(),
+            "401",
+        ),
+        kind(
+            "certificate",
+            flag("--client-certificate", "certificate"),
+            "certificate",
+            &certificate,
+            stranger,
+            "403",
+        ),
+        kind(
+            "password and certificate",
+            both,
+            "password-beside",
+            PASSWORD,
+            wrong_password(),
+            "",
+        ),
+    ]
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn an_agent_works_with_each_kind_of_credentials_and_takes_corrected_ones() {
+    let index = installed_index("kinds").await;
+    apply(&index, "a", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    for kind in kinds(&index, folder.path()).await {
+        std::fs::write(&kind.file, &kind.wrong).unwrap();
+        let agent = kind.start(&index);
+        // Beside a certificate, a wrong password is not an error, because the certificate comes first.
+        if !kind.says.is_empty() {
+            let status = agent
+                .status_when(kind.name, |status| error_of(status).contains(kind.says))
+                .await;
+            assert_eq!(status["revision"], Value::Null, "{status:#}");
+            std::fs::write(&kind.file, &kind.right).unwrap();
+            // The agent reads its files again at this signal, after a 401, and once a minute.
+            agent.signal("-HUP");
+        }
+        agent
+            .status_when(kind.name, |status| status["directives"] == 1)
+            .await;
+        apply(&index, "b", &[]);
+        agent
+            .status_when(kind.name, |status| status["directives"] == 2)
+            .await;
+        let path = format!("/{index}/_doc/b?refresh=true");
+        admin("DELETE", &path, None).await;
+        agent
+            .status_when(kind.name, |status| status["directives"] == 1)
+            .await;
+    }
+}
