@@ -11,6 +11,7 @@ use url::Url;
 
 use super::bounded_file;
 use super::directive_text::printable;
+use super::error_text;
 use super::exit::{Exit, Failure};
 
 /// The size limit of a response in bytes. A list of 100,000 directives is smaller than the limit.
@@ -124,7 +125,7 @@ impl AgentClient {
                 format!(
                     "cannot reach the agent at {}: {}",
                     self.agent,
-                    opensearch_directives::error::chain(&*error)
+                    error_text::cause(&*error)
                 ),
             )
         })?;

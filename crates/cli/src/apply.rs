@@ -4,21 +4,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use opensearch_directives::document::{Draft, Expiry};
-use opensearch_directives::{Clock as _, SystemClock};
 use opensearch_directives::{DiagLevel, EndpointKind};
 
 use super::apply_prune::OwnerArgs;
 use super::covered_by_another;
-use super::duration::parse;
+use super::duration::{length, parse, signed};
 use super::exit::{Exit, Failure};
 use super::flag_values;
 use super::input;
-use super::instant::When;
-use super::risky_writes::GuardArgs;
+use super::instant::{When, to_the_second};
+use super::risky_writes::{Change, GuardArgs};
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
@@ -36,7 +36,7 @@ Examples:
 )]
 pub(super) struct ApplyArgs {
     /// The directive's id
-    #[arg(requires = "level")]
+    #[arg(requires = "level", value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
 
     /// Read directives from a file or a folder; - is standard input. The format is YAML in files
@@ -131,21 +131,23 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
-    let now = SystemClock.now();
-    let mut drafts = if args.file.is_empty() {
-        args.drafts(now)?
+    let from_flags = args.file.is_empty();
+    let mut drafts = if from_flags {
+        args.drafts()?
     } else {
-        input::drafts(&args.file).await?
+        input::drafts(&args.file, args.guards.ended()).await?
     };
     args.owner.assign(&mut drafts)?;
     args.guards.check_drafts(&drafts)?;
     let signer = args.sign.signer()?;
     let api = args.write.api().await?;
-    let limits = TtlLimits::read(&api, args.max_ttl).await?;
-    for draft in &mut drafts {
-        limits.set_default(draft)?;
+    let now = api.now().await?;
+    let flag = from_flags.then(|| args.end_flag());
+    if from_flags {
+        args.set_times(&mut drafts, now)?;
     }
-    limits.check(&drafts, now)?;
+    let limits = TtlLimits::read(&api, args.max_ttl).await?;
+    limits.prepare(&mut drafts, flag, now)?;
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     for draft in &mut drafts {
@@ -158,23 +160,29 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
     let reason = args.reason.as_deref();
     let pruned = args
         .owner
-        .plan_prune(&api, &drafts, &author, reason)
+        .plan_prune(&api, &drafts, Some(&author), reason)
         .await?;
     let question = args.owner.question(pruned.len());
     plan.extend(pruned);
-    args.guards
-        .check_plan(&args.write, &plan, &author, question, now)?;
+    args.guards.check_plan(
+        &args.write,
+        &plan,
+        &author,
+        Change::Replacement,
+        question,
+        now,
+    )?;
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
 impl ApplyArgs {
-    /// Returns the drafts that the flags describe: one draft for each given endpoint, since a
-    /// directive has at most one endpoint.
-    fn drafts(&mut self, now: Timestamp) -> Result<Vec<Draft>, Failure> {
+    /// Returns the drafts that the flags describe, without their times: one draft for each given
+    /// endpoint, since a directive has at most one endpoint.
+    fn drafts(&mut self) -> Result<Vec<Draft>, Failure> {
         let mut endpoints = std::mem::take(&mut self.endpoint);
         endpoints.sort_by_key(|endpoint| endpoint.as_str());
         endpoints.dedup();
-        let mut draft = self.draft(now)?;
+        let mut draft = self.draft()?;
         if let [endpoint] = endpoints[..] {
             draft.match_.endpoint = Some(endpoint);
         }
@@ -190,25 +198,76 @@ impl ApplyArgs {
         Ok(drafts.collect())
     }
 
-    fn draft(&mut self, now: Timestamp) -> Result<Draft, Failure> {
+    fn draft(&mut self) -> Result<Draft, Failure> {
         let (Some(id), Some(level)) = (self.id.take(), self.level) else {
             return Err(Failure::usage("give an id and --level, or --file"));
         };
-        let starts_at = instant("--starts-at", self.starts_at, now)?;
-        let expiry = self.expiry(starts_at, now)?;
-        let mut draft = Draft::new(id, level, expiry);
+        let mut draft = Draft::new(id, level, Expiry::SiteDefault);
         draft.match_.tenant = self.tenant.take();
         draft.match_.index = self.index.take();
         draft.match_.principal = self.principal.take();
         draft.sample_per_mille = self.sample.or(self.sample_per_mille).unwrap_or(1000);
         draft.ring_buffer = self.ring_buffer;
         draft.capture = self.capture;
-        draft.starts_at = starts_at;
         Ok(draft)
     }
 
+    /// Sets the start and the end of the drafts. The times are relative to the cluster's clock,
+    /// because the clock of this machine may be wrong.
+    fn set_times(&self, drafts: &mut [Draft], now: Timestamp) -> Result<(), Failure> {
+        let starts_at = instant("--starts-at", self.starts_at, now, now)?;
+        let expiry = self.expiry(starts_at, now)?;
+        self.check_end(expiry, starts_at, now)?;
+        for draft in drafts {
+            draft.starts_at = starts_at;
+            draft.expiry = expiry;
+        }
+        Ok(())
+    }
+
+    /// Returns the flag that states how long the directive applies.
+    fn end_flag(&self) -> &'static str {
+        match (self.until, self.for_) {
+            (Some(_), _) => "--until",
+            (None, Some(_)) => "--for",
+            (None, None) => "--ttl",
+        }
+    }
+
+    /// Refuses an end that is not after the start, or in the past.
+    fn check_end(
+        &self,
+        expiry: Expiry,
+        starts_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let problem = match (expiry, starts_at) {
+            (Expiry::At(end), _) if end <= now => {
+                format!("{} {} is in the past", self.end_flag(), to_the_second(end))
+            }
+            (Expiry::At(end), Some(start)) if end <= start => format!(
+                "{} {} is not after --starts-at {}",
+                self.end_flag(),
+                to_the_second(end),
+                to_the_second(start)
+            ),
+            (Expiry::After(ttl), Some(start)) if start.duration_since(now) >= signed(ttl) => {
+                let ttl = length(signed(ttl));
+                format!(
+                    "--ttl {ttl} counts from now, so the directive would end before --starts-at \
+                     {}; to count from the start, use --for {ttl}",
+                    to_the_second(start)
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err(Failure::usage(problem))
+    }
+
     fn expiry(&self, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Expiry, Failure> {
-        if let Some(until) = instant("--until", self.until, now)? {
+        // A time of day in --until is the first one after the start.
+        let begin = starts_at.map_or(now, |start| start.max(now));
+        if let Some(until) = instant("--until", self.until, now, begin)? {
             return Ok(Expiry::At(until));
         }
         if let Some(ttl) = self.ttl {
@@ -226,12 +285,19 @@ impl ApplyArgs {
     }
 }
 
-/// Converts the time in a flag to an instant. If the flag contains a local time, also prints the
-/// instant, because the user may have meant another time zone.
-fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+/// Converts the time in a flag to an instant. A time of day is the first one after `begin`. If the
+/// flag contains a time of day, also prints the instant, because the user may have meant another
+/// time zone.
+fn instant(
+    flag: &str,
+    when: Option<When>,
+    now: Timestamp,
+    begin: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
+    let base = if when.is_local() { begin } else { now };
     let instant = when
-        .resolve(now, TimeZone::system())
+        .resolve(base, TimeZone::system())
         .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     if when.is_local() {
         let local = instant.to_zoned_datetime(TimeZone::system());

@@ -11,6 +11,7 @@ use opensearch_directives::document::Draft;
 use super::directive_text::printable;
 use super::exit::Failure;
 use super::field_filters::State;
+use super::report_wording::count;
 
 /// The reason that a revocation records if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
@@ -25,7 +26,7 @@ pub(super) struct OwnerArgs {
 
     /// Also revoke the directives of --owner that the files do not contain. A directive without an
     /// owner, or of another one, is never revoked
-    #[arg(long, requires = "owner", conflicts_with = "id")]
+    #[arg(long, requires_all = ["owner", "file"])]
     prune: bool,
 }
 
@@ -52,7 +53,7 @@ impl OwnerArgs {
         &self,
         api: &DirectivesApi,
         drafts: &[Draft],
-        author: &str,
+        author: Option<&str>,
         reason: Option<&str>,
     ) -> Result<Vec<PlannedWrite>, Failure> {
         if !self.prune {
@@ -65,7 +66,7 @@ impl OwnerArgs {
         let reason = reason.unwrap_or(REASON);
         Ok(all
             .into_iter()
-            .map(|stored| PlannedWrite::revoke(stored, now, Some(author), Some(reason)))
+            .map(|stored| PlannedWrite::revoke(stored, now, author, Some(reason)))
             .collect())
     }
 
@@ -86,7 +87,8 @@ impl OwnerArgs {
     pub(super) fn question(&self, revocations: usize) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
         (revocations > 0).then(|| {
-            format!("Revoke {revocations} directives of {owner} that the files do not contain?")
+            let directives = count(revocations, "directive");
+            format!("Revoke {directives} of {owner} that the files do not contain?")
         })
     }
 }

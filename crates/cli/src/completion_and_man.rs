@@ -51,9 +51,10 @@ pub(super) struct ManArgs {
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
-    std::fs::create_dir_all(&args.folder)?;
-    Ok(clap_mangen::generate_to(
-        super::command(None),
-        &args.folder,
-    )?)
+    let failed = |error: std::io::Error| {
+        let folder = args.folder.display();
+        Failure::other(format!("cannot write the pages to {folder}: {error}"))
+    };
+    std::fs::create_dir_all(&args.folder).map_err(failed)?;
+    clap_mangen::generate_to(super::command(None), &args.folder).map_err(failed)
 }

@@ -18,11 +18,13 @@ pub(super) fn is_interactive() -> bool {
 pub(super) fn confirm(plan: &str, question: &str) -> Result<(), Failure> {
     if !is_interactive() {
         // The error message begins with the question, because the plan may be long.
+        let plan = anstream::adapter::strip_str(plan);
         return Err(Failure::usage(format!(
             "{question}\nnothing was written; to write it, add --yes\n{plan}"
         )));
     }
-    let mut stderr = std::io::stderr().lock();
+    // This stream removes the colours of the plan if NO_COLOR is set.
+    let mut stderr = anstream::stderr().lock();
     write!(stderr, "{plan}\n{question}\nContinue? [y/N] ")?;
     stderr.flush()?;
     let mut reply = String::new();

@@ -2,10 +2,11 @@
 //! selects the current cluster.
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::context_file::{Context, Contexts};
 use super::exit::Failure;
-use super::stdio::print;
+use super::stdio::{ReportFormat, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -19,11 +20,21 @@ DIRECTIVES_CONFIG names.")]
 pub(super) struct ContextArgs {
     #[command(subcommand)]
     verb: ContextVerb,
+
+    /// Format of the output
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        global = true
+    )]
+    output: ReportFormat,
 }
 
 #[derive(Debug, Subcommand)]
 enum ContextVerb {
-    /// Create a context, or replace all its values
+    /// Create a context, or change the given values of a context
     Set(Box<SetArgs>),
     /// Make a context the current one
     Use {
@@ -50,7 +61,7 @@ struct SetArgs {
     name: String,
 
     /// Address of a node; separate several by commas, or repeat the flag
-    #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
     url: Vec<url::Url>,
 
     /// The index that holds the directives
@@ -85,30 +96,55 @@ struct SetArgs {
     #[arg(long, value_name = "FILE")]
     client_certificate: Option<String>,
 
-    /// Ask for confirmation before every write
-    #[arg(long)]
-    protected: bool,
+    /// Ask for confirmation before every write; --protected=false ends this
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    protected: Option<bool>,
 }
 
 pub(super) fn run(args: ContextArgs) -> Result<(), Failure> {
     let mut all = Contexts::read()?;
+    let output = Output(args.output.is_json());
     match args.verb {
         ContextVerb::Set(args) => {
             let name = args.name.clone();
-            all.contexts.insert(name.clone(), args.context()?);
+            let before = all.contexts.remove(&name);
+            let context = args.context(before.clone().unwrap_or_default())?;
+            let changed = before.as_ref() != Some(&context);
+            all.contexts.insert(name.clone(), context);
             let first = all.current.is_none();
             if first {
                 all.current = Some(name.clone());
             }
             all.write()?;
-            let current = if first { ", the current one" } else { "" };
-            print(&format!("context {name} is set{current}"))
+            let done = match (before, changed) {
+                (None, _) => "created",
+                (Some(_), true) => "changed",
+                (Some(_), false) => "unchanged",
+            };
+            let current = if first {
+                ", and is the current one"
+            } else {
+                ""
+            };
+            output.done(&name, done, &format!("context {name} is {done}{current}"))
         }
         ContextVerb::Use { name } => {
             all.get(&name)?;
             all.current = Some(name.clone());
             all.write()?;
-            print(&format!("context {name} is the current one"))
+            output.done(
+                &name,
+                "current",
+                &format!("context {name} is the current one"),
+            )
+        }
+        ContextVerb::List if output.0 => {
+            let contexts: Result<Vec<Value>, Failure> = all
+                .contexts
+                .iter()
+                .map(|(name, context)| json_of(name, context, &all))
+                .collect();
+            print_json(&contexts?.into())
         }
         ContextVerb::List => {
             for (name, context) in &all.contexts {
@@ -128,6 +164,9 @@ pub(super) fn run(args: ContextArgs) -> Result<(), Failure> {
         ContextVerb::Show { name } => {
             let name = name.or_else(|| all.current.clone());
             let name = name.ok_or_else(|| Failure::usage("there is no current context"))?;
+            if output.0 {
+                return print_json(&json_of(&name, all.get(&name)?, &all)?);
+            }
             let text = serde_saphyr::to_string(all.get(&name)?).map_err(Failure::other)?;
             print(&format!("name: {name}\n{}", text.trim_end()))
         }
@@ -136,29 +175,66 @@ pub(super) fn run(args: ContextArgs) -> Result<(), Failure> {
             all.contexts.remove(&name);
             all.current = all.current.filter(|current| *current != name);
             all.write()?;
-            print(&format!("context {name} is removed"))
+            output.done(&name, "removed", &format!("context {name} is removed"))
         }
     }
 }
 
+/// Prints the result of a change as text or, if the field is true, as JSON.
+struct Output(bool);
+
+impl Output {
+    fn done(&self, name: &str, result: &str, text: &str) -> Result<(), Failure> {
+        if self.0 {
+            print_json(&json!({ "context": name, "result": result }))
+        } else {
+            print(text)
+        }
+    }
+}
+
+fn json_of(name: &str, context: &Context, all: &Contexts) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(context).map_err(Failure::other)?;
+    value["name"] = name.into();
+    value["current"] = (all.current.as_deref() == Some(name)).into();
+    value["protected"] = context.protected.into();
+    Ok(value)
+}
+
 impl SetArgs {
-    fn context(self) -> Result<Context, Failure> {
+    /// Returns a context with the values of the flags. A flag that is absent keeps the value
+    /// `before`, except that the given credentials replace all credentials.
+    fn context(self, before: Context) -> Result<Context, Failure> {
         if self.url.iter().any(|url| url.password().is_some()) {
             return Err(Failure::usage(
                 "the URL holds a password; give --username and --password-file instead",
             ));
         }
-        Ok(Context {
-            url: self.url.iter().map(ToString::to_string).collect(),
-            directives_index: self.directives_index,
-            username: self.username,
-            password_file: self.password_file,
-            bearer_token_file: self.bearer_token_file,
-            api_key_file: self.api_key_file,
-            credential_command: self.credential_command,
-            ca_certificate: self.ca_certificate,
-            client_certificate: self.client_certificate,
-            protected: self.protected,
-        })
+        let mut context = before;
+        if !self.url.is_empty() {
+            context.url = self.url.iter().map(ToString::to_string).collect();
+        }
+        if context.url.is_empty() {
+            return Err(Failure::usage("a new context needs --url"));
+        }
+        let credentials = [
+            &self.username,
+            &self.password_file,
+            &self.bearer_token_file,
+            &self.api_key_file,
+            &self.credential_command,
+        ];
+        if credentials.into_iter().any(Option::is_some) {
+            context.username = self.username;
+            context.password_file = self.password_file;
+            context.bearer_token_file = self.bearer_token_file;
+            context.api_key_file = self.api_key_file;
+            context.credential_command = self.credential_command;
+        }
+        context.directives_index = self.directives_index.or(context.directives_index);
+        context.ca_certificate = self.ca_certificate.or(context.ca_certificate);
+        context.client_certificate = self.client_certificate.or(context.client_certificate);
+        context.protected = self.protected.unwrap_or(context.protected);
+        Ok(context)
     }
 }

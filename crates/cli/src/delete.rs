@@ -4,13 +4,17 @@ use clap::Args;
 use opensearch_directives::admin::PlannedWrite;
 
 use super::exit::{Exit, Failure};
+use super::report_wording::count;
 use super::selection::SelectionArgs;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "`directives revoke` ends a directive as quickly, and keeps its document as a record."
-)]
+#[command(after_help = "\
+Examples:
+  directives delete slow-acme
+  directives delete --state revoked --by alice
+
+`directives revoke` ends a directive as quickly, and keeps its document as a record.")]
 pub(super) struct DeleteArgs {
     #[command(flatten)]
     selection: SelectionArgs,
@@ -29,7 +33,10 @@ pub(super) async fn run(args: DeleteArgs) -> Result<Exit, Failure> {
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;
-    let question = |count| format!("Delete {count} directives? `revoke` would keep the record.");
+    let question = |number| {
+        let directives = count(number, "directive");
+        format!("Delete {directives}? `directives revoke` would keep the record.")
+    };
     let reason = args.reason.as_deref();
     let delete = |stored| PlannedWrite::delete(stored).deleted_by(author.as_deref(), reason);
     selection

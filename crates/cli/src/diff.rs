@@ -5,25 +5,36 @@ use std::time::Duration;
 
 use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, PlannedKind};
-use opensearch_directives::{Clock as _, SystemClock};
 
+use super::apply_prune::OwnerArgs;
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::parse;
 use super::exit::{Exit, Failure};
-use super::input;
+use super::input::{self, Ended};
 use super::stdio::ReportFormat;
+use super::ttl_limits::TtlLimits;
 use super::write_report::Report;
 
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 7 if applying the files would change anything.")]
+#[command(after_help = "\
+Examples:
+  directives diff -f directives.yaml
+  directives diff -f directives/ --owner search-team --prune
+
+The exit code is 7 if applying the files would change anything. `directives apply --dry-run` shows
+the same changes, and asks for the consents that the write would need.")]
 pub(super) struct DiffArgs {
     /// A file or a folder, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE", required = true)]
     file: Vec<PathBuf>,
 
-    /// The longest time to live that this command accepts
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
-    max_ttl: Duration,
+    /// The longest time to live that this command accepts; it cannot exceed the maximum of the
+    /// cluster [default: that maximum, initially 30d]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
+
+    #[command(flatten)]
+    owner: OwnerArgs,
 
     /// Format of the report
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -36,14 +47,19 @@ pub(super) struct DiffArgs {
 }
 
 pub(super) async fn run(args: DiffArgs) -> Result<Exit, Failure> {
-    let client = args.connection.client(args.timeout).await?;
-    let api = DirectivesApi::new(client).with_max_ttl(args.max_ttl);
-    let drafts = input::drafts(&args.file).await?;
-    let plan = api.plan(&drafts).await?;
+    let mut drafts = input::drafts(&args.file, Ended::Skip).await?;
+    args.owner.assign(&mut drafts)?;
+    let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    let limits = TtlLimits::read(&api, args.max_ttl).await?;
+    let now = api.now().await?;
+    limits.prepare(&mut drafts, None, now)?;
+    let api = api.with_max_ttl(limits.max_ttl);
+    let mut plan = api.plan(&drafts).await?;
+    plan.extend(args.owner.plan_prune(&api, &drafts, None, None).await?);
     let differs = plan
         .iter()
         .any(|planned| planned.kind() != PlannedKind::Nothing);
-    let report = Report::of_plan(args.connection.location(), SystemClock.now(), plan);
+    let report = Report::of_plan(args.connection.location(), now, plan);
     match report.print(args.output.is_json())? {
         Exit::Success if differs => Ok(Exit::Differs),
         exit => Ok(exit),

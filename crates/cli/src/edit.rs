@@ -1,19 +1,23 @@
 //! `directives edit`: changes single fields of one stored directive, by flags or in an editor.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Document, Draft, Expiry};
 
+use super::directive_text::printable;
+use super::editor::EditedFile;
 use super::exit::{Exit, Failure};
 use super::field_filters::State;
 use super::flag_values;
 use super::instant::When;
-use super::risky_writes::GuardArgs;
+use super::risky_writes::{Change, GuardArgs};
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
+use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,6 +30,7 @@ Examples:
   directives edit slow-acme                   # in $VISUAL or $EDITOR")]
 pub(super) struct EditArgs {
     /// The id of the directive
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
 
     /// Set a field; repeat the flag to set several fields
@@ -69,48 +74,72 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let limits = TtlLimits::read(&api, None).await?;
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
-    let now = api.now().await?;
+    let mut now = api.now().await?;
     let Some(stored) = api.get(&args.id).await? else {
         return args
             .write
-            .execute(&api, Vec::new(), vec![args.id], now)
+            .execute(&api, Vec::new(), vec![NotPlanned::missing(args.id)], now)
             .await;
     };
-    let mut draft = draft_of(ended(&stored, now)?, &author);
-    if args.set.is_empty() && args.unset.is_empty() {
-        draft = super::editor::edit(&draft)?;
-        draft.author = Some(author.clone());
+    let document = changeable(&stored, now)
+        .map_err(|why| Failure::usage(format!("{}: {why}", printable(&args.id))))?;
+    let mut draft = draft_of(document, &author);
+    let file = if args.set.is_empty() && args.unset.is_empty() {
+        Some(EditedFile::open(&draft)?)
+    } else {
+        args.change(&mut draft, now)?;
+        None
+    };
+    let write = async {
+        if let Some(file) = &file {
+            draft = file.read(&args.id)?;
+            // The editor may have been open for a long time.
+            now = api.now().await?;
+            draft.author = Some(author.clone());
+        }
+        let mut drafts = [draft];
+        limits.check(&drafts, None, now)?;
+        args.guards.check_drafts(&drafts)?;
+        let stored = Some(vec![Some(stored)]);
+        let plan = signer.plan(&api, &mut drafts, stored).await?;
+        super::covered_by_another::warn(&api, &plan, now).await;
+        args.guards
+            .check_plan(&args.write, &plan, &author, Change::Edit, None, now)?;
+        args.write.execute(&api, plan, Vec::new(), now).await
+    };
+    let written = write.await;
+    match file {
+        Some(file) => file.keep_unless_written(written),
+        None => written,
     }
-    for (field, value) in &args.set {
-        set(&mut draft, field, value, now)
-            .map_err(|error| Failure::usage(format!("--set {field}: {error}")))?;
-    }
-    for field in &args.unset {
-        unset(&mut draft, field)
-            .map_err(|error| Failure::usage(format!("--unset {field}: {error}")))?;
-    }
-    let mut drafts = [draft];
-    limits.check(&drafts, now)?;
-    args.guards.check_drafts(&drafts)?;
-    let stored = Some(vec![Some(stored)]);
-    let plan = signer.plan(&api, &mut drafts, stored).await?;
-    super::covered_by_another::warn(&api, &plan, now).await;
-    args.guards
-        .check_plan(&args.write, &plan, &author, None, now)?;
-    args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the document if the directive is active or scheduled, and otherwise an error, because a
-/// directive that has ended cannot be changed.
-pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failure> {
+impl EditArgs {
+    /// Applies `--set` and `--unset` to a draft.
+    fn change(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Failure> {
+        for (field, value) in &self.set {
+            set(draft, field, value, now)
+                .map_err(|error| Failure::usage(format!("--set {field}: {error}")))?;
+        }
+        for field in &self.unset {
+            unset(draft, field)
+                .map_err(|error| Failure::usage(format!("--unset {field}: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the document if the directive is active or scheduled, and otherwise the reason why it
+/// cannot be changed: it has ended, or it is malformed.
+pub(super) fn changeable(stored: &Stored, now: Timestamp) -> Result<&Document, String> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
         (Ok(document), State::Active | State::Scheduled) => Ok(document),
-        (Ok(_) | Err(_), _) => Err(Failure::usage(format!(
-            "{}: it is {}; write it again with `apply`",
-            stored.id,
+        (Err(_), _) => Err("it is malformed; write it again with `directives apply`".to_owned()),
+        (Ok(_), _) => Err(format!(
+            "it is {}; to let it apply again, use `directives apply --reactivate`",
             state.as_str()
-        ))),
+        )),
     }
 }
 

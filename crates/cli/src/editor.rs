@@ -1,54 +1,121 @@
 //! Opens a directive as JSON in the user's editor, and reads the edited directive from the file.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
 
 use opensearch_directives::document::{Audit, Draft, encode_draft};
 
 use super::bounded_file;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
+use super::stdio::note;
 
-/// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and returns the saved draft.
-pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
-    let editor = ["VISUAL", "EDITOR"]
-        .into_iter()
-        .find_map(|name| {
-            std::env::var(name)
-                .ok()
-                .filter(|editor| !editor.trim().is_empty())
+/// The file in which the user edits a directive. It is kept if its content was not written, so that
+/// the user does not lose the changes.
+#[derive(Debug)]
+pub(super) struct EditedFile(tempfile::NamedTempFile);
+
+impl EditedFile {
+    /// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and waits for its end.
+    pub(super) fn open(draft: &Draft) -> Result<Self, Failure> {
+        let editor = ["VISUAL", "EDITOR"]
+            .into_iter()
+            .find_map(|name| {
+                std::env::var(name)
+                    .ok()
+                    .filter(|editor| !editor.trim().is_empty())
+            })
+            .ok_or_else(|| Failure::usage("give --set or --unset, or set EDITOR"))?;
+        let mut file = tempfile::Builder::new()
+            .prefix("directive-")
+            .suffix(".json")
+            .tempfile()?;
+        let text = text_of(draft)?;
+        file.write_all(text.as_bytes())?;
+        file.flush()?;
+        let edited = Self(file);
+        let problem = match command(&editor, edited.0.path()).status() {
+            Ok(status) if status.success() => return Ok(edited),
+            Ok(status) => format!("the editor {editor} ended with {status}"),
+            Err(error) => format!("cannot start the editor {editor}: {error}"),
+        };
+        let failure = Failure::usage(format!("{problem}; nothing was written"));
+        let is_changed = bounded_file::read_text(edited.0.path()).is_ok_and(|saved| saved != text);
+        Err(if is_changed {
+            edited.keep(failure)
+        } else {
+            failure
         })
-        .ok_or_else(|| Failure::usage("give --set or --unset, or set EDITOR"))?;
-    let mut file = tempfile::Builder::new()
-        .prefix("directive-")
-        .suffix(".json")
-        .tempfile()?;
-    file.write_all(text_of(draft)?.as_bytes())?;
-    file.flush()?;
-    // `$VISUAL` or `$EDITOR` may contain a program with arguments, such as `code --wait`.
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or_default();
-    let status = Command::new(program).args(words).arg(file.path()).status();
-    match status {
-        Ok(status) if status.success() => {}
-        Ok(status) => {
-            return Err(Failure::usage(format!(
-                "the editor {editor} ended with {status}; nothing was written"
-            )));
+    }
+
+    /// Reads the saved draft.
+    pub(super) fn read(&self, id: &str) -> Result<Draft, Failure> {
+        let saved = bounded_file::read_text(self.0.path())?;
+        if saved.trim().is_empty() {
+            return Err(Failure::usage(
+                "the saved file is empty; nothing was written",
+            ));
         }
-        Err(error) => {
-            return Err(Failure::usage(format!(
-                "cannot start the editor {editor}: {error}"
-            )));
+        match Draft::from_json(&saved) {
+            Ok(edited) if edited.id == id => Ok(edited),
+            Ok(_) => Err(Failure::usage(
+                "the id cannot be edited; nothing was written",
+            )),
+            Err(rejection) => Err(Failure::usage(format!("{rejection}; nothing was written"))),
         }
     }
-    let saved = bounded_file::read_text(file.path())?;
-    match Draft::from_json(&saved) {
-        Ok(edited) if edited.id == draft.id => Ok(edited),
-        Ok(_) => Err(Failure::usage(
-            "the id cannot be edited; nothing was written",
-        )),
-        Err(rejection) => Err(Failure::usage(format!("{rejection}; nothing was written"))),
+
+    /// Keeps the file unless its content was written, and reports its path.
+    pub(super) fn keep_unless_written(
+        self,
+        written: Result<Exit, Failure>,
+    ) -> Result<Exit, Failure> {
+        match written {
+            Ok(Exit::Success) => Ok(Exit::Success),
+            Err(failure) => Err(self.keep(failure)),
+            Ok(exit) => {
+                if let Some(text) = self.kept() {
+                    note(&text);
+                }
+                Ok(exit)
+            }
+        }
     }
+
+    /// Keeps the file, and adds its path to the error.
+    fn keep(self, failure: Failure) -> Failure {
+        match self.kept() {
+            Some(note) => failure.with_note(&note),
+            None => failure,
+        }
+    }
+
+    /// Keeps the file, and returns a text that contains its path. An empty file is not kept.
+    fn kept(self) -> Option<String> {
+        let is_empty =
+            bounded_file::read_text(self.0.path()).is_ok_and(|text| text.trim().is_empty());
+        if is_empty {
+            return None;
+        }
+        let (_, path) = self.0.keep().ok()?;
+        Some(format!("your changes are in {}", path.display()))
+    }
+}
+
+/// Builds the command that runs the editor. The shell splits the editor's words, because `$EDITOR`
+/// may contain arguments and quotes, such as `code --wait`.
+fn command(editor: &str, file: &Path) -> Command {
+    let mut command;
+    if cfg!(windows) {
+        let mut words = editor.split_whitespace();
+        command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+    } else {
+        command = Command::new("sh");
+        command.args(["-c", &format!("{editor} \"$1\""), "sh"]);
+    }
+    command.arg(file);
+    command
 }
 
 /// Converts the draft to indented JSON with its id, without the fields that the command itself

@@ -31,6 +31,23 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
+/// Formats the first cause of a failed connection. With `--verbose`, formats all causes.
+pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
+    if VERBOSE.get() == Some(&true) {
+        return chain(error);
+    }
+    causes(error).last().map(without_number).unwrap_or_default()
+}
+
+/// Formats an error without the number of the operating system's error.
+fn without_number(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
 /// Iterates over an error and its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
@@ -43,9 +60,8 @@ fn brief(error: &RequestError) -> Option<String> {
     let (failure, _) = text.split_once(&format!(" ({}", error.operation()))?;
     match (error.kind(), error.status()) {
         (RequestErrorKind::Connection, _) => {
-            let cause = causes(error).skip(1).last().map(ToString::to_string);
+            let cause = causes(error).skip(1).last().map(without_number);
             let cause = cause.unwrap_or_else(|| failure.to_owned());
-            let cause = cause.split(" (os error").next().unwrap_or_default();
             Some(format!("cannot reach {node}: {cause}"))
         }
         (RequestErrorKind::Timeout | RequestErrorKind::Tls, _) => {

@@ -25,7 +25,7 @@ Exit codes:
   0  the command succeeded
   1  the command failed for a reason that has no code of its own
   2  the usage or the input is invalid, or a consent is missing (--yes, --replace); nothing was
-     written
+     written, or the report names the directives that were skipped
   3  the directive or the index does not exist
   4  the cluster is unreachable, does not respond in time, or is busy
   5  the cluster refuses the caller or the request
@@ -88,12 +88,23 @@ pub(super) struct Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // A part of the text may come from a server, so control characters are escaped.
-        let text = visible(&error_text::text(&*self.error), true);
+        let text = visible(&self.text(), true);
         write!(f, "error: {text}")
     }
 }
 
 impl Failure {
+    /// Returns the message without the word `error`.
+    pub(super) fn text(&self) -> String {
+        error_text::text(&*self.error)
+    }
+
+    /// Adds a line to the message.
+    pub(super) fn with_note(self, note: &str) -> Self {
+        let text = format!("{}\n{note}", self.text());
+        Self::new(self.exit, text)
+    }
+
     pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             exit,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,18 +10,27 @@ use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Draft, Expiry};
 
 use super::duration::parse;
-use super::edit::{draft_of, ended};
+use super::edit::{changeable, draft_of};
 use super::exit::{Exit, Failure};
-use super::instant::When;
+use super::instant::{When, to_the_second};
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
+use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("end").args(["by", "until"]).required(true))]
+#[command(
+    group = ArgGroup::new("end").args(["by", "until"]).required(true),
+    after_help = "\
+Examples:
+  directives extend slow-acme --by 15m
+  directives extend slow-acme slow-umbrella --until 18:00
+
+A directive that has ended cannot be extended; it is skipped, and the others are extended."
+)]
 pub(super) struct ExtendArgs {
     /// The ids of the directives
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
     /// How much longer each directive applies, counted from its present end
@@ -50,39 +60,46 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
     let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
-    let (mut stored, mut drafts, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stored, mut drafts, mut not_planned) = (Vec::new(), Vec::new(), Vec::new());
     for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
-        match read {
-            Some(read) => {
-                drafts.push(args.extended(&read, &author, now)?);
+        let Some(read) = read else {
+            not_planned.push(NotPlanned::missing(id));
+            continue;
+        };
+        match args.extended(&read, &author, now) {
+            Ok(draft) => {
+                drafts.push(draft);
                 stored.push(Some(read));
             }
-            None => missing.push(id.clone()),
+            Err(why) => not_planned.push(NotPlanned::skipped(id, why)),
         }
     }
-    limits.check(&drafts, now)?;
+    let flag = if args.by.is_some() { "--by" } else { "--until" };
+    limits.check(&drafts, Some(flag), now)?;
     let plan = signer.plan(&api, &mut drafts, Some(stored)).await?;
-    args.write.execute(&api, plan, missing, now).await
+    args.write.execute(&api, plan, not_planned, now).await
 }
 
 impl ExtendArgs {
-    fn extended(&self, stored: &Stored, author: &str, now: Timestamp) -> Result<Draft, Failure> {
-        let document = ended(stored, now)?;
+    /// Returns the directive with its new end, or the reason why it cannot be extended.
+    fn extended(&self, stored: &Stored, author: &str, now: Timestamp) -> Result<Draft, String> {
+        let document = changeable(stored, now)?;
         let present = document.directive.expires_at;
-        let beyond = |text: &str| Failure::usage(format!("{}: {text}", stored.id));
         let end = match (self.by, self.until) {
             (Some(by), _) => present
                 .checked_add(by)
-                .map_err(|_| beyond("the new end is too far in the future"))?,
+                .map_err(|_| "--by: the new end is too far in the future".to_owned())?,
             (None, Some(until)) => until
                 .resolve(now, TimeZone::system())
-                .map_err(|error| beyond(&format!("--until: {error}")))?,
-            (None, None) => return Err(beyond("give --by or --until")),
+                .map_err(|error| format!("--until: {error}"))?,
+            (None, None) => return Err("give --by or --until".to_owned()),
         };
         if end < present {
-            return Err(beyond(&format!(
-                "--until {end} is before its present end {present}; to shorten it, use `edit`"
-            )));
+            return Err(format!(
+                "--until {} is before its present end {}; to shorten it, use `directives edit`",
+                to_the_second(end),
+                to_the_second(present)
+            ));
         }
         let mut draft = draft_of(document, author);
         draft.expiry = Expiry::At(end);

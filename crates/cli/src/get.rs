@@ -1,6 +1,7 @@
 //! `directives get`: looks up directives by their ids and prints every field.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -9,9 +10,13 @@ use super::output_formats::{details, print_all, to_json};
 use super::stdio::{Format, OutputArgs, escaped_yaml, note, print, print_json};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives get slow-acme
+  directives get slow-acme slow-umbrella -o yaml")]
 pub(super) struct GetArgs {
     /// The ids of the directives
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
     #[command(flatten)]

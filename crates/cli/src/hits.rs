@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::{Clock as _, SystemClock};
@@ -14,9 +15,9 @@ use serde_json::{Value, json};
 
 use super::agent_client::{AgentClient, AgentUrl, decode};
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::directive_table::{fitted, terminal_width};
 use super::duration::{length, parse, relative};
 use super::exit::{Exit, Failure};
+use super::fitted_table::{fitted, terminal_width};
 use super::hits_of_fleet;
 use super::stdio::{ReportFormat, note, print, print_json};
 
@@ -31,6 +32,7 @@ The counts of an instance begin with its process. With --fleet, they come from t
 live instance, so they are up to one heartbeat old.")]
 pub(super) struct HitsArgs {
     /// The ids of the directives; without ids, all whose counts are known
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
     /// Add up the counts that all live instances reported to the index of the fleet, for each active
@@ -167,7 +169,7 @@ fn print_table(
     if rows.len() == 0 {
         return print("no directives");
     }
-    print(&fitted(header, rows, terminal_width()))
+    print(&fitted(header, rows, terminal_width(), &[]))
 }
 
 async fn of_agent(args: HitsArgs) -> Result<Exit, Failure> {

@@ -11,12 +11,21 @@ use super::confirm::confirm;
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::dashboards_address::DashboardsAddress;
-use super::duration::parse;
+use super::duration::{length, parse, signed};
 use super::exit::Failure;
-use super::stdio::print;
+use super::init_report::{Dashboards, InitReport};
+use super::report_wording::count;
+use super::stdio::ReportFormat;
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("recorded").multiple(true))]
+#[command(
+    group = clap::ArgGroup::new("recorded").multiple(true),
+    after_help = "\
+Examples:
+  directives init --dry-run
+  directives init --default-ttl 15m --max-ttl 7d --max-capture-ttl 1h
+  directives init --history --retention 400d --roles"
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct InitArgs {
     #[command(flatten)]
@@ -27,6 +36,10 @@ pub(super) struct InitArgs {
     /// Print the requests that this command would send, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: ReportFormat,
 
     /// Do not ask for confirmation in a protected context
     #[arg(short, long)]
@@ -95,7 +108,7 @@ pub(super) struct InitArgs {
 pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     let installer = installer(&args).await?;
     if args.dry_run {
-        return print_plan(&args, &installer).await;
+        return plan(&args, &installer).await?.print(args.output.is_json());
     }
     if let Some(context) = context_file::protected()
         && !args.yes
@@ -105,85 +118,96 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
             format!("The pipeline, the template and the index would be installed in {location}.");
         confirm(&plan, &format!("The context {context} is protected."))?;
     }
-    let (mut steps, converted) = if args.upgrade {
+    let mut report = InitReport::new(args.connection.location());
+    let installed = install(&args, &installer, &mut report).await;
+    // If a step fails, the report contains the steps before it.
+    if installed.is_ok() || !report.steps.is_empty() {
+        report.print(args.output.is_json())?;
+    }
+    installed
+}
+
+async fn install(
+    args: &InitArgs,
+    installer: &Installer,
+    report: &mut InitReport,
+) -> Result<(), Failure> {
+    if args.upgrade {
         let (steps, converted) = installer.upgrade().await?;
-        (steps, Some(converted))
+        report.steps = steps;
+        report.converted = Some(converted);
     } else {
-        (installer.install().await?, None)
-    };
+        report.steps = installer.install().await?;
+    }
     if args.history {
-        steps.extend(installer.install_history(args.retention).await?);
+        let steps = installer.install_history(args.retention).await?;
+        report.steps.extend(steps);
     }
     if args.fleet {
-        steps.extend(installer.install_fleet(args.retention).await?);
+        let steps = installer.install_fleet(args.retention).await?;
+        report.steps.extend(steps);
     }
     if args.roles {
-        steps.extend(installer.install_roles().await?);
+        report.steps.extend(installer.install_roles().await?);
     }
-    for step in steps {
-        print(&format!("{:6} {:15} {}", step.change, step.what, step.path))?;
+    if report.converted.is_none() {
+        report.warnings.extend(outdated(installer).await?);
     }
-    match converted {
-        Some(documents) => print(&format!("convert {documents} documents to the stored form"))?,
-        None => warn_of_outdated(&installer).await?,
-    }
-    warn_of_bounds(&installer).await?;
+    report.warnings.extend(long_lifetimes(installer).await?);
     if let Some(address) = &args.dashboards {
-        import_dashboards(&args, &installer, address).await?;
+        report.dashboards = Some(import_dashboards(args, installer, address).await?);
     }
     Ok(())
 }
 
-/// Prints the requests that the command would send.
-async fn print_plan(args: &InitArgs, installer: &Installer) -> Result<(), Failure> {
-    let mut steps = installer.plan().await?;
+/// Returns the requests that the command would send.
+async fn plan(args: &InitArgs, installer: &Installer) -> Result<InitReport, Failure> {
+    let mut report = InitReport::new(args.connection.location());
+    report.dry_run = true;
+    report.steps = installer.plan().await?;
     if args.history {
-        steps.extend(installer.plan_history(args.retention).await?);
+        let steps = installer.plan_history(args.retention).await?;
+        report.steps.extend(steps);
     }
     if args.fleet {
-        steps.extend(installer.plan_fleet(args.retention).await?);
+        let steps = installer.plan_fleet(args.retention).await?;
+        report.steps.extend(steps);
     }
     if args.roles {
-        steps.extend(installer.plan_roles().await?);
+        report.steps.extend(installer.plan_roles().await?);
     }
-    for step in steps {
-        let body = match &step.body {
-            serde_json::Value::Null => String::new(),
-            body => format!("{body:#}\n"),
-        };
-        print(&format!(
-            "{} the {}\n{} {}\n{body}",
-            step.change, step.what, step.method, step.path
-        ))?;
-    }
-    if let Some(address) = &args.dashboards {
+    report.dashboards = args.dashboards.as_ref().map(|address| {
         let tenant = address.tenant(args.dashboards_tenant.as_deref());
-        print(&format!(
-            "import into{}\nPOST {}/api/saved_objects/_import?overwrite=true\n{}",
-            address.place(tenant),
-            address.shown(),
-            installer.saved_objects()
-        ))?;
-    }
-    Ok(())
+        Dashboards {
+            place: address.place(tenant),
+            action: format!(
+                "POST {}/api/saved_objects/_import?overwrite=true\n{}",
+                address.shown(),
+                installer.saved_objects()
+            ),
+            objects: None,
+        }
+    });
+    Ok(report)
 }
 
 async fn import_dashboards(
     args: &InitArgs,
     installer: &Installer,
     address: &DashboardsAddress,
-) -> Result<(), Failure> {
+) -> Result<Dashboards, Failure> {
     let tenant = address.tenant(args.dashboards_tenant.as_deref());
     // The command sends the credentials for the cluster to OpenSearch Dashboards, because
     // OpenSearch Dashboards forwards them to the cluster.
     let there = args.connection.with_url(address.url.clone());
     let dashboards = there.client(args.timeout).await?;
     let objects = installer.import_dashboards(&dashboards, tenant).await?;
-    print(&format!(
-        "import {objects} saved objects into{}\nopen {}",
-        address.place(tenant),
-        address.link(&installer.dashboard_path(), tenant)
-    ))
+    let link = address.link(&installer.dashboard_path(), tenant);
+    Ok(Dashboards {
+        place: address.place(tenant),
+        action: format!("open {link}"),
+        objects: Some(objects),
+    })
 }
 
 /// Parses the name of a tenant. Only printable ASCII is allowed, because the name is sent in an
@@ -214,34 +238,38 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
     Ok(installer)
 }
 
-/// Warns about documents in the format of an earlier version, because proxies reject such
-/// documents.
-async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
+/// Returns a warning about documents in the format of an earlier version, because proxies reject
+/// such documents.
+async fn outdated(installer: &Installer) -> Result<Option<String>, Failure> {
     match installer.outdated_documents().await {
-        Ok(0) => Ok(()),
+        Ok(0) => Ok(None),
         // A refusal is only noted, because the role of an installer need not permit reading
         // directives.
-        Err(error) if error.is_refused() => print(
+        Err(error) if error.is_refused() => Ok(Some(
             "note: this role may not search the index, so the command did not search for documents \
-             of an earlier version",
-        ),
-        Err(error) => Err(error.into()),
-        Ok(outdated) => print(&format!(
-            "warning: {outdated} documents are not in the stored form, and proxies reject them; \
-             convert them with `directives init --upgrade`"
+             of an earlier version"
+                .to_owned(),
         )),
+        Err(error) => Err(error.into()),
+        Ok(outdated) => Ok(Some(format!(
+            "warning: found {} not in the stored form, which proxies reject; `directives init \
+             --upgrade` converts them",
+            count(outdated, "document")
+        ))),
     }
 }
 
-/// Warns if the index permits a longer time to live than proxies with default settings accept.
-async fn warn_of_bounds(installer: &Installer) -> Result<(), Failure> {
-    match installer.lifetime_limits().await? {
-        Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => print(&format!(
-            "warning: this index allows directives of {:?}, but proxies refuse more than {:?} \
-             unless they are started with a higher --max-ttl",
-            bounds.max_ttl,
-            Config::DEFAULT_MAX_TTL
+/// Returns a warning if the index permits a longer time to live than proxies with default settings
+/// accept.
+async fn long_lifetimes(installer: &Installer) -> Result<Option<String>, Failure> {
+    let text = |ttl| length(signed(ttl));
+    Ok(match installer.lifetime_limits().await? {
+        Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => Some(format!(
+            "warning: this index permits directives of {}, but proxies reject more than {} unless \
+             they run with a higher --max-ttl",
+            text(bounds.max_ttl),
+            text(Config::DEFAULT_MAX_TTL)
         )),
-        _ => Ok(()),
-    }
+        _ => None,
+    })
 }

@@ -1,12 +1,15 @@
 //! Reads drafts of directives from files, folders and standard input, in JSON or YAML.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use opensearch_directives::document::{Draft, parse_drafts};
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
+use super::directive_text::printable;
 use super::exit::Failure;
+use super::stdio::note;
 
 /// The maximum number of bytes that are read from a file. The maximum exceeds the parser's limit by
 /// one, so that the parser detects a file that is too large.
@@ -29,25 +32,25 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
+/// What happens to entries that `get` or `list` printed as expired or revoked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    Keep,
+    /// The entries are skipped, because the printed directives apply to no request.
+    Skip,
+}
+
 /// Reads the drafts in the given files. A folder stands for all files that it contains. Two drafts
 /// with the same id are an error.
-pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
+pub(super) async fn drafts(files: &[PathBuf], ended: Ended) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
-    let mut ids = std::collections::HashMap::new();
+    let mut ids = HashMap::new();
     for file in expand(files).await? {
-        let text = read(&file).await?;
-        let json = if is_yaml(&file) {
-            from_yaml(&file, &text)?
-        } else {
-            text
-        };
-        let parsed =
-            parse_drafts(&without_printed(json)).map_err(|error| Failure::of_file(&file, error))?;
-        for draft in parsed {
+        for draft in drafts_of(&file, ended).await? {
             if let Some(first) = ids.insert(draft.id.clone(), file.clone()) {
                 return Err(Failure::usage(format!(
                     "the id {} is both in {} and in {}",
-                    draft.id,
+                    printable(&draft.id),
                     first.display(),
                     file.display()
                 )));
@@ -58,8 +61,50 @@ pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     Ok(all)
 }
 
+/// Reads the drafts in one file.
+pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, Failure> {
+    let text = read(file).await?;
+    let json = if is_yaml(file) {
+        from_yaml(file, &text)?
+    } else {
+        text
+    };
+    let (json, skipped) = without_printed(json, ended);
+    if skipped > 0 {
+        note(&format!(
+            "note: {}: {} expired or revoked, and skipped",
+            file.display(),
+            if skipped == 1 {
+                "1 directive is".to_owned()
+            } else {
+                format!("{skipped} directives are")
+            }
+        ));
+        if json == b"[]" {
+            return Ok(Vec::new());
+        }
+    }
+    parse_drafts(&json).map_err(|error| {
+        if is_yaml(file) {
+            // The lines are those of the converted JSON, and mean nothing to the author.
+            Failure::of_file(file, without_lines(&error.to_string()))
+        } else {
+            Failure::of_file(file, error)
+        }
+    })
+}
+
+/// Removes the number of the line from the description of each wrong entry.
+fn without_lines(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.strip_prefix("  line ") {
+        Some(rest) => format!("  {}", rest.split_once(", ").unwrap_or(("", rest)).1),
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Replaces each folder by its files, in the order of their names.
-async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut all = Vec::new();
     for path in files {
         if !path.is_dir() {
@@ -118,25 +163,63 @@ fn is_yaml(file: &Path) -> bool {
 /// Converts YAML to one JSON document per line, a format that the parser of drafts accepts.
 pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::of_file(file, error))?;
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| Failure::of_file(file, error))?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, yaml_options(text))
+        .map_err(|error| Failure::of_file(file, yaml_error(&error)))?;
     let lines: Vec<String> = documents.iter().map(Value::to_string).collect();
     Ok(lines.join("\n").into_bytes())
 }
 
-/// Removes the fields that `get` and `list` add to a draft. Input without added fields stays
-/// unchanged, so that errors refer to the right line.
-fn without_printed(input: Vec<u8>) -> Vec<u8> {
+/// Returns limits that every file without aliases meets: the size of the file limits the number of
+/// its nodes. The limits stop aliases that expand a small file to a large document.
+fn yaml_options(text: &str) -> serde_saphyr::Options {
+    const AT_LEAST: usize = 250_000;
+    let limit = text.len().max(AT_LEAST);
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: limit,
+            max_nodes: limit,
+            max_events: limit.saturating_mul(2),
+        },
+    }
+}
+
+/// Returns the first line of an error of the YAML parser, without the parser's advice for
+/// programmers. The other lines repeat the content of the file.
+fn yaml_error(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let line = line
+        .split(", set DuplicateKeyPolicy")
+        .next()
+        .unwrap_or(line);
+    match line.split_once("budget breached") {
+        Some((place, _)) => format!("{place}the aliases expand to too many values"),
+        None => line.to_owned(),
+    }
+}
+
+/// Removes the fields that `get` and `list` add to a draft, and if `ended` is [`Ended::Skip`], also
+/// the entries that they printed as expired or revoked. Returns the number of these entries. Input
+/// without added fields stays unchanged, so that errors refer to the right line.
+fn without_printed(input: Vec<u8>, ended: Ended) -> (Vec<u8>, usize) {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()
         .collect();
-    let Ok(mut values) = values else { return input };
+    let Ok(mut values) = values else {
+        return (input, 0);
+    };
     if let [Value::Array(all)] = &mut values[..] {
         values = std::mem::take(all);
     }
     if !values.iter().any(|value| value["state"].is_string()) {
-        return input;
+        return (input, 0);
     }
+    let read = values.len();
+    if ended == Ended::Skip {
+        values.retain(|value| !matches!(value["state"].as_str(), Some("expired" | "revoked")));
+    }
+    let skipped = read - values.len();
     for value in &mut values {
         if value["state"].is_string()
             && let Value::Object(fields) = value
@@ -144,5 +227,50 @@ fn without_printed(input: Vec<u8>) -> Vec<u8> {
             fields.retain(|name, _| !PRINTED_ONLY.contains(&name.as_str()));
         }
     }
-    Value::Array(values).to_string().into_bytes()
+    (Value::Array(values).to_string().into_bytes(), skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn yaml(text: &str) -> Result<Vec<u8>, Failure> {
+        from_yaml(Path::new("a.yaml"), text.as_bytes())
+    }
+
+    #[test]
+    fn a_file_may_have_as_many_documents_as_list_prints() {
+        let document = |n: usize| format!("---\nid: d{n}\nlevel: Shape\ntenant: t{n}\n");
+        let text: String = (0..20_000).map(document).collect();
+        let json = yaml(&text).unwrap();
+        assert_eq!(parse_drafts(&json).unwrap().len(), 20_000);
+    }
+
+    #[test]
+    fn an_error_of_yaml_is_one_line_for_operators() {
+        let nine = |name: char| vec![format!("*{name}"); 9].join(",");
+        let bomb: Vec<String> = ('b'..='j')
+            .zip('a'..)
+            .map(|(name, below)| format!("{name}: &{name} [{}]", nine(below)))
+            .collect();
+        for (text, expected) in [
+            (
+                "id: a\ntenant: acme\ntenant: other\n".to_owned(),
+                "a.yaml: line 3 column 1: duplicate mapping key: tenant",
+            ),
+            (
+                "id: a\n\tlevel: x\n".to_owned(),
+                "a.yaml: line 1 column 5: while scanning a plain scalar, found a tab",
+            ),
+            (
+                format!("a: &a [x,x]\n{}", bomb.join("\n")),
+                "the aliases expand to too many values",
+            ),
+        ] {
+            let error = yaml(&text).unwrap_err().text();
+            assert!(error.ends_with(expected), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
 }

@@ -55,17 +55,20 @@ impl When {
             Self::At(instant) => Ok(instant),
             Self::In(length) => now.checked_add(length).map_err(|_| too_far),
             Self::Local(time) => {
-                let local = now.to_zoned_datetime(zone);
-                let today = local
-                    .with()
-                    .time(time)
-                    .build()
-                    .map_err(|_| too_far.clone())?;
-                if today.timestamp() > now {
-                    return Ok(today.timestamp());
+                let today = zone.to_datetime(now).date();
+                let tomorrow = today.checked_add(1.day()).map_err(|_| too_far.clone())?;
+                for date in [today, tomorrow] {
+                    let local = zone.to_ambiguous_timestamp(date.to_datetime(time));
+                    // If the clocks are set back, they show the time twice. If they are set
+                    // forward over it, both results are the time that is later by the same amount.
+                    for instant in [local.compatible(), local.later()] {
+                        let instant = instant.map_err(|_| too_far.clone())?;
+                        if instant > now {
+                            return Ok(instant);
+                        }
+                    }
                 }
-                let tomorrow = today.checked_add(1.day()).map_err(|_| too_far)?;
-                Ok(tomorrow.timestamp())
+                Err(too_far)
             }
         }
     }
@@ -141,6 +144,30 @@ mod tests {
             "+0s",
         ] {
             assert!(text.parse::<When>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_next_one_also_when_clocks_change() {
+        let zone = || TimeZone::get("America/New_York").unwrap();
+        for (now, text, instant) in [
+            ("2030-03-09T08:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
+            // The clocks show no 02:30 on this day; they go from 02:00 to 03:00.
+            ("2030-03-10T06:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
+            ("2030-03-10T08:00:00Z", "02:30", "2030-03-11T06:30:00Z"),
+            // The clocks show 01:30 twice on this day.
+            ("2030-11-03T05:00:00Z", "01:30", "2030-11-03T05:30:00Z"),
+            ("2030-11-03T05:45:00Z", "01:30", "2030-11-03T06:30:00Z"),
+            ("2030-11-03T06:45:00Z", "01:30", "2030-11-04T06:30:00Z"),
+            // The local date differs from the date in UTC.
+            ("2030-06-01T02:00:00Z", "23:00", "2030-06-01T03:00:00Z"),
+        ] {
+            let when: When = text.parse().unwrap();
+            assert_eq!(
+                when.resolve(at(now), zone()).unwrap(),
+                at(instant),
+                "{now} {text}"
+            );
         }
     }
 

@@ -41,6 +41,7 @@ mod explain;
 mod explain_source;
 mod extend;
 mod field_filters;
+mod fitted_table;
 mod flag_values;
 mod flags_before_verb;
 mod fleet_progress;
@@ -51,6 +52,7 @@ mod history;
 mod hits;
 mod hits_of_fleet;
 mod init;
+mod init_report;
 mod input;
 mod instant;
 mod keygen;
@@ -62,6 +64,7 @@ mod report_wording;
 mod revoke;
 mod risky_writes;
 mod selection;
+mod short_help;
 mod sign_args;
 mod sign_stored;
 mod signature_args;
@@ -75,20 +78,38 @@ mod wait;
 mod watch_flag;
 mod write_args;
 mod write_report;
+mod write_result;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use context_file::Selected;
 use exit::{Exit, Failure};
 
+const EXAMPLES: &str = "\
+Examples:
+  directives apply slow-acme --level ShapeTiming --tenant acme --reason INC-1
+  directives list
+  directives extend slow-acme --by 15m
+  directives revoke slow-acme
+
+`directives VERB -h` shows the flags of a verb with examples, and `directives VERB --help` all of
+them. `directives --help` lists the environment variables and the exit codes.";
+
 /// Diagnostics directives in an OpenSearch index.
 ///
 /// A directive makes proxies record more about a part of the traffic, for a limited time.
 #[derive(Debug, Parser)]
-#[command(name = "directives", version, after_help = exit::HELP, max_term_width = 100)]
+#[command(
+    name = "directives",
+    version,
+    after_help = EXAMPLES,
+    after_long_help = exit::HELP,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -191,7 +212,11 @@ fn run_command_line() -> Exit {
 }
 
 fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::Error> {
-    let matches = command(context).try_get_matches_from(args)?;
+    let mut command = command(context);
+    let verb = args.get(1).cloned();
+    let matches = command
+        .try_get_matches_from_mut(args)
+        .map_err(|error| with_whole_usage(error, &mut command, verb))?;
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
     // The agent and the recorder have no flag `--verbose`. Errors of the agent and the recorder
@@ -200,11 +225,28 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     Cli::from_arg_matches(&matches)
 }
 
+/// Replaces the usage line of an error by the usage line in the help of the verb. clap's own line
+/// also contains flags that the environment sets, as if the user had to type them.
+fn with_whole_usage(
+    mut error: clap::Error,
+    command: &mut clap::Command,
+    verb: Option<OsString>,
+) -> clap::Error {
+    let verb = verb.and_then(|verb| command.find_subcommand_mut(verb));
+    if let Some(verb) = verb.filter(|verb| !verb.has_subcommands())
+        && error.get(ContextKind::Usage).is_some()
+    {
+        let usage = ContextValue::StyledStr(verb.render_usage());
+        error.insert(ContextKind::Usage, usage);
+    }
+    error
+}
+
 /// Builds the parser of the command line with its environment variables. A context sets the
 /// defaults of flags.
 fn command(context: Option<&Selected>) -> clap::Command {
     let command = history::with_flags_for_all_verbs(Cli::command());
-    environment::with_variables(command, context)
+    short_help::with_fewer_flags(environment::with_variables(command, context))
 }
 
 async fn run(command: Command) -> Result<Exit, Failure> {

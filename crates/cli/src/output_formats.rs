@@ -7,11 +7,12 @@ use opensearch_directives::admin::Stored;
 use serde_json::{Map, Value};
 
 use super::csv;
-use super::directive_table::{columns, table, terminal_width, trimmed};
+use super::directive_table::{columns, table};
 use super::directive_text::{author, printable};
 use super::duration::relative;
 use super::exit::Failure;
 use super::field_filters::State;
+use super::fitted_table::{terminal_width, trimmed};
 use super::stdio::{Format, escaped_yaml, print, print_json};
 
 /// Prints documents in the given format.

@@ -8,19 +8,25 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::agent::Address;
 use super::directive_text::printable;
 use super::duration::parse;
+use super::error_text;
 use super::exit::{Exit, Failure};
-use super::stdio::print;
+use super::stdio::{ReportFormat, print, print_json};
 
 /// The command reads and prints at most this number of bytes of the response's body.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives probe
+  directives probe --ready --agent unix:/run/directives/agent.sock")]
 pub(super) struct ProbeArgs {
     /// Address of the agent: HOST:PORT, :PORT on this host, or unix: and the path of a socket. Use
     /// the agent's --health-listen, or its --listen if it serves without TLS
@@ -35,6 +41,10 @@ pub(super) struct ProbeArgs {
     #[arg(long, requires = "ready")]
     fresh: bool,
 
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: ReportFormat,
+
     /// Time limit of the check
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
     timeout: Duration,
@@ -48,15 +58,23 @@ pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
     let (status, text) = tokio::time::timeout(args.timeout, args.send())
         .await
         .map_err(|_| unreachable(format!("no response within {:?}", args.timeout)))?
-        .map_err(|error| unreachable(error.to_string()))?;
+        .map_err(|error| unreachable(error_text::cause(&*error)))?;
     if status == StatusCode::OK {
-        return print(&printable(text.trim_end()));
+        return if args.output.is_json() {
+            print_json(&json!({ "agent": args.agent.to_string(), "passed": true }))
+        } else {
+            print(&printable(text.trim_end()))
+        };
     }
     let detail: Option<String> = serde_json::from_str(&text)
         .ok()
         .and_then(|problem: serde_json::Value| Some(problem.get("detail")?.as_str()?.to_owned()));
     let detail = detail.map(|detail| printable(&detail));
     let detail = detail.unwrap_or_else(|| format!("it responded with {status}"));
+    if args.output.is_json() {
+        let agent = args.agent.to_string();
+        print_json(&json!({ "agent": agent, "passed": false, "detail": detail }))?;
+    }
     Err(Failure::other(format!(
         "the agent at {}: {detail}",
         args.agent

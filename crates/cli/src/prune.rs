@@ -8,9 +8,13 @@ use opensearch_directives::admin::{PlannedWrite, Stored};
 
 use super::duration::parse;
 use super::exit::{Exit, Failure};
+use super::report_wording::count;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  directives prune --ended-before 90d --dry-run")]
 pub(super) struct PruneArgs {
     /// Delete the directives that expired or were revoked longer ago than this, such as 90d
     #[arg(long, value_name = "DURATION", value_parser = parse)]
@@ -41,8 +45,8 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
         super::stdio::note(&format!("no directive ended before {bound}"));
     } else {
         let question = format!(
-            "Delete {} directives that ended before {bound}?",
-            plan.len()
+            "Delete {} that ended before {bound}?",
+            count(plan.len(), "directive")
         );
         args.write.confirm(&question, &plan, now)?;
     }

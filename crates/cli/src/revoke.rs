@@ -5,6 +5,7 @@ use clap::Args;
 use opensearch_directives::admin::PlannedWrite;
 
 use super::exit::{Exit, Failure};
+use super::report_wording::count;
 use super::selection::SelectionArgs;
 use super::write_args::WriteArgs;
 
@@ -33,7 +34,7 @@ pub(super) async fn run(args: RevokeArgs) -> Result<Exit, Failure> {
     let selection = args.selection.read(&api, now).await?;
     let reason = args.reason.as_deref();
     let revoke = |stored| PlannedWrite::revoke(stored, now, Some(&author), reason);
-    let question = |count| format!("Revoke {count} directives?");
+    let question = |number| format!("Revoke {}?", count(number, "directive"));
     selection
         .write(&api, &args.write, revoke, question, now)
         .await

@@ -10,6 +10,7 @@ use opensearch_directives::{DiagLevel, DirectiveMatch};
 use super::confirm::is_interactive;
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
+use super::input::Ended;
 use super::stdio::warn;
 use super::write_args::WriteArgs;
 
@@ -40,42 +41,52 @@ pub(super) struct GuardArgs {
 }
 
 impl GuardArgs {
+    /// Returns what happens to entries of a file that `list` printed as expired or revoked.
+    pub(super) fn ended(&self) -> Ended {
+        if self.reactivate {
+            Ended::Keep
+        } else {
+            Ended::Skip
+        }
+    }
+
     /// Checks the drafts before the command sends the first request.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
-        let mut warnings = Vec::new();
         for draft in drafts {
-            let id = printable(&draft.id);
-            if draft.match_ == DirectiveMatch::all() && !self.everything {
-                return Err(Failure::usage(format!(
-                    "{id}: it has no target, so it would match every request; give --tenant, \
-                     --index, --principal or --endpoint, or add --everything"
-                )));
+            if let Some(problem) = self.problem(draft) {
+                let id = printable(&draft.id);
+                return Err(Failure::usage(format!("{id}: {problem}")));
             }
-            for (field, target) in [
-                ("tenant", &draft.match_.tenant),
-                ("index", &draft.match_.index),
-                ("principal", &draft.match_.principal),
-            ] {
-                let Some(target) = target else { continue };
-                let special = target.contains(['*', '?', ',']) || target.trim() != target;
-                if special && !self.literal {
-                    return Err(Failure::usage(format!(
-                        "{id}: the {field} {target:?} is compared literally: there are no \
-                         wildcards or lists, and white space counts; correct it, or add --literal"
-                    )));
-                }
-            }
-            let empty = if draft.level == DiagLevel::Off && !draft.ring_buffer && !draft.capture {
-                "the level Off records nothing and turns no other directive off"
-            } else if draft.sample_per_mille == 0 {
-                "a sample of 0 matches no request"
-            } else {
-                continue;
-            };
-            warnings.push(format!("{id}: {empty}"));
         }
+        let warnings: Vec<String> = drafts.iter().filter_map(warning).collect();
         warn(&warnings);
         Ok(())
+    }
+
+    /// Returns the reason why a draft is probably a mistake, unless a flag consents to it.
+    pub(super) fn problem(&self, draft: &Draft) -> Option<String> {
+        if draft.match_ == DirectiveMatch::all() && !self.everything {
+            return Some(
+                "it has no target, so it would match every request; give --tenant, --index, \
+                 --principal or --endpoint, or add --everything"
+                    .to_owned(),
+            );
+        }
+        let targets = [
+            ("tenant", &draft.match_.tenant),
+            ("index", &draft.match_.index),
+            ("principal", &draft.match_.principal),
+        ];
+        targets.into_iter().find_map(|(field, target)| {
+            let target = target.as_ref()?;
+            let special = target.contains(['*', '?', ',']) || target.trim() != target;
+            (special && !self.literal).then(|| {
+                format!(
+                    "the {field} {target:?} is compared literally: there are no wildcards or lists, \
+                     and white space counts; correct it, or add --literal"
+                )
+            })
+        })
     }
 
     /// Checks the planned writes, and asks the user to consent to the writes with a wide effect. If
@@ -85,6 +96,7 @@ impl GuardArgs {
         write: &WriteArgs,
         plan: &[PlannedWrite],
         author: &str,
+        change: Change,
         question: Option<String>,
         now: Timestamp,
     ) -> Result<(), Failure> {
@@ -93,13 +105,14 @@ impl GuardArgs {
         }
         let mut questions = Vec::new();
         for planned in plan {
-            let (Some(after), Some(why)) = (&planned.after, risk(planned, author)) else {
+            let (Some(after), Some(why)) = (&planned.after, risk(planned, author, change)) else {
                 continue;
             };
             if after.audit.reason.is_none() {
                 return Err(Failure::usage(format!(
-                    "{}: it {why}; give a reason with --reason",
-                    printable(&planned.id)
+                    "{}: it {why}; give a reason with {}",
+                    printable(&planned.id),
+                    change.reason_flag()
                 )));
             }
             questions.push(format!("{} {why}.", printable(&planned.id)));
@@ -154,6 +167,42 @@ impl GuardArgs {
     }
 }
 
+/// How a command changes a stored directive.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    /// The whole directive is replaced, so the author may not know what it contained.
+    Replacement,
+    /// The author names the fields that change.
+    Edit,
+}
+
+impl Change {
+    /// Returns the flag that gives the reason for the change.
+    fn reason_flag(self) -> &'static str {
+        match self {
+            Self::Replacement => "--reason",
+            Self::Edit => "--set reason=TEXT",
+        }
+    }
+}
+
+fn only_prolongs(planned: &PlannedWrite) -> bool {
+    let mut changes = planned.changes().into_iter();
+    changes.all(|change| change.effect == ChangeEffect::Prolongs)
+}
+
+/// Returns a warning about a draft that has no effect.
+pub(super) fn warning(draft: &Draft) -> Option<String> {
+    let empty = if draft.level == DiagLevel::Off && !draft.ring_buffer && !draft.capture {
+        "the level Off records nothing and turns no other directive off"
+    } else if draft.sample_per_mille == 0 {
+        "a sample of 0 matches no request"
+    } else {
+        return None;
+    };
+    Some(format!("{}: {empty}", printable(&draft.id)))
+}
+
 fn reactivates(planned: &PlannedWrite) -> bool {
     let mut effects = planned.changes().into_iter().map(|change| change.effect);
     effects.any(|effect| effect == ChangeEffect::Reactivates)
@@ -167,8 +216,8 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
 }
 
 /// Returns the reason why a write needs consent: the written directive matches every request or
-/// captures, or the write widens another author's directive or removes something from it.
-fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
+/// captures, or the write replaces another author's directive.
+fn risk(planned: &PlannedWrite, author: &str, change: Change) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned
         .before
@@ -190,6 +239,9 @@ fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
         return Some("captures requests".to_owned());
     }
     let owner = before?.audit.updated_by.as_deref()?;
-    (owner != author && loses_or_widens(planned))
-        .then(|| format!("replaces what {} wrote", printable(owner)))
+    let replaces = match change {
+        Change::Replacement => !only_prolongs(planned),
+        Change::Edit => loses_or_widens(planned),
+    };
+    (owner != author && replaces).then(|| format!("replaces what {} wrote", printable(owner)))
 }

@@ -4,20 +4,23 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
 
 use super::exit::{Exit, Failure};
 use super::field_filters::{FilterArgs, State};
-use super::input;
+use super::input::{self, Ended};
 use super::write_args::WriteArgs;
+use super::write_result::NotPlanned;
 
 /// The flags that select directives.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("selected").args(["id", "file", "all"]))]
 pub(super) struct SelectionArgs {
     /// The ids of the directives
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
     /// Select the directives in a file, in the formats of `apply`; - is standard input
@@ -37,7 +40,7 @@ pub(super) struct SelectionArgs {
 pub(super) struct Selection {
     found: Vec<Stored>,
     /// The ids for which the index contains no directive.
-    missing: Vec<String>,
+    missing: Vec<NotPlanned>,
     /// Whether the user named each directive by its id, so that no confirmation is needed.
     named: bool,
 }
@@ -102,7 +105,7 @@ impl SelectionArgs {
 
     async fn read_ids(&self, api: &DirectivesApi) -> Result<Selection, Failure> {
         let mut ids = self.id.clone();
-        for draft in input::drafts(&self.file).await? {
+        for draft in input::drafts(&self.file, Ended::Keep).await? {
             ids.push(draft.id);
         }
         // If an id was given twice, the directive is read only once.
@@ -118,7 +121,7 @@ impl SelectionArgs {
         for (id, stored) in ids.into_iter().zip(read) {
             match stored {
                 Some(stored) => selection.found.push(stored),
-                None => selection.missing.push(id),
+                None => selection.missing.push(NotPlanned::missing(id)),
             }
         }
         Ok(selection)

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
-use super::edit::ended;
+use super::edit::changeable;
 use super::exit::{Exit, Failure};
 use super::sign_args;
 use super::write_args::WriteArgs;
+use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -18,7 +20,7 @@ A signature covers the stored content. If somebody changes the directive at the 
 adds no signature.")]
 pub(super) struct SignStoredArgs {
     /// The directives' ids
-    #[arg(required = true)]
+    #[arg(required = true, value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
     /// The private key, which `directives keygen` created; repeat the flag for several keys
@@ -35,19 +37,19 @@ pub(super) async fn run(args: SignStoredArgs) -> Result<Exit, Failure> {
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
     let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    let (mut found, mut not_planned) = (Vec::new(), Vec::new());
     for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
         match read {
-            Some(stored) => {
-                ended(&stored, now)?;
-                found.push(stored);
-            }
-            None => missing.push(id.clone()),
+            None => not_planned.push(NotPlanned::missing(id)),
+            Some(stored) => match changeable(&stored, now) {
+                Ok(_) => found.push(stored),
+                Err(why) => not_planned.push(NotPlanned::skipped(id, why)),
+            },
         }
     }
     let plan = api.plan_signatures(found, &keys, now, &author).await?;
     if !plan.is_empty() {
         args.write.confirm("Sign this?", &plan, now)?;
     }
-    args.write.execute(&api, plan, missing, now).await
+    args.write.execute(&api, plan, not_planned, now).await
 }

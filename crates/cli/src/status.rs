@@ -10,10 +10,10 @@ use opensearch_directives::fleet::{Fleet, InstanceReport, UnreadableReport};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::directive_table::{fitted, terminal_width};
 use super::directive_text::printable;
 use super::duration::relative;
 use super::exit::{Exit, Failure};
+use super::fitted_table::{fitted, terminal_width};
 use super::fleet_progress::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
@@ -43,6 +43,10 @@ const HEADER: [&str; 10] = [
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Examples:
+  directives status --watch
+  directives status -o json
+
 An instance is
   synced     if it applies every operation on the index
   behind     if it lacks operations
@@ -141,7 +145,7 @@ pub(super) fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     if !shown.is_empty() || !fleet.unreadable.is_empty() {
         let rows = shown.iter().map(|report| row(fleet, report));
         let rows = rows.chain(fleet.unreadable.iter().map(unreadable_row));
-        lines.push(fitted(&HEADER, rows, terminal_width()));
+        lines.push(fitted(&HEADER, rows, terminal_width(), &[]));
         lines.push(String::new());
     }
     lines.push(summary(fleet, shown));

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use opensearch_directives::Config;
 use opensearch_directives::admin::{DirectivesApi, LifetimeLimits};
 use opensearch_directives::document::{Draft, Expiry};
@@ -14,7 +14,7 @@ use opensearch_directives::document::{Draft, Expiry};
 use super::directive_text::printable;
 use super::duration::{length, signed};
 use super::exit::Failure;
-use super::stdio::note;
+use super::stdio::warn;
 
 /// The highest default time to live of a directive that captures bodies.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
@@ -77,6 +77,20 @@ impl TtlLimits {
         })
     }
 
+    /// Sets the default time to live in drafts without an end, and checks all drafts as
+    /// [`check`](Self::check) does.
+    pub(super) fn prepare(
+        &self,
+        drafts: &mut [Draft],
+        flag: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        for draft in &mut *drafts {
+            self.set_default(draft)?;
+        }
+        self.check(drafts, flag, now)
+    }
+
     /// If a draft states no end, sets the default time to live, counted from the start of the
     /// directive.
     pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
@@ -104,45 +118,90 @@ impl TtlLimits {
         Ok(())
     }
 
-    /// Refuses a draft whose time to live exceeds a limit, with a message that names the flag.
-    /// Warns if proxies with default settings would reject the directive.
-    pub(super) fn check(&self, drafts: &[Draft], now: Timestamp) -> Result<(), Failure> {
+    /// Refuses drafts whose time to live exceeds a limit. `flag` is the flag that states the end, or
+    /// `None` if fields of the drafts state it. Warns if proxies with default settings would reject
+    /// a directive.
+    pub(super) fn check(
+        &self,
+        drafts: &[Draft],
+        flag: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         for draft in drafts {
-            let (ttl, from_start) = match (draft.expiry, draft.starts_at) {
-                (Expiry::After(ttl), _) => (signed(ttl), signed(ttl)),
-                // The limit for a directive that captures counts from the start of the directive.
-                (Expiry::At(end), Some(start)) if start > now => {
-                    (end.duration_since(now), end.duration_since(start))
-                }
-                (Expiry::At(end), _) => (end.duration_since(now), end.duration_since(now)),
-                // The draft has no end, so the pipeline applies the default of the cluster.
-                _ => continue,
-            };
             let id = printable(&draft.id);
-            if ttl > signed(self.max_ttl) {
-                return Err(Failure::usage(format!(
-                    "{id}: --ttl {} exceeds the maximum of {}; {}",
-                    length(ttl),
-                    text(self.max_ttl),
-                    self.remedy
-                )));
-            }
-            if draft.capture && from_start > signed(self.max_capture_ttl) {
-                return Err(Failure::usage(format!(
-                    "{id}: --ttl {} exceeds the maximum of {} for a capture; use a shorter --ttl",
-                    length(from_start),
-                    text(self.max_capture_ttl)
-                )));
-            }
-            if ttl > signed(Config::DEFAULT_MAX_TTL) {
-                note(&format!(
-                    "warning: {id}: its expiry is more than {} in the future, so proxies reject it \
-                     for now, unless they run with a higher --max-ttl",
-                    text(Config::DEFAULT_MAX_TTL)
-                ));
+            if let Some(problem) = self.problem(draft, flag, now) {
+                return Err(Failure::usage(format!("{id}: {problem}")));
             }
         }
+        let warnings = drafts.iter().filter_map(|draft| warning(draft, now));
+        warn(&warnings.collect::<Vec<_>>());
         Ok(())
+    }
+
+    /// Returns the limit that a draft exceeds, in the words of the flag or field that states its
+    /// end.
+    pub(super) fn problem(
+        &self,
+        draft: &Draft,
+        flag: Option<&str>,
+        now: Timestamp,
+    ) -> Option<String> {
+        let lifetime = Lifetime::of(draft, now)?;
+        let excess = |ttl: SignedDuration, from: &str| match (draft.expiry, flag) {
+            (Expiry::At(_), flag) => {
+                let word = flag.unwrap_or("expires_at");
+                format!("{word}: the end is {} {from}, which exceeds", length(ttl))
+            }
+            (_, flag) => format!("{} {} exceeds", flag.unwrap_or("ttl_secs"), length(ttl)),
+        };
+        if lifetime.from_now > signed(self.max_ttl) {
+            let excess = excess(lifetime.from_now, "from now");
+            let max = text(self.max_ttl);
+            return Some(format!("{excess} the maximum of {max}; {}", self.remedy));
+        }
+        (draft.capture && lifetime.from_start > signed(self.max_capture_ttl)).then(|| {
+            let excess = excess(lifetime.from_start, "after the start");
+            let max = text(self.max_capture_ttl);
+            format!("{excess} the maximum of {max} for a capture; choose an earlier end")
+        })
+    }
+}
+
+/// Returns a warning if proxies with default settings would reject the directive.
+pub(super) fn warning(draft: &Draft, now: Timestamp) -> Option<String> {
+    let from_now = Lifetime::of(draft, now)?.from_now;
+    (from_now > signed(Config::DEFAULT_MAX_TTL)).then(|| {
+        format!(
+            "{}: its expiry is more than {} in the future, so proxies reject it for now, unless \
+             they run with a higher --max-ttl",
+            printable(&draft.id),
+            text(Config::DEFAULT_MAX_TTL)
+        )
+    })
+}
+
+/// How long a draft applies.
+struct Lifetime {
+    from_now: SignedDuration,
+    /// The limit for a directive that captures counts from the start of the directive.
+    from_start: SignedDuration,
+}
+
+impl Lifetime {
+    /// Returns `None` if the draft has no end, so that the pipeline sets the default of the cluster.
+    fn of(draft: &Draft, now: Timestamp) -> Option<Self> {
+        let (from_now, from_start) = match (draft.expiry, draft.starts_at) {
+            (Expiry::After(ttl), _) => (signed(ttl), signed(ttl)),
+            (Expiry::At(end), start) => {
+                let start = start.map_or(now, |start| start.max(now));
+                (end.duration_since(now), end.duration_since(start))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            from_now,
+            from_start,
+        })
     }
 }
 

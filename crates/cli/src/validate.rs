@@ -1,12 +1,14 @@
 //! `directives validate`: checks the directives in files with the decoder that proxies use and, if
 //! requested, against the lifetime limits of the cluster.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use opensearch_directives::admin::DirectivesApi;
-use opensearch_directives::document::DecodeLimits;
+use opensearch_directives::document::{DecodeLimits, Draft};
+use opensearch_directives::internal::visible;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
@@ -15,11 +17,18 @@ use super::directive_text::printable;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::input;
-use super::risky_writes::GuardArgs;
-use super::stdio::{ReportFormat, note, print, print_json};
-use super::ttl_limits::TtlLimits;
+use super::report_wording::count;
+use super::risky_writes::{self, GuardArgs};
+use super::stdio::{ReportFormat, note, print, print_json, warn};
+use super::ttl_limits::{self, TtlLimits};
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives validate -f directives.yaml
+  directives validate -f directives/ -o json
+
+All problems are reported. The exit code is 2 if there is one.")]
 pub(super) struct ValidateArgs {
     /// A file or a folder, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE", required = true)]
@@ -47,11 +56,24 @@ pub(super) struct ValidateArgs {
     timeout: TimeoutArgs,
 }
 
+/// What is wrong with one directive, or with a file that cannot be read.
+struct Problem {
+    file: PathBuf,
+    /// The id of the directive, if the problem is not that of the whole file.
+    id: Option<String>,
+    text: String,
+}
+
+/// The result of checking files.
+#[derive(Default)]
+struct Checked {
+    directives: usize,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
 pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
-    let now = SystemClock.now();
-    let mut drafts = input::drafts(&args.file).await?;
-    args.guards.check_drafts(&drafts)?;
-    let ttl_limits = if args.with_cluster {
+    let limits = if args.with_cluster {
         let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
         let limits = TtlLimits::read(&api, args.max_ttl).await?;
         if !limits.are_of_cluster() {
@@ -65,46 +87,89 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
     } else {
         TtlLimits::without_cluster_limits(args.max_ttl)
     };
-    for draft in &mut drafts {
-        ttl_limits.set_default(draft)?;
+    let mut checked = Checked::default();
+    let mut files = HashMap::new();
+    for file in input::expand(&args.file).await? {
+        match input::drafts_of(&file, args.guards.ended()).await {
+            Err(failure) => checked.add(&file, None, failure.text()),
+            Ok(drafts) => args.check(&file, drafts, &limits, &mut files, &mut checked)?,
+        }
     }
-    ttl_limits.check(&drafts, now)?;
-    let limits = DecodeLimits {
-        now,
-        max_ttl: ttl_limits.max_ttl,
-    };
-    let problems: Vec<(String, String)> = drafts
-        .iter()
-        .filter_map(|draft| {
-            let rejection = draft.check(&limits).err()?;
-            Some((draft.id.clone(), rejection.to_string()))
-        })
-        .collect();
-    report(&problems, drafts.len(), args.output)?;
-    Ok(if problems.is_empty() {
+    checked.print(args.output.is_json())?;
+    Ok(if checked.problems.is_empty() {
         Exit::Success
     } else {
         Exit::Usage
     })
 }
 
-/// Prints the id of each invalid directive with its problem.
-fn report(
-    problems: &[(String, String)],
-    directives: usize,
-    format: ReportFormat,
-) -> Result<(), Failure> {
-    if format.is_json() {
-        let problems: Vec<_> = problems
-            .iter()
-            .map(|(id, problem)| json!({ "id": id, "problem": problem }))
-            .collect();
-        return print_json(&json!({ "directives": directives, "problems": problems }));
+impl ValidateArgs {
+    /// Checks the drafts of one file. `files` contains the file of each id that was checked before.
+    fn check(
+        &self,
+        file: &Path,
+        drafts: Vec<Draft>,
+        limits: &TtlLimits,
+        files: &mut HashMap<String, PathBuf>,
+        checked: &mut Checked,
+    ) -> Result<(), Failure> {
+        let now = SystemClock.now();
+        let decoding = DecodeLimits {
+            now,
+            max_ttl: limits.max_ttl,
+        };
+        for mut draft in drafts {
+            checked.directives += 1;
+            limits.set_default(&mut draft)?;
+            let twice = files.insert(draft.id.clone(), file.to_owned());
+            let twice = twice.map(|first| format!("the id is also in {}", first.display()));
+            let problem = twice
+                .or_else(|| self.guards.problem(&draft))
+                .or_else(|| limits.problem(&draft, None, now))
+                .or_else(|| draft.check(&decoding).err().map(|wrong| wrong.to_string()));
+            if let Some(problem) = problem {
+                checked.add(file, Some(draft.id), problem);
+            } else {
+                checked.warnings.extend(risky_writes::warning(&draft));
+                checked.warnings.extend(ttl_limits::warning(&draft, now));
+            }
+        }
+        Ok(())
     }
-    for (id, problem) in problems {
-        let (id, problem) = (printable(id), printable(problem));
-        print(&format!("invalid {id}: {problem}"))?;
+}
+
+impl Checked {
+    fn add(&mut self, file: &Path, id: Option<String>, text: String) {
+        self.problems.push(Problem {
+            file: file.to_owned(),
+            id,
+            text,
+        });
     }
-    let valid = directives - problems.len();
-    print(&format!("{valid} of {directives} directives are valid"))
+
+    fn print(&self, as_json: bool) -> Result<(), Failure> {
+        warn(&self.warnings);
+        if as_json {
+            let problems: Vec<_> = self
+                .problems
+                .iter()
+                .map(|one| json!({ "file": one.file, "id": one.id, "problem": one.text }))
+                .collect();
+            return print_json(&json!({ "directives": self.directives, "problems": problems }));
+        }
+        for one in &self.problems {
+            let place = match &one.id {
+                Some(id) => format!("{}: {}: ", one.file.display(), printable(id)),
+                // The text already names the file.
+                None => String::new(),
+            };
+            print(&format!("invalid {place}{}", visible(&one.text, true)))?;
+        }
+        let invalid = self.problems.iter().filter(|one| one.id.is_some()).count();
+        print(&format!(
+            "{} of {} valid",
+            self.directives - invalid,
+            count(self.directives, "directive")
+        ))
+    }
 }

@@ -2,6 +2,7 @@
 //! directive satisfies the signature policy of a proxy.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::document::{DecodeLimits, Signature, decode};
 use opensearch_directives::signatures::Trust;
@@ -24,6 +25,7 @@ The exit code is 1 if a proxy with these keys would reject one of the directives
 apply nowhere and are not verified.")]
 pub(super) struct VerifyArgs {
     /// The directives' ids [default: all]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
     /// Format of the report

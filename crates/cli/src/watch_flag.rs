@@ -2,11 +2,11 @@
 //! until the process is stopped.
 
 use std::fmt::Display;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::stdio::{note, print};
+use super::stdio::note;
 
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -29,8 +29,7 @@ pub(super) async fn watch<T, S: PartialEq, E: Display>(
                 let state = state(&list);
                 if terminal || shown.as_ref() != Some(&state) {
                     if terminal {
-                        // The escape sequences clear the terminal's screen.
-                        print("\x1b[2J\x1b[H")?;
+                        clear_screen()?;
                     }
                     show(&list)?;
                     shown = Some(state);
@@ -41,4 +40,12 @@ pub(super) async fn watch<T, S: PartialEq, E: Display>(
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Clears the terminal's screen. The escape sequences are not colours, so they are written even if
+/// NO_COLOR is set.
+fn clear_screen() -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(b"\x1b[2J\x1b[H")?;
+    Ok(stdout.flush()?)
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
-use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::exit::{Exit, Failure};
 use super::stdio::ReportFormat;
 use super::write_report::Report;
+use super::write_result::NotPlanned;
 
 /// The flags of every verb that writes.
 #[derive(Debug, Args)]
@@ -87,12 +87,13 @@ impl WriteArgs {
         Ok(())
     }
 
-    /// Executes a plan and prints the report. In a dry run, the function only prints the plan.
+    /// Executes a plan and prints the report, which also contains the directives in `not_planned`.
+    /// In a dry run, the function only prints the plan.
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,
         plan: Vec<PlannedWrite>,
-        missing: Vec<String>,
+        not_planned: Vec<NotPlanned>,
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
@@ -110,9 +111,12 @@ impl WriteArgs {
                 api.fleet().await?;
             }
             let report = api.execute(plan).await;
-            Report::of(location, SystemClock.now(), report)
+            // Many writes take a while, and the report states how long the directives still apply.
+            let now = api.now().await.unwrap_or(now);
+            Report::of(location, now, report)
         };
-        let exit = report.with_missing(missing).print(self.output.is_json())?;
+        let report = report.with_not_planned(not_planned);
+        let exit = report.print(self.output.is_json())?;
         match self.wait {
             Some(timeout) if exit == Exit::Success && !self.dry_run => {
                 super::wait::after_write(api, timeout).await

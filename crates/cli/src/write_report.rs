@@ -4,7 +4,7 @@
 use anstyle::AnsiColor;
 use jiff::Timestamp;
 use opensearch_directives::admin::{
-    FieldChange, HistoryReport, Outcome, PlannedKind, PlannedWrite, WriteError, WriteReport,
+    FieldChange, HistoryReport, Outcome, PlannedWrite, WriteError, WriteReport,
 };
 use serde_json::{Value, json};
 
@@ -14,68 +14,7 @@ use super::instant::until;
 use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::stdio::{print, print_json};
 use super::unrecorded_writes;
-
-/// The result for one directive.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Done {
-    Created,
-    Replaced,
-    Unchanged,
-    Revoked,
-    Signed,
-    Deleted,
-    NotFound,
-    Conflict,
-    Refused,
-    Unknown,
-    NotSent,
-}
-
-impl Done {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Replaced => "replaced",
-            Self::Unchanged => "unchanged",
-            Self::Revoked => "revoked",
-            Self::Signed => "signed",
-            Self::Deleted => "deleted",
-            Self::NotFound => "not found",
-            Self::Conflict => "conflict",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown",
-            Self::NotSent => "not sent",
-        }
-    }
-
-    fn exit(self) -> Exit {
-        match self {
-            Self::Created
-            | Self::Replaced
-            | Self::Unchanged
-            | Self::Revoked
-            | Self::Signed
-            | Self::Deleted => Exit::Success,
-            Self::NotFound => Exit::NotFound,
-            Self::Conflict => Exit::Conflict,
-            Self::Refused => Exit::Refused,
-            Self::Unknown | Self::NotSent => Exit::Unreachable,
-        }
-    }
-}
-
-impl From<PlannedKind> for Done {
-    fn from(kind: PlannedKind) -> Self {
-        match kind {
-            PlannedKind::Create => Self::Created,
-            PlannedKind::Replace => Self::Replaced,
-            PlannedKind::Revoke => Self::Revoked,
-            PlannedKind::Sign => Self::Signed,
-            PlannedKind::Delete => Self::Deleted,
-            PlannedKind::Nothing => Self::Unchanged,
-        }
-    }
-}
+use super::write_result::{Done, NotPlanned};
 
 /// One directive in the report.
 #[derive(Debug)]
@@ -150,15 +89,14 @@ impl Report {
         }
     }
 
-    /// For each of the given ids, adds an entry that reports that the index contains no such
-    /// directive.
-    pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
-        self.entries.extend(ids.into_iter().map(|id| Entry {
-            id,
-            done: Done::NotFound,
+    /// Adds an entry for each directive that the user named, but that the plan does not contain.
+    pub(super) fn with_not_planned(mut self, all: Vec<NotPlanned>) -> Self {
+        self.entries.extend(all.into_iter().map(|one| Entry {
+            id: one.id,
+            done: one.done,
             planned: None,
             changes: Vec::new(),
-            detail: Some("there is no such directive".to_owned()),
+            detail: Some(one.detail),
         }));
         self
     }
@@ -197,22 +135,27 @@ impl Report {
             let counts: Vec<String> = self
                 .counts()
                 .into_iter()
-                .map(|(done, count)| format!("{count} {}", done.as_str()))
+                .map(|(done, count)| match self.would(done) {
+                    Some(would) => format!("{would} {count}"),
+                    None => format!("{count} {}", done.as_str()),
+                })
                 .collect();
-            let would = if self.dry_run { "would be " } else { "" };
-            lines.push(format!("{would}{} in {}", counts.join(", "), self.location));
+            lines.push(format!("{} in {}", counts.join(", "), self.location));
         }
         lines.join("\n")
     }
 
+    /// Returns what a dry run would do, such as `would create`.
+    fn would(&self, done: Done) -> Option<String> {
+        let verb = done.verb().filter(|_| self.dry_run)?;
+        Some(format!("would {verb}"))
+    }
+
     fn line(&self, entry: &Entry) -> String {
         let bad = entry.done.exit() != Exit::Success;
-        let would = if self.dry_run && !bad && entry.done != Done::Unchanged {
-            "would be "
-        } else {
-            ""
-        };
-        let head = style(would.to_owned() + entry.done.as_str(), bad, AnsiColor::Red);
+        let done = || entry.done.as_str().to_owned();
+        let head = self.would(entry.done).unwrap_or_else(done);
+        let head = style(head, bad, AnsiColor::Red);
         let mut line = format!("{head} {} in {}", printable(&entry.id), self.location);
         if let Some(detail) = &entry.detail {
             line = format!("{line}: {}", printable(detail));
@@ -253,7 +196,12 @@ impl Report {
                     summary(before)
                 ))
             }
-            Done::NotFound | Done::Conflict | Done::Refused | Done::Unknown | Done::NotSent => None,
+            Done::NotFound
+            | Done::Skipped
+            | Done::Conflict
+            | Done::Refused
+            | Done::Unknown
+            | Done::NotSent => None,
         }
     }
 

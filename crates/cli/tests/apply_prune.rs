@@ -34,7 +34,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
         &file(&["a", "d"]),
     )
     .ok();
-    for line in ["unchanged a ", "would be created d ", "would be revoked b "] {
+    for line in ["unchanged a ", "would create d ", "would revoke b "] {
         assert!(dry.stdout.contains(line), "{line}: {}", dry.stdout);
     }
     let states = || -> Value {
@@ -79,7 +79,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
         ("apply -f - --prune", "--owner"),
         (
             "apply x --level Shape --tenant t --owner search --prune",
-            "cannot be used with",
+            "--file <FILE>",
         ),
     ] {
         let refused = go(typed, "");

@@ -102,3 +102,33 @@ fn the_script_works_in_bash() {
         assert!(script.contains("DIRECTIVES_COMPLETE"), "{shell}: {script}");
     }
 }
+
+/// Runs the script in fish, if fish is installed.
+#[tokio::test]
+async fn the_script_completes_ids_in_fish() {
+    let url = shared_url();
+    let index = installed_index(&url, "fish").await;
+    let apply = ["apply", "slow-acme", "--level", "Shape", "--tenant", "t"];
+    run(&url, &index, &apply).ok();
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(BINARY, folder.path().join("directives")).unwrap();
+    let path = format!(
+        "{}:{}",
+        folder.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let script = "directives completion fish | source; complete -C 'directives revoke slo'";
+    let output = std::process::Command::new("fish")
+        .args(["--no-config", "-c", script])
+        .env("PATH", path)
+        .env("HOME", folder.path())
+        .env("DIRECTIVES_URL", &url)
+        .env("DIRECTIVES_INDEX", &index)
+        .output();
+    let Ok(output) = output else {
+        println!("skipped: fish is not installed");
+        return;
+    };
+    let candidates = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(candidates.trim(), "slow-acme\tactive", "{output:?}");
+}

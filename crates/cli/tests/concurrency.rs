@@ -103,6 +103,11 @@ async fn six_operators_at_once_lose_no_update() {
             conflict.stdout
         );
         assert!(
+            conflict.stdout.contains(" changed it at "),
+            "and when: {}",
+            conflict.stdout
+        );
+        assert!(
             conflict.stdout.contains("reason"),
             "and what: {}",
             conflict.stdout

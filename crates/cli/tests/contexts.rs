@@ -70,3 +70,39 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
     assert_eq!(secret.0, 2);
     assert!(!secret.1.contains("hunter2"), "{}", secret.1);
 }
+
+/// `context set` changes only the values that are given, so that it cannot end the protection of a
+/// cluster unnoticed.
+#[test]
+fn set_changes_only_what_is_given_and_reports_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("contexts.yaml");
+    let go = |text: &str| {
+        let output = with_contexts(&file, text);
+        assert!(output.status.success(), "{text}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let set =
+        "context set prod --url https://search:9200 --username ops --password-file p --protected";
+    assert_eq!(go(set), "context prod is created, and is the current one\n");
+    assert_eq!(
+        go("context set prod --protected"),
+        "context prod is unchanged\n"
+    );
+    assert_eq!(
+        go("context set prod --bearer-token-file t"),
+        "context prod is changed\n"
+    );
+    let shown: serde_json::Value = serde_json::from_str(&go("context show -o json")).unwrap();
+    let expected = serde_json::json!({
+        "name": "prod", "current": true, "protected": true,
+        "url": ["https://search:9200/"], "bearer-token-file": "t",
+    });
+    assert_eq!(shown, expected);
+    go("context set prod --protected=false --directives-index other");
+    let list: serde_json::Value = serde_json::from_str(&go("context list -o json")).unwrap();
+    assert_eq!(list[0]["protected"], false, "{list}");
+    assert_eq!(list[0]["directives-index"], "other", "{list}");
+    let missing = with_contexts(&file, "context set dev --username u");
+    assert_eq!(missing.status.code(), Some(2));
+}

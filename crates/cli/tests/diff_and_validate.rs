@@ -1,7 +1,7 @@
 //! Tests `diff`, which compares files with the index, and `validate`, which checks files without a
 //! cluster.
 
-use crate::support::command::{run, run_with};
+use crate::support::command::{run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
 
 #[tokio::test]
@@ -12,11 +12,7 @@ async fn diff_shows_what_apply_would_change_and_ends_with_7() {
     let diff = |input: &str| run_with(&url, &index, &["diff", "-f", "-"], input);
     let new = diff(file);
     assert_eq!(new.code, 7, "{}", new.stderr);
-    assert!(
-        new.stdout.contains("would be created one"),
-        "{}",
-        new.stdout
-    );
+    assert!(new.stdout.contains("would create one"), "{}", new.stdout);
     assert_eq!(run(&url, &index, &["list"]).ok().stdout, "no directives\n");
     run_with(&url, &index, &["apply", "-f", "-"], file).ok();
     assert!(diff(file).ok().stdout.starts_with("unchanged one "));
@@ -34,7 +30,7 @@ fn validate_needs_no_cluster() {
     let nowhere = "http://127.0.0.1:1";
     let validate = |input: &str| run_with(nowhere, "none", &["validate", "-f", "-"], input);
     let good = r#"{"id":"one","level":"Shape","tenant":"acme","ttl_secs":3600}"#;
-    assert_eq!(validate(good).ok().stdout, "1 of 1 directives are valid\n");
+    assert_eq!(validate(good).ok().stdout, "1 of 1 directive valid\n");
     for (input, expected) in [
         (good.replace("Shape", "Loud"), "level"),
         (good.replace("3600", "99999999"), "exceeds the maximum"),
@@ -42,6 +38,140 @@ fn validate_needs_no_cluster() {
     ] {
         let ran = validate(&input);
         assert_eq!(ran.code, 2, "{input}");
-        assert!(ran.stderr.contains(expected), "{input}: {}", ran.stderr);
+        assert!(ran.stdout.contains(expected), "{input}: {}", ran.stdout);
     }
+}
+
+#[tokio::test]
+async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster() {
+    let url = shared_url();
+    let index = installed_index(&url, "diffsame").await;
+    let go = |line: &str, input: &str| run_with(&url, &index, &words(line), input);
+    // A capture without an end gets a shorter default than other directives.
+    let files = [
+        r#"{"id":"c","level":"Shape","tenant":"acme","capture":true,"reason":"r"}"#,
+        r#"{"id":"o","level":"Shape","tenant":"acme"}"#,
+    ];
+    let file = files.join("\n");
+    let applied = "apply -f - --owner team --yes";
+    let end = |ran: &str, id: &str| {
+        let line = ran
+            .lines()
+            .find(|line| line.contains(&format!(" {id} in ")))
+            .unwrap();
+        line.rsplit('(')
+            .next()
+            .unwrap()
+            .split(['m', ' '])
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let diff = go("diff -f - --owner team", &file);
+    assert_eq!(diff.code, 7, "{}", diff.stderr);
+    let written = go(applied, &file).ok().stdout;
+    for id in ["c", "o"] {
+        let [shown, written] = [&diff.stdout, &written].map(|ran| end(ran, id));
+        let near = |text: &str| text.parse::<i32>().unwrap();
+        assert!(
+            (near(&shown) - near(&written)).abs() <= 1,
+            "{id}: {shown} {written}"
+        );
+    }
+    // The owner that `apply` sets is no difference.
+    assert!(
+        go("diff -f - --owner team", &file)
+            .ok()
+            .stdout
+            .contains("2 unchanged in ")
+    );
+    let without = go("diff -f -", &file);
+    assert!(
+        without.stdout.contains("owner team dropped"),
+        "{}",
+        without.stdout
+    );
+    // `--prune` shows the revocations.
+    let pruned = go("diff -f - --owner team --prune", files[0]);
+    assert_eq!(pruned.code, 7);
+    assert!(
+        pruned.stdout.contains("would revoke o in "),
+        "{}",
+        pruned.stdout
+    );
+    let long = go(
+        "diff -f -",
+        r#"{"id":"x","level":"Shape","tenant":"t","ttl_secs":9000000}"#,
+    );
+    assert_eq!(long.code, 2);
+    assert!(
+        long.stderr
+            .contains("ttl_secs 104d 4h exceeds the maximum of 30d"),
+        "{}",
+        long.stderr
+    );
+}
+
+#[test]
+fn validate_reports_every_problem_of_every_file_also_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = r#"{"id":"good","level":"Shape","tenant":"acme","ttl_secs":3600}"#;
+    for (name, content) in [
+        ("a.json", good.to_owned()),
+        ("b.json", "{\"id\":\"b\"".to_owned()),
+        (
+            "c.yaml",
+            "id: c\nlevel: Shape\ntenant: 'logs-*'\n---\nid: d\nlevel: Shape\n".to_owned(),
+        ),
+        ("d.yaml", "id: e\nlevel: Loud\ntenant: t\n".to_owned()),
+        ("e.ndjson", good.to_owned()),
+    ] {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let expected = [
+        ("b.json", None, "not JSON"),
+        ("c.yaml", Some("c"), "compared literally"),
+        ("c.yaml", Some("d"), "no target"),
+        (
+            "d.yaml",
+            None,
+            "entry 1 (e): level: \"Loud\" is not a level",
+        ),
+        ("e.ndjson", Some("good"), "the id is also in"),
+    ];
+    let text = run("http://127.0.0.1:1", "none", &["validate", "-f", path]);
+    assert_eq!(text.code, 2, "{}", text.stderr);
+    assert!(
+        text.stdout.ends_with("1 of 4 directives valid\n"),
+        "{}",
+        text.stdout
+    );
+    let lines: Vec<&str> = text
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("invalid "))
+        .collect();
+    assert_eq!(lines.len(), expected.len(), "{}", text.stdout);
+    let json = run(
+        "http://127.0.0.1:1",
+        "none",
+        &["validate", "-f", path, "-o", "json"],
+    );
+    assert_eq!(json.code, 2);
+    let report = json.json();
+    assert_eq!(report["directives"], 4);
+    for (number, (file, id, problem)) in expected.into_iter().enumerate() {
+        let one = &report["problems"][number];
+        assert!(one["file"].as_str().unwrap().ends_with(file), "{one}");
+        assert_eq!(one["id"].as_str(), id, "{one}");
+        assert!(one["problem"].as_str().unwrap().contains(problem), "{one}");
+        assert!(text.stdout.contains(problem), "{problem}: {}", text.stdout);
+    }
+    // A line number would refer to the converted JSON.
+    assert!(
+        !text.stdout.contains("line 1, entry 1 (e)"),
+        "{}",
+        text.stdout
+    );
 }

@@ -149,9 +149,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
     bulk(&url, lines).await;
     let warned = init(&url, &index, &[]).await.ok();
     assert!(
-        warned
-            .stdout
-            .contains("5 documents are not in the stored form"),
+        warned.stdout.contains("5 documents not in the stored form"),
         "{}",
         warned.stdout
     );

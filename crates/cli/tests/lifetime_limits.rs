@@ -81,7 +81,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     the_command_keeps_the_lifetime_limits(url);
     let beyond = init(url, "directives", &["--max-ttl", "90d"]).await.ok();
     assert!(
-        beyond.stdout.contains("proxies refuse more"),
+        beyond.stdout.contains("proxies reject more"),
         "{}",
         beyond.stdout
     );
@@ -144,11 +144,11 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
     };
     validate(&[]).ok();
     let refused = validate(&["--with-cluster"]);
-    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
     assert!(
-        refused.stderr.contains("the maximum of 1d"),
+        refused.stdout.contains("the maximum of 1d"),
         "{}",
-        refused.stderr
+        refused.stdout
     );
 }
 

@@ -17,9 +17,13 @@
 mod support;
 
 mod agent;
+mod another_author;
 mod apply_prune;
 mod authenticated_user;
+#[cfg(unix)]
+mod author_name;
 mod bad_input;
+mod clocks;
 #[cfg(unix)]
 mod completion;
 mod concurrency;
@@ -32,6 +36,8 @@ mod diff_and_validate;
 mod doctor;
 mod doctor_on_a_node;
 mod documented_tests;
+#[cfg(unix)]
+mod editor;
 mod explain;
 #[cfg(unix)]
 mod explain_agent;
@@ -45,6 +51,7 @@ mod golden;
 mod history;
 mod incident;
 mod init;
+mod json_output;
 mod later_part_fails;
 mod lifecycle_of_a_directive;
 mod lifetime_limits;
@@ -53,6 +60,7 @@ mod manual_pages;
 mod not_opensearch;
 mod pipeline;
 mod prune;
+mod several_directives;
 mod signatures;
 #[cfg(unix)]
 mod terminal;

@@ -53,7 +53,7 @@ async fn prune_deletes_only_directives_that_ended_long_ago() {
         prune("7d --dry-run")
             .ok()
             .stdout
-            .contains("would be deleted long-ago")
+            .contains("would delete long-ago")
     );
     assert!(prune("7d --yes").ok().stdout.contains("deleted long-ago"));
     assert_eq!(

@@ -32,7 +32,7 @@ async fn a_change_with_a_wide_effect_is_written_only_after_a_yes() {
             "one captures requests.",
             "replaced one",
         ),
-        ("revoke --all", "Revoke 1 directives?", "revoked one"),
+        ("revoke --all", "Revoke 1 directive?", "revoked one"),
         ("edit one --set level=Shape", "it is revoked", ""),
         (
             "apply one --level Shape --tenant acme --owner team --reason again",
@@ -41,12 +41,12 @@ async fn a_change_with_a_wide_effect_is_written_only_after_a_yes() {
         ),
         (
             "revoke --owner team --by tester",
-            "Revoke 1 directives?",
+            "Revoke 1 directive?",
             "revoked one",
         ),
         (
             "delete --state revoked",
-            "Delete 1 directives? `revoke` would keep the record.",
+            "Delete 1 directive? `directives revoke` would keep the record.",
             "deleted one",
         ),
     ] {
@@ -138,7 +138,7 @@ async fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
     let apply = ["apply", "slow-acme-checkout", "--reason", reason];
     let rest = words("--level ShapeTiming --tenant acme --index orders --principal checkout");
     run(&url, &index, &[&apply[..], &rest].concat()).ok();
-    for columns in [100, 132] {
+    for columns in [40, 80, 100, 132] {
         let terminal = Terminal {
             url: &url,
             index: &index,
@@ -147,7 +147,10 @@ async fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
         for format in ["table", "wide"] {
             let shown = terminal.run(&["list", "-o", format], "").ok().stdout;
             assert!(shown.contains('…'), "{shown}");
-            assert!(shown.contains("slow-acme-checkout"), "{shown}");
+            assert!(
+                columns < 80 || shown.contains("slow-acme-checkout"),
+                "{shown}"
+            );
             if format == "table" {
                 let widest = shown.lines().map(|line| line.chars().count()).max();
                 assert!(
@@ -159,4 +162,66 @@ async fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
     }
     let piped = run(&url, &index, &["list", "-o", "wide"]).ok().stdout;
     assert!(piped.contains(reason), "{piped}");
+}
+
+#[tokio::test]
+async fn a_change_that_widens_is_in_colour_only_on_a_terminal_that_wants_colours() {
+    const YELLOW: &str = "\u{1b}[33m";
+    let url = shared_url();
+    let index = installed_index(&url, "colours").await;
+    let apply = words("apply one --level Shape --tenant acme --sample 10% --ttl 1h");
+    run(&url, &index, &apply).ok();
+    let widen = words("apply one --level Shape --tenant acme --sample 20% --ttl 1h --dry-run");
+    let ask = words("apply two --level Shape --everything --reason r");
+    let terminal = Terminal {
+        url: &url,
+        index: &index,
+        columns: 120,
+    };
+    let colours = [("NO_COLOR", ""), ("TERM", "xterm-256color")];
+    let shown = terminal.run_with(&colours, &widen, "").ok().stdout;
+    let widening = format!("{YELLOW}sample 100 ‰ → 200 ‰ (wider)");
+    assert!(shown.contains(&widening), "{shown:?}");
+    let asked = terminal.run_with(&colours, &ask, "n").stdout;
+    assert!(
+        asked.contains(&format!("{YELLOW}Shape, EVERY REQUEST")),
+        "{asked:?}"
+    );
+    for plain in [
+        terminal.run(&widen, ""),
+        terminal.run(&ask, "n"),
+        run(&url, &index, &widen),
+        run(&url, &index, &ask),
+    ] {
+        let printed = format!("{}{}", plain.stdout, plain.stderr);
+        assert!(printed.contains("would "), "{printed:?}");
+        assert!(!printed.contains('\u{1b}'), "{printed:?}");
+        assert!(!printed.contains("\\u{1b}"), "{printed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_watched_list_replaces_the_former_one_until_ctrl_c() {
+    let url = shared_url();
+    let index = installed_index(&url, "watched").await;
+    run(
+        &url,
+        &index,
+        &words("apply one --level Shape --tenant acme"),
+    )
+    .ok();
+    let terminal = Terminal {
+        url: &url,
+        index: &index,
+        columns: 80,
+    };
+    // NO_COLOR is set, as for all tests on a terminal.
+    let stop = [("ON_TERMINAL_STOP_AT", "next: one ends in")];
+    let ran = terminal.run_with(&stop, &["list", "--watch"], "");
+    assert_ne!(ran.code, 0, "a signal ended the command");
+    let lists: Vec<&str> = ran.stdout.split("\u{1b}[2J\u{1b}[H").collect();
+    assert_eq!(lists.len(), 3, "{:?}", ran.stdout);
+    for list in &lists[1..] {
+        assert_eq!(list.matches("ID ").count(), 1, "{:?}", ran.stdout);
+    }
 }

@@ -1,6 +1,6 @@
 //! Tests the verbs that write: what they report, and which writes they refuse.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::command::{directives, run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
@@ -92,7 +92,9 @@ async fn a_revoked_directive_does_not_come_back_by_applying_its_file_again() {
         again.contains("unchanged one") && again.contains("eve revoked it at"),
         "{again}"
     );
-    apply(&["--reactivate"]).ok();
+    // Another person ended the directive, so this needs a reason and a confirmation, too.
+    assert_eq!(apply(&["--reactivate", "--yes"]).code, 2);
+    apply(&["--reactivate", "--yes", "--reason", "again"]).ok();
     let one = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
     assert_eq!(one["state"], "active");
     assert!(one["revoked_at"].is_null(), "{one}");
@@ -144,21 +146,39 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
     run(
         &url,
         &index,
-        &words("apply one --level Shape --tenant acme --ttl 1h"),
+        &words("apply one --level Shape --tenant acme --ttl 1h --owner team"),
     )
     .ok();
+    // `prune` deletes a directive that ended more than a second ago.
+    let old = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"], "revoked": false,
+        "sample_per_mille": 1000, "starts_at": "2001-01-01T00:00:00Z",
+        "expires_at": "2001-01-01T01:00:00Z"});
+    let path = format!("{url}/{index}/_doc/old?pipeline=_none&refresh=true");
+    crate::support::http::put(&path, &old).await;
     let before = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
+    let folder = tempfile::tempdir().unwrap();
+    let alice = folder.path().join("alice").display().to_string();
+    run(&url, &index, &["keygen", &alice]).ok();
+    let sign = format!("sign one --sign-with {alice}.key");
+    let desired = folder.path().join("desired.json");
+    let other = r#"{"id":"other","level":"Shape","tenant":"t"}"#;
+    std::fs::write(&desired, other).unwrap();
+    let prune = format!("apply -f {} --owner team --prune", desired.display());
     for (arguments, expected) in [
-        ("apply new --level Shape --tenant t", "would be created new"),
+        (&*sign, "would sign one"),
+        (&*prune, "would revoke one"),
+        ("prune --ended-before 1s", "would delete old"),
+        ("init --max-ttl 7d", "update the ingest pipeline"),
+        ("apply new --level Shape --tenant t", "would create new"),
         (
             "apply one --level ShapeTiming --tenant acme --replace",
-            "would be replaced one",
+            "would replace one",
         ),
-        ("extend one --by 1h", "would be replaced one"),
+        ("extend one --by 1h", "would replace one"),
         ("edit one --set index=orders", "every index → index=orders"),
-        ("revoke one", "would be revoked one"),
-        ("revoke --all", "would be revoked one"),
-        ("delete one", "would be deleted one"),
+        ("revoke one", "would revoke one"),
+        ("revoke --all", "would revoke one"),
+        ("delete one", "would delete one"),
     ] {
         let ran = run(
             &url,
@@ -186,7 +206,7 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
     );
     assert_eq!(
         run(&url, &index, &["list", "-o", "name"]).ok().stdout,
-        "one\n"
+        "one\nold\n"
     );
 }
 
@@ -257,9 +277,42 @@ async fn extend_and_edit_keep_all_other_fields() {
         let refused = run(verb);
         assert_eq!(refused.code, 2, "{verb}");
         assert!(
-            refused.stderr.contains("it is revoked"),
-            "{}",
-            refused.stderr
+            format!("{}{}", refused.stdout, refused.stderr).contains("it is revoked"),
+            "{verb}: {}",
+            refused.stdout
         );
     }
+}
+
+/// A revocation changes nothing of a directive that has expired, and after a revocation, proxies no
+/// longer count a malformed document as rejected.
+#[tokio::test]
+async fn what_has_expired_stays_expired_and_a_revoked_malformed_document_is_not_rejected() {
+    let url = shared_url();
+    let index = installed_index(&url, "endings").await;
+    let expired = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"],
+        "revoked": false, "sample_per_mille": 1000, "starts_at": "2001-01-01T00:00:00Z",
+        "expires_at": "2001-01-01T01:00:00Z"});
+    let bad = json!({"level": "Shape", "tenant": 42, "expires_at": "2030-01-01T01:00:00Z"});
+    for (id, document) in [("expired", &expired), ("bad", &bad)] {
+        let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");
+        crate::support::http::put(&path, document).await;
+    }
+    let agent = crate::support::agent::Agent::start(&url, &index, &[]);
+    agent
+        .status_when("the document is rejected", |status| {
+            status["rejected"][0]["id"] == "bad"
+        })
+        .await;
+    let go = |line: &str| run(&url, &index, &words(line)).ok();
+    let ran = go("revoke expired bad --reason over");
+    assert!(ran.stdout.contains("revoked bad in "), "{}", ran.stdout);
+    let state = |id: &str| go(&format!("get {id} -o json")).json()["state"].clone();
+    assert_eq!(state("expired"), "expired", "{}", ran.stdout);
+    assert_eq!(state("bad"), "revoked");
+    agent
+        .status_when("no document is rejected", |status| {
+            status["rejected"] == json!([])
+        })
+        .await;
 }

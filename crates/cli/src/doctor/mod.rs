@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use opensearch_directives::admin::{Change, Client, DirectivesApi, Installer};
-use opensearch_directives::error::chain;
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::{length, signed};
+use super::error_text;
 use super::exit::{Exit, Failure};
 use super::stdio::ReportFormat;
 use report::Checks;
@@ -27,6 +27,9 @@ const INSTALLER: &str =
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Example:
+  directives doctor --context prod
+
 The command changes nothing. Each line is ok, a warning or a failure, and contains the remedy. The
 exit code is 1 if there is a failure, otherwise 0; warnings do not count.")]
 pub(super) struct DoctorArgs {
@@ -95,7 +98,7 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
         }
         Err(error) => {
             let fix = "check --url, the network, and the credentials";
-            checks.failure("cluster", chain(&error), fix);
+            checks.failure("cluster", error_text::text(&error), fix);
             false
         }
     }
@@ -114,7 +117,7 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
             checks.ok("user", text);
         }
         Ok(None) => checks.ok("user", "the cluster does not authenticate users"),
-        Err(error) => checks.failure("user", chain(&error), "check the credentials"),
+        Err(error) => checks.failure("user", error_text::text(&error), "check the credentials"),
     }
 }
 
@@ -126,11 +129,15 @@ async fn check_installation(checks: &mut Checks, client: Client) {
     let steps = match installer.plan().await {
         Ok(steps) => steps,
         Err(error) if error.is_refused() => {
-            checks.warning(name, format!("not checked: {}", chain(&error)), INSTALLER);
+            checks.warning(
+                name,
+                format!("not checked: {}", error_text::text(&error)),
+                INSTALLER,
+            );
             return;
         }
         Err(error) => {
-            checks.failure(name, chain(&error), "see the message");
+            checks.failure(name, error_text::text(&error), "see the message");
             return;
         }
     };
@@ -177,7 +184,7 @@ async fn check_limits(checks: &mut Checks, installer: &Installer) {
         Ok(None) => {}
         Err(error) => checks.warning(
             "limits",
-            format!("not checked: {}", chain(&error)),
+            format!("not checked: {}", error_text::text(&error)),
             INSTALLER,
         ),
     }
@@ -187,7 +194,7 @@ async fn check_clock(checks: &mut Checks, api: &DirectivesApi) {
     let cluster = match api.now().await {
         Ok(cluster) => cluster,
         Err(error) => {
-            checks.failure("clock", chain(&error), "check the connection");
+            checks.failure("clock", error_text::text(&error), "check the connection");
             return;
         }
     };

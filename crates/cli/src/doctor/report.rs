@@ -2,10 +2,10 @@
 
 use anstyle::{AnsiColor, Style};
 use opensearch_directives::admin::WriteError;
-use opensearch_directives::error::chain;
 use serde_json::{Value, json};
 
 use crate::directive_text::printable;
+use crate::error_text;
 use crate::exit::Failure;
 use crate::stdio::{print, print_json};
 
@@ -67,9 +67,13 @@ impl Checks {
     /// and as a failure otherwise.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
-            self.warning(name, format!("not checked: {}", chain(error)), fix);
+            self.warning(
+                name,
+                format!("not checked: {}", error_text::text(error)),
+                fix,
+            );
         } else {
-            self.failure(name, chain(error), "check the connection");
+            self.failure(name, error_text::text(error), "check the connection");
         }
     }
 

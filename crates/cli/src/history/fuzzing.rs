@@ -6,7 +6,7 @@ use opensearch_directives::fuzzing::EvaluatedHistory;
 use super::audit_log_check::Witnessed;
 use super::records::{HEADER, csv_lines, row};
 use super::{printed, verify, warning};
-use crate::directive_table::fitted;
+use crate::fitted_table::fitted;
 
 /// Returns each text that `directives history` would print.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn history_texts(history: &EvaluatedHistory) -> Vec<String> {
         .collect();
     let rows = records.iter().map(row);
     let mut texts = vec![
-        fitted(&HEADER, rows, Some(100)),
+        fitted(&HEADER, rows, Some(100), &[]),
         csv_lines(&records).unwrap_or_default(),
         printed(&verify::report(&history.verification)),
         verify::gaps_as_csv(&history.verification),

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::HistoryFormat;
 use super::audit_log_check::{self, Witnessed};
 use crate::csv;
-use crate::directive_table::{fitted, terminal_width};
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
+use crate::fitted_table::{fitted, terminal_width};
 use crate::instant::to_the_second;
 use crate::stdio::{note, print, print_json};
 
@@ -89,7 +89,7 @@ pub(super) async fn run(
         HistoryFormat::Table if records.is_empty() => print("no operations")?,
         HistoryFormat::Table => {
             let rows = records.iter().map(row);
-            print(&fitted(&HEADER, rows, terminal_width()))?;
+            print(&fitted(&HEADER, rows, terminal_width(), &[]))?;
         }
     }
     audit_log_check::summarize(&records);

@@ -1,7 +1,8 @@
 """Runs a command on a pseudo-terminal: on_terminal.py COLUMNS REPLY COMMAND...
 
 The reply is typed at each `[y/N]` question. The output of the command is printed, and its exit
-code is passed on. A reply of `EOF` ends the input instead.
+code is passed on. A reply of `EOF` ends the input instead. If the variable ON_TERMINAL_STOP_AT is
+set, Ctrl-C is typed as soon as the output contains its text twice.
 """
 
 import fcntl
@@ -21,6 +22,7 @@ if pid == 0:
     os.execvp(command[0], command)
 
 output, answered = b"", 0
+stop_at = os.environ.get("ON_TERMINAL_STOP_AT", "").encode()
 while True:
     if not select.select([terminal], [], [], SECONDS)[0]:
         os.kill(pid, 9)
@@ -32,6 +34,9 @@ while True:
     if not part:
         break
     output += part
+    if stop_at and output.count(stop_at) >= 2:
+        os.write(terminal, b"\x03")
+        stop_at = b""
     while output.count(b"[y/N] ") > answered:
         answered += 1
         os.write(terminal, b"\x04" if reply == "EOF" else reply.encode() + b"\n")

@@ -1,0 +1,56 @@
+//! Tests that replacing another author's directive needs a reason and a confirmation.
+
+use crate::support::command::{run, words};
+use crate::support::node::{installed_index, shared_url};
+
+#[tokio::test]
+async fn replacing_what_another_author_wrote_needs_a_reason_and_a_confirmation() {
+    let url = shared_url();
+    let index = installed_index(&url, "another").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level ShapeTiming --tenant acme --ttl 1h --author ann").ok();
+    let before = go("get one -o json").ok().json();
+    // The lower level widens nothing, but ann's records would end.
+    let lower = "apply one --level Shape --tenant acme --ttl 1h --author bob";
+    for (flags, expected) in [
+        ("", "replaces what ann wrote; give a reason with --reason"),
+        (
+            "--yes",
+            "replaces what ann wrote; give a reason with --reason",
+        ),
+        (
+            "--reason INC-2",
+            "one replaces what ann wrote.\nnothing was written; to write it, add --yes",
+        ),
+    ] {
+        let refused = go(&format!("{lower} {flags}"));
+        assert_eq!(refused.code, 2, "{flags}: {}", refused.stdout);
+        assert!(
+            refused.stderr.contains(expected),
+            "{flags}: {}",
+            refused.stderr
+        );
+        assert_eq!(go("get one -o json").ok().json(), before, "{flags}");
+    }
+    // The author, equal content, and a later end need no consent.
+    for (line, done) in [
+        (
+            "apply one --level ShapeTiming --tenant acme --ttl 1h --author bob",
+            "unchanged one ",
+        ),
+        (
+            "apply one --level ShapeTiming --tenant acme --ttl 2h --author bob",
+            "replaced one ",
+        ),
+        (lower, "replaced one "),
+    ] {
+        let ran = go(line).ok();
+        assert!(ran.stdout.starts_with(done), "{line}: {}", ran.stdout);
+    }
+    go("apply one --level Off --tenant acme --ttl 1h --author cem --reason INC-2 --yes").ok();
+    // `edit` names its own flag for the reason.
+    let edit = go("edit one --set capture=true --replace --yes --author dora --unset reason");
+    assert_eq!(edit.code, 2);
+    let expected = "captures requests; give a reason with --set reason=TEXT";
+    assert!(edit.stderr.contains(expected), "{}", edit.stderr);
+}

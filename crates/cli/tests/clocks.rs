@@ -1,0 +1,101 @@
+//! Tests that times are those of the cluster's clock, and that local times are shown as they were
+//! understood.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use opensearch_directives::{Clock as _, SystemClock};
+use serde_json::json;
+
+use crate::support::command::{Ran, directives, run, words};
+use crate::support::forwarding_proxy::{pass, serve};
+use crate::support::instant;
+use crate::support::node::{installed_index, shared_url};
+
+/// Starts a proxy in front of a node, whose clock seems to be an hour ahead.
+async fn an_hour_ahead(node: &str) -> String {
+    let node = node.to_owned();
+    let forward = async move |request: Request| -> Response {
+        if request.uri().path().starts_with("/_nodes/") {
+            let ahead = SystemClock.now() + jiff::SignedDuration::from_hours(1);
+            let timestamp = ahead.as_millisecond();
+            return axum::Json(json!({ "nodes": { "a": { "timestamp": timestamp } } }))
+                .into_response();
+        }
+        pass(&node, request).await
+    };
+    serve(Router::new().fallback(forward)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_and_relative_times_are_those_of_the_clusters_clock() {
+    let url = shared_url();
+    let index = installed_index(&url, "clocks").await;
+    let ahead = an_hour_ahead(&url).await;
+    let go = |url: &str, line: &str| run(url, &index, &words(line)).ok();
+    go(
+        &url,
+        "apply planned --level Shape --tenant acme --starts-at +30m --for 1h",
+    );
+    for (url, state) in [(&url, "scheduled"), (&ahead, "active")] {
+        let planned = go(url, "get planned -o json").json();
+        assert_eq!(planned["state"], state, "{url}");
+        let listed = go(url, &format!("list -o name --state {state}")).stdout;
+        assert_eq!(listed, "planned\n", "{url}");
+    }
+    let before = SystemClock.now();
+    let written = go(&ahead, "apply one --level Shape --tenant acme --until +15m");
+    assert!(written.stdout.contains("(15m)"), "{}", written.stdout);
+    let one = go(&url, "get one -o json").json();
+    let ahead = instant(&one["expires_at"]).duration_since(before);
+    assert!((75..80).contains(&ahead.as_mins()), "{ahead}");
+}
+
+#[tokio::test]
+async fn a_local_time_is_shown_in_the_time_zone_and_in_utc() {
+    let url = shared_url();
+    let index = installed_index(&url, "local").await;
+    let go = |line: &str| -> Ran {
+        let output = directives()
+            .args(words(line))
+            .env("DIRECTIVES_URL", &url)
+            .env("DIRECTIVES_INDEX", &index)
+            .env("TZ", "Asia/Kolkata")
+            .output();
+        Ran::from(output.unwrap())
+    };
+    let ran = go("apply one --level Shape --tenant acme --starts-at 23:30 --until 00:45").ok();
+    let one = go("get one -o json").ok().json();
+    let [start, end] = ["starts_at", "expires_at"].map(|field| instant(&one[field]));
+    assert_eq!(end.duration_since(start).as_mins(), 75);
+    // A time of day in --until is the first one after the start, even if it is earlier than that
+    // today.
+    let zone = jiff::tz::TimeZone::get("Asia/Kolkata").unwrap();
+    let soon = (SystemClock.now() + jiff::SignedDuration::from_hours(1)).to_zoned_datetime(zone);
+    let until = soon.strftime("%H:%M");
+    go(&format!(
+        "apply two --level Shape --tenant acme --starts-at +20h --until {until}"
+    ))
+    .ok();
+    let two = go("get two -o json").ok().json();
+    let [begin, stop] = ["starts_at", "expires_at"].map(|field| instant(&two[field]));
+    assert!(
+        (4..=5).contains(&stop.duration_since(begin).as_hours()),
+        "{two}"
+    );
+    for (flag, instant, local) in [
+        ("--starts-at", start, "T23:30:00"),
+        ("--until", end, "T00:45:00"),
+    ] {
+        let line = ran
+            .stderr
+            .lines()
+            .find(|line| line.starts_with(flag))
+            .unwrap();
+        assert!(
+            line.contains(&format!("{local}+05:30[Asia/Kolkata]")),
+            "{line}"
+        );
+        assert!(line.contains(&format!("({instant})")), "{line}");
+    }
+}

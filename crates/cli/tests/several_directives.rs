@@ -1,0 +1,88 @@
+//! Tests commands that name several directives, some of which cannot be changed, and the output of
+//! `list` that contains directives that have ended.
+
+use crate::support::command::{run, run_with, words};
+use crate::support::node::{installed_index, shared_url};
+
+#[tokio::test]
+async fn extend_skips_what_has_ended_and_extends_the_others() {
+    let url = shared_url();
+    let index = installed_index(&url, "skips").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    for id in ["one", "two", "gone"] {
+        go(&format!("apply {id} --level Shape --tenant acme --ttl 1h")).ok();
+    }
+    go("revoke gone").ok();
+    let ran = go("extend one gone nosuch two --by 15m");
+    // The worst result decides the exit code.
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    for text in [
+        "replaced one in ",
+        "replaced two in ",
+        "skipped gone in ",
+        "it is revoked; to let it apply again, use `directives apply --reactivate`",
+        "not found nosuch in ",
+        "2 replaced, 1 not found, 1 skipped in ",
+    ] {
+        assert!(ran.stdout.contains(text), "{text}: {}", ran.stdout);
+    }
+    let report = go("extend gone one --until +1m -o json");
+    assert_eq!(report.code, 2);
+    let report = report.json();
+    assert_eq!(report["summary"]["skipped"], 2, "{report}");
+    let detail = report["results"][1]["detail"].as_str().unwrap();
+    assert!(detail.contains("is before its present end"), "{detail}");
+}
+
+#[tokio::test]
+async fn the_whole_output_of_list_can_be_applied_again_and_revives_nothing() {
+    let url = shared_url();
+    let index = installed_index(&url, "whole").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    for id in ["active", "revoked"] {
+        go(&format!("apply {id} --level Shape --tenant acme --ttl 1h")).ok();
+    }
+    go("apply scheduled --level Shape --tenant acme --starts-at +1h").ok();
+    go("revoke revoked").ok();
+    let before = go("list -o json").ok().stdout;
+    for format in ["json", "yaml"] {
+        let printed = go(&format!("list -o {format}")).ok().stdout;
+        let file = tempfile::Builder::new()
+            .suffix(&format!(".{format}"))
+            .tempfile()
+            .unwrap();
+        std::fs::write(file.path(), printed).unwrap();
+        let path = file.path().to_str().unwrap();
+        for verb in ["apply", "diff", "validate"] {
+            let ran = run(&url, &index, &[verb, "-f", path]).ok();
+            assert!(
+                ran.stderr
+                    .contains("1 directive is expired or revoked, and skipped"),
+                "{verb}: {}",
+                ran.stderr
+            );
+            let unchanged = verb == "validate" || ran.stdout.contains("2 unchanged in ");
+            assert!(unchanged, "{verb}: {}", ran.stdout);
+        }
+        assert_eq!(go("list -o json").ok().stdout, before);
+        let again = run(&url, &index, &["revoke", "-f", path, "--dry-run"]).ok();
+        assert!(
+            again.stdout.contains("unchanged revoked "),
+            "{}",
+            again.stdout
+        );
+    }
+    let revoked = go("get revoked -o json").ok().stdout;
+    let revived = run_with(
+        &url,
+        &index,
+        &["apply", "-f", "-", "--reactivate"],
+        &revoked,
+    )
+    .ok();
+    assert!(
+        revived.stdout.contains("no longer revoked"),
+        "{}",
+        revived.stdout
+    );
+}
