@@ -1,14 +1,12 @@
 # Functions for the scripts that need an etcd. A script sources this file in the project's folder.
 
-# Starts the etcd of Debian's package etcd-server, or that of the variable ETCD, with its data in the
-# folder, and sets ETCD_URL. The caller ends it with `end_etcd`.
+. scripts/lib/debian.sh
+
+# Starts etcd with its data in the folder, and sets ETCD_URL. The caller ends it with `end_etcd`. The
+# variable ETCD can name the program, which otherwise comes from Debian's package etcd-server.
 start_etcd() {
     local folder=$1 peers
-    etcd=${ETCD-$(command -v etcd || true)}
-    if [ -z "$etcd" ]; then
-        echo "etcd is not installed; install it (Debian: etcd-server) or set ETCD" >&2
-        return 1
-    fi
+    etcd=$(debian_program etcd-server etcd ETCD)
     ETCD_URL=http://127.0.0.1:$(free_port)
     peers=http://127.0.0.1:$(free_port)
     export ETCD_URL

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use opensearch_directives_core::{Decision, DirectiveStore};
+use opensearch_directives_core::DirectiveStore;
 
 use super::applied_directives::{AppliedDirectives, Collected};
 use super::extractor::{Extracted, Extractor};
@@ -82,7 +82,7 @@ impl<E> Evaluator<E> {
 
 impl<E: Extractor> Evaluator<E> {
     /// Evaluates a request. If no directive applies, the method returns `None` and does not
-    /// allocate. If the set is empty, the method does not call the extractor either.
+    /// allocate, unless the name of an index is percent-encoded. If the set is empty, the method does not call the extractor either.
     #[must_use]
     pub fn evaluate(&self, request: &Parts) -> Option<AppliedDirectives> {
         let set = self.store.load();
@@ -92,14 +92,10 @@ impl<E: Extractor> Evaluator<E> {
         let now = self.clock.now();
         let extracted = self.extractor.extract(request);
         let request_id = extracted.request_id.as_str();
-        let mut decision = Decision::default();
         let mut collected = Collected::default();
-        for attrs in extracted.for_each_index() {
-            let of_index = set.evaluate_with(&attrs, now, request_id, |directive| {
-                collected.add(directive.id);
-            });
-            decision = decision | of_index;
-        }
+        let decision = set.evaluate_indices_with(extracted.attrs(), now, request_id, |directive| {
+            collected.add(directive.id);
+        });
         collected.finish(decision)
     }
 }

@@ -28,8 +28,9 @@ where
 
 /// The attributes of one request, and the request id that decides whether the request is sampled.
 ///
-/// `RequestAttrs::index` may be a comma-separated list of names, as in `GET /orders,items/_search`.
-/// For a list, the set is evaluated once for each name, and the results are combined.
+/// `RequestAttrs::index` may name several indices as a path does (`GET /orders,items/_search`): the
+/// names are separated by commas, and may be percent-encoded. The set is evaluated for each name by
+/// [`evaluate_indices_with`](opensearch_directives_core::DirectiveSet::evaluate_indices_with).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Extracted<'a> {
     pub(super) attrs: RequestAttrs<'a>,
@@ -43,7 +44,7 @@ impl<'a> Extracted<'a> {
         Self { attrs, request_id }
     }
 
-    /// Returns the attributes. The index in the attributes may be a comma-separated list of names.
+    /// Returns the attributes. The index in the attributes may name several indices.
     #[must_use]
     pub const fn attrs(&self) -> &RequestAttrs<'a> {
         &self.attrs
@@ -53,15 +54,5 @@ impl<'a> Extracted<'a> {
     #[must_use]
     pub const fn request_id(&self) -> RequestId<'a> {
         self.request_id
-    }
-
-    /// Returns the attributes once for each index of the request, with only that index.
-    pub(super) fn for_each_index(&self) -> impl Iterator<Item = RequestAttrs<'a>> {
-        let attrs = self.attrs;
-        attrs.index.split(',').map(move |index| {
-            let mut attrs = attrs;
-            attrs.index = index;
-            attrs
-        })
     }
 }

@@ -1,8 +1,8 @@
 //! Takes the endpoint and the index from the method and path of an OpenSearch request, and the tenant,
 //! the principal and the request id from headers.
 
-use http::HeaderName;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use opensearch_directives_core::{Endpoint, RequestAttrs, RequestId};
 
 use super::extractor::{Extracted, Extractor};
@@ -10,10 +10,10 @@ use super::extractor::{Extracted, Extractor};
 /// Extracts the class of the endpoint and the index from the path of an OpenSearch request, and the
 /// other attributes from headers.
 ///
-/// | attribute | source | if it is absent or not ASCII text |
+/// | attribute | source | if it is absent, empty, repeated or not UTF-8 |
 /// |---|---|---|
 /// | endpoint | method and path, by the rules of [`Endpoint`] | `Unknown` |
-/// | index | the path, by the rules of [`Endpoint`]; each name of a list is evaluated | empty |
+/// | index | the path, by the rules of [`Endpoint`]; the request is evaluated for each name in a list | empty |
 /// | tenant | the header of [`with_tenant_header`](Self::with_tenant_header) | no tenant |
 /// | principal | the header of [`with_principal_header`](Self::with_principal_header) | empty |
 /// | request id | `X-Request-Id`, or the header of [`with_request_id_header`](Self::with_request_id_header) | in no sample below 1000 |
@@ -60,6 +60,23 @@ impl RestExtractor {
         self.request_id = header;
         self
     }
+
+    /// Extracts the attributes of a request whose method and path were forwarded, for example in
+    /// headers. The path must be as the client sent it, and may contain a query.
+    #[must_use]
+    pub fn extract_forwarded<'a>(
+        &self,
+        method: &str,
+        path: &'a str,
+        headers: &'a HeaderMap,
+    ) -> Extracted<'a> {
+        let endpoint = Endpoint::of(method, path);
+        let principal = value(headers, self.principal.as_ref()).unwrap_or_default();
+        let mut attrs = RequestAttrs::new(endpoint.index_expression(), principal, endpoint.kind());
+        attrs.tenant = value(headers, self.tenant.as_ref());
+        let request_id = RequestId::from_header(value(headers, Some(&self.request_id)));
+        Extracted::new(attrs, request_id)
+    }
 }
 
 impl Default for RestExtractor {
@@ -70,22 +87,23 @@ impl Default for RestExtractor {
 
 impl Extractor for RestExtractor {
     fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a> {
-        let endpoint = Endpoint::of(request.method.as_str(), request.uri.path());
-        let principal = header(request, self.principal.as_ref()).unwrap_or_default();
-        let mut attrs = RequestAttrs::new(endpoint.index_expression(), principal, endpoint.kind());
-        attrs.tenant = header(request, self.tenant.as_ref());
-        let request_id = RequestId::from_header(header(request, Some(&self.request_id)));
-        Extracted::new(attrs, request_id)
+        self.extract_forwarded(
+            request.method.as_str(),
+            request.uri.path(),
+            &request.headers,
+        )
     }
 }
 
 /// Returns the value of a header. A header that occurs twice counts as absent, because a server
 /// behind the proxy may use the other value.
-fn header<'a>(request: &'a Parts, name: Option<&HeaderName>) -> Option<&'a str> {
-    let mut values = request.headers.get_all(name?).iter();
+fn value<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Option<&'a str> {
+    let mut values = headers.get_all(name?).iter();
     let value = values.next()?;
     if values.next().is_some() {
         return None;
     }
-    value.to_str().ok().filter(|value| !value.is_empty())
+    // Bytes outside ASCII are decoded as UTF-8, because directives also contain UTF-8.
+    let value = std::str::from_utf8(value.as_bytes()).ok()?;
+    Some(value).filter(|value| !value.is_empty())
 }

@@ -28,14 +28,12 @@ fn each_index_of_a_list_is_evaluated_and_a_directive_counts_once() {
     assert_eq!(decision.level, DiagLevel::ShapeTiming);
     assert!(decision.capture && decision.ring_buffer);
 
-    // The evaluator expands neither index patterns nor percent-encoding. A request whose path names
-    // no index matches no directive that targets an index.
-    for path in [
-        "/ord*/_search",
-        "/_search",
-        "/_all/_search",
-        "/%6Frders/_search",
-    ] {
+    let encoded = evaluator.evaluate(&parts("/%6Frders%2Citems/_search", &[]));
+    assert_eq!(ids(encoded.as_ref()), ["any", "items", "orders"]);
+
+    // The evaluator expands no index patterns. A request whose path names no index matches no
+    // directive that targets an index.
+    for path in ["/ord*/_search", "/_search", "/_all/_search"] {
         assert_eq!(
             ids(evaluator.evaluate(&parts(path, &[])).as_ref()),
             ["any"],

@@ -75,7 +75,14 @@ fn headers_are_used_only_if_they_are_configured_and_unambiguous() {
     ];
     assert_eq!(seen(configured(), &ambiguous), text(None, "", ""));
     let not_ascii = [("x-tenant", "caf\u{e9}")];
-    assert_eq!(seen(configured(), &not_ascii), text(None, "", ""));
+    assert_eq!(
+        seen(configured(), &not_ascii),
+        text(Some("caf\u{e9}"), "", "")
+    );
+    let mut not_utf8 = parts("/", &[]);
+    let value = http::HeaderValue::from_bytes(b"caf\xe9").unwrap();
+    not_utf8.headers.insert("x-tenant", value);
+    assert_eq!(configured().extract(&not_utf8).attrs().tenant, None);
     let other_id = RestExtractor::new().with_request_id_header("x-tenant".parse().unwrap());
     assert_eq!(seen(other_id, &headers), text(None, "", "acme"));
 }

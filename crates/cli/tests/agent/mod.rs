@@ -12,6 +12,7 @@ mod bounded_memory;
 #[cfg(target_os = "linux")]
 mod bounded_memory_under_clients;
 mod chain;
+mod client_request;
 mod connections;
 mod health;
 mod hits;

@@ -156,3 +156,37 @@ fn the_last_match_is_the_latest_one_of_all_threads() {
     assert_eq!(counters.totals(START).unmatched, 1);
     assert_eq!(counters.totals(after(1000)).unmatched, 0, "it has ended");
 }
+
+#[test]
+fn a_request_to_several_indices_counts_once_for_each_directive() {
+    let directive = |id: &str, match_| {
+        DiagnosticsDirective::new(id, DiagLevel::Shape, after(1000)).with_match(match_)
+    };
+    let all = DirectiveMatch::all;
+    let set = DirectiveSet::from_directives(vec![
+        directive("any", all()),
+        directive("tenant", all().for_tenant("acme")),
+        directive("orders", all().for_index("orders")),
+        directive("both", all().for_tenant("acme").for_index("items")),
+        directive("other", all().for_index("others")),
+    ]);
+    let counters = HitCounters::default();
+    let set = counters.attach(&set, START);
+    let mut attrs = of_tenant("acme");
+    attrs.index = "a,orders%2Citems,b";
+    let mut applied = Vec::new();
+    let decision = set.evaluate_indices_with(&attrs, START, "request-1", |directive| {
+        applied.push(directive.id);
+    });
+    assert_eq!(decision.level, DiagLevel::Shape);
+    applied.sort_unstable();
+    assert_eq!(applied, ["any", "both", "orders", "tenant"]);
+    for id in applied {
+        assert_eq!(counts(&counters, id), (1, 1), "{id}");
+    }
+    assert_eq!(counts(&counters, "other"), (0, 0));
+    let _ = set
+        .uncounted()
+        .evaluate_indices_with(&attrs, START, "request-1", |_| {});
+    assert_eq!(totals(&counters), (4, 4));
+}

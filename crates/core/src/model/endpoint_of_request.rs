@@ -1,6 +1,9 @@
 //! Classifies the method and path of an OpenSearch request, so that every proxy derives the same
 //! endpoint kind and the same indices from a request.
 
+use std::borrow::Cow;
+
+use super::index_names::index_names;
 use super::request::EndpointKind;
 
 /// The endpoint kind of a request and the indices in its path.
@@ -11,13 +14,14 @@ use super::request::EndpointKind;
 ///
 /// # Several indices
 ///
-/// A path can name several indices, separated by commas. Evaluate the request once for each index,
-/// and combine the decisions with `|`:
+/// A path can name several indices, separated by commas. The decision about such a request combines
+/// the decisions about each index: the highest level, and the ring buffer or capture if one of them
+/// asks for it. [`evaluate_indices_with`](crate::DirectiveSet::evaluate_indices_with) does this:
 ///
 /// ```
 /// use jiff::Timestamp;
 /// use opensearch_directives_core::{
-///     Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, Endpoint, RequestAttrs,
+///     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, Endpoint, RequestAttrs,
 /// };
 ///
 /// let set = DirectiveSet::from_directives(vec![
@@ -25,9 +29,10 @@ use super::request::EndpointKind;
 ///         .with_match(DirectiveMatch::all().for_index("orders")),
 /// ]);
 /// let endpoint = Endpoint::of("POST", "/customers,orders/_search?size=1");
-/// let decision = endpoint.indices().fold(Decision::default(), |decision, index| {
-///     let attrs = RequestAttrs::new(index, "checkout", endpoint.kind());
-///     decision | set.evaluate(&attrs, Timestamp::UNIX_EPOCH, "request-1")
+/// let attrs = RequestAttrs::new(endpoint.index_expression(), "checkout", endpoint.kind());
+/// let now = Timestamp::UNIX_EPOCH;
+/// let decision = set.evaluate_indices_with(&attrs, now, "request-1", |directive| {
+///     assert_eq!(directive.id, "orders");
 /// });
 /// assert_eq!(decision.level, DiagLevel::Shape);
 /// ```
@@ -46,8 +51,10 @@ use super::request::EndpointKind;
 /// - **A request without a principal** matches no directive that names a principal, and a request
 ///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal
 ///   and `None` for a missing tenant.
-/// - The path is not percent-decoded. A proxy that decodes paths must decode a path before it calls
-///   [`of`](Self::of).
+/// - **The names of indices are percent-decoded**, as in OpenSearch: `/%6Frders/_search` is a request
+///   to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. The other segments of a path
+///   are not decoded, so [`of`](Self::of) takes the path as the client sent it. (osproxy decodes
+///   nothing.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint<'a> {
     kind: EndpointKind,
@@ -89,15 +96,17 @@ impl<'a> Endpoint<'a> {
         self.kind
     }
 
-    /// Returns the part of the path that names the indices, `""` if the path names none.
+    /// Returns the part of the path that names the indices as it is in the path, `""` if the path
+    /// names none.
     #[must_use]
     pub const fn index_expression(&self) -> &'a str {
         self.index_expression
     }
 
-    /// Returns the index names in the path, or one empty name if the path names no index.
-    pub fn indices(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.index_expression.split(',')
+    /// Returns the index names in the path, percent-decoded, or one empty name if the path names no
+    /// index.
+    pub fn indices(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        index_names(self.index_expression)
     }
 }
 

@@ -14,8 +14,11 @@ use crate::model::sampling::{self, Sampler};
 /// A bit mask of the combinations of targets that include the tenant. Every combination with an odd
 /// number includes the tenant.
 const WITH_TENANT: u16 = 0xaaaa;
+/// All combinations of targets, and those that include the index.
+pub(super) const ALL_COMBINATIONS: u16 = u16::MAX;
+pub(super) const WITH_INDEX: u16 = 0xcccc;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
-const _: () = assert!(target::TENANT == 1);
+const _: () = assert!(target::TENANT == 1 && target::INDEX == 2);
 
 impl Compiled {
     #[inline]
@@ -133,9 +136,11 @@ impl Compiled {
         effects
     }
 
-    /// Calls `visit` with the index of each directive that applies.
+    /// Calls `visit` with the position of each directive that applies and whose combination of
+    /// targets is one of `combinations`.
     pub(super) fn for_each_applying(
         &self,
+        combinations: u16,
         attrs: &RequestAttrs<'_>,
         now: Timestamp,
         request_id: &str,
@@ -147,7 +152,7 @@ impl Compiled {
         }
         let now = instant(now);
         let mut sampler = Sampler::new(request_id);
-        self.for_each_key(self.table.combinations, attrs, |first| {
+        self.for_each_key(self.table.combinations & combinations, attrs, |first| {
             self.for_each_of_key(first, now, &mut sampler, counting.hits(), &mut visit);
         });
     }

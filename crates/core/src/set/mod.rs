@@ -13,6 +13,7 @@ mod builder;
 mod decision;
 mod error;
 mod evaluate;
+mod evaluate_indices;
 mod introspection_json;
 mod lookup_table;
 mod order_by_id;
@@ -34,6 +35,7 @@ use crate::model::directive::{DiagnosticsDirective, DirectiveRef};
 use crate::model::request::RequestAttrs;
 use crate::set_digest::Digest;
 use decision::Effects;
+use evaluate::ALL_COMBINATIONS;
 use lookup_table::LookupTable;
 use packed_directives::PackedDirectives;
 use set_end::SetEnd;
@@ -195,18 +197,25 @@ impl DirectiveSet {
         request_id: &str,
         mut applies: impl FnMut(DirectiveRef<'a>),
     ) -> Decision {
-        let mut decision = Decision::default();
-        let Some(compiled) = &self.compiled else {
-            return decision;
-        };
-        let visit = |position| {
-            if let Some(directive) = compiled.directives.get(position) {
-                decision = decision | Effects::of(directive).decision();
-                applies(directive);
-            }
-        };
-        compiled.for_each_applying(attrs, now, request_id, &self.counting, visit);
-        decision
+        self.evaluate_combinations(ALL_COMBINATIONS, attrs, now, request_id, &mut applies)
+    }
+
+    /// Evaluates a request that can name several indices. `attrs.index` is the part of the path that
+    /// names them, as [`Endpoint::index_expression`](crate::Endpoint::index_expression) returns it;
+    /// [`Endpoint`](crate::Endpoint) states the rules.
+    ///
+    /// The method evaluates the request for each index as [`evaluate_with`](Self::evaluate_with)
+    /// does, and combines the decisions. A directive without an index is reported and counted once
+    /// for the request, and a directive with an index once for each time that the path names this
+    /// index. The method allocates only if a name is percent-encoded.
+    pub fn evaluate_indices_with<'a>(
+        &'a self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        mut applies: impl FnMut(DirectiveRef<'a>),
+    ) -> Decision {
+        self.evaluate_each_index(attrs, now, request_id, &mut applies)
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
@@ -224,7 +233,8 @@ impl DirectiveSet {
         let mut positions = Vec::new();
         if let Some(compiled) = &self.compiled {
             let visit = |position| positions.push(position);
-            compiled.for_each_applying(attrs, now, request_id, Counting::NONE, visit);
+            let counting = Counting::NONE;
+            compiled.for_each_applying(ALL_COMBINATIONS, attrs, now, request_id, counting, visit);
         }
         positions.sort_unstable();
         for directive in positions
@@ -235,6 +245,12 @@ impl DirectiveSet {
             explanation.directives.push(directive.id);
         }
         explanation
+    }
+
+    /// Returns a handle to the same set that counts no matches.
+    #[must_use]
+    pub fn uncounted(&self) -> Self {
+        self.counted_by(Counting::default())
     }
 
     /// Returns the directives, in the set's order.

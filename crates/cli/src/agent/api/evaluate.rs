@@ -45,27 +45,15 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    /// Evaluates a request, and counts the matches of each directive.
     fn of(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
         let mut directives = Vec::new();
-        let (attrs, id) = (request.attrs(), &request.request_id);
-        let decision = set.evaluate_with(&attrs, now, id, |directive| {
-            directives.push(directive.id);
-        });
+        let decision = request.evaluate(set, now, |directive| directives.push(directive.id));
         directives.sort_unstable();
+        // A directive applies repeatedly if the path names its index repeatedly.
+        directives.dedup();
         Self {
             decision,
             directives,
-        }
-    }
-
-    /// Evaluates a request without counting matches, because the question comes from an operator
-    /// and not from a proxy.
-    fn uncounted(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
-        let explanation = set.explain(&request.attrs(), now, &request.request_id);
-        Self {
-            decision: explanation.decision,
-            directives: explanation.directives,
         }
     }
 }
@@ -88,14 +76,12 @@ pub(super) async fn one(
     let is_uncounted = single_flag("uncounted", query.as_deref())?;
     let request = EvaluateRequest::parse(&body)?;
     let (store, clock) = (agent.store, agent.clock);
-    let set = store.snapshot().set().clone();
+    let mut set = store.snapshot().set().clone();
+    if is_uncounted {
+        set = set.uncounted();
+    }
     let response = run_sized(set.len(), move || {
-        let now = clock.now();
-        let verdict = if is_uncounted {
-            Verdict::uncounted(&set, &request, now)
-        } else {
-            Verdict::of(&set, &request, now)
-        };
+        let verdict = Verdict::of(&set, &request, clock.now());
         serde_json::to_vec(&verdict).map(|body| (decision_headers(verdict.decision), body))
     });
     let (headers, body) = response.await??;

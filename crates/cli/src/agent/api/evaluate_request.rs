@@ -1,11 +1,13 @@
-//! Decodes the attributes of a request to evaluate, either from the body or from the headers of the
-//! API request. An error names the invalid field.
+//! Decodes the request to evaluate from the body of the API request. An error names the invalid
+//! field.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use axum::http::HeaderMap;
-use opensearch_directives::{EndpointKind, RequestAttrs};
+use jiff::Timestamp;
+use opensearch_directives::{
+    Decision, DirectiveRef, DirectiveSet, Endpoint, EndpointKind, RequestAttrs,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -13,93 +15,149 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 
-const FIELDS: [&str; 5] = ["tenant", "index", "principal", "endpoint", "request_id"];
+const FIELDS: [&str; 7] = [
+    "tenant",
+    "index",
+    "principal",
+    "endpoint",
+    "method",
+    "path",
+    "request_id",
+];
 
-/// The attributes of the request to evaluate.
+/// The request to evaluate: its method and path, or its index and the class of its endpoint.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub(super) enum EvaluateRequest {
+    ByPath(RequestByPath),
+    ByIndex(RequestByIndex),
+}
+
+/// A request to OpenSearch. The agent derives the indices and the class of the endpoint.
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EvaluateRequest {
+pub(super) struct RequestByPath {
     /// The tenant; absent if it is unknown.
     #[schema(nullable = false)]
     tenant: Option<String>,
+    /// The method, in upper case.
+    method: String,
+    /// The path as the client sent it, with or without the query.
+    path: String,
+    /// The principal; empty if it is unknown.
+    principal: String,
+    /// The id of the request. The id decides whether the request is sampled.
+    request_id: String,
+}
+
+/// A request with one index.
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RequestByIndex {
+    /// The tenant; absent if it is unknown.
+    #[schema(nullable = false)]
+    tenant: Option<String>,
+    /// The name of the index; empty if the request names none.
     index: String,
+    /// The principal; empty if it is unknown.
     principal: String,
     endpoint: EndpointKind,
     /// The id of the request. The id decides whether the request is sampled.
-    pub(super) request_id: String,
+    request_id: String,
 }
 
 impl EvaluateRequest {
     /// Parses the body, or returns an error that names the invalid field. A client must omit an
     /// unknown tenant: `null` is invalid, as in a directive.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
-            Problem::field("body", &format!("it is not a JSON object: {error}"))
-        })?;
-        let mut object = Map::new();
-        for (field, value) in pairs {
-            if !FIELDS.contains(&field.as_str()) {
-                let problem = format!("it is not one of {}", FIELDS.join(", "));
-                return Err(Problem::field(field, &problem));
+        let mut object = unique_fields(body)?;
+        if object.contains_key("method") || object.contains_key("path") {
+            for field in ["index", "endpoint"] {
+                if object.contains_key(field) {
+                    let problem = "the agent derives it from method and path; omit it";
+                    return Err(Problem::field(field, problem));
+                }
             }
-            if object.insert(field.clone(), value).is_some() {
-                return Err(Problem::field(field, "it is repeated; send it once"));
-            }
+            return Ok(Self::ByPath(RequestByPath {
+                tenant: string(&mut object, "tenant")?,
+                method: required(&mut object, "method")?,
+                path: required(&mut object, "path")?,
+                principal: required(&mut object, "principal")?,
+                request_id: required(&mut object, "request_id")?,
+            }));
         }
         let endpoint = required(&mut object, "endpoint")?;
-        Ok(Self {
+        Ok(Self::ByIndex(RequestByIndex {
             tenant: string(&mut object, "tenant")?,
             index: required(&mut object, "index")?,
             principal: required(&mut object, "principal")?,
-            endpoint: parse_endpoint("endpoint", &endpoint)?,
+            endpoint: endpoint
+                .parse()
+                .map_err(|error| Problem::field("endpoint", &format!("{endpoint:?} {error}")))?,
             request_id: required(&mut object, "request_id")?,
-        })
+        }))
     }
 
-    /// Reads the attributes from headers, for proxies that cannot send a body.
-    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
-        let endpoint = required_header(headers, "directives-endpoint")?;
-        Ok(Self {
-            tenant: header(headers, "directives-tenant")?,
-            index: required_header(headers, "directives-index")?,
-            principal: required_header(headers, "directives-principal")?,
-            endpoint: parse_endpoint("directives-endpoint", &endpoint)?,
-            request_id: required_header(headers, "x-request-id")?,
-        })
+    /// Evaluates the request, and calls `applies` for each directive that applies.
+    pub(super) fn evaluate<'a>(
+        &self,
+        set: &'a DirectiveSet,
+        now: Timestamp,
+        applies: impl FnMut(DirectiveRef<'a>),
+    ) -> Decision {
+        let (attrs, id) = (self.attrs(), self.request_id());
+        match self {
+            Self::ByPath(_) => set.evaluate_indices_with(&attrs, now, id, applies),
+            Self::ByIndex(_) => set.evaluate_with(&attrs, now, id, applies),
+        }
     }
 
+    /// Returns the attributes. The index of a request by path can name several indices.
     pub(super) fn attrs(&self) -> RequestAttrs<'_> {
-        let mut attrs = RequestAttrs::new(&self.index, &self.principal, self.endpoint);
-        attrs.tenant = self.tenant.as_deref();
+        let (mut attrs, tenant) = match self {
+            Self::ByPath(request) => {
+                let endpoint = Endpoint::of(&request.method, &request.path);
+                let (index, kind) = (endpoint.index_expression(), endpoint.kind());
+                (
+                    RequestAttrs::new(index, &request.principal, kind),
+                    &request.tenant,
+                )
+            }
+            Self::ByIndex(request) => {
+                let kind = request.endpoint;
+                (
+                    RequestAttrs::new(&request.index, &request.principal, kind),
+                    &request.tenant,
+                )
+            }
+        };
+        attrs.tenant = tenant.as_deref();
         attrs
     }
-}
 
-fn parse_endpoint(field: &'static str, endpoint: &str) -> Result<EndpointKind, Problem> {
-    endpoint
-        .parse()
-        .map_err(|error| Problem::field(field, &format!("{endpoint:?} {error}")))
-}
-
-fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Problem> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Problem::field(name, "it is repeated; send it once"));
+    pub(super) fn request_id(&self) -> &str {
+        match self {
+            Self::ByPath(request) => &request.request_id,
+            Self::ByIndex(request) => &request.request_id,
+        }
     }
-    // Bytes outside ASCII are decoded as UTF-8, because the documents of directives also contain
-    // UTF-8.
-    std::str::from_utf8(value.as_bytes())
-        .map(|value| Some(value.to_owned()))
-        .map_err(|_| Problem::field(name, "it is not UTF-8"))
 }
 
-fn required_header(headers: &HeaderMap, name: &'static str) -> Result<String, Problem> {
-    header(headers, name)?
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| Problem::field(name, "it is missing"))
+/// Returns the fields of the body, each of which is known and occurs once.
+fn unique_fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let Pairs(pairs) = serde_json::from_slice(body)
+        .map_err(|error| Problem::field("body", &format!("it is not a JSON object: {error}")))?;
+    let mut object = Map::new();
+    for (field, value) in pairs {
+        if !FIELDS.contains(&field.as_str()) {
+            let problem = format!("it is not one of {}", FIELDS.join(", "));
+            return Err(Problem::field(field, &problem));
+        }
+        if object.insert(field.clone(), value).is_some() {
+            return Err(Problem::field(field, "it is repeated; send it once"));
+        }
+    }
+    Ok(object)
 }
 
 /// The fields of a JSON object in their original order, including repeated fields.

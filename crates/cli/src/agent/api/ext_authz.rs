@@ -1,48 +1,94 @@
-//! `/v1/ext_authz/...`: responds to the authorization checks of proxies, such as Envoy's ext_authz,
-//! with the decision for the client's request. A check has the method and the path of the client's
-//! request, but no body.
+//! `/v1/ext_authz/...`: responds to the authorization checks of proxies, such as Envoy's ext_authz
+//! and nginx's auth_request, with the decision for the client's request. The library's extractor
+//! takes the attributes from the method, the path and the headers of the client's request, so that
+//! a directive has the same meaning in every proxy.
 //!
 //! If the agent refused a check, the proxy would reject the client's request. The agent therefore
-//! never refuses an authorization check: if the headers are invalid, the decision is that no
+//! never refuses an authorization check: if the client's request is unknown, the decision is that no
 //! directive applies, and the header `Directives-Error` contains the reason. If the access checks
 //! refuse the request, the response is a server error instead of a client error, because a proxy
 //! can be configured to ignore server errors.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use opensearch_directives::Decision;
+use opensearch_directives::tower::{Extracted, RestExtractor};
 
 use super::evaluate::decision_headers;
-use super::evaluate_request::EvaluateRequest;
-use super::expensive_responses::run_sized;
 use super::problem::Problem;
 use super::state::Agent;
 
 pub(super) const PATHS: [&str; 2] = [PREFIX, "/v1/ext_authz/{*path}"];
 const PREFIX: &str = "/v1/ext_authz/";
+const TENANT: HeaderName = HeaderName::from_static("directives-tenant");
+const PRINCIPAL: HeaderName = HeaderName::from_static("directives-principal");
+const FORWARDED_METHOD: &str = "x-forwarded-method";
+const FORWARDED_URI: &str = "x-forwarded-uri";
 const ERROR: HeaderName = HeaderName::from_static("directives-error");
 
-pub(super) async fn any(
-    State(agent): State<Agent>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let request = match EvaluateRequest::from_headers(&headers) {
+pub(super) async fn any(State(agent): State<Agent>, request: Request) -> Response {
+    let (check, _) = request.into_parts();
+    let request = match extract(&check) {
         Ok(request) => request,
         Err(problem) => {
             let error = HeaderValue::from_str(problem.detail())
                 .unwrap_or(HeaderValue::from_static("a header is invalid"));
             let nothing = decision_headers(Decision::default());
-            return Ok((nothing, [(ERROR, error)]).into_response());
+            return (nothing, [(ERROR, error)]).into_response();
         }
     };
-    let clock = agent.clock;
+    let (attrs, id) = (request.attrs(), request.request_id());
     let set = agent.store.snapshot().set().clone();
-    let decision = run_sized(set.len(), move || {
-        set.evaluate(&request.attrs(), clock.now(), &request.request_id)
-    });
-    Ok(decision_headers(decision.await?).into_response())
+    let decision = set.evaluate_indices_with(attrs, agent.clock.now(), id.as_str(), |_| {});
+    decision_headers(decision).into_response()
+}
+
+/// Extracts the attributes of the client's request from a check.
+pub(super) fn extract(check: &Parts) -> Result<Extracted<'_>, Problem> {
+    let (method, path) = client_request(check)?;
+    let extractor = RestExtractor::new()
+        .with_tenant_header(TENANT)
+        .with_principal_header(PRINCIPAL);
+    Ok(extractor.extract_forwarded(method, path, &check.headers))
+}
+
+/// Returns the method and the path of the client's request. A proxy sends them either in two headers
+/// or as the method of the check and the rest of its path. Proxies should send headers, because
+/// OpenSearch also accepts paths that are not valid in a check.
+fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
+    let method = forwarded(check, FORWARDED_METHOD)?;
+    let path = forwarded(check, FORWARDED_URI)?;
+    let missing = |name: &str| {
+        let problem = "it is missing; send the method and the path in headers, or neither";
+        Problem::field(name, problem)
+    };
+    match (method, path) {
+        (Some(method), Some(path)) => Ok((method, path)),
+        (None, None) => {
+            // The path keeps its first slash.
+            let path = check.uri.path().get(PREFIX.len() - 1..);
+            Ok((check.method.as_str(), path.unwrap_or_default()))
+        }
+        (Some(_), None) => Err(missing(FORWARDED_URI)),
+        (None, Some(_)) => Err(missing(FORWARDED_METHOD)),
+    }
+}
+
+fn forwarded<'a>(check: &'a Parts, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = check.headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        let problem = "it is repeated; send it once";
+        return Err(Problem::field(name, problem));
+    }
+    std::str::from_utf8(value.as_bytes())
+        .map(Some)
+        .map_err(|_| Problem::field(name, "it is not UTF-8"))
 }
 
 /// Changes the status of a client error on this path to that of a server error.

@@ -1,10 +1,12 @@
 //! Entry points for the fuzz targets. Each entry point parses a part of a request in the same way
 //! as the handlers of the agent.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Request};
+use opensearch_directives::RequestAttrs;
 
 use super::evaluate::parse_batch;
 use super::evaluate_request::EvaluateRequest;
+use super::ext_authz;
 use super::problem::Problem;
 use super::query::parameters;
 
@@ -13,7 +15,7 @@ use super::query::parameters;
 pub struct Attributes {
     /// The tenant, if it is known.
     pub tenant: Option<String>,
-    /// The name of the index.
+    /// The names of the indices, as in the path.
     pub index: String,
     /// The name of the principal.
     pub principal: String,
@@ -24,15 +26,18 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    fn of(request: &EvaluateRequest) -> Self {
-        let attrs = request.attrs();
+    fn of(attrs: &RequestAttrs<'_>, request_id: &str) -> Self {
         Self {
             tenant: attrs.tenant.map(str::to_owned),
             index: attrs.index.to_owned(),
             principal: attrs.principal.to_owned(),
             endpoint: attrs.endpoint.as_str(),
-            request_id: request.request_id.clone(),
+            request_id: request_id.to_owned(),
         }
+    }
+
+    fn of_body(request: &EvaluateRequest) -> Self {
+        Self::of(&request.attrs(), request.request_id())
     }
 }
 
@@ -46,7 +51,7 @@ fn message(problem: &Problem) -> String {
 /// The detail of the refusal.
 pub fn evaluate_body(body: &[u8]) -> Result<Attributes, String> {
     let request = EvaluateRequest::parse(body).map_err(|problem| message(&problem))?;
-    Ok(Attributes::of(&request))
+    Ok(Attributes::of_body(&request))
 }
 
 /// Parses the body of `POST /v1/evaluate/batch`.
@@ -55,16 +60,17 @@ pub fn evaluate_body(body: &[u8]) -> Result<Attributes, String> {
 /// The detail of the refusal.
 pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
     let requests = parse_batch(body).map_err(|problem| message(&problem))?;
-    Ok(requests.iter().map(Attributes::of).collect())
+    Ok(requests.iter().map(Attributes::of_body).collect())
 }
 
-/// Parses the headers of an authorization check. Each line of the input has the form `NAME: VALUE`.
-/// A line that no HTTP server would accept is skipped.
+/// Takes the client's request from the headers of an authorization check. Each line of the input
+/// has the form `NAME: VALUE`. A line that no HTTP server would accept is skipped.
 ///
 /// # Errors
 /// The detail of the refusal.
 pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
-    let mut headers = HeaderMap::new();
+    let (mut check, ()) = Request::new(()).into_parts();
+    let headers = &mut check.headers;
     for line in lines.split(|byte| *byte == b'\n') {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             continue;
@@ -76,8 +82,11 @@ pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
             headers.append(name, value);
         }
     }
-    let request = EvaluateRequest::from_headers(&headers).map_err(|problem| message(&problem))?;
-    Ok(Attributes::of(&request))
+    let extracted = ext_authz::extract(&check).map_err(|problem| message(&problem))?;
+    Ok(Attributes::of(
+        extracted.attrs(),
+        extracted.request_id().as_str(),
+    ))
 }
 
 /// Parses a query string of `GET /v1/directives`, with its parameters `wait` and `known`.

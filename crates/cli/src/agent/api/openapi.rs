@@ -28,9 +28,11 @@ use super::state::Agent;
             another origin, 421 for an unknown host name, 404 and 405 for an unknown path or \
             method, 503 while all connections are in use.\n\n`/v1/ext_authz/` \
             takes every method and path behind it, for the authorization check of a proxy \
-            (Envoy): it evaluates the headers `Directives-Tenant` (optional), \
-            `Directives-Index`, `Directives-Principal`, `Directives-Endpoint` and \
-            `X-Request-Id`, and responds with 200 and the headers of `/v1/evaluate`. If one is \
+            (Envoy, nginx): it evaluates the client's request, and responds with 200 and the \
+            headers of `/v1/evaluate`. The method and the path of the client's request are those \
+            of the headers `X-Forwarded-Method` and `X-Forwarded-Uri`, or, without these headers, \
+            the method of the check and its path behind `/v1/ext_authz`. `Directives-Tenant`, \
+            `Directives-Principal` and `X-Request-Id` are optional. If the method or the path is \
             invalid, nothing applies, and `Directives-Error` says why."
     ),
     components(schemas(Problem, library_schemas::Level, library_schemas::EndpointKind))

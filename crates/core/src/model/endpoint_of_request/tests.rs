@@ -81,13 +81,16 @@ fn administration_has_no_index_and_other_paths_are_unknown() {
 /// Evaluates a request once for each index in its path.
 fn level(set: &DirectiveSet, path: &str, principal: &str) -> DiagLevel {
     let endpoint = Endpoint::of("GET", path);
+    let now = Timestamp::UNIX_EPOCH;
     let decisions = endpoint.indices().map(|index| {
-        let attrs = RequestAttrs::new(index, principal, endpoint.kind());
-        set.evaluate(&attrs, Timestamp::UNIX_EPOCH, "request-1")
+        let attrs = RequestAttrs::new(&index, principal, endpoint.kind());
+        set.evaluate(&attrs, now, "request-1")
     });
-    decisions
-        .fold(Decision::default(), std::ops::BitOr::bitor)
-        .level
+    let decision = decisions.fold(Decision::default(), std::ops::BitOr::bitor);
+    let attrs = RequestAttrs::new(endpoint.index_expression(), principal, endpoint.kind());
+    let at_once = set.evaluate_indices_with(&attrs, now, "request-1", |_| {});
+    assert_eq!(at_once, decision, "{path}");
+    decision.level
 }
 
 fn set_of(match_: DirectiveMatch) -> DirectiveSet {
@@ -109,6 +112,12 @@ fn a_request_matches_by_each_index_that_it_names() {
         ("/logs-1/_search", false, false),
         ("/ord*/_search", false, false),
         ("/_all/_search", false, false),
+        // The names are percent-decoded, and an encoded comma separates them.
+        ("/%6Frders/_search", true, false),
+        ("/a%2Corders%2cb/_search", true, false),
+        ("/logs-%2A/_search", false, true),
+        ("/a%252Corders/_search", false, false),
+        ("/%zz,orders/_search", true, false),
         // If the request has no index, no directive that targets an index applies.
         ("/_search", false, false),
         ("/_bulk", false, false),

@@ -1,0 +1,59 @@
+//! Evaluates a request for each of its indices, and counts each directive without an index once.
+
+use jiff::Timestamp;
+
+use super::DirectiveSet;
+use super::decision::{Decision, Effects};
+use super::evaluate::{ALL_COMBINATIONS, WITH_INDEX};
+use crate::model::directive::DirectiveRef;
+use crate::model::index_names::index_names;
+use crate::model::request::RequestAttrs;
+
+impl DirectiveSet {
+    /// Evaluates a request for each index that `attrs.index` names.
+    pub(super) fn evaluate_each_index<'a>(
+        &'a self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        applies: &mut impl FnMut(DirectiveRef<'a>),
+    ) -> Decision {
+        let mut decision = Decision::default();
+        let mut combinations = ALL_COMBINATIONS;
+        for name in index_names(attrs.index) {
+            let attrs = RequestAttrs {
+                index: &name,
+                ..*attrs
+            };
+            let of_index =
+                self.evaluate_combinations(combinations, &attrs, now, request_id, applies);
+            decision = decision | of_index;
+            // The first evaluation has included the directives without an index.
+            combinations = WITH_INDEX;
+        }
+        decision
+    }
+
+    /// Evaluates a request with the directives whose combination of targets is one of `combinations`.
+    pub(super) fn evaluate_combinations<'a>(
+        &'a self,
+        combinations: u16,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        applies: &mut impl FnMut(DirectiveRef<'a>),
+    ) -> Decision {
+        let mut decision = Decision::default();
+        let Some(compiled) = &self.compiled else {
+            return decision;
+        };
+        let visit = |position| {
+            if let Some(directive) = compiled.directives.get(position) {
+                decision = decision | Effects::of(directive).decision();
+                applies(directive);
+            }
+        };
+        compiled.for_each_applying(combinations, attrs, now, request_id, &self.counting, visit);
+        decision
+    }
+}
