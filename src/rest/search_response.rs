@@ -16,6 +16,9 @@ use super::incomplete::Incomplete;
 
 /// A receiver for the documents of a read.
 pub(crate) trait Collect: Send + 'static {
+    /// Receives the number of documents of the whole read, before the documents of a page.
+    fn expect(&mut self, _documents: usize) {}
+
     /// Receives one document. If the receiver returns an error, the read ends.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
