@@ -16,8 +16,12 @@ pub enum Safeguard {
     PrimaryTerm,
     /// Checks that all pages of a full read belong to one view of the index.
     OneView,
+    /// Checks the observed version, and requests the version of the cluster state, before a read.
+    ConfirmNode,
     /// Requests the version of the cluster state again after a read.
     ConfirmAfterRead,
+    /// Accepts an observation that no authority confirms only if it persists.
+    Persistence,
     /// Reads the index in every poll until the replica has converged with the primary.
     Convergence,
     /// Compares the number of documents in a view with the index statistics, to detect hidden
@@ -42,13 +46,15 @@ pub enum Safeguard {
 
 impl Safeguard {
     /// Every safeguard, each once.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Fingerprint,
         Self::Regressions,
         Self::OneNode,
         Self::PrimaryTerm,
         Self::OneView,
+        Self::ConfirmNode,
         Self::ConfirmAfterRead,
+        Self::Persistence,
         Self::Convergence,
         Self::HiddenDocuments,
         Self::SameIndex,

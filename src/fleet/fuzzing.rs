@@ -25,7 +25,7 @@ pub fn fleet_reports(body: &[u8]) -> Option<Fleet> {
             assigned_seq_no: Some(u64::MAX),
             max_seq_no: Some(9),
             documents: 3,
-            sum_seq_no: 17.0,
+            sum_seq_no: Some(17),
         },
         now: Timestamp::UNIX_EPOCH,
     })

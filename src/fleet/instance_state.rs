@@ -27,7 +27,9 @@ pub struct IndexPosition {
     /// The highest `_seq_no` of the visible documents.
     pub max_seq_no: Option<u64>,
     pub(super) documents: u64,
-    pub(super) sum_seq_no: f64,
+    /// The sum of the `_seq_no`s of the visible documents; `None` if the cluster does not return it
+    /// exactly.
+    pub(super) sum_seq_no: Option<u64>,
 }
 
 /// The state of an instance.
@@ -153,17 +155,11 @@ impl IndexPosition {
         }
     }
 
-    /// Returns true if an instance read exactly the documents of `self`. The sums are compared as
-    /// floating-point numbers, because the cluster returns floating-point numbers.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::float_cmp,
-        reason = "the cluster converts its number in the same way"
-    )]
+    /// Returns true if an instance read exactly the documents of `self`.
     fn has_same_documents(&self, report: &InstanceReport) -> bool {
         report.documents == self.documents
             && report.max_seq_no == self.max_seq_no
-            && report.sum_seq_no as f64 == self.sum_seq_no
+            && Some(report.sum_seq_no) == self.sum_seq_no
     }
 
     /// Returns the number of operations that an instance does not apply yet; `None` if it is not

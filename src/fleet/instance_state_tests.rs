@@ -26,10 +26,7 @@ fn position(assigned: Option<u64>, numbers: &[u64]) -> IndexPosition {
         assigned_seq_no: assigned,
         max_seq_no: numbers.iter().max().copied(),
         documents: numbers.len() as u64,
-        sum_seq_no: numbers
-            .iter()
-            .map(|&number| f64::from(u32::try_from(number).unwrap()))
-            .sum(),
+        sum_seq_no: Some(numbers.iter().sum()),
     }
 }
 

@@ -208,21 +208,9 @@ async fn position_of(session: &Session) -> Result<IndexPosition, WriteError> {
             .and_then(|checkpoints| checkpoints.max_seq_no()),
         index_uuid: index.uuid,
         documents: of.as_ref().map_or(u64::MAX, |of| of.documents),
-        max_seq_no: of.as_ref().and_then(|of| exact(of.max_seq_no?)),
-        sum_seq_no: of.map_or(f64::NAN, |of| of.sum_seq_no),
+        max_seq_no: of.as_ref().and_then(|of| of.max_seq_no),
+        sum_seq_no: of.map(|of| of.sum_seq_no),
     })
-}
-
-/// Converts a number that the cluster returned as a floating-point number. Every `_seq_no` is far
-/// below the limit of exact numbers, 2^53.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the number is checked"
-)]
-fn exact(number: f64) -> Option<u64> {
-    const LIMIT: f64 = 9_007_199_254_740_992.0;
-    (0.0..LIMIT).contains(&number).then_some(number as u64)
 }
 
 #[cfg(test)]

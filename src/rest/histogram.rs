@@ -28,13 +28,13 @@ pub(crate) enum Scope {
 }
 
 /// A bucket that is not empty.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Bucket {
     /// The lowest number that the bucket can contain.
     pub(crate) start: u64,
     pub(crate) count: u64,
     /// The sum of the numbers; zero if the sum was not requested.
-    pub(crate) sum: f64,
+    pub(crate) sum: u64,
 }
 
 /// A histogram in a response, whose fields depend on the request.
@@ -55,9 +55,6 @@ struct RawBucket {
 struct RawSum {
     value: Option<f64>,
 }
-
-/// The highest number up to which floating-point numbers represent all whole numbers exactly.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl HistogramQuery {
     /// Returns the first number after the scope.
@@ -151,14 +148,14 @@ impl HistogramQuery {
             Scope::Ranges(_) => whole_number(raw.key?)?,
         };
         if self.lists_numbers() {
-            let (count, sum) = (1, 0.0);
+            let (count, sum) = (1, 0);
             return Some(Bucket { start, count, sum });
         }
         let count = raw.doc_count?;
         let sum = match &raw.s {
-            Some(sum) if self.sums => sum.value?,
+            Some(sum) if self.sums => whole_number(sum.value?)?,
             _ if self.sums => return None,
-            _ => 0.0,
+            _ => 0,
         };
         Some(Bucket { start, count, sum })
     }
@@ -183,15 +180,21 @@ pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-/// Returns a number that is whole, not negative and in the exact range, such as a `_seq_no`.
+/// Returns a number of an aggregation as a whole number. The cluster adds and returns floating-point
+/// numbers, so a high number may have been rounded. Returns `None` for such a number, and for a
+/// number that is negative or not whole.
 pub(crate) fn whole_number(number: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "it is a whole number in the exact range"
     )]
-    ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+    ((0.0..EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
+
+/// All whole numbers below this number, 2^49, are exact. The cluster adds numbers exactly below
+/// 2^53, and the JSON decoder needs one decimal digit more for the fraction of a number like `17.0`.
+const EXACT: f64 = 562_949_953_421_312.0;
 
 #[cfg(test)]
 #[path = "histogram_tests.rs"]

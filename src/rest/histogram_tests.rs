@@ -27,7 +27,7 @@ fn decode(query: &HistogramQuery, buckets: &Value) -> Option<Vec<Bucket>> {
     query.decode(raw)
 }
 
-fn bucket(start: u64, count: u64, sum: f64) -> Bucket {
+fn bucket(start: u64, count: u64, sum: u64) -> Bucket {
     Bucket { start, count, sum }
 }
 
@@ -82,7 +82,7 @@ fn the_buckets_of_a_prefix_are_known_by_their_positions() {
     let counts = json!([{"doc_count": 3}, {"doc_count": 0}, {"doc_count": 1}]);
     assert_eq!(
         decode(&prefix(3, 8, false), &counts).unwrap(),
-        [bucket(0, 3, 0.0), bucket(16, 1, 0.0)]
+        [bucket(0, 3, 0), bucket(16, 1, 0)]
     );
     // A response without the first bucket must be refused, because the positions of the other
     // buckets would be wrong.
@@ -90,7 +90,7 @@ fn the_buckets_of_a_prefix_are_known_by_their_positions() {
     let sums = json!([{"doc_count": 2, "s": {"value": 9.0}}]);
     assert_eq!(
         decode(&prefix(1, 8, true), &sums).unwrap(),
-        [bucket(0, 2, 9.0)]
+        [bucket(0, 2, 9)]
     );
     assert_eq!(decode(&prefix(3, 8, true), &counts), None);
 }
@@ -104,7 +104,7 @@ fn the_buckets_of_ranges_must_be_in_the_ranges() {
     };
     assert_eq!(
         of(&[8.0, 60.0]).unwrap(),
-        [bucket(8, 2, 0.0), bucket(60, 2, 0.0)]
+        [bucket(8, 2, 0), bucket(60, 2, 0)]
     );
     assert_eq!(of(&[]).unwrap(), []);
     for keys in [
@@ -123,6 +123,18 @@ fn the_buckets_of_ranges_must_be_in_the_ranges() {
     let keys = json!([{"key": 9.0}, {"key": 15.0}]);
     assert_eq!(
         decode(&numbers, &keys).unwrap(),
-        [bucket(9, 1, 0.0), bucket(15, 1, 0.0)]
+        [bucket(9, 1, 0), bucket(15, 1, 0)]
     );
+}
+
+#[test]
+fn a_sum_that_may_be_rounded_is_refused() {
+    let of = |sum: f64| {
+        let sums = json!([{"doc_count": 2, "s": {"value": sum}}]);
+        decode(&prefix(1, 8, true), &sums)
+    };
+    assert_eq!(of(EXACT - 1.0).unwrap(), [bucket(0, 2, (1 << 49) - 1)]);
+    for sum in [EXACT, EXACT * 4.0, -1.0, 0.5] {
+        assert_eq!(of(sum), None, "{sum}");
+    }
 }

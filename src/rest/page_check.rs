@@ -80,6 +80,7 @@ pub(crate) fn take_page<C: Collect>(
         return Err(PageError::TooMany(total));
     }
     if only_up_to.is_none_or(|most| total <= most) {
+        collector.expect(usize::try_from(total).unwrap_or(hits.len()));
         for hit in &hits {
             collector.take(hit).map_err(PageError::Incomplete)?;
         }

@@ -23,6 +23,16 @@ pub(crate) struct FrozenView {
     point_in_time: Option<PointInTimeId>,
 }
 
+/// The outcome of the first request of a reconciliation.
+#[derive(Debug)]
+pub(crate) enum FirstRead<C> {
+    Read(ChangesAndCounts<C>),
+    /// More documents have changed than one response can contain.
+    TooMany,
+    /// The server does not support the query.
+    Unsupported,
+}
+
 /// The first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
@@ -65,8 +75,7 @@ impl Session {
     }
 
     /// Passes every document from the number `from` on, and the documents with the numbers in
-    /// `again`, to the collector, and counts the numbers of all documents. Returns `None` if the
-    /// server does not support the query, or if the documents do not fit into one response.
+    /// `again`, to the collector, and counts the numbers of all documents.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -74,7 +83,7 @@ impl Session {
         again: &[u64],
         query: Option<&HistogramQuery>,
         collector: C,
-    ) -> Result<Option<ChangesAndCounts<C>>, ReadError> {
+    ) -> Result<FirstRead<C>, ReadError> {
         let mut body = Map::new();
         if from > 0 {
             let changed = json!({ "range": { "_seq_no": { "gte": from } } });
@@ -97,20 +106,23 @@ impl Session {
         let page_size = self.page_size();
         let request = self.request_in(view, page_size, &filter_path, body);
         let Some(page) = self.page_in(view, request, collector).await? else {
-            return Ok(None);
+            return Ok(FirstRead::Unsupported);
         };
+        if page.total > page_size as u64 {
+            return Ok(FirstRead::TooMany);
+        }
         let counted = match query {
             Some(query) => page.histogram.and_then(|counted| query.decode(counted)),
             None => Some(Vec::new()),
         };
         let (Some(aggregates), Some(counted)) = (page.aggregates, counted) else {
-            return Ok(None);
+            return Ok(FirstRead::Unsupported);
         };
-        if page.total > page_size as u64 || page.newest_term.is_none() && aggregates.documents > 0 {
-            return Ok(None);
+        if page.newest_term.is_none() && aggregates.documents > 0 {
+            return Ok(FirstRead::Unsupported);
         }
         self.expect_all(page.read, page.total)?;
-        Ok(Some(ChangesAndCounts {
+        Ok(FirstRead::Read(ChangesAndCounts {
             collector: page.collector,
             aggregates,
             term: page.newest_term.max(page.term),

@@ -11,11 +11,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::histogram::RawHistogram;
+use super::histogram::{RawHistogram, whole_number};
 use super::incomplete::Incomplete;
 
 /// A receiver for the documents of a read.
 pub(crate) trait Collect: Send + 'static {
+    /// Receives the number of documents of the whole read, before the documents of a page.
+    fn expect(&mut self, _documents: usize) {}
+
     /// Receives one document. If the receiver returns an error, the read ends.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
@@ -101,11 +104,11 @@ struct Newest {
 
 /// The aggregates over all documents of the index, independent of the query. The aggregates
 /// describe the same state of the index as the hits.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,
-    pub(crate) max_seq_no: Option<f64>,
-    pub(crate) sum_seq_no: f64,
+    pub(crate) max_seq_no: Option<u64>,
+    pub(crate) sum_seq_no: u64,
     /// The newest `updated_at` of all documents.
     pub(crate) updated_at: Option<Timestamp>,
 }
@@ -121,7 +124,8 @@ impl Aggregations {
         newest.hits.as_ref()?.hits.first()?.primary_term
     }
 
-    /// Returns `None` if the response lacks an aggregate.
+    /// Returns `None` if the response lacks an aggregate, or if an aggregate may have been rounded.
+    /// Two views with different documents could have the same rounded sum.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -129,8 +133,11 @@ impl Aggregations {
         let instant = |millis: f64| Timestamp::from_millisecond(millis as i64).ok();
         Some(Aggregates {
             documents: seq.count?,
-            max_seq_no: seq.max,
-            sum_seq_no: seq.sum?,
+            max_seq_no: match seq.max {
+                Some(max) => Some(whole_number(max)?),
+                None => None,
+            },
+            sum_seq_no: whole_number(seq.sum?)?,
             updated_at: all.updated.and_then(|newest| instant(newest.value?)),
         })
     }

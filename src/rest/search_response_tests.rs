@@ -190,3 +190,24 @@ fn every_truncation_is_refused() {
         assert!(serde_json::from_str::<SearchResponse<'_>>(&COMPLETE[..end]).is_err());
     }
 }
+
+fn aggregates(max: f64, sum: f64) -> Option<Aggregates> {
+    let mut response = value();
+    let seq = json!({"count": 2, "max": max, "sum": sum});
+    response["aggregations"] = json!({"all": {"seq": seq}});
+    let response = response.to_string();
+    let response: SearchResponse<'_> = serde_json::from_str(&response).unwrap();
+    response.complete().unwrap().aggregates
+}
+
+/// Views with different documents can have the same rounded sum.
+#[test]
+fn p1_aggregates_that_may_be_rounded_count_as_missing() {
+    let exact = 562_949_953_421_311.0;
+    let found = aggregates(7.0, exact).unwrap();
+    assert_eq!(found.max_seq_no, Some(7));
+    assert_eq!(found.sum_seq_no, (1 << 49) - 1);
+    for (max, sum) in [(7.0, exact + 1.0), (exact + 1.0, 9.0), (7.0, -1.0)] {
+        assert_eq!(aggregates(max, sum), None, "{max} {sum}");
+    }
+}

@@ -179,6 +179,7 @@ impl ChangeSet {
         drop(edits);
         let signatures = self.signatures_after(&replica.signatures);
         let others = self.others_after(&replica.others);
+        let authors = authors.without_unused_names();
         Some(Replica::new(
             set, digest, seq_nos, authors, signatures, others,
         ))

@@ -5,8 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use opensearch_directives_core::internal::Order;
+
 /// The number that stands for an unknown author.
 const UNKNOWN: u16 = 0;
+
+/// The number of names from which unused names are removed.
+const MANY_NAMES: usize = 1_024;
 
 /// The authors of the directives of a replica, in the order of its set. Several replicas share the
 /// list of names.
@@ -44,15 +49,30 @@ impl Authors {
         self.numbers.extend_from_slice(part);
     }
 
-    /// Returns the authors in a new order. `order` contains the current position of each author.
-    pub(super) fn in_order(self, order: &[usize]) -> Self {
-        let number = |position: &usize| self.numbers.get(*position).copied();
-        let mut numbers: Vec<u16> = order.iter().filter_map(number).collect();
-        numbers.shrink_to_fit();
-        Self {
-            numbers,
-            names: self.names,
+    /// Reserves memory for further authors.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.numbers.reserve_exact(more);
+    }
+
+    /// Brings the authors into a new order.
+    pub(super) fn sort(&mut self, order: &Order) {
+        order.apply(&mut self.numbers);
+        self.numbers.shrink_to_fit();
+    }
+
+    /// Returns the list without names that no directive has, if there are many of them. Otherwise
+    /// each author of a change would stay in the list until the next full read.
+    pub(super) fn without_unused_names(self) -> Self {
+        let names = self.names.names.len();
+        if names < MANY_NAMES || names < 2 * self.numbers.len() {
+            return self;
         }
+        let mut used = Self::default();
+        used.numbers.reserve_exact(self.numbers.len());
+        for position in 0..self.numbers.len() {
+            used.push(self.get(position));
+        }
+        used
     }
 
     /// Returns the author of the directive at a position.
@@ -88,10 +108,9 @@ mod tests {
     #[test]
     fn authors_are_found_by_position_after_every_operation() {
         let mut first = Authors::default();
-        for author in [Some("bob"), None, Some("alice"), Some("bob")] {
+        for author in [Some("alice"), Some("bob"), None, Some("bob")] {
             first.push(author);
         }
-        let first = first.in_order(&[2, 0, 1, 3]);
         let all = |authors: &Authors| -> Vec<Option<String>> {
             (0..5)
                 .map(|at| authors.get(at).map(str::to_owned))
@@ -111,5 +130,20 @@ mod tests {
             named([Some("alice"), Some("carol"), None, Some("bob"), None])
         );
         assert_eq!(first.names.names.len(), 2, "the first list stays as it was");
+    }
+
+    #[test]
+    fn names_without_directives_do_not_accumulate() {
+        let mut authors = Authors::default();
+        authors.push(Some("alice"));
+        for change in 0..3 * MANY_NAMES {
+            let mut next = Authors::with_names_of(&authors);
+            next.extend_from(&authors, 0..1);
+            next.push(Some(&format!("author-{change}")));
+            authors = next.without_unused_names();
+            assert_eq!(authors.get(0), Some("alice"));
+            assert_eq!(authors.get(1), Some(&*format!("author-{change}")));
+        }
+        assert!(authors.names.names.len() <= MANY_NAMES);
     }
 }

@@ -226,7 +226,7 @@ impl IndexSynchronizer {
             aggregates.updated_at
         } else {
             self.degradations
-                .without_delta_reads("the server does not aggregate `_seq_no`");
+                .without_delta_reads("the server does not return exact aggregates of `_seq_no`");
             newest
         };
         Ok(View {

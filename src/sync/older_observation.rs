@@ -43,7 +43,7 @@ impl IndexSynchronizer {
         observed: &ObservedVersion,
         reconcile: bool,
     ) -> Result<(), ReadError> {
-        if !self.checks(Safeguard::Regressions) {
+        if !self.checks(Safeguard::ConfirmNode) {
             return Ok(());
         }
         let known = self.state.known();
@@ -107,7 +107,9 @@ impl IndexSynchronizer {
         observed: &ObservedVersion,
     ) -> Result<(), ReadError> {
         let before = self.state.suspected_version();
-        if before.is_some_and(|before| observed.follows(before)) {
+        if !self.checks(Safeguard::Persistence)
+            || before.is_some_and(|before| observed.follows(before))
+        {
             return Ok(());
         }
         self.state.suspect_version(observed.clone());
@@ -281,6 +283,9 @@ impl IndexSynchronizer {
             }
             Persistence::Minute => CONFIRM_AFTER,
         };
+        if !self.checks(Safeguard::Persistence) {
+            return Ok(());
+        }
         let now = Instant::now();
         let fingerprint = view.replica.fingerprint();
         match self.state.pending_regression() {

@@ -118,7 +118,7 @@ impl IndexSynchronizer {
         if aggregates.is_none() {
             self.degradations.probe_by(ProbeMethod::None);
             self.degradations
-                .without_delta_reads("the server does not aggregate `_seq_no`");
+                .without_delta_reads("the server does not return exact aggregates of `_seq_no`");
         }
         Ok(ObservedVersion::Searched { index, aggregates })
     }

@@ -20,8 +20,8 @@ use super::replica::Replica;
 use super::set_reconciliation::{Difference, Omissions, Reconciliation, Step};
 use super::state::Known;
 use crate::rest::{
-    Aggregates, Bucket, ChangesAndCounts, FrozenView, HistogramQuery, ReadError, Session,
-    off_the_runtime,
+    Aggregates, Bucket, ChangesAndCounts, FirstRead, FrozenView, HistogramQuery, ReadError,
+    Session, off_the_runtime,
 };
 use crate::safeguard_switches::Safeguard;
 use opensearch_directives_core::document::RejectionReason;
@@ -186,14 +186,17 @@ impl IndexSynchronizer {
         let query = (from > 0).then(|| first_query(from, true, &self.reconcile_limits));
         let changes = ChangeSet::new(self.decoder(&known.index));
         let read = session.read_changes_and_counts(view, from, &again, query.as_ref(), changes);
-        let Some(ChangesAndCounts {
+        let ChangesAndCounts {
             collector,
             aggregates,
             term,
             counted,
-        }) = read.await?
-        else {
-            return Err(self.unsupported("the server does not return histograms of `_seq_no`"));
+        } = match read.await? {
+            FirstRead::Read(read) => read,
+            FirstRead::TooMany => return Err(Stop::FullRead("many documents changed")),
+            FirstRead::Unsupported => {
+                return Err(self.unsupported("the server does not return histograms of `_seq_no`"));
+            }
         };
         Ok(Comparison {
             changes: collector,

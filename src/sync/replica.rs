@@ -60,27 +60,17 @@ impl Fingerprint {
         })
     }
 
-    /// Returns true if the cluster's aggregates equal the fingerprint. The cluster returns
-    /// floating-point numbers, which are exact up to 2^53.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::float_cmp,
-        reason = "the cluster converts its number in the same way"
-    )]
+    /// Returns true if the cluster's aggregates equal the fingerprint.
     pub(crate) fn agrees_with(self, remote: &Aggregates) -> bool {
         self.documents == remote.documents
-            && self.max_seq_no.map(|seq_no| seq_no as f64) == remote.max_seq_no
-            && self.sum_seq_no as f64 == remote.sum_seq_no
+            && self.max_seq_no == remote.max_seq_no
+            && self.sum_seq_no == remote.sum_seq_no
     }
 
     /// Returns true if the highest `_seq_no` of the fingerprint is at least the cluster's highest
     /// `_seq_no`.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the cluster converts its number in the same way"
-    )]
     pub(crate) fn reaches(self, remote: &Aggregates) -> bool {
-        remote.max_seq_no <= self.max_seq_no.map(|seq_no| seq_no as f64)
+        remote.max_seq_no <= self.max_seq_no
     }
 }
 

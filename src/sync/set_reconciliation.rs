@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use super::histogram_plan::{Found, Limits, merged};
-use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum, whole_number};
+use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum};
 
 /// The number of differences above which a reconciliation costs as much as a full read, if more
 /// than a quarter of the numbers differ.
@@ -231,22 +231,18 @@ impl Reconciliation {
                 _ => true,
             };
             if count(one) != count(other) || !same_sums {
-                let sum = |bucket: Option<&Bucket>| bucket.map_or(0.0, |bucket| bucket.sum);
+                let sum = |bucket: Option<&Bucket>| bucket.map_or(0, |bucket| bucket.sum);
                 differing.push(Differing {
                     start,
                     known: count(one),
                     counted: count(other),
-                    lacks: whole_number(sum(one) - sum(other)),
+                    lacks: sum(one).checked_sub(sum(other)),
                 });
             }
         }
         differing
     }
 
-    #[expect(
-        clippy::float_cmp,
-        reason = "the known sum is rounded in the same way as the server's"
-    )]
     fn sums_agree(&self, one: &Bucket, other: &Bucket) -> bool {
         !self.query.sums || self.query.interval == 1 || one.sum == other.sum
     }
@@ -267,7 +263,9 @@ impl Reconciliation {
                 buckets.push(Bucket {
                     start: first - first % interval,
                     count: numbers.len() as u64,
-                    sum: rounded_sum(numbers),
+                    // A saturated sum differs from every sum of a server, because those are below
+                    // 2^49.
+                    sum: saturating_sum(numbers.iter().copied()),
                 });
             }
         }
@@ -307,17 +305,6 @@ fn numbers_that_differ(buckets: &[Differing]) -> Difference {
         }
     }
     difference
-}
-
-/// Adds up numbers like the server, which returns a floating-point number that is exact up to 2^53.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "the server converts its number in the same way"
-)]
-fn rounded_sum(numbers: &[u64]) -> f64 {
-    numbers
-        .iter()
-        .fold(0_u64, |sum, number| sum.wrapping_add(*number)) as f64
 }
 
 #[cfg(test)]

@@ -1,12 +1,7 @@
 //! Compares the result of a reconciliation with the difference of two sets, and its cost with the
 //! promised bounds.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::cast_precision_loss,
-    reason = "tests with small numbers"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 
@@ -48,12 +43,12 @@ impl Server {
                 match response.last_mut().filter(|last| last.start == start) {
                     Some(last) => {
                         last.count += 1;
-                        last.sum += number as f64;
+                        last.sum += number;
                     }
                     None => response.push(Bucket {
                         start,
                         count: 1,
-                        sum: number as f64,
+                        sum: number,
                     }),
                 }
             }
@@ -219,7 +214,7 @@ proptest! {
             let interval = next.query().interval;
             let buckets: BTreeSet<u64> = starts.iter().map(|start| start - start % interval).collect();
             let buckets = buckets.into_iter().zip(&counts);
-            let buckets = buckets.map(|(start, &count)| Bucket { start, count, sum: count as f64 });
+            let buckets = buckets.map(|(start, &count)| Bucket { start, count, sum: count });
             step = next.advance(&buckets.collect::<Vec<_>>());
         }
         prop_assert!(!matches!(step, Step::Query(_)), "it descends at each step");

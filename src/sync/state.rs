@@ -172,12 +172,16 @@ pub(super) struct Known {
 impl Known {
     /// Returns the `_seq_no` above which a delta read searches, or `None` if the delta read must
     /// return all documents.
+    ///
+    /// A failover may lose the operations above the global checkpoint and assign their numbers
+    /// again, so a delta read always returns the documents with these numbers.
     pub(super) fn delta_after(&self, look_back: u64) -> Option<u64> {
         let highest = self.replica.fingerprint().max_seq_no?;
-        match self.low_watermark.reached() {
-            Some(reached) => Some(reached.min(highest)),
-            None => highest.checked_sub(look_back),
+        if let Some(reached) = self.low_watermark.reached() {
+            return Some(reached.min(highest));
         }
+        let held = self.checkpoints.as_ref()?.checkpoint()?;
+        Some(held.min(highest.checked_sub(look_back)?))
     }
 
     /// Returns true if the known view had converged, but a later view has another set.

@@ -74,6 +74,7 @@ impl World {
         let shards = self.shape.shards;
         let content: Vec<_> = (0..shards).map(|_| (Arc::default(), 0)).collect();
         let interval = [Some("1s"), None, Some("500ms")][self.rng.usize(..3)];
+        let interval = interval.or(self.shape.refreshes_on_time.then_some("1s"));
         let new = self.cluster.create(interval, self.shape.copies, &content)?;
         self.bind(new);
         Some(new)

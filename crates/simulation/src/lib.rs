@@ -21,6 +21,7 @@ mod index;
 mod index_lifecycle;
 mod network_faults;
 mod promise_checks;
+mod rare_sequences;
 mod regression_check;
 mod rest_responses;
 mod schedule_runner;

@@ -268,6 +268,11 @@ impl ObservedRefresher {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
+    /// Returns the notes about features that the polls work without.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.shared.status().reading.notes
+    }
+
     /// Returns true if the last poll failed because of hidden documents.
     pub(crate) fn misses_documents(&self) -> bool {
         let status = self.shared.status();

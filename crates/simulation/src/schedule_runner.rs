@@ -228,8 +228,12 @@ async fn counted(
     let checked = poll(wire, watched, n).await;
     ran.published += u64::from(!std::ptr::eq(before, watched.published()));
     checked?;
-    ran.corrections += watched.counters().reads.corrections - corrections;
-    Ok(())
+    let corrections = watched.counters().reads.corrections - corrections;
+    ran.corrections += corrections;
+    let is_explained = corrections == 0 || wire.world().has_a_limitation_that_needs_reconciles();
+    broken_unless(is_explained, "corrections", || {
+        format!("a reconcile of refresher {n} found a difference without a known limitation")
+    })
 }
 
 /// Polls once and checks every promise.

@@ -5,9 +5,16 @@
 //! next refresh of that copy. The write is acknowledged once every in-sync copy has applied it.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::document_generator::Document;
 use crate::document_write::{Fate, Operation, State};
+
+/// A copy that makes an operation visible later than this is late. A refresher waits for three
+/// refresh intervals, and the shortest refresh interval of an index is half a second.
+const LATE: Duration = Duration::from_millis(1_500);
 
 /// One copy of a shard, on one node.
 #[derive(Debug)]
@@ -23,6 +30,11 @@ pub(crate) struct Copy {
     /// Whether this copy is in sync. A write is acknowledged only after every in-sync copy has
     /// applied it.
     pub(crate) in_sync: bool,
+    /// The instant of the first operation that the copy has applied and that searches do not return
+    /// yet.
+    unrefreshed_since: Option<Instant>,
+    /// Whether the copy has ever been late with a refresh.
+    was_late: bool,
 }
 
 impl Copy {
@@ -34,6 +46,8 @@ impl Copy {
             visible: Arc::clone(state),
             lags: false,
             in_sync: true,
+            unrefreshed_since: None,
+            was_late: false,
         }
     }
 
@@ -46,11 +60,21 @@ impl Copy {
             .is_none_or(|last| last.seq_no < operation.seq_no);
         if newer {
             Arc::make_mut(&mut self.applied).insert(operation.id, Arc::clone(operation));
+            self.unrefreshed_since.get_or_insert_with(Instant::now);
         }
     }
 
     pub(crate) fn refresh(&mut self) {
+        self.was_late = self.is_late();
+        self.unrefreshed_since = None;
         self.visible = Arc::clone(&self.applied);
+    }
+
+    /// Returns true if searches ever returned an operation of this copy late, or do not return it
+    /// yet.
+    pub(crate) fn is_late(&self) -> bool {
+        let late = |since: Instant| since.elapsed() >= LATE;
+        self.was_late || self.unrefreshed_since.is_some_and(late)
     }
 
     /// Replaces the state of this copy with the state of another copy, as a recovery does.
@@ -71,6 +95,8 @@ pub(crate) struct Shard {
     /// The primary term. Each failover increments it.
     term: u64,
     in_flight: Vec<Arc<Operation>>,
+    /// Whether a failover has lost operations, so that their numbers can be assigned again.
+    pub(crate) has_lost: bool,
     /// All deletions since the shard was created.
     pub(crate) deletions: Vec<Arc<Operation>>,
 }
@@ -88,6 +114,7 @@ impl Shard {
                 .max()
                 .unwrap_or(0),
             in_flight: Vec::new(),
+            has_lost: false,
             deletions: Vec::new(),
         }
     }
@@ -206,6 +233,7 @@ impl Shard {
         self.primary = new;
         self.term += 1;
         let lost = std::mem::take(&mut self.copies[new].pending);
+        self.has_lost |= !lost.is_empty();
         for operation in &lost {
             operation.set_fate(Fate::Lost);
         }
@@ -224,6 +252,7 @@ impl Shard {
                 .any(|operation| operation.fate() == Fate::Lost);
             copy.pending.clear();
             copy.applied = Arc::clone(&state);
+            copy.unrefreshed_since.get_or_insert_with(Instant::now);
             if rolls_back {
                 copy.refresh();
             }

@@ -62,6 +62,7 @@ impl Transport for Wire {
     ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         let sent = {
             let mut world = self.world();
+            world.refresh_on_time();
             world.stir();
             let sent = world.send(request, |world| respond(world, node, request));
             world.note(|| {

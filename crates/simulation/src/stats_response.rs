@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::cluster::ClusterState;
-use crate::document_write::documents;
+use crate::document_write::{Fate, documents};
 use crate::rest_responses::{closed, first_missing, forbidden, json, next_seq_no, not_found};
+use crate::shard::Copy;
 use crate::world::World;
 use opensearch_directives::internal::Response;
 
@@ -42,6 +43,14 @@ pub(crate) fn stats(
     )
 }
 
+/// Returns the lowest `_seq_no` of the operations that a copy has applied and that were not
+/// acknowledged.
+fn first_unacknowledged(copy: &Copy) -> Option<u64> {
+    let applied = copy.applied.values();
+    let unacknowledged = applied.filter(|operation| operation.fate() != Fate::Acknowledged);
+    unacknowledged.map(|operation| operation.seq_no).min()
+}
+
 /// Writes the statistics of each copy of a shard that a node can reach. Returns the number of
 /// in-sync copies that the node cannot reach.
 fn shard_stats(
@@ -77,6 +86,12 @@ fn shard_stats(
                 .filter(|&position| shard.copies[position].in_sync)
                 .map(|position| first_missing(shard, position))
                 .fold(first_missing(shard, position), u64::min);
+            // A primary that is cut off cannot learn that other copies hold its last operations.
+            let complete = if world.cluster.nodes[node].cut_off.is_some() {
+                complete.min(first_unacknowledged(copy).unwrap_or(complete))
+            } else {
+                complete
+            };
             let _ = write!(
                 body,
                 r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"global_checkpoint":{}}}}}"#,

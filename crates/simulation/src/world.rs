@@ -10,11 +10,16 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::network_faults::Weather;
+use crate::rare_sequences::RareSequence;
 use crate::searchable_views::SeenViews;
+use crate::shard::Copy;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
 /// The maximum number of events in the log, which contains only the latest events.
 const LOGGED: usize = 60;
+
+/// The refresh interval in worlds whose copies refresh on time.
+pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The wall-clock time at which every world begins.
 pub(crate) const EPOCH: &str = "2030-01-01T00:00:00Z";
@@ -28,6 +33,10 @@ pub(crate) struct World {
     pub(crate) seen_views: SeenViews,
     pub(crate) shape: Shape,
     pub(crate) refreshers: RefresherSettings,
+    /// The rare sequence of events that this world goes through, if any.
+    pub(crate) sequence: Option<RareSequence>,
+    /// The last instant at which every copy was refreshed on time.
+    pub(crate) refreshed_at: Instant,
     /// Whether random events occur during a poll.
     pub(crate) lively: bool,
     pub(crate) began: Instant,
@@ -41,11 +50,15 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, all: &Shape, logs: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let shape = all.vary(&mut rng);
+        let mut shape = all.vary(&mut rng);
         let mut quirks = Quirks::random(&mut rng, &shape);
         if all.quirks {
             quirks.hide(seed, &shape);
             quirks.refuse_histograms(seed, &shape);
+        }
+        let sequence = RareSequence::random(seed, all);
+        if let Some(sequence) = &sequence {
+            sequence.adapt(&mut shape, &mut quirks);
         }
         let weather = Weather::random(&mut rng, &shape);
         let is_alias = rng.bool() || shape.cut_off && shape.moves && !shape.one_name_twice;
@@ -57,6 +70,8 @@ impl World {
             seen_views: SeenViews::default(),
             shape,
             refreshers: RefresherSettings::default(),
+            sequence,
+            refreshed_at: Instant::now(),
             lively: true,
             began: Instant::now(),
             epoch: EPOCH.parse().unwrap(),
@@ -65,8 +80,8 @@ impl World {
         };
         if logs {
             world.is = format!(
-                "{:?}\n{:?}\n{:?}\n",
-                world.shape, world.quirks, world.weather
+                "{:?}\n{:?}\n{:?}\n{:?}\n",
+                world.shape, world.quirks, world.weather, world.sequence
             );
         }
         world.create_index();
@@ -79,6 +94,15 @@ impl World {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.epoch + self.began.elapsed()
+    }
+
+    /// Refreshes every copy if the refresh interval has passed, in a world whose copies refresh on
+    /// time. In other worlds, copies are refreshed at random.
+    pub(crate) fn refresh_on_time(&mut self) {
+        if self.shape.refreshes_on_time && self.refreshed_at.elapsed() >= REFRESH_INTERVAL {
+            self.refreshed_at = Instant::now();
+            self.settle();
+        }
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
@@ -111,6 +135,17 @@ impl World {
         visible
             .get(id)
             .is_some_and(|operation| operation.document.is_some())
+    }
+
+    /// Returns true if one of the known limitations has occurred because of which only a periodic
+    /// reconcile finds a difference: a copy made an operation visible late, or a failover lost
+    /// operations, whose numbers can be assigned again.
+    pub(crate) fn has_a_limitation_that_needs_reconciles(&self) -> bool {
+        let Some(index) = self.cluster.bound() else {
+            return true;
+        };
+        let mut shards = self.cluster.indices[index].shards.iter();
+        shards.any(|shard| shard.has_lost || shard.copies.iter().any(Copy::is_late))
     }
 
     /// Ends all faults, so that every refresher must then reach the state of the index.

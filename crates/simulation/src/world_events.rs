@@ -24,6 +24,9 @@ impl World {
 
     /// Applies one random event.
     pub(crate) fn happen(&mut self) {
+        if self.continue_sequence() {
+            return;
+        }
         match self.rng.u8(..100) {
             0..34 => self.write(),
             34..52 => self.deliver(),
@@ -43,17 +46,17 @@ impl World {
             96 => self.move_back(),
             97 => self.weather.change(&mut self.rng),
             _ if self.shape.cut_off => self.write_alone(),
-            _ => self.fail_over_with_a_loss(),
+            _ => self.fail_over_with_a_loss(None),
         }
     }
 
-    fn document(&mut self, id: &str) -> Option<Arc<Document>> {
+    pub(crate) fn document(&mut self, id: &str) -> Option<Arc<Document>> {
         let now = self.now();
         (self.rng.u8(..4) > 0).then(|| Arc::new(Document::random(&mut self.rng, id, now)))
     }
 
     /// Returns the index that accepts writes, if there is one.
-    fn writable(&self) -> Option<usize> {
+    pub(crate) fn writable(&self) -> Option<usize> {
         self.cluster
             .bound()
             .filter(|&index| !self.cluster.is_closed(index))
@@ -188,7 +191,7 @@ impl World {
     }
 
     /// Makes the cluster select other copies for searches.
-    fn reroute(&mut self) {
+    pub(crate) fn reroute(&mut self) {
         self.cluster.routing += 1;
         self.note(|| "searches go to other copies".to_owned());
     }
@@ -209,21 +212,25 @@ impl World {
             self.cluster.nodes[node].cut_off = Some(cut_off);
             self.note(|| format!("node {node} is cut off (has a manager: {has_manager})"));
         } else {
-            self.cluster.nodes[node].up = false;
-            let points = &mut self.cluster.points_in_time;
-            points.retain(|_, point| !point.nodes.contains(&node));
-            self.note(|| format!("node {node} is down"));
+            self.lose(node);
         }
     }
 
-    fn notice(&mut self) {
+    pub(crate) fn lose(&mut self, node: usize) {
+        self.cluster.nodes[node].up = false;
+        let points = &mut self.cluster.points_in_time;
+        points.retain(|_, point| !point.nodes.contains(&node));
+        self.note(|| format!("node {node} is down"));
+    }
+
+    pub(crate) fn notice(&mut self) {
         if self.cluster.is_unnoticed() {
             self.cluster.notice();
             self.note(|| "the manager drops the copies that are gone".to_owned());
         }
     }
 
-    fn move_a_primary(&mut self) {
+    pub(crate) fn move_a_primary(&mut self) {
         let Some(index) = self.cluster.bound() else {
             return;
         };
@@ -238,9 +245,10 @@ impl World {
         self.note(|| "another copy is the primary".to_owned());
     }
 
-    /// Fails over to a copy that lacks the latest writes, and lets it assign their numbers again.
-    /// Half of the time, the former primary is the primary again at once.
-    fn fail_over_with_a_loss(&mut self) {
+    /// Fails over to a copy that lacks the latest writes, and lets it assign their numbers again. If
+    /// `returns` is true, the former primary is the primary again at once. If it is `None`, this
+    /// happens half of the time.
+    pub(crate) fn fail_over_with_a_loss(&mut self, returns: Option<bool>) {
         let Some(index) = self.writable() else { return };
         if (0..self.cluster.nodes.len()).any(|node| !self.cluster.is_well(node)) {
             return;
@@ -251,7 +259,7 @@ impl World {
         };
         let id = lost.id;
         let document = self.document(id);
-        let returns = self.rng.bool();
+        let returns = returns.unwrap_or_else(|| self.rng.bool());
         let shard = &mut self.cluster.indices[index].shards[shard];
         shard.promote();
         shard.write(id, document);

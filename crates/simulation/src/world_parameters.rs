@@ -34,6 +34,10 @@ pub(crate) struct Shape {
     pub(crate) pages: bool,
     /// The number of documents in one page.
     pub(crate) page: usize,
+    /// Whether a world can go through a rare sequence of events (see `rare_sequences.rs`).
+    pub(crate) sequences: bool,
+    /// Whether every copy is refreshed at the refresh interval, and not only at random.
+    pub(crate) refreshes_on_time: bool,
 }
 
 impl Shape {
@@ -52,6 +56,8 @@ impl Shape {
             faults: true,
             pages: true,
             page: PAGE_SIZE,
+            sequences: true,
+            refreshes_on_time: false,
         }
     }
 

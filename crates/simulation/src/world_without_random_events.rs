@@ -22,6 +22,7 @@ pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
         quirks: false,
         faults: false,
         pages: false,
+        sequences: false,
         ..Shape::all()
     };
     let mut world = World::new(seed, &shape, false);

@@ -123,6 +123,10 @@ impl<C> Keeping<C> {
 }
 
 impl<C: Collect> Collect for Keeping<C> {
+    fn expect(&mut self, documents: usize) {
+        self.inner.expect(documents);
+    }
+
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
         if let Some(seen) = &mut self.seen {
             seen.push(SeenDocument {

@@ -44,6 +44,14 @@ impl DirectiveSetBuilder {
         }
     }
 
+    /// Reserves memory so that the builder can contain the given number of directives.
+    #[doc(hidden)]
+    pub fn reserve_total(&mut self, directives: usize) {
+        if let Ok(packed) = &mut self.directives {
+            packed.reserve_total(directives);
+        }
+    }
+
     /// Adds a directive at the end of the set's order.
     pub fn push(&mut self, directive: DirectiveRef<'_>) {
         if let Ok(directives) = &mut self.directives

@@ -21,6 +21,7 @@ mod packed_directives;
 mod patch;
 mod set_end;
 mod sorted_hash_table;
+mod sorting;
 mod state_counts;
 mod string_arena;
 
@@ -44,6 +45,7 @@ pub use builder::DirectiveSetBuilder;
 pub use decision::{Decision, Explanation};
 pub use error::BuildError;
 pub use patch::Edit;
+pub use sorting::Order;
 pub use state_counts::DirectiveStates;
 
 /// The parts of a set that is not empty.

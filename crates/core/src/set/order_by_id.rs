@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::error::Kind;
-use super::packed_directives::PackedDirectives;
+use super::sorting::Order;
 use super::{BuildError, DirectiveSet, DirectiveSetBuilder};
 use crate::model::directive::DirectiveRef;
 
@@ -18,33 +18,18 @@ impl DirectiveSetBuilder {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// Builds the set, ordered by id. Also returns, for each directive, its position in the order
-    /// in which the directives were pushed.
+    /// Builds the set, ordered by id. Also returns the order, which the caller can apply to lists
+    /// in the order in which the directives were pushed.
     #[doc(hidden)]
-    pub fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), BuildError> {
-        let directives = self.directives?;
-        // Only the ids are sorted; the directives stay packed.
-        let mut ids: Vec<(&str, usize)> = (0..directives.len())
-            .filter_map(|index| Some((directives.get(index)?.id, index)))
-            .collect();
-        let is_ordered = ids.is_sorted();
-        if !is_ordered {
-            ids.sort_unstable();
+    pub fn build_ordered(self) -> Result<(DirectiveSet, Order), BuildError> {
+        let mut directives = self.directives?;
+        let order = directives.sort_by_id()?;
+        let id = |index: usize| Some(directives.get(index)?.id);
+        let repeated = (1..directives.len()).find(|&index| id(index) == id(index - 1));
+        if let Some(id) = repeated.and_then(id) {
+            return Err(Kind::RepeatedId(id.to_owned()).into());
         }
-        if let Some(pair) = ids.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(Kind::RepeatedId(pair[0].0.to_owned()).into());
-        }
-        let order: Vec<usize> = ids.into_iter().map(|(_, index)| index).collect();
-        if is_ordered {
-            return Ok((DirectiveSet::compile(directives)?, order));
-        }
-        let bytes = directives.bytes_of(0..directives.len()).len();
-        let mut ordered = PackedDirectives::with_capacity(directives.len(), bytes);
-        for &index in &order {
-            ordered.extend_from(&directives, index..index + 1)?;
-        }
-        drop(directives);
-        Ok((DirectiveSet::compile(ordered)?, order))
+        Ok((DirectiveSet::compile(directives)?, order))
     }
 }
 
@@ -95,10 +80,13 @@ mod tests {
 
     #[test]
     fn directives_are_ordered_by_id() {
-        let (set, order) = builder_of(&["c", "a", "b"]).build_ordered().unwrap();
+        let pushed = ["c", "a", "b"];
+        let (set, order) = builder_of(&pushed).build_ordered().unwrap();
         let ids: Vec<&str> = set.iter().map(|directive| directive.id).collect();
         assert_eq!(ids, ["a", "b", "c"]);
-        assert_eq!(order, [1, 2, 0]);
+        let mut ordered = pushed;
+        order.apply(&mut ordered);
+        assert_eq!(ordered, ["a", "b", "c"]);
         for (position, id) in ids.into_iter().enumerate() {
             assert_eq!(set.position_of(id), Ok(position));
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::decision::Effects;
+use super::sorting::Order;
 use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
@@ -130,13 +131,16 @@ impl Record {
     }
 }
 
-/// Directives in the order in which they were added.
+/// Directives in the order in which they were added, or in the order of their ids.
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     pub(super) records: Vec<Record>,
     /// The start time of each directive, in the order of `records`; empty if no directive has one.
     starts: Vec<Instant>,
     strings: StringArena,
+    /// Whether the strings are in another order than the records, because only the records were
+    /// sorted.
+    is_sorted_apart: bool,
 }
 
 /// The error if there are more directives or bytes than a `u32` can count.
@@ -149,6 +153,15 @@ impl PackedDirectives {
         packed.records.reserve_exact(directives);
         packed.strings.reserve_exact(bytes);
         packed
+    }
+
+    /// Reserves memory so that the list can contain the given number of directives.
+    pub(super) fn reserve_total(&mut self, directives: usize) {
+        let more = directives.saturating_sub(self.records.len());
+        self.records.reserve_exact(more);
+        if !self.starts.is_empty() {
+            self.starts.reserve_exact(more);
+        }
     }
 
     pub(super) fn shrink_to_fit(&mut self) {
@@ -172,11 +185,12 @@ impl PackedDirectives {
             effects: Effects::of(directive),
             is_superfluous: false,
         };
-        self.strings.push_ascii(Shape::of(directive).0);
         let targets = [directive.tenant, directive.index, directive.principal];
-        for string in targets.into_iter().flatten().chain([directive.id]) {
-            self.strings.push(string);
-        }
+        let strings = targets.into_iter().flatten().chain([directive.id]);
+        let bytes = 1 + strings.clone().map(StringArena::bytes_for).sum::<usize>();
+        self.strings.reserve_for(bytes, &self.records);
+        self.strings.push_ascii(Shape::of(directive).0);
+        strings.for_each(|string| self.strings.push(string));
         self.push_record(record, directive.starts_at.map_or(ALWAYS, instant));
         Ok(())
     }
@@ -184,6 +198,9 @@ impl PackedDirectives {
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
             // All directives before the first directive with a start have no start.
+            if self.starts.is_empty() {
+                self.starts.reserve_exact(self.records.capacity());
+            }
             self.starts.resize(self.records.len(), ALWAYS);
         }
         if start != ALWAYS || !self.starts.is_empty() {
@@ -194,9 +211,29 @@ impl PackedDirectives {
 
     /// Appends consecutive directives of `other`, without unpacking them.
     pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
-        let bytes = other.bytes_of(range.clone());
-        let (before, after) = (bytes.start, self.strings.len());
-        self.strings.extend_from(&other.strings, bytes);
+        if other.is_sorted_apart {
+            for index in range {
+                self.extend_from_adjacent(other, index..index + 1, other.strings_of(index))?;
+            }
+            return Ok(());
+        }
+        let offset = |index: usize| match other.records.get(index) {
+            Some(record) => record.key as usize,
+            None => other.strings.len(),
+        };
+        let strings = offset(range.start)..offset(range.end);
+        self.extend_from_adjacent(other, range, strings)
+    }
+
+    /// Appends consecutive directives of `other` whose strings are the given part of its arena.
+    fn extend_from_adjacent(
+        &mut self,
+        other: &Self,
+        range: Range<usize>,
+        strings: Range<usize>,
+    ) -> Result<(), Full> {
+        let (before, after) = (strings.start, self.strings.len());
+        self.strings.extend_from(&other.strings, strings);
         for index in range {
             let mut record = other.records[index];
             let key = record.key as usize - before + after;
@@ -206,13 +243,41 @@ impl PackedDirectives {
         Ok(())
     }
 
-    /// Returns the part of the arena that contains the strings of a range of directives.
-    pub(super) fn bytes_of(&self, range: Range<usize>) -> Range<usize> {
-        let offset = |index: usize| match self.records.get(index) {
-            Some(record) => record.key as usize,
-            None => self.strings.len(),
+    /// Returns the length of all strings.
+    pub(super) fn bytes(&self) -> usize {
+        self.strings.len()
+    }
+
+    /// Returns the part of the arena that contains the strings of a directive.
+    pub(super) fn strings_of(&self, index: usize) -> Range<usize> {
+        let Some(start) = self.records.get(index).map(|record| record.key) else {
+            return 0..0;
         };
-        offset(range.start)..offset(range.end)
+        let (_, _, mut end) = self.read_key(start);
+        self.strings.read(&mut end);
+        start as usize..end
+    }
+
+    /// Sorts the directives by id, and returns the order. Only the records are moved, so that
+    /// sorting needs no second copy of the strings.
+    pub(super) fn sort_by_id(&mut self) -> Result<Order, Full> {
+        let order = {
+            let mut ids = Vec::with_capacity(self.records.len());
+            for (record, number) in self.records.iter().zip(0_u32..) {
+                let (_, _, offset) = self.read_key(record.key);
+                ids.push((u32::try_from(offset).map_err(|_| Full)?, number));
+            }
+            let id = |offset: u32| self.strings.read(&mut (offset as usize));
+            if ids.is_sorted_by_key(|(offset, _)| id(*offset)) {
+                return Ok(Order::unchanged(self.records.len()));
+            }
+            ids.sort_unstable_by_key(|(offset, _)| id(*offset));
+            Order::new(ids.into_iter().map(|(_, number)| number).collect())
+        };
+        order.apply(&mut self.records);
+        order.apply(&mut self.starts);
+        self.is_sorted_apart = true;
+        Ok(order)
     }
 
     #[inline]

@@ -44,12 +44,12 @@ impl DirectiveSet {
         }
         // The exact capacity is reserved, because shrinking a vector at the end would copy all
         // data.
-        let bytes = |of: &PackedDirectives, range| of.bytes_of(range).len();
-        let removed = edits.iter().map(|edit| edit.position..edit.end());
-        let removed_bytes: usize = removed.clone().map(|range| bytes(before, range)).sum();
+        let removed = edits.iter().flat_map(|edit| edit.position..edit.end());
+        let removed_bytes = removed.clone().map(|index| before.strings_of(index).len());
+        let removed_bytes: usize = removed_bytes.sum();
         let mut directives = PackedDirectives::with_capacity(
-            before.len() + inserted.len() - removed.map(|range| range.len()).sum::<usize>(),
-            bytes(before, 0..before.len()) + bytes(&inserted, 0..inserted.len()) - removed_bytes,
+            before.len() + inserted.len() - removed.count(),
+            before.bytes() + inserted.bytes() - removed_bytes,
         );
         let (mut next, mut insert) = (0, 0);
         for edit in edits {

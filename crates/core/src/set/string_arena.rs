@@ -17,13 +17,41 @@ impl StringArena {
         self.0.reserve_exact(bytes);
     }
 
+    /// Reserves memory for the strings of the next directive, which need at most `next` bytes, and
+    /// for those of further directives. The given list contains the directives whose strings the
+    /// arena contains, and has capacity for all directives that are expected. Doubling the memory
+    /// instead could waste half of it.
+    pub(super) fn reserve_for<T>(&mut self, next: usize, directives: &Vec<T>) {
+        let used = self.0.len();
+        if self.0.capacity() - used >= next {
+            return;
+        }
+        let average = match directives.len() {
+            0 => next,
+            count => used / count + 1,
+        };
+        let expected = (directives.capacity() - directives.len()).saturating_mul(average);
+        // The first directives may be longer than most others.
+        let more = expected.min(4 * used + (64 << 10));
+        self.0.reserve_exact(more.max(used / 16).max(next));
+    }
+
+    /// Returns memory that is not used, unless it is little. Shrinking may copy all strings.
     pub(super) fn shrink_to_fit(&mut self) {
-        self.0.shrink_to_fit();
+        if self.0.capacity() - self.0.len() > self.0.len() / 32 {
+            self.0.shrink_to_fit();
+        }
     }
 
     /// Returns the length of the arena in bytes, which is also the offset of the next string.
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Returns the maximum number of bytes that a string needs.
+    pub(super) fn bytes_for(string: &str) -> usize {
+        const LONGEST_LENGTH: usize = usize::BITS.div_ceil(LENGTH_BITS) as usize;
+        string.len() + LONGEST_LENGTH
     }
 
     pub(super) fn push(&mut self, string: &str) {

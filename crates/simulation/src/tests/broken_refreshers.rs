@@ -77,6 +77,32 @@ fn a_refresher_without_regression_checks_is_detected() {
 }
 
 #[test]
+fn a_refresher_that_trusts_numbers_across_primary_terms_is_detected() {
+    must_break(&["P1, P2, P6", "P13"], Some(Safeguard::PrimaryTerm), None);
+}
+
+#[test]
+fn a_reconcile_that_trusts_counts_across_primary_terms_is_detected() {
+    must_break(&["P1, P2, P6", "P13"], Some(Safeguard::ReconcileTerm), None);
+}
+
+#[test]
+fn a_refresher_that_does_not_confirm_the_node_before_a_read_is_detected() {
+    must_break(&["P3", "P1, P2, P6"], Some(Safeguard::ConfirmNode), None);
+}
+
+#[test]
+fn a_refresher_that_does_not_confirm_the_node_after_a_read_is_detected() {
+    // About one seed in 3,000 detects the missing safeguard, and none of the first 6,771.
+    must_break_in(&[6_772, 6_852], "P3", Safeguard::ConfirmAfterRead);
+}
+
+#[test]
+fn a_refresher_that_accepts_an_unconfirmed_view_at_once_is_detected() {
+    must_break(&["P3"], Some(Safeguard::Persistence), None);
+}
+
+#[test]
 fn a_refresher_without_fingerprints_is_detected() {
     must_break(&["P1, P2, P6"], Some(Safeguard::Fingerprint), None);
 }
@@ -134,12 +160,7 @@ fn a_reconcile_that_skips_a_level_is_detected() {
 
 #[test]
 fn a_reconcile_that_mixes_two_views_is_detected() {
-    // In other schedules, the mixture of two views only makes the polls fail.
-    must_break_in(
-        &[3_656, 5_125, 6_209],
-        "P1, P2, P6",
-        Safeguard::ReconcileView,
-    );
+    must_break(&["P1, P2, P6"], Some(Safeguard::ReconcileView), None);
 }
 
 #[test]

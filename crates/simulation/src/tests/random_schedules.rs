@@ -24,8 +24,15 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
-fn plan_as_before() -> Plan {
+/// Returns the plan of the worlds without rare sequences of events, which were added later.
+fn plan_without_sequences() -> Plan {
     let mut plan = plan();
+    plan.shape.sequences = false;
+    plan
+}
+
+fn plan_as_before() -> Plan {
+    let mut plan = plan_without_sequences();
     plan.shape.pages = false;
     plan.shape.one_name_twice = false;
     plan
@@ -61,7 +68,9 @@ fn what_failed_once_holds() {
     let before = FAILED_BEFORE_PAGES
         .iter()
         .map(|seed| (seed, plan_as_before()));
-    let since = FAILED_ONCE.iter().map(|seed| (seed, plan()));
+    let since = FAILED_ONCE
+        .iter()
+        .map(|seed| (seed, plan_without_sequences()));
     let failures = before
         .chain(since)
         .filter_map(|(&seed, plan)| run_alone(seed, &plan).err());

@@ -94,6 +94,36 @@ fn p13_a_deletion_is_published_even_if_the_server_permits_few_buckets() {
     a_deletion_is_published(|quirks| quirks.max_buckets = Some(0));
 }
 
+/// More documents have changed than one response can contain. This is no property of the server, so
+/// it must not be noted as one.
+#[test]
+fn p13_many_changes_do_not_end_the_reconciliations() {
+    in_each_world(async |wire, _| {
+        wire.world().shape.page = 2;
+        let mut watched = refresher(wire, 0, None);
+        let change_three = || {
+            for id in ["b", "c", "d"] {
+                write(wire, id, |shard| shard.deliver_all(|_| true));
+            }
+        };
+        change_three();
+        wire.world().settle();
+        poll(wire, &mut watched, 0).await.unwrap();
+        change_three();
+        with_shard(wire, |shard| {
+            shard.write("a", None);
+            shard.deliver_all(|_| true);
+        });
+        wire.world().settle();
+        for _ in 0..4 {
+            tokio::time::advance(Duration::from_secs(2)).await;
+            poll(wire, &mut watched, 0).await.unwrap();
+            assert_eq!(watched.notes(), Vec::<String>::new());
+        }
+        assert!(watched.has_all(&wire.world()));
+    });
+}
+
 #[test]
 fn p13_statistics_are_requested_again_seconds_after_a_refusal() {
     in_each_world(async |wire, watched| {

@@ -75,6 +75,9 @@ impl SnapshotCache {
         since: Option<&str>,
     ) -> Result<(Arc<str>, Content), Problem> {
         let (mut state, snapshot) = self.current().await?;
+        if let Some((tag, json)) = since.and_then(|since| state.encoded_delta(since)) {
+            return Ok((tag, Content::Delta(json)));
+        }
         let delta = since.and_then(|since| {
             let changes = state.history.changes_since(since)?;
             // If most directives differ, the whole snapshot is smaller.
@@ -91,7 +94,9 @@ impl SnapshotCache {
             let current = state.current.as_mut().ok_or_else(no_snapshot)?;
             let content = match delta {
                 Some((since, changes)) => {
-                    Content::Delta(current.delta(since, || snapshot.delta_json(&changes))?)
+                    let json: Arc<RawValue> = snapshot.delta_json(&changes)?.into();
+                    current.keep_delta(since, &json);
+                    Content::Delta(json)
                 }
                 None => Content::Whole(current.whole()?),
             };
@@ -124,6 +129,15 @@ impl SnapshotCache {
 }
 
 impl State {
+    /// Returns the tag of the current snapshot and the encoded differences to an earlier snapshot,
+    /// if a client has already requested them. The history is not searched, because computing the
+    /// changes for each of thousands of clients would take longer than encoding them once.
+    fn encoded_delta(&self, since: &str) -> Option<(Arc<str>, Arc<RawValue>)> {
+        let current = self.current.as_ref()?;
+        let (_, json) = current.deltas.iter().find(|(tag, _)| **tag == *since)?;
+        Some((Arc::clone(&current.tag), Arc::clone(json)))
+    }
+
     fn replace(&mut self, snapshot: &Arc<Snapshot>, epoch: u64) {
         let tag: Arc<str> = snapshot.content_tag().into();
         let before = self.current.replace(Current {
@@ -157,19 +171,10 @@ impl Current {
         Ok(json)
     }
 
-    fn delta(
-        &mut self,
-        since: Arc<str>,
-        encode: impl FnOnce() -> serde_json::Result<Box<RawValue>>,
-    ) -> Result<Arc<RawValue>, Problem> {
-        if let Some((_, json)) = self.deltas.iter().find(|(tag, _)| *tag == since) {
-            return Ok(Arc::clone(json));
-        }
-        let json: Arc<RawValue> = encode()?.into();
+    fn keep_delta(&mut self, since: Arc<str>, json: &Arc<RawValue>) {
         if self.deltas.len() < MAX_ENCODED {
-            self.deltas.push((since, Arc::clone(&json)));
+            self.deltas.push((since, Arc::clone(json)));
         }
-        Ok(json)
     }
 }
 
@@ -182,6 +187,7 @@ pub(super) fn no_snapshot() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use opensearch_directives::internal::SnapshotParts;
     use opensearch_directives::status::Revision;
 
@@ -214,5 +220,29 @@ mod tests {
         assert!(!remembers(&state, &two) && !remembers(&state, &one));
         state.replace(&three, 1);
         assert!(remembers(&state, &one) && !remembers(&state, &two));
+    }
+
+    #[test]
+    fn encoded_differences_are_sent_to_all_clients_until_the_next_publish() {
+        let [one, two, three] = [1, 2, 3].map(snapshot);
+        let mut state = State::default();
+        state.replace(&one, 0);
+        state.replace(&two, 0);
+        let since: Arc<str> = one.content_tag().into();
+        assert!(state.encoded_delta(&since).is_none());
+        let json: Arc<RawValue> = RawValue::from_string("{}".to_owned()).unwrap().into();
+        state
+            .current
+            .as_mut()
+            .unwrap()
+            .keep_delta(Arc::clone(&since), &json);
+        // A further client causes no search of the history.
+        state.history = History::default();
+        let (tag, sent) = state.encoded_delta(&since).unwrap();
+        assert_eq!(*tag, *two.content_tag());
+        assert!(Arc::ptr_eq(&sent, &json));
+        assert!(state.encoded_delta(&two.content_tag()).is_none());
+        state.replace(&three, 0);
+        assert!(state.encoded_delta(&since).is_none());
     }
 }
