@@ -156,6 +156,8 @@ pub(crate) fn run_as(user: (&str, &str), index: &str, args: &[&str]) -> Ran {
         .args(["--username", user.0, "--url", &node().url()])
         .args(["--directives-index", index])
         .env("DIRECTIVES_PASSWORD", user.1)
+        // The time limit is long, because the machine that runs the tests may be busy.
+        .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
         .output()
         .unwrap()
         .into()
