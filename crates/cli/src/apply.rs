@@ -277,7 +277,7 @@ impl ApplyArgs {
             (None, _) => Ok(Expiry::SiteDefault),
             (Some(length), None) => Ok(Expiry::After(length)),
             (Some(length), Some(start)) => {
-                let end = When::In(length).resolve(start, TimeZone::UTC);
+                let end = When::In(length).resolve(start, &TimeZone::UTC);
                 end.map(Expiry::At)
                     .map_err(|error| Failure::usage(format!("--for: {error}")))
             }
@@ -297,7 +297,7 @@ fn instant(
     let Some(when) = when else { return Ok(None) };
     let base = if when.is_local() { begin } else { now };
     let instant = when
-        .resolve(base, TimeZone::system())
+        .resolve(base, &TimeZone::system())
         .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     if when.is_local() {
         let local = instant.to_zoned_datetime(TimeZone::system());

@@ -173,7 +173,7 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
     };
     let instant = || {
         let when: When = value.parse()?;
-        when.resolve(now, TimeZone::system())
+        when.resolve(now, &TimeZone::system())
     };
     match field {
         "level" => draft.level = flag_values::level(value)?,

@@ -90,7 +90,7 @@ impl ExtendArgs {
                 .checked_add(by)
                 .map_err(|_| "--by: the new end is too far in the future".to_owned())?,
             (None, Some(until)) => until
-                .resolve(now, TimeZone::system())
+                .resolve(now, &TimeZone::system())
                 .map_err(|error| format!("--until: {error}"))?,
             (None, None) => return Err("give --by or --until".to_owned()),
         };

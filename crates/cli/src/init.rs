@@ -119,12 +119,12 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         confirm(&plan, &format!("The context {context} is protected."))?;
     }
     let mut report = InitReport::new(args.connection.location());
-    let installed = install(&args, &installer, &mut report).await;
+    let outcome = install(&args, &installer, &mut report).await;
     // If a step fails, the report contains the steps before it.
-    if installed.is_ok() || !report.steps.is_empty() {
+    if outcome.is_ok() || !report.steps.is_empty() {
         report.print(args.output.is_json())?;
     }
-    installed
+    outcome
 }
 
 async fn install(

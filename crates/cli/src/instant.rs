@@ -49,7 +49,7 @@ impl FromStr for When {
 
 impl When {
     /// Converts the time to an instant.
-    pub(super) fn resolve(self, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
+    pub(super) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
         let too_far = "the time is too far in the future".to_owned();
         match self {
             Self::At(instant) => Ok(instant),
@@ -131,7 +131,7 @@ mod tests {
         ] {
             let zone = TimeZone::fixed(jiff::tz::offset(2));
             let when: When = text.parse().unwrap();
-            assert_eq!(when.resolve(now, zone).unwrap(), at(instant), "{text}");
+            assert_eq!(when.resolve(now, &zone).unwrap(), at(instant), "{text}");
         }
         for text in [
             "",
@@ -164,7 +164,7 @@ mod tests {
         ] {
             let when: When = text.parse().unwrap();
             assert_eq!(
-                when.resolve(at(now), zone()).unwrap(),
+                when.resolve(at(now), &zone()).unwrap(),
                 at(instant),
                 "{now} {text}"
             );

@@ -73,11 +73,11 @@ async fn the_author_is_the_user_of_the_process_whatever_the_environment_or_a_fil
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
+    const NAMELESS: u32 = 54_321;
     if id("-u") != "0" {
         println!("skipped: only root can run a process with another user id");
         return;
     }
-    const NAMELESS: u32 = 54_321;
     let url = shared_url();
     let index = installed_index(&url, "nameless").await;
     // The binary is copied, because the other user may not be able to read the build folder.
