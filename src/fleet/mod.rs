@@ -25,6 +25,7 @@ mod instance_report;
 mod instance_state;
 mod outbox;
 mod past;
+mod past_search;
 mod read;
 mod relay;
 mod report_round;
@@ -36,7 +37,7 @@ mod write;
 
 pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
-pub use past::{PastInstance, PastState};
+pub use past::{PastFleet, PastInstance, PastState};
 pub use relay::{Relay, RelayError};
 pub use reported_hits::ReportedHits;
 pub use reporter::Reporter;

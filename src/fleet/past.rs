@@ -1,25 +1,29 @@
 //! Reads the state of each instance at an instant from the history of the fleet.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
-use opensearch::SearchParts;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::index_name;
 use super::transition::{CONFIRMED_EVERY, Transition};
 use crate::admin::{DirectivesApi, WriteError};
-use crate::history::{Stream, stream_name};
-use crate::http::malformed;
-use crate::rest::{HITS_PATH, SearchResponse, search_for};
+use crate::history::Stream;
 
-/// The maximum number of instances that one read returns.
-const MAX_INSTANCES: usize = 10_000;
 /// The time in which each state is recorded at least once, because the heartbeat is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
 /// The additional time for which an instance counts as running after its last record, if no later
 /// record shows that it ran.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// The instances that were running at an instant, as the history of the fleet shows them.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct PastFleet {
+    /// The instances, ordered by name.
+    pub instances: Vec<PastInstance>,
+    /// Whether the history names more than 50,000 instances around the instant, so that
+    /// `instances` lacks some of them.
+    pub is_truncated: bool,
+}
 
 /// An instance as the history of the fleet shows it around an instant.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,15 +53,12 @@ pub enum PastState {
 }
 
 impl DirectivesApi {
-    /// Returns the instances that were running at an instant, ordered by name, from the history of
-    /// the fleet; `None` if the fleet has no history. At most 10,000 instances are read.
+    /// Returns the instances that were running at an instant, from the history of the fleet; `None`
+    /// if the fleet has no history. At most 50,000 instances are read.
     ///
     /// # Errors
     /// [`WriteError`] if the history of the fleet cannot be read completely.
-    pub async fn fleet_at(
-        &self,
-        instant: Timestamp,
-    ) -> Result<Option<Vec<PastInstance>>, WriteError> {
+    pub async fn fleet_at(&self, instant: Timestamp) -> Result<Option<PastFleet>, WriteError> {
         let fleet = self.client().with_index(&index_name(self.client().index()));
         if !Stream::of(fleet).exists().await? {
             return Ok(None);
@@ -69,46 +70,16 @@ impl DirectivesApi {
         let mut after = self
             .transitions(&json!({ "gt": instant, "lte": end }), "asc")
             .await?;
-        let instances = before.into_values().map(|before| PastInstance {
-            after: after.remove(&before.instance),
+        let is_truncated = before.is_truncated || after.is_truncated;
+        let instances = before.of.into_values().map(|before| PastInstance {
+            after: after.of.remove(&before.instance),
             before,
             instant,
         });
-        Ok(Some(instances.filter(PastInstance::was_running).collect()))
-    }
-
-    /// Reads one transition of each instance in a range of time: the first transition in the given
-    /// order.
-    async fn transitions(
-        &self,
-        range: &Value,
-        order: &str,
-    ) -> Result<BTreeMap<String, Transition>, WriteError> {
-        let body = Map::from_iter([
-            (
-                "query".to_owned(),
-                json!({ "range": { "@timestamp": range } }),
-            ),
-            ("collapse".to_owned(), json!({ "field": "instance" })),
-            ("sort".to_owned(), json!([{ "@timestamp": order }])),
-        ]);
-        let stream = stream_name(&index_name(self.client().index()));
-        let path = SearchParts::Index(&[&stream]).url();
-        let request = search_for(&path, MAX_INSTANCES, HITS_PATH, body);
-        let operation = request.operation();
-        let failed = |problem: String| malformed(operation.clone(), problem);
-        let body = self.client().send(request).await?;
-        let response: SearchResponse<'_> =
-            serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
-        let complete = response
-            .complete()
-            .map_err(|incomplete| failed(incomplete.to_string()))?;
-        let transitions = complete.hits.iter().map(|hit| {
-            let transition: Transition = serde_json::from_str(hit.source.get())
-                .map_err(|error| failed(format!("the record {} is unreadable: {error}", hit.id)))?;
-            Ok((transition.instance.clone(), transition))
-        });
-        transitions.collect()
+        Ok(Some(PastFleet {
+            instances: instances.filter(PastInstance::was_running).collect(),
+            is_truncated,
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::error::chain;
-use opensearch_directives::fleet::{PastInstance, PastState};
+use opensearch_directives::fleet::{PastFleet, PastInstance, PastState};
 use opensearch_directives::history::Record;
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ const STATES: [(PastState, &str, &str); 5] = [
 pub(super) struct PastInstances {
     /// `None` if the fleet has no history, or if the history cannot be read.
     instances: Option<Vec<PastInstance>>,
-    /// The error if the history of the fleet cannot be read.
+    /// The reason why some or all instances are not known.
     problem: Option<String>,
 }
 
@@ -30,24 +30,24 @@ impl PastInstances {
     /// Reads the history of the fleet. If the read fails, the rest of the output is still printed.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
-            Ok(instances) => Self {
-                instances,
-                problem: None,
+            Ok(fleet) => Self {
+                problem: fleet.as_ref().and_then(truncation),
+                instances: fleet.map(|fleet| fleet.instances),
             },
             Err(error) => Self {
                 instances: None,
-                problem: Some(chain(&error)),
+                problem: Some(format!(
+                    "not known on which instances the directives applied: {}",
+                    chain(&error)
+                )),
             },
         }
     }
 
-    /// Returns the line that says why the instances are not known; `None` if they are known, or if
-    /// the fleet has no history.
-    pub(super) fn problem(&self) -> Option<String> {
-        let problem = self.problem.as_ref()?;
-        Some(format!(
-            "not known on which instances the directives applied: {problem}"
-        ))
+    /// Returns the line that says why some or all instances are not known; `None` if all are known,
+    /// or if the fleet has no history.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// Returns the names of the instances in each state.
@@ -91,4 +91,12 @@ impl PastInstances {
             .collect();
         Some(states.into())
     }
+}
+
+/// Returns the line that says that instances are missing.
+fn truncation(fleet: &PastFleet) -> Option<String> {
+    let read = fleet.instances.len();
+    fleet.is_truncated.then(|| {
+        format!("not known for all instances: the command read {read}, and there are more")
+    })
 }
