@@ -157,7 +157,7 @@ impl Stream {
             }
             match hits.last() {
                 Some(last) if hits.len() >= PAGE_SIZE => {
-                    body["search_after"] = last["sort"].clone()
+                    body["search_after"] = last["sort"].clone();
                 }
                 _ => return Ok(known),
             }

@@ -248,13 +248,14 @@ fn names(month: &Month) -> BTreeSet<(String, &'static str)> {
 
 fn check_golden(month: &Month) {
     let redaction = Redaction::new(&month.url, &month.index, Path::new("/nowhere"));
-    let names = names(month);
+    let placeholders = names(month);
     let redact = |text: &str| {
         let redacted = redaction.apply(text);
-        let named = names.iter();
-        named.fold(redacted, |text, (name, placeholder)| {
-            text.replace(name, placeholder)
-        })
+        placeholders
+            .iter()
+            .fold(redacted, |text, (name, placeholder)| {
+                text.replace(name, placeholder)
+            })
     };
     let mut found = String::new();
     for line in LINES {
