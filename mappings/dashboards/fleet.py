@@ -56,6 +56,10 @@ FORMATS = {
     "last_success": {"id": "relative_date"},
 }
 
+# The numbers of groups and directives in the panels, which their titles state.
+OPERATIONS = 50
+MOST_HITS = 30
+
 NOT_LEFT = "left:false"
 NUMBERS = [
     # The name, the label, the query, whether it counts a risk, and a script.
@@ -100,7 +104,7 @@ def _hits(index):
             "def rows = []; for (e in sums.entrySet()) "
             "{ rows.add(['directive': e.getKey(), 'hits': e.getValue()]); } "
             "rows.sort((a, b) -> Long.compare(b.hits, a.hits)); "
-            "return rows.size() > 30 ? rows.subList(0, 30) : rows;"
+            f"return rows.size() > {MOST_HITS} ? rows.subList(0, {MOST_HITS}) : rows;"
         ),
     }
     must = {
@@ -146,7 +150,7 @@ def _tables():
         count,
         oldest,
         terms(3, "bucket", "index_uuid", missing="has read nothing", label="index", others=False),
-        terms(4, "bucket", "applied", size=50, label="applies up to", others=False),
+        terms(4, "bucket", "applied", size=OPERATIONS, label="applies up to", others=False),
         terms(5, "bucket", "presence", size=5, label="state", others=False),
     ]
     rejections = [count, latest, terms(3, "bucket", "rejections.id", size=50, label="document")]
@@ -166,7 +170,7 @@ def _tables():
         ),
         "operations": data_table(
             "fleet-operations",
-            "Instances by index, applied operation and state",
+            f"Instances by index (10 at most), applied operation ({OPERATIONS} at most) and state",
             by_operation,
             "",
             FLEET,
@@ -211,7 +215,8 @@ def objects(index, properties, strip):
         for name, label, query, risk, script in NUMBERS
     ]
     tables, lists = _tables(), _searches()
-    hits = vega("fleet-hits", "Hits of directives since each instance started", _hits(index))
+    title = f"The {MOST_HITS} directives with the most hits, since each instance started"
+    hits = vega("fleet-hits", title, _hits(index))
     rows = [
         (8, [(text, 24, False), (filters, 24, False)]),
         (3, [(strip, 48, False)]),

@@ -24,6 +24,9 @@ EVERY_REQUEST = "(*:* NOT _exists_:targets)"
 UNEXPLAINED = "((*:* NOT _exists_:reason) OR (*:* NOT _exists_:ticket))"
 A_WEEK = "expires_at:[now+7d TO *]"
 
+# The number of directives in the time line, which its title states.
+TIMELINE = 200
+
 NUMBERS = [
     # The name, the label, the query, and whether it counts a risk.
     ("documents", "documents", "*:*", False),
@@ -84,7 +87,7 @@ def _timeline(index):
         "filter": ["%dashboard_context-filter_clause%"],
         "must_not": ["%dashboard_context-must_not_clause%"],
     }
-    body = {"size": 200, "sort": [{"expires_at": "desc"}], "query": {"bool": query}}
+    body = {"size": TIMELINE, "sort": [{"expires_at": "desc"}], "query": {"bool": query}}
     calculate = [
         ("from", "toDate(datum._source.starts_at)"),
         ("until", "toDate(datum._source.revoked_at || datum._source.expires_at)"),
@@ -237,7 +240,7 @@ def objects(index, properties, strip):
     filters = controls("controls", "Filters", fields)
     numbers = [number_panel(f"number-{name}", *rest) for name, *rest in NUMBERS]
     searches = _searches()
-    title = "From start to end: 5 days back, 10 ahead (red frame: capture)"
+    title = f"The {TIMELINE} that end last, from start to end: 5 days back, 10 ahead (red: capture)"
     timeline = vega("timeline", title, _timeline(index))
     tenants, authors = _tenants_by_level(), _changes_by_author()
     widths = [5, 4, 5, 5, 5, 5, 4, 5, 5, 5]

@@ -25,6 +25,7 @@ mod instance_report;
 mod instance_state;
 mod outbox;
 mod past;
+mod past_search;
 mod read;
 mod relay;
 mod report_round;

@@ -1,25 +1,32 @@
 //! Reads the state of each instance at an instant from the history of the fleet.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
-use opensearch::SearchParts;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::index_name;
 use super::transition::{CONFIRMED_EVERY, Transition};
 use crate::admin::{DirectivesApi, WriteError};
-use crate::history::{Stream, UnreadableRecord, stream_name};
-use crate::http::malformed;
-use crate::rest::{HITS_PATH, SearchResponse, search_for};
+use crate::history::{Stream, UnreadableRecord};
 
-/// The maximum number of instances that one read returns.
-const MAX_INSTANCES: usize = 10_000;
 /// The time in which each state is recorded at least once, because the heartbeat is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
 /// The additional time for which an instance counts as running after its last record, if no later
 /// record shows that it ran.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// The instances that were running at an instant, as the history of the fleet shows them.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct PastFleet {
+    /// The instances, ordered by name.
+    pub instances: Vec<PastInstance>,
+    /// The records that cannot be decoded, for example because another program has written them.
+    /// The state of the instances in these records is not known.
+    pub unreadable: Vec<UnreadableRecord>,
+    /// Whether the history names more than 50,000 instances around the instant, so that
+    /// `instances` lacks some of them.
+    pub is_truncated: bool,
+}
 
 /// An instance as the history of the fleet shows it around an instant.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,17 +37,6 @@ pub struct PastInstance {
     /// The first record after the instant.
     pub after: Option<Transition>,
     instant: Timestamp,
-}
-
-/// The instances around an instant, as the history of the fleet shows them.
-#[derive(Clone, PartialEq, Debug, Default)]
-#[non_exhaustive]
-pub struct PastFleet {
-    /// The instances that were running at the instant, ordered by name.
-    pub instances: Vec<PastInstance>,
-    /// The records that cannot be decoded, for example because another program has written them.
-    /// The state of the instances in these records is not known.
-    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// Whether an instance applied a version of a directive at an instant.
@@ -60,8 +56,8 @@ pub enum PastState {
 }
 
 impl DirectivesApi {
-    /// Returns the instances that were running at an instant from the history of the fleet; `None` if
-    /// the fleet has no history. At most 10,000 instances are read.
+    /// Returns the instances that were running at an instant, from the history of the fleet; `None`
+    /// if the fleet has no history. At most 50,000 instances are read.
     ///
     /// # Errors
     /// [`WriteError`] if the history of the fleet cannot be read completely.
@@ -73,60 +69,23 @@ impl DirectivesApi {
         let begin = instant.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
         let end = instant.saturating_add(WINDOW).unwrap_or(Timestamp::MAX);
         let before = json!({ "gte": begin, "lte": instant });
-        let mut unreadable = Vec::new();
-        let before = self.transitions(&before, "desc", &mut unreadable).await?;
-        let after = json!({ "gt": instant, "lte": end });
-        let mut after = self.transitions(&after, "asc", &mut unreadable).await?;
-        let instances = before.into_values().map(|before| PastInstance {
-            after: after.remove(&before.instance),
+        let before = self.transitions(&before, "desc").await?;
+        let mut after = self
+            .transitions(&json!({ "gt": instant, "lte": end }), "asc")
+            .await?;
+        let is_truncated = before.is_truncated || after.is_truncated;
+        let mut unreadable = before.unreadable;
+        unreadable.append(&mut after.unreadable);
+        let instances = before.of.into_values().map(|before| PastInstance {
+            after: after.of.remove(&before.instance),
             before,
             instant,
         });
         Ok(Some(PastFleet {
             instances: instances.filter(PastInstance::was_running).collect(),
             unreadable,
+            is_truncated,
         }))
-    }
-
-    /// Reads one transition of each instance in a range of time: the first transition in the given
-    /// order. Records that cannot be decoded are added to `unreadable`.
-    async fn transitions(
-        &self,
-        range: &Value,
-        order: &str,
-        unreadable: &mut Vec<UnreadableRecord>,
-    ) -> Result<BTreeMap<String, Transition>, WriteError> {
-        let body = Map::from_iter([
-            (
-                "query".to_owned(),
-                json!({ "range": { "@timestamp": range } }),
-            ),
-            ("collapse".to_owned(), json!({ "field": "instance" })),
-            ("sort".to_owned(), json!([{ "@timestamp": order }])),
-        ]);
-        let stream = stream_name(&index_name(self.client().index()));
-        let path = SearchParts::Index(&[&stream]).url();
-        let request = search_for(&path, MAX_INSTANCES, HITS_PATH, body);
-        let operation = request.operation();
-        let failed = |problem: String| malformed(operation.clone(), problem);
-        let body = self.client().send(request).await?;
-        let response: SearchResponse<'_> =
-            serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
-        let complete = response
-            .complete()
-            .map_err(|incomplete| failed(incomplete.to_string()))?;
-        let mut transitions = BTreeMap::new();
-        for hit in &complete.hits {
-            match serde_json::from_str::<Transition>(hit.source.get()) {
-                Ok(one) => {
-                    transitions.insert(one.instance.clone(), one);
-                }
-                Err(error) => {
-                    unreadable.push(UnreadableRecord::new(&hit.id, &error.to_string()));
-                }
-            }
-        }
-        Ok(transitions)
     }
 }
 

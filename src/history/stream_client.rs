@@ -1,8 +1,11 @@
 //! Appends records to the data stream of a history, each record at most once. Returns for each
 //! record whether it was added, was already present, or was refused.
 
+use std::collections::BTreeSet;
+
 use opensearch::{BulkParts, SearchParts};
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::record::{Record, stream_name};
 use crate::http::{
@@ -13,8 +16,10 @@ use crate::http::{
 const FILTER_PATH: &str = "items.*.status,items.*.error.type,items.*.error.reason,\
                            items.*.error.caused_by.type,items.*.error.caused_by.reason";
 
-/// The maximum number of recorded deletions with which the deletions of one batch are compared.
-const MAX_DELETIONS: usize = 1_000;
+/// The number of recorded deletions in one page, and the maximum number of pages with which the
+/// deletions of one batch are compared.
+const PAGE_SIZE: usize = 1_000;
+const MAX_PAGES: usize = 100;
 
 /// The data stream of one index.
 #[derive(Clone, Debug)]
@@ -127,38 +132,42 @@ impl Stream {
         &self,
         entries: &[Entry],
     ) -> Result<Vec<bool>, RequestError> {
-        let without_number = |entry: &&Entry| entry.record.seq_no.is_none();
-        let directives: Vec<&str> = entries
+        let unnumbered: Vec<&Record> = entries
             .iter()
-            .filter(without_number)
-            .map(|entry| entry.record.directive.as_str())
+            .map(|entry| &entry.record)
+            .filter(|record| record.seq_no.is_none())
             .collect();
-        if directives.is_empty() {
-            return Ok(vec![false; entries.len()]);
+        let mut known = vec![false; entries.len()];
+        if unnumbered.is_empty() {
+            return Ok(known);
         }
-        let body = json!({
-            "size": MAX_DELETIONS,
-            "sort": [{ "seq_no": "desc" }],
-            "_source": ["directive", "index_uuid", "history_uuid", "seq_no"],
-            "query": { "bool": { "filter": [
-                { "term": { "kind": "deleted" } },
-                { "terms": { "directive": directives } },
-                { "exists": { "field": "seq_no" } },
-            ] } },
-        });
-        let path = SearchParts::Index(&[&self.name]).url();
-        let request = Request::new(Method::Post, path)
-            .query("filter_path", "hits.hits._source")
-            .json(body.to_string());
-        let found: Value = self.client.json(request).await?;
-        let hits = found["hits"]["hits"].as_array();
-        let hits: Vec<&Value> = hits
-            .into_iter()
-            .flatten()
-            .map(|hit| &hit["_source"])
-            .collect();
-        let is_known = |entry: &Entry| hits.iter().any(|hit| entry.is_deletion_of(hit));
-        Ok(entries.iter().map(is_known).collect())
+        let mut body = recorded_deletions(&unnumbered);
+        for _ in 0..MAX_PAGES {
+            let path = SearchParts::Index(&[&self.name]).url();
+            let request = Request::new(Method::Post, path)
+                .query("allow_partial_search_results", "false")
+                .query("filter_path", "hits.hits._source,hits.hits.sort")
+                .json(body.to_string());
+            let mut found: Value = self.client.json(request).await?;
+            let Value::Array(hits) = found["hits"]["hits"].take() else {
+                return Ok(known);
+            };
+            for (entry, known) in entries.iter().zip(&mut known) {
+                *known = *known || hits.iter().any(|hit| entry.is_deletion_of(&hit["_source"]));
+            }
+            match hits.last() {
+                Some(last) if hits.len() >= PAGE_SIZE => {
+                    body["search_after"] = last["sort"].clone();
+                }
+                _ => return Ok(known),
+            }
+        }
+        warn!(
+            stream = self.name,
+            "more deletions are recorded than a recorder compares; some deletions may be recorded \
+             twice"
+        );
+        Ok(known)
     }
 
     /// Appends records in one request, and returns the result for each record. If `refresh` is set,
@@ -211,6 +220,32 @@ impl Stream {
             .map(|result| appended(result.status, result.error.as_ref()))
             .collect())
     }
+}
+
+/// Builds the search for the recorded deletions with a number that can be the deletions of these
+/// records.
+fn recorded_deletions(unnumbered: &[&Record]) -> Value {
+    let values = |field: fn(&Record) -> &str| -> BTreeSet<&str> {
+        unnumbered.iter().map(|record| field(record)).collect()
+    };
+    let lowest = unnumbered
+        .iter()
+        .filter_map(|record| record.seq_no_after)
+        .min();
+    // Deletions that are equal in all of these fields are the same operation, so a page may begin
+    // between them.
+    let sort = ["seq_no", "directive", "index_uuid", "history_uuid"];
+    json!({
+        "size": PAGE_SIZE,
+        "sort": sort.map(|field| json!({ field: { "order": "asc", "missing": "_last" } })),
+        "_source": sort,
+        "query": { "bool": { "filter": [
+            { "term": { "kind": "deleted" } },
+            { "terms": { "directive": values(|record| &record.directive) } },
+            { "terms": { "index_uuid": values(|record| &record.index_uuid) } },
+            { "range": { "seq_no": { "gt": lowest.unwrap_or_default() } } },
+        ] } },
+    })
 }
 
 /// Converts the part of a bulk response that concerns one record. A status 4xx of a closed or

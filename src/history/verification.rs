@@ -87,6 +87,14 @@ impl History {
     /// # Errors
     /// Fails if the history or the index cannot be read completely.
     pub async fn verify(&self) -> Result<Verification, HistoryError> {
+        Ok(self.verify_records().await?.0)
+    }
+
+    /// Verifies the history, and also returns the verified records, without their documents.
+    ///
+    /// # Errors
+    /// Fails like [`verify`](Self::verify).
+    pub async fn verify_records(&self) -> Result<(Verification, Vec<Record>), HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
         let FoundRecords {
@@ -106,7 +114,7 @@ impl History {
                     })
             });
         }
-        Ok(Verification {
+        let verification = Verification {
             index: self.client.index().to_owned(),
             history: stream_name(self.client.index()),
             verified_at: SystemClock.now(),
@@ -114,7 +122,8 @@ impl History {
             stream,
             contradictions: contradictions(&records),
             unreadable,
-        })
+        };
+        Ok((verification, records))
     }
 
     /// Reads all records, and checks that the role hides no record.

@@ -6,7 +6,7 @@
 //! files have changed.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use opensearch_directives::{Clock as _, SystemClock};
 use regex::Regex;
@@ -221,6 +221,41 @@ impl Redaction {
     }
 }
 
+/// Formats a command line, its redacted output and its exit code.
+pub(crate) fn session(line: &str, ran: &Ran, redact: impl Fn(&str) -> String) -> String {
+    let mut text = format!("$ directives {line}\n{}", redact(&ran.stdout));
+    for error in redact(&ran.stderr).lines() {
+        let _ = writeln!(text, "! {error}");
+    }
+    let _ = writeln!(text, "exit code {}\n", ran.code);
+    text
+}
+
+/// Compares an output with its golden file, and returns the output if it differs. With
+/// `UPDATE_GOLDEN=1`, writes the file instead.
+pub(crate) fn difference(name: &str, found: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let file = folder.join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(&file, found).unwrap();
+        return String::new();
+    }
+    match std::fs::read_to_string(&file) {
+        Ok(expected) if expected == found => String::new(),
+        _ => format!("{}:\n{found}\n", file.display()),
+    }
+}
+
+/// Panics if an output differs from its golden file.
+#[track_caller]
+pub(crate) fn check(differences: &str) {
+    assert!(
+        differences.is_empty(),
+        "the output differs; run with UPDATE_GOLDEN=1 and review the difference\n{differences}"
+    );
+}
+
 /// Writes reports to the index of the fleet, so that `status` shows an instance in every state.
 async fn seed_fleet(url: &str, index: &str) {
     let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs?level=shards")).await;
@@ -292,8 +327,6 @@ async fn the_output_of_each_verb_is_as_its_golden_file() {
     installed_index(&url, "pipeline-before-golden").await;
     let folder = tempfile::tempdir().unwrap();
     let redaction = Redaction::new(&url, &index, folder.path());
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let updates = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut differences = String::new();
     for (verb, lines) in VERBS {
         if verb == "list" {
@@ -309,26 +342,9 @@ async fn the_output_of_each_verb_is_as_its_golden_file() {
         let mut found = String::new();
         for line in lines {
             let ran = run(&url, &index, folder.path(), line);
-            let _ = writeln!(found, "$ directives {line}");
-            found += &redaction.apply(&ran.stdout);
-            for error in redaction.apply(&ran.stderr).lines() {
-                let _ = writeln!(found, "! {error}");
-            }
-            let _ = writeln!(found, "exit code {}\n", ran.code);
+            found += &session(line, &ran, |text| redaction.apply(text));
         }
-        let file = golden.join(format!("{verb}.txt"));
-        if updates {
-            std::fs::create_dir_all(&golden).unwrap();
-            std::fs::write(&file, &found).unwrap();
-            continue;
-        }
-        let expected = std::fs::read_to_string(&file).unwrap_or_default();
-        if expected != found {
-            let _ = writeln!(differences, "{}:\n{found}", file.display());
-        }
+        differences += &difference(verb, &found);
     }
-    assert!(
-        differences.is_empty(),
-        "the output differs; run with UPDATE_GOLDEN=1 and review the difference\n{differences}"
-    );
+    check(&differences);
 }

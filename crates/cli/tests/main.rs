@@ -58,6 +58,7 @@ mod lifetime_limits;
 mod list;
 mod manual_pages;
 mod not_opensearch;
+mod past_fleet;
 mod pipeline;
 mod prune;
 mod several_directives;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::error::InstallError;
+use super::history::HistoryState;
 use super::{InstallStep, Installer, files};
 use crate::fleet;
 
@@ -47,6 +48,14 @@ impl Installer {
         fleet.verify_index().await?;
         steps.extend(fleet.install_history(retention).await?);
         Ok(steps)
+    }
+
+    /// Returns the state of the history of the fleet; `None` if the fleet has no history.
+    ///
+    /// # Errors
+    /// Fails if the cluster does not respond, or if the role may not read the stream.
+    pub async fn fleet_history_state(&self) -> Result<Option<HistoryState>, InstallError> {
+        self.of_fleet().history_state().await
     }
 
     /// An installer of the fleet's index.

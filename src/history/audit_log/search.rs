@@ -93,26 +93,16 @@ impl History {
         indices: Option<&str>,
         records: &[Record],
     ) -> Result<Option<AuditLog>, HistoryError> {
-        let pattern = indices.unwrap_or(DEFAULT_INDICES);
         let names = self.names_of_index().await;
         let query = query(records, &names);
+        let pattern = indices.unwrap_or(DEFAULT_INDICES);
         let mut log = AuditLog::default();
         let (mut read, mut after) = (0, None);
         loop {
-            let page = match self.page_of_log(pattern, &query, after.as_ref()).await {
-                Ok(page) => page,
-                Err(error) if indices.is_none() && is_refused(&error) => return Ok(None),
-                Err(error) => return Err(AuditLogProblem::Request(error).of(pattern)),
+            let page = self.checked_page(indices, &query, after.as_ref()).await?;
+            let Some(page) = page else {
+                return Ok(None);
             };
-            if page.shards.total == 0 {
-                return match indices {
-                    None => Ok(None),
-                    Some(_) => Err(AuditLogProblem::Missing.of(pattern)),
-                };
-            }
-            if page.timed_out || page.shards.failed > 0 {
-                return Err(AuditLogProblem::Incomplete.of(pattern));
-            }
             let found = page.hits.total.value;
             if found > self.max_records {
                 return Err(AuditLogProblem::TooMany(found).of(pattern));
@@ -131,6 +121,42 @@ impl History {
                 };
             }
         }
+    }
+
+    /// Returns true if [`audit_log`](Self::audit_log) would return an audit log.
+    ///
+    /// # Errors
+    /// Fails like `audit_log`.
+    pub async fn has_audit_log(&self, indices: Option<&str>) -> Result<bool, HistoryError> {
+        let no_event = json!({ "match_none": {} });
+        let page = self.checked_page(indices, &no_event, None).await?;
+        Ok(page.is_some())
+    }
+
+    /// Reads one complete page. Returns `None` if the caller names no indices, and there is no audit
+    /// log or the user may not read it.
+    async fn checked_page(
+        &self,
+        indices: Option<&str>,
+        query: &Value,
+        after: Option<&Value>,
+    ) -> Result<Option<Response>, HistoryError> {
+        let pattern = indices.unwrap_or(DEFAULT_INDICES);
+        let page = match self.page_of_log(pattern, query, after).await {
+            Ok(page) => page,
+            Err(error) if indices.is_none() && is_refused(&error) => return Ok(None),
+            Err(error) => return Err(AuditLogProblem::Request(error).of(pattern)),
+        };
+        if page.shards.total == 0 {
+            return match indices {
+                None => Ok(None),
+                Some(_) => Err(AuditLogProblem::Missing.of(pattern)),
+            };
+        }
+        if page.timed_out || page.shards.failed > 0 {
+            return Err(AuditLogProblem::Incomplete.of(pattern));
+        }
+        Ok(Some(page))
     }
 
     async fn page_of_log(

@@ -58,7 +58,10 @@ pub(super) enum Kind {
          user; try again, with a role without document-level security"
     )]
     Moving(String),
-    #[error("the audit log {0} cannot be read")]
+    #[error(
+        "the audit log {0} cannot be read, so the authors cannot be compared with it; \
+         --no-audit-log leaves the comparison out"
+    )]
     AuditLog(String, #[source] AuditLogProblem),
     #[error(transparent)]
     Index(WriteError),

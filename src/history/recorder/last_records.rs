@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use opensearch::SearchParts;
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::observation::{Observation, SeenDocument};
 use crate::history::RecordKind;
@@ -43,7 +44,7 @@ pub(super) async fn last_documents(
         let directives = &mut page["aggregations"]["directives"];
         after = directives["after_key"].take();
         let Value::Array(buckets) = directives["buckets"].take() else {
-            break;
+            return Ok(documents);
         };
         let known = buckets.into_iter().filter_map(|bucket| {
             let (document, recorded_at) = last_document(bucket)?;
@@ -56,9 +57,15 @@ pub(super) async fn last_documents(
         });
         documents.extend(known);
         if after.is_null() {
-            break;
+            return Ok(documents);
         }
     }
+    warn!(
+        directives = MAX_PAGES * PAGE_SIZE,
+        "the history has records of more directives than a recorder reads at its start; for the \
+         others, versions that were replaced and documents that were deleted before this start are \
+         not counted"
+    );
     Ok(documents)
 }
 

@@ -1,50 +1,180 @@
-//! Checks the history of the index: whether it exists, is append-only, and has a retention period.
+//! Checks the history of the index and the history of the fleet: whether all parts are installed,
+//! whether the streams are append-only and intact, and how long they keep records.
 
-use opensearch_directives::admin::{Installer, RetentionPolicy};
+use opensearch_directives::admin::{
+    Change, HistoryState, InstallError, InstallStep, Installer, RetentionPolicy,
+};
 use opensearch_directives::error::chain;
+use opensearch_directives::history::{BackingIndex, History};
 
 use super::INSTALLER;
 use super::report::Checks;
 
-const NAME: &str = "history";
+/// A part of the installation that `init` creates only with a flag.
+struct Part {
+    name: &'static str,
+    /// What the index lacks without the part.
+    purpose: &'static str,
+    init: &'static str,
+}
+
+const HISTORY: Part = Part {
+    name: "history",
+    purpose: "the index has no history",
+    init: "directives init --history",
+};
+const FLEET: Part = Part {
+    name: "fleet",
+    purpose: "instances report to no index",
+    init: "directives init --fleet",
+};
 const RETENTION: &str = "retention";
 
-pub(super) async fn check(checks: &mut Checks, installer: &Installer) {
-    let state = match installer.history_state().await {
-        Ok(Some(state)) => state,
-        Ok(None) => {
-            let text = "the index has no history (`directives init --history` creates one)";
-            return checks.ok(NAME, text);
+/// Checks the history of the index.
+pub(super) async fn check(checks: &mut Checks, installer: &Installer, history: &History) {
+    let steps = installer.plan_history(None).await;
+    if check_steps(checks, &HISTORY, steps) {
+        check_stream(checks, &HISTORY, installer.history_state().await);
+        check_records(checks, history).await;
+    }
+}
+
+/// Checks the index of the fleet and the history of the fleet, and returns whether they exist.
+pub(super) async fn check_fleet(checks: &mut Checks, installer: &Installer) -> bool {
+    let exists = check_steps(checks, &FLEET, installer.plan_fleet(None).await);
+    if exists {
+        check_stream(checks, &FLEET, installer.fleet_history_state().await);
+    }
+    exists
+}
+
+/// Compares the installed resources with those that this version installs. Returns true if at least
+/// one of them exists.
+fn check_steps(
+    checks: &mut Checks,
+    part: &Part,
+    steps: Result<Vec<InstallStep>, InstallError>,
+) -> bool {
+    let steps = match steps {
+        Ok(steps) => steps,
+        Err(error) => {
+            not_checked(checks, part.name, &error);
+            return false;
         }
-        Err(error) if error.is_refused() => {
-            return checks.warning(NAME, format!("not checked: {}", chain(&error)), INSTALLER);
-        }
-        Err(error) => return checks.failure(NAME, chain(&error), "see the message"),
     };
+    if steps.iter().all(|step| step.change == Change::Create) {
+        let text = format!("{} (`{}` creates it)", part.purpose, part.init);
+        checks.ok(part.name, text);
+        return false;
+    }
+    for step in steps {
+        let (what, path) = (step.what, step.path);
+        match step.change {
+            Change::Keep => checks.ok(part.name, format!("the {what} is up to date")),
+            Change::Create => {
+                checks.failure(
+                    part.name,
+                    format!("the {what} is missing ({path})"),
+                    part.init,
+                );
+            }
+            _ => {
+                let text = format!("the {what} differs from this version's ({path})");
+                checks.warning(part.name, text, part.init);
+            }
+        }
+    }
+    true
+}
+
+fn check_stream(
+    checks: &mut Checks,
+    part: &Part,
+    state: Result<Option<HistoryState>, InstallError>,
+) {
+    let state = match state {
+        Ok(Some(state)) => state,
+        // The missing stream was reported as a missing part.
+        Ok(None) => return,
+        Err(error) => return not_checked(checks, part.name, &error),
+    };
+    let stream = &state.stream;
     if state.problems.is_empty() {
-        checks.ok(NAME, format!("{} is append-only", state.stream));
+        checks.ok(part.name, format!("{stream} is append-only"));
     } else {
         checks.failure(
-            NAME,
+            part.name,
             state.problems.join("; "),
-            "keep its records in a snapshot, delete it, and run `directives init --history`",
+            format!(
+                "keep its records in a snapshot, delete it, and run `{}`",
+                part.init
+            ),
         );
     }
-    match state.retention {
+    match &state.retention {
         RetentionPolicy::Policy(age) => {
-            checks.ok(RETENTION, format!("records are deleted after {age}"));
+            checks.ok(RETENTION, format!("{stream} deletes records after {age}"));
         }
-        RetentionPolicy::None => {
-            checks.ok(RETENTION, "all records are kept (`init --history --retention 400d`)");
-        }
-        RetentionPolicy::Unsupported => checks.warning(
+        RetentionPolicy::None => checks.ok(
             RETENTION,
-            "the cluster has no Index State Management, so all records are kept",
             format!(
-                "call POST /{}/_rollover each month, and delete backing indices that are old enough",
-                state.stream
+                "{stream} keeps all records (`{} --retention 400d`)",
+                part.init
             ),
         ),
-        _ => checks.warning(RETENTION, "not checked: the role may not read policies", INSTALLER),
+        RetentionPolicy::Unsupported => checks.warning(
+            RETENTION,
+            format!("the cluster has no Index State Management, so {stream} keeps all records"),
+            format!(
+                "call POST /{stream}/_rollover each month, and delete backing indices that are old \
+                 enough"
+            ),
+        ),
+        _ => checks.warning(
+            RETENTION,
+            format!("{stream} not checked: the role may not read policies"),
+            INSTALLER,
+        ),
+    }
+}
+
+/// Compares the records of the history with the operations on it.
+async fn check_records(checks: &mut Checks, history: &History) {
+    let state = match history.stream_state().await {
+        Ok(state) => state,
+        // The missing stream was reported as a missing part.
+        Err(error) if error.is_missing() => return,
+        Err(error) => {
+            let text = format!("records not checked: {}", chain(&error));
+            return checks.warning(
+                HISTORY.name,
+                text,
+                "map the user to the role directives_auditor",
+            );
+        }
+    };
+    let is_changed = |index: &&BackingIndex| index.records != index.operations;
+    match state.backing.iter().find(is_changed) {
+        None => checks.ok(
+            HISTORY.name,
+            "no record was edited or deleted (`directives history verify` accounts for each operation)",
+        ),
+        Some(index) => checks.failure(
+            HISTORY.name,
+            format!(
+                "{} has {} records after {} operations, so a record was edited or deleted",
+                index.name, index.records, index.operations
+            ),
+            "run `directives history verify`, and restore the stream from a snapshot",
+        ),
+    }
+}
+
+/// Records that a check was not possible: as a warning if the role does not permit the check.
+fn not_checked(checks: &mut Checks, name: &'static str, error: &InstallError) {
+    if error.is_refused() {
+        checks.warning(name, format!("not checked: {}", chain(error)), INSTALLER);
+    } else {
+        checks.failure(name, chain(error), "see the message");
     }
 }

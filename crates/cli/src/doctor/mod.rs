@@ -3,6 +3,7 @@
 
 mod certificates;
 mod documents;
+mod fleet;
 mod history;
 mod index;
 mod permissions;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use opensearch_directives::admin::{Change, Client, DirectivesApi, Installer};
+use opensearch_directives::history::History;
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -67,7 +69,11 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     check_caller(checks, &api).await;
     certificates::check_servers(checks, &api).await;
     check_installation(checks, client.clone()).await;
-    history::check(checks, &Installer::new(client)).await;
+    let installer = Installer::new(client.clone());
+    history::check(checks, &installer, &History::new(client)).await;
+    if history::check_fleet(checks, &installer).await {
+        fleet::check(checks, &api).await;
+    }
     if index::check(checks, &api).await {
         permissions::check(checks, &api).await;
         documents::check(checks, &api).await;

@@ -10,12 +10,13 @@ use opensearch_directives::{
 };
 use serde_json::{Value, json};
 
+use super::applying::{Applying, COLUMNS};
+use super::audit_log_check::{self, AuditLogArgs};
 use super::gap_text::{between, concerns, numbers};
 use super::past_instances::PastInstances;
-use super::records::{author, what};
 use super::{HistoryFormat, RequestArgs};
 use crate::csv;
-use crate::directive_text::{self, summary};
+use crate::directive_text;
 use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
 use crate::instant::to_the_second;
@@ -85,26 +86,23 @@ impl Question<'_> {
     }
 }
 
+/// The resources from which a question is answered.
+pub(super) struct Sources<'a> {
+    pub(super) history: &'a History,
+    pub(super) api: &'a DirectivesApi,
+    pub(super) audit_log: &'a AuditLogArgs,
+}
+
 pub(super) async fn run(
-    (history, api): (&History, &DirectivesApi),
+    sources: &Sources<'_>,
     instant: Timestamp,
     question: &Question<'_>,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
-    let past = history.at(instant).await?;
-    super::warn_of_unreadable(history.stream(), &past.unreadable);
-    let instances = PastInstances::read(api, instant).await;
-    let applying: Vec<(&PastDirective, End)> = past
-        .directives
-        .iter()
-        .filter(|directive| question.applies(directive, instant))
-        .map(|directive| {
-            (
-                directive,
-                directive.end(|later, at| question.can_apply(later, at)),
-            )
-        })
-        .collect();
+    let past = sources.history.at(instant).await?;
+    super::warn_of_unreadable(sources.history.stream(), &past.unreadable);
+    let instances = PastInstances::read(sources.api, instant).await;
+    let applying = applying(sources, &past, question).await?;
     let decision = question.whole_request().map(|request| {
         past.set()
             .evaluate(&request, instant, &question.request.request_id)
@@ -112,39 +110,27 @@ pub(super) async fn run(
     match format {
         HistoryFormat::Table => {
             let mut lines = vec![headline(&past, question, decision, &applying)];
-            lines.extend(
-                applying
-                    .iter()
-                    .flat_map(|(directive, end)| text(directive, end, &instances)),
-            );
-            lines.extend(instances.problem());
+            lines.extend(applying.iter().flat_map(|one| one.lines(&instances)));
+            lines.extend(instances.problems());
             lines.extend(past.doubts.iter().flat_map(|one| doubt(one, &past)));
             super::print_report(&lines)?;
         }
         HistoryFormat::Json => {
-            let rows = applying.iter().map(|(one, end)| {
-                let mut row = row(one, end);
-                if let Some(instances) = instances.json(&one.record) {
-                    row["instances"] = instances;
-                }
-                row
-            });
-            let rows: Vec<Value> = rows.collect();
+            let rows: Vec<Value> = applying.iter().map(|one| one.json(&instances)).collect();
             let report = json!({
                 "instant": past.instant,
                 "index_uuid": past.ledger.as_ref().map(|ledger| &ledger.uuid),
                 "decision": decision,
                 "directives": rows,
+                "instances_problems": instances.problems(),
                 "is_certain": past.doubts.is_empty(),
                 "doubts": past.doubts,
             });
             print_json(&report)?;
         }
-        HistoryFormat::Csv => {
-            let rows = applying.iter().map(|(one, end)| row(one, end));
-            print(&csv::lines(&COLUMNS, rows))?;
-        }
+        HistoryFormat::Csv => print(&csv::lines(&COLUMNS, applying.iter().map(Applying::row)))?,
     }
+    audit_log_check::summarize(applying.iter().flat_map(Applying::operations));
     Ok(if past.doubts.is_empty() {
         Exit::Success
     } else {
@@ -152,11 +138,41 @@ pub(super) async fn run(
     })
 }
 
+/// Returns the directives that applied, and compares the operations that began and ended each of
+/// them with the audit log.
+async fn applying<'a>(
+    sources: &Sources<'_>,
+    past: &'a Past,
+    question: &Question<'_>,
+) -> Result<Vec<Applying<'a>>, Failure> {
+    let found = past.directives.iter();
+    let found = found.filter(|directive| question.applies(directive, past.instant));
+    let ended: Vec<(&PastDirective, End)> = found
+        .map(|directive| {
+            let end = directive.end(|later, at| question.can_apply(later, at));
+            (directive, end)
+        })
+        .collect();
+    let operations = ended.iter().flat_map(|(directive, end)| {
+        let last = match end {
+            End::Operation(record) => Some((**record).clone()),
+            _ => None,
+        };
+        std::iter::once(directive.record.clone()).chain(last)
+    });
+    let operations: Vec<Record> = operations.collect();
+    let witness = sources.audit_log.read(sources.history, &operations).await?;
+    let applying = ended.into_iter();
+    Ok(applying
+        .map(|(directive, end)| Applying::new(directive, end, &witness))
+        .collect())
+}
+
 fn headline(
     past: &Past,
     question: &Question<'_>,
     decision: Option<Decision>,
-    applying: &[(&PastDirective, End)],
+    applying: &[Applying<'_>],
 ) -> String {
     let at = past.instant;
     let what = match (question.text(), question.ids) {
@@ -171,7 +187,7 @@ fn headline(
     }
     let highest = applying
         .iter()
-        .filter_map(|(one, _)| Some(one.live()?.directive.level))
+        .filter_map(|one| Some(one.directive.live()?.directive.level))
         .max();
     let directives = count(applying.len(), "directive");
     let level = highest.unwrap_or(DiagLevel::Off);
@@ -181,70 +197,6 @@ fn headline(
         format!(", {what}")
     };
     format!("{at}{of}: {directives} could apply, {level} at most")
-}
-
-/// Formats a directive as lines: its content, its author and reason, and how it ended.
-fn text(directive: &PastDirective, end: &End, instances: &PastInstances) -> Vec<String> {
-    let record = &directive.record;
-    let summary = directive.live().map(summary).unwrap_or_default();
-    let mut lines = vec![format!("  {}: {summary}", record.directive)];
-    lines.push(format!("    {}", operation(record)));
-    let creation = directive.live().map(|document| &document.audit);
-    if let Some((by, at)) = creation
-        .and_then(|audit| Some((audit.created_by.as_ref()?, audit.created_at?)))
-        .filter(|(_, at)| *at < record.timestamp)
-    {
-        lines.push(format!("    created {} by {}", to_the_second(at), by));
-    }
-    lines.push(format!("    {}", ended(end)));
-    lines.extend(instances.lines(record));
-    lines
-}
-
-/// Formats an operation with its author and reason, such as `revoked 2030-01-31T14:20:00Z by carol:
-/// found it (INC-1)`.
-fn operation(record: &Record) -> String {
-    let by = author(record).map_or_else(
-        || "by an unknown author".to_owned(),
-        |author| format!("by {author}"),
-    );
-    let reason = record.reason.as_deref().map(|reason| format!(": {reason}"));
-    let ticket = record
-        .ticket
-        .as_deref()
-        .map(|ticket| format!(" ({ticket})"));
-    format!(
-        "{} {} {by}{}{}",
-        record.kind,
-        to_the_second(record.timestamp),
-        reason.unwrap_or_default(),
-        ticket.unwrap_or_default()
-    )
-}
-
-fn ended(end: &End) -> String {
-    match end {
-        End::Pending(at) => format!("has not ended; it expires {}", to_the_second(*at)),
-        End::Expired(at) => format!("expired {}", to_the_second(*at)),
-        End::Operation(record) => {
-            let changed = what(record);
-            let changed = if changed.is_empty() {
-                String::new()
-            } else {
-                format!(" [{changed}]")
-            };
-            format!("ended by: {}{changed}", operation(record))
-        }
-        End::IndexReplaced(Some(at)) => {
-            format!(
-                "ended with the index, which was replaced before {}",
-                to_the_second(*at)
-            )
-        }
-        End::IndexReplaced(None) => "ended with the index, which was deleted".to_owned(),
-        End::Lost => "ended because the index lost it in a failover or a restore".to_owned(),
-        _ => "ended".to_owned(),
-    }
 }
 
 /// Formats a reason why the result may be wrong.
@@ -285,52 +237,4 @@ fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
         ],
         _ => Vec::new(),
     }
-}
-
-const COLUMNS: [&str; 15] = [
-    "id",
-    "summary",
-    "level",
-    "kind",
-    "at",
-    "by",
-    "authenticated_by",
-    "reason",
-    "ticket",
-    "created_by",
-    "ended",
-    "ended_at",
-    "ended_by",
-    "ended_reason",
-    "expires_at",
-];
-
-fn row(directive: &PastDirective, end: &End) -> Value {
-    let record = &directive.record;
-    let document = directive.live();
-    let (ended, at, by) = match end {
-        End::Pending(_) => ("pending", None, None),
-        End::Expired(at) => ("expired", Some(*at), None),
-        End::Operation(record) => (record.kind.as_str(), Some(record.timestamp), Some(record)),
-        End::IndexReplaced(at) => ("index replaced", *at, None),
-        End::Lost => ("lost", None, None),
-        _ => ("unknown", None, None),
-    };
-    json!({
-        "id": record.directive,
-        "summary": document.map(summary),
-        "level": document.map(|document| document.directive.level),
-        "kind": record.kind,
-        "at": record.timestamp,
-        "by": record.by,
-        "authenticated_by": record.authenticated_by,
-        "reason": record.reason,
-        "ticket": record.ticket,
-        "created_by": document.and_then(|document| document.audit.created_by.clone()),
-        "expires_at": document.map(|document| document.directive.expires_at),
-        "ended": ended,
-        "ended_at": at,
-        "ended_by": by.and_then(|record| record.by.clone()),
-        "ended_reason": by.and_then(|record| record.reason.clone()),
-    })
 }

@@ -1,11 +1,24 @@
 //! Compares the author in each record with the user in the audit log of the security plugin, and
 //! marks the records in which the two contradict each other.
 
+use clap::Args;
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
 use serde_json::Value;
 
 use crate::exit::Failure;
 use crate::stdio::note;
+
+#[derive(Debug, Args)]
+pub(super) struct AuditLogArgs {
+    /// The indices of the security plugin's audit log, which names the user whom the cluster
+    /// authenticated for each operation [default: security-auditlog-*, if the user may read it]
+    #[arg(long, value_name = "INDICES")]
+    audit_log: Option<String>,
+
+    /// Do not compare the authors with the audit log
+    #[arg(long, conflicts_with = "audit_log")]
+    no_audit_log: bool,
+}
 
 /// A record, with the user whom the audit log names.
 pub(super) struct Witnessed {
@@ -15,46 +28,74 @@ pub(super) struct Witnessed {
     witness: Option<String>,
 }
 
-/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log;
-/// without it, the audit log with the default name is read if it exists and the user may read it.
+/// The audit log with which records are compared.
+pub(super) struct Witness(Option<AuditLog>);
+
+impl AuditLogArgs {
+    /// Reads the audit log in the period of the records. Without the flags, the audit log with the
+    /// default name is read if it exists and the user may read it.
+    pub(super) async fn read(
+        &self,
+        history: &History,
+        records: &[Record],
+    ) -> Result<Witness, Failure> {
+        if self.no_audit_log || records.is_empty() {
+            return Ok(Witness(None));
+        }
+        let log = history.audit_log(self.audit_log.as_deref(), records).await;
+        Ok(Witness(log?))
+    }
+
+    async fn has_log(&self, history: &History) -> Result<bool, Failure> {
+        let named = self.audit_log.as_deref();
+        Ok(!self.no_audit_log && history.has_audit_log(named).await?)
+    }
+}
+
+impl Witness {
+    /// Compares a record with the audit log.
+    pub(super) fn of(&self, record: Record) -> Witnessed {
+        let log = self.0.as_ref();
+        Witnessed {
+            is_checked: log.is_some(),
+            witness: log.and_then(|log| log.user_of(&record)).map(str::to_owned),
+            record,
+        }
+    }
+}
+
+/// Reads the records that satisfy the filter, and compares them with the audit log.
 pub(super) async fn read(
     history: &History,
     filter: &RecordFilter,
-    audit_log: Option<&str>,
+    audit_log: &AuditLogArgs,
 ) -> Result<Vec<Witnessed>, Failure> {
-    let found = history.records(filter).await?;
-    let log = history.audit_log(audit_log, &found.records).await?;
-    let (Some(by), Some(_)) = (&filter.by, &log) else {
-        super::warn_of_unreadable(history.stream(), &found.unreadable);
-        return Ok(with_witness(found.records, log.as_ref()));
-    };
-    // A writer can state another name, so the records of all authors are compared with the audit
-    // log.
-    let mut all = filter.clone();
-    all.by = None;
-    let found = history.records(&all).await?;
+    let mut wanted = filter.clone();
+    // A writer can state another name, so if there is an audit log, the records of all authors are
+    // compared with it.
+    if filter.by.is_some() && audit_log.has_log(history).await? {
+        wanted.by = None;
+    }
+    let found = history.records(&wanted).await?;
     super::warn_of_unreadable(history.stream(), &found.unreadable);
-    let log = history.audit_log(audit_log, &found.records).await?;
-    let mut witnessed = with_witness(found.records, log.as_ref());
-    witnessed.retain(|one| one.is_by(by));
-    Ok(witnessed)
+    let witness = audit_log.read(history, &found.records).await?;
+    let records = found.records.into_iter().map(|record| witness.of(record));
+    let is_wanted = |one: &Witnessed| filter.by.as_ref().is_none_or(|by| one.is_by(by));
+    Ok(records.filter(is_wanted).collect())
 }
 
 /// Reports the number of operations that the audit log names, and the number of records with a
 /// contradiction.
-pub(super) fn summarize(records: &[Witnessed]) {
-    let all = records.len();
-    if records.iter().any(|one| one.is_checked) {
-        let named = records.iter().filter(|one| one.witness.is_some()).count();
+pub(super) fn summarize<'a>(records: impl Iterator<Item = &'a Witnessed>) {
+    let counts = Counts::of(records);
+    let all = counts.all;
+    if let Some(named) = counts.named {
         note(&format!(
             "note: the audit log names the user of {named} of {all} operations; it can lose events, so \
              an operation that it does not name is not suspicious"
         ));
     }
-    let contradicted = records
-        .iter()
-        .filter(|one| !one.contradictions().is_empty());
-    let contradicted = contradicted.count();
+    let contradicted = counts.contradicted;
     if contradicted > 0 {
         note(&format!(
             "warning: in {contradicted} of {all} operations, the claimed author is not the user whom \
@@ -63,13 +104,30 @@ pub(super) fn summarize(records: &[Witnessed]) {
     }
 }
 
-fn with_witness(records: Vec<Record>, log: Option<&AuditLog>) -> Vec<Witnessed> {
-    let witnessed = |record: Record| Witnessed {
-        is_checked: log.is_some(),
-        witness: log.and_then(|log| log.user_of(&record)).map(str::to_owned),
-        record,
-    };
-    records.into_iter().map(witnessed).collect()
+/// The results of comparing the authors of several records.
+pub(super) struct Counts {
+    pub(super) all: usize,
+    /// The number of operations that the audit log names a user for; `None` if it was not read.
+    pub(super) named: Option<usize>,
+    pub(super) contradicted: usize,
+}
+
+impl Counts {
+    pub(super) fn of<'a>(records: impl Iterator<Item = &'a Witnessed>) -> Self {
+        let mut counts = Self {
+            all: 0,
+            named: None,
+            contradicted: 0,
+        };
+        for record in records {
+            counts.all += 1;
+            if let Some(is_named) = record.is_witnessed() {
+                *counts.named.get_or_insert(0) += usize::from(is_named);
+            }
+            counts.contradicted += usize::from(record.is_contradicted());
+        }
+        counts
+    }
 }
 
 impl Witnessed {
@@ -84,7 +142,7 @@ impl Witnessed {
 
     /// Returns the user whom the cluster authenticated: according to the audit log, otherwise
     /// according to the record.
-    fn user(&self) -> Option<&str> {
+    pub(super) fn user(&self) -> Option<&str> {
         let stated = self.record.authenticated_by.as_deref();
         self.witness.as_deref().or(stated)
     }
@@ -97,6 +155,15 @@ impl Witnessed {
         stated || self.witness.as_deref() == Some(name)
     }
 
+    /// Returns whether the audit log names the user; `None` if it was not read.
+    pub(super) fn is_witnessed(&self) -> Option<bool> {
+        self.is_checked.then_some(self.witness.is_some())
+    }
+
+    pub(super) fn is_contradicted(&self) -> bool {
+        !self.contradictions().is_empty()
+    }
+
     /// Describes the contradictions between the names.
     pub(super) fn contradictions(&self) -> Vec<String> {
         self.record.contradictions(self.witness.as_deref())
@@ -104,7 +171,7 @@ impl Witnessed {
 
     /// Returns the author for the table.
     pub(super) fn author(&self) -> Option<String> {
-        author(&self.record, self.user(), !self.contradictions().is_empty())
+        author(&self.record, self.user(), self.is_contradicted())
     }
 
     /// Returns the record as JSON, with the user whom the audit log names as `authenticated_by`.

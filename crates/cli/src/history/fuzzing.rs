@@ -5,6 +5,7 @@ use opensearch_directives::fuzzing::EvaluatedHistory;
 
 use super::audit_log_check::Witnessed;
 use super::records::{HEADER, csv_lines, row};
+use super::verified_authors::Authors;
 use super::{printed, verify, warning};
 use crate::fitted_table::fitted;
 
@@ -21,7 +22,10 @@ pub fn history_texts(history: &EvaluatedHistory) -> Vec<String> {
     let mut texts = vec![
         fitted(&HEADER, rows, Some(100), &[]),
         csv_lines(&records).unwrap_or_default(),
-        printed(&verify::report(&history.verification)),
+        printed(&verify::report(
+            &history.verification,
+            &Authors::of(&records),
+        )),
         verify::gaps_as_csv(&history.verification),
     ];
     let unreadable = history.unreadable.iter();

@@ -1,6 +1,7 @@
 //! `directives history`: shows the operations on the directives, the directives that applied at an
 //! instant, and whether the history is complete.
 
+mod applying;
 mod at;
 mod audit_log_check;
 pub(super) mod fuzzing;
@@ -8,6 +9,8 @@ mod gap_text;
 mod past_instances;
 mod past_instant;
 mod records;
+mod statement;
+mod verified_authors;
 mod verify;
 
 use clap::{Args, Command, Subcommand, ValueEnum};
@@ -21,6 +24,7 @@ use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 use super::flag_values;
 use super::stdio::{print, warn};
+use audit_log_check::AuditLogArgs;
 use past_instant::PastInstant;
 
 #[derive(Debug, Args)]
@@ -71,10 +75,8 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "TIME", conflicts_with_all = ["by", "ticket", "since", "until", "kind"])]
     at: Option<PastInstant>,
 
-    /// The indices of the security plugin's audit log, which names the user whom the cluster
-    /// authenticated for each operation [default: security-auditlog-*, if the user may read it]
-    #[arg(long, value_name = "INDICES", conflicts_with = "at")]
-    audit_log: Option<String>,
+    #[command(flatten)]
+    audit_log: AuditLogArgs,
 
     #[command(flatten)]
     request: RequestArgs,
@@ -93,7 +95,7 @@ impl HistoryArgs {
     /// Returns true if a flag selects operations or an instant.
     fn selects_operations(&self) -> bool {
         let times = [self.at, self.since, self.until];
-        let texts = [&self.by, &self.ticket, &self.tenant, &self.audit_log];
+        let texts = [&self.by, &self.ticket, &self.tenant];
         !self.id.is_empty()
             || !self.kind.is_empty()
             || times.iter().any(Option::is_some)
@@ -149,7 +151,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
             let problem = "`history verify` accounts for every operation, so it takes no filter";
             return Err(Failure::usage(problem));
         }
-        return verify::run(&history, verify, args.output).await;
+        return verify::run(&history, verify, &args.audit_log, args.output).await;
     }
     if let Some(at) = args.at {
         let instant = at.resolve(now).map_err(Failure::usage)?;
@@ -158,7 +160,12 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
             tenant: args.tenant.as_deref(),
             request: &args.request,
         };
-        return at::run((&history, &api), instant, &question, args.output).await;
+        let sources = at::Sources {
+            history: &history,
+            api: &api,
+            audit_log: &args.audit_log,
+        };
+        return at::run(&sources, instant, &question, args.output).await;
     }
     let resolve = |time: Option<PastInstant>| time.map(|time| time.resolve(now)).transpose();
     let mut filter = RecordFilter::default();
@@ -169,7 +176,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     filter.ticket = args.ticket;
     filter.kinds = args.kind;
     filter.tenant = args.tenant;
-    records::run(&history, &filter, args.audit_log.as_deref(), args.output).await
+    records::run(&history, &filter, &args.audit_log, args.output).await
 }
 
 /// Warns of records that cannot be decoded.
@@ -196,10 +203,11 @@ fn printed(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Permits the flags of the connection and of the output both directly behind `history` and behind
-/// its verb.
+/// Permits the flags of the connection, of the audit log and of the output both directly behind
+/// `history` and behind its verb.
 pub(super) fn with_flags_for_all_verbs(command: Command) -> Command {
     let shared = TimeoutArgs::augment_args(ConnectionArgs::augment_args(Command::new("shared")));
+    let shared = AuditLogArgs::augment_args(shared);
     let names: Vec<clap::Id> = shared
         .get_arguments()
         .map(|arg| arg.get_id().clone())

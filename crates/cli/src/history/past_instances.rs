@@ -40,20 +40,18 @@ impl PastInstances {
         }
     }
 
-    /// Returns the line that says why the instances, or some of them, are not known; `None` if all
-    /// are known, or if the fleet has no history.
-    pub(super) fn problem(&self) -> Option<String> {
-        if let Some(error) = &self.error {
-            let what = "not known on which instances the directives applied";
-            return Some(format!("{what}: {error}"));
-        }
-        let unreadable = &self.fleet.as_ref()?.unreadable;
-        let first = unreadable.first()?;
-        let records = count(unreadable.len() as u64, "record");
-        Some(format!(
-            "not known for the instances in {records} of the fleet's history: {} is unreadable: {}",
-            first.id, first.problem
-        ))
+    /// Returns a line for each reason why the instances, or some of them, are not known; no line if
+    /// all are known, or if the fleet has no history.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let error = self
+            .error
+            .iter()
+            .map(|error| format!("not known on which instances the directives applied: {error}"));
+        let fleet = self.fleet.as_ref();
+        error
+            .chain(fleet.and_then(unreadable))
+            .chain(fleet.and_then(truncation))
+            .collect()
     }
 
     fn instances(&self) -> &[PastInstance] {
@@ -104,4 +102,22 @@ impl PastInstances {
             .collect();
         Some(states.into())
     }
+}
+
+/// Returns the line that says that records of the fleet's history are unreadable.
+fn unreadable(fleet: &PastFleet) -> Option<String> {
+    let first = fleet.unreadable.first()?;
+    let records = count(fleet.unreadable.len() as u64, "record");
+    Some(format!(
+        "not known for the instances in {records} of the fleet's history: {} is unreadable: {}",
+        first.id, first.problem
+    ))
+}
+
+/// Returns the line that says that instances are missing.
+fn truncation(fleet: &PastFleet) -> Option<String> {
+    let read = fleet.instances.len();
+    fleet.is_truncated.then(|| {
+        format!("not known for all instances: the command read {read}, and there are more")
+    })
 }

@@ -7,7 +7,7 @@ use opensearch_directives::history::{History, Record, RecordFilter, RecordKind};
 use serde_json::Value;
 
 use super::HistoryFormat;
-use super::audit_log_check::{self, Witnessed};
+use super::audit_log_check::{self, AuditLogArgs, Witnessed};
 use crate::csv;
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
@@ -76,7 +76,7 @@ const COMPARISON_COLUMNS: [&str; 2] = ["witnessed", "contradictions"];
 pub(super) async fn run(
     history: &History,
     filter: &RecordFilter,
-    audit_log: Option<&str>,
+    audit_log: &AuditLogArgs,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
     let records = audit_log_check::read(history, filter, audit_log).await?;
@@ -92,7 +92,7 @@ pub(super) async fn run(
             print(&fitted(&HEADER, rows, terminal_width(), &[]))?;
         }
     }
-    audit_log_check::summarize(&records);
+    audit_log_check::summarize(records.iter());
     let mut exit = Exit::Success;
     // An id without a record is an error only if there is no other filter, because another filter
     // may hide the records of the directive.
@@ -142,13 +142,6 @@ pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
         text(&record.reason),
         text(&record.ticket),
     ]
-}
-
-/// Returns the author that the writer stated. If the record names an authenticated user with
-/// another name, this name is added.
-pub(super) fn author(record: &Record) -> Option<String> {
-    let user = record.authenticated_by.as_deref();
-    audit_log_check::author(record, user, !record.contradictions(None).is_empty())
 }
 
 /// Describes what the operation wrote: the whole directive if it is new, otherwise the changed

@@ -10,7 +10,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::HistoryFormat;
+use super::audit_log_check::{AuditLogArgs, Witnessed};
 use super::gap_text::{between, concerns, numbers, range};
+use super::statement::statement;
+use super::verified_authors::Authors;
 use crate::csv;
 use crate::duration;
 use crate::exit::{Exit, Failure};
@@ -46,21 +49,27 @@ pub(super) struct VerifyArgs {
 pub(super) async fn run(
     history: &History,
     args: &VerifyArgs,
+    audit_log: &AuditLogArgs,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
     let deadline = Instant::now() + args.wait;
-    let mut found = history.verify().await?;
+    let (mut found, mut records) = history.verify_records().await?;
     while found.lacks_only_the_newest() && Instant::now() + PAUSE < deadline {
         tokio::time::sleep(PAUSE).await;
-        found = history.verify().await?;
+        (found, records) = history.verify_records().await?;
     }
+    let witness = audit_log.read(history, &records).await?;
+    let records = records.into_iter().map(|record| witness.of(record));
+    let records: Vec<Witnessed> = records.collect();
+    let authors = Authors::of(&records);
     match format {
-        HistoryFormat::Table => super::print_report(&report(&found))?,
+        HistoryFormat::Table => super::print_report(&report(&found, &authors))?,
         HistoryFormat::Json => {
             let mut all = serde_json::to_value(&found).map_err(Failure::other)?;
             all["is_complete"] = json!(found.is_complete());
             all["is_intact"] = json!(found.is_intact());
-            all["statement"] = json!(statement(&found));
+            all["authors"] = authors.json()?;
+            all["statement"] = json!(statement(&found, &authors));
             print_json(&all)?;
         }
         HistoryFormat::Csv => print(&gaps_as_csv(&found))?,
@@ -74,7 +83,7 @@ pub(super) async fn run(
     })
 }
 
-pub(super) fn report(found: &Verification) -> Vec<String> {
+pub(super) fn report(found: &Verification, authors: &Authors<'_>) -> Vec<String> {
     let mut lines = stream(&found.history, &found.stream);
     for one in &found.contradictions {
         lines.push(format!(
@@ -95,8 +104,9 @@ pub(super) fn report(found: &Verification) -> Vec<String> {
     for ledger in &found.indices {
         lines.extend(index(ledger, &found.index, found.verified_at));
     }
+    lines.extend(authors.lines());
     lines.push(String::new());
-    lines.push(statement(found));
+    lines.push(statement(found, authors));
     lines
 }
 
@@ -230,56 +240,6 @@ fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
         None => "    nothing tells which directives it concerns".to_owned(),
     });
     lines
-}
-
-/// Returns the last sentence of the report. The sentence states whether the history is complete and
-/// intact.
-fn statement(found: &Verification) -> String {
-    let at = to_the_second(found.verified_at);
-    let (name, history) = (&found.index, &found.history);
-    let intact = if found.is_intact() {
-        format!("{history} is append-only and intact")
-    } else {
-        format!("{history} is not intact, so its records prove nothing")
-    };
-    let recorded: u64 = found.indices.iter().map(|ledger| ledger.recorded).sum();
-    let verb = if recorded == 1 { "is" } else { "are" };
-    let recorded = count(recorded, "operation");
-    if found.is_complete() {
-        let since = found.indices.last().and_then(|ledger| ledger.created_at);
-        let since = since.map_or(String::new(), |since| {
-            format!(" since the index was created at {}", to_the_second(since))
-        });
-        return format!(
-            "As of {at}, every operation on {name}{since} is recorded ({recorded}), and {intact}."
-        );
-    }
-    let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
-    let missing = gaps.clone().filter_map(Gap::operations);
-    // Forged records can claim any numbers, so the sum could overflow.
-    let missing = missing.fold(0, u64::saturating_add);
-    let open = gaps.filter(|gap| gap.last.is_none()).count();
-    let mut lacks = Vec::new();
-    if missing > 0 {
-        let numbers = count(missing, "assigned number");
-        let verb = if missing == 1 { "has" } else { "have" };
-        lacks.push(format!("{numbers} {verb} no record"));
-    }
-    if open > 0 {
-        let indices = if open == 1 { "index" } else { "indices" };
-        lacks.push(format!("the end of {open} former {indices} is not known"));
-    }
-    let jumps = found
-        .indices
-        .iter()
-        .flat_map(|ledger| &ledger.version_jumps);
-    if jumps.filter(|jump| jump.across_reassigned_numbers).count() > 0 {
-        lacks.push("operations are missing whose numbers were assigned again".to_owned());
-    }
-    format!(
-        "As of {at}, the history of {name} has gaps: {recorded} {verb} recorded, and {}; {intact}.",
-        lacks.join(", and ")
-    )
 }
 
 pub(super) fn gaps_as_csv(found: &Verification) -> String {

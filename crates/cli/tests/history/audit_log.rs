@@ -29,6 +29,22 @@ fn event(index: &str, record: &Value, user: &str) -> Value {
     })
 }
 
+/// Writes events that name a user for each record into the index `INDEX-log`.
+pub(super) async fn append_events(recorded: &Recorded, users: &[(&Value, &str)]) {
+    let events = users.iter();
+    let events = events.map(|(record, user)| event(&recorded.index, record, user));
+    append(recorded, &events.collect::<Vec<_>>()).await;
+}
+
+/// Writes events into an audit log, and returns the name of its index.
+async fn append(recorded: &Recorded, events: &[Value]) -> String {
+    let log = format!("{}-log", recorded.index);
+    let lines = events.iter();
+    let lines = lines.map(|event| format!("{{\"create\":{{}}}}\n{event}\n"));
+    http::bulk(&format!("{}/{log}", recorded.url), lines.collect()).await;
+    log
+}
+
 /// Returns the values of a field of all records in the output of the command.
 fn column(records: &Value, field: &str) -> Vec<Value> {
     let records = records.as_array().unwrap().iter();
@@ -58,12 +74,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     let mut other_version = records[1].1.clone();
     other_version["version"] = 17.into();
     events.push(event(&recorded.index, &other_version, "mallory"));
-    let log = format!("{}-log", recorded.index);
-    let mut body = String::new();
-    for event in &events {
-        body.push_str(&format!("{{\"create\":{{}}}}\n{event}\n"));
-    }
-    http::bulk(&format!("{}/{log}", recorded.url), body).await;
+    let log = append(&recorded, &events).await;
 
     let ran = recorded.history(&["-o", "json", "--audit-log", &log]).ok();
     let told = ran.json();
@@ -203,6 +214,40 @@ async fn an_audit_log_that_cannot_be_read_witnesses_nothing() {
             "{}",
             ran.stderr
         );
+    }
+}
+
+#[tokio::test]
+async fn the_records_are_read_once_for_the_operations_of_a_user() {
+    let record = json!({"@timestamp": "2026-11-27T14:03:00.2Z", "kind": "created",
+        "directive": "a", "version": 1});
+    let hit = json!({"_source": event("directives", &record, "mallory"), "sort": [1]});
+    let forbidden = ResponseTemplate::new(403)
+        .set_body_json(json!({"error": {"type": "security_exception"}, "status": 403}));
+    for (audit_log, args, author) in [
+        (
+            log(1, 0, &json!([hit])),
+            &["--by", "mallory"][..],
+            json!("mallory"),
+        ),
+        (
+            log(1, 0, &json!([hit])),
+            &["--by", "alice"],
+            json!("mallory"),
+        ),
+        (forbidden.clone(), &["--by", "alice"], Value::Null),
+        (forbidden, &["--by", "alice", "--no-audit-log"], Value::Null),
+    ] {
+        let server = served(audit_log).await;
+        let found = history(&server, args).await.ok().json();
+        assert_eq!(column(&found, "authenticated_by"), [author], "{args:?}");
+        let requests = server.received_requests().await.unwrap();
+        let reads = |prefix: &str| {
+            let paths = requests.iter().map(|request| request.url.path());
+            paths.filter(|path| path.starts_with(prefix)).count()
+        };
+        assert_eq!(reads("/directives-history/_search"), 1, "{args:?}");
+        assert_eq!(reads("/security-") == 0, args.contains(&"--no-audit-log"));
     }
 }
 

@@ -10,6 +10,7 @@ mod record_service;
 mod recorded_index;
 mod recorded_verbs;
 mod recorders;
+mod verified;
 
 use serde_json::{Value, json};
 

@@ -3,15 +3,14 @@
 //! `explain` returned at that instant.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::with_history;
-use crate::golden::Redaction;
+use crate::golden::{self, Redaction};
 use crate::support::command::{Ran, run, words};
 use crate::support::eventually::blocking_until;
 use crate::support::http;
@@ -214,7 +213,7 @@ async fn check_write_past_the_command(month: &Month) {
 
 /// The command lines whose output the golden file contains. `@2` stands for the instant after the
 /// third change.
-const LINES: [&str; 14] = [
+const LINES: [&str; 15] = [
     "history",
     "history slow-acme",
     "history --by bob --kind reactivated,widened",
@@ -229,6 +228,7 @@ const LINES: [&str; 14] = [
     "history --at @7 --tenant acme -o json",
     "history verify",
     "history verify -o csv",
+    "history verify -o json",
 ];
 
 /// Returns the uuids and the recorder names of the test run, each with its placeholder in the
@@ -248,33 +248,22 @@ fn names(month: &Month) -> BTreeSet<(String, &'static str)> {
 
 fn check_golden(month: &Month) {
     let redaction = Redaction::new(&month.url, &month.index, Path::new("/nowhere"));
-    let names = names(month);
+    let placeholders = names(month);
+    let redact = |text: &str| {
+        let redacted = redaction.apply(text);
+        placeholders
+            .iter()
+            .fold(redacted, |text, (name, placeholder)| {
+                text.replace(name, placeholder)
+            })
+    };
     let mut found = String::new();
     for line in LINES {
         let mut actual = line.to_owned();
         for (number, truth) in month.truths.iter().enumerate() {
             actual = actual.replace(&format!("@{number}"), &truth.instant.to_string());
         }
-        let ran = month.run(&actual);
-        let _ = writeln!(found, "$ directives {line}");
-        let mut output = redaction.apply(&ran.stdout);
-        for (name, placeholder) in &names {
-            output = output.replace(name, placeholder);
-        }
-        found += &output;
-        for error in redaction.apply(&ran.stderr).lines() {
-            let _ = writeln!(found, "! {error}");
-        }
-        let _ = writeln!(found, "exit code {}\n", ran.code);
+        found += &golden::session(line, &month.run(&actual), redact);
     }
-    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/history.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(golden, found).unwrap();
-        return;
-    }
-    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert!(
-        expected == found,
-        "the output differs; run with UPDATE_GOLDEN=1 and review the difference\n{found}"
-    );
+    golden::check(&golden::difference("history", &found));
 }

@@ -52,6 +52,10 @@ impl Recorded {
         }
     }
 
+    pub(super) fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
     fn document_url(&self, id: &str) -> String {
         format!("{}/{}/_doc/{id}", self.url, self.index)
     }

@@ -1,0 +1,108 @@
+//! The last sentence of `directives history verify`, which an auditor can quote: whether every
+//! operation is recorded, whether the history is intact, and whether the authors are contradicted.
+
+use opensearch_directives::history::{BackingIndex, Gap, Verification};
+
+use super::verified_authors::Authors;
+use crate::instant::to_the_second;
+use crate::report_wording::count;
+
+pub(super) fn statement(found: &Verification, authors: &Authors<'_>) -> String {
+    let at = to_the_second(found.verified_at);
+    let (name, history) = (&found.index, &found.history);
+    let recorded: u64 = found.indices.iter().map(|ledger| ledger.recorded).sum();
+    let verb = if recorded == 1 { "is" } else { "are" };
+    let recorded = count(recorded, "operation");
+    let mut statement = if !found.is_intact() {
+        let damage = damage(found).join(", and ");
+        format!(
+            "As of {at}, {history} is not intact, so its records prove nothing about {name}: {damage}"
+        )
+    } else if found.is_complete() {
+        let since = found.indices.last().and_then(|ledger| ledger.created_at);
+        let since = since.map_or(String::new(), |since| {
+            format!(" since the index was created at {}", to_the_second(since))
+        });
+        format!(
+            "As of {at}, every operation on {name}{since} is recorded ({recorded}), and {history} is \
+             append-only and intact"
+        )
+    } else {
+        let lacks = lacks(found).join(", and ");
+        format!(
+            "As of {at}, the history of {name} has gaps: {recorded} {verb} recorded, and {lacks}; \
+             {history} is append-only and intact"
+        )
+    };
+    if let Some(authors) = authors.clause() {
+        statement = format!("{statement}; {authors}");
+    }
+    statement + "."
+}
+
+/// Returns the signs that a record was changed, removed or forged.
+fn damage(found: &Verification) -> Vec<String> {
+    let backing = &found.stream.backing;
+    let editable = backing.iter().filter(|index| !index.append_only).count();
+    let changed = |index: &&BackingIndex| index.records != index.operations;
+    let changed = backing.iter().filter(changed).count();
+    let (disagree, unreadable) = (found.contradictions.len(), found.unreadable.len());
+    let mut damage = Vec::new();
+    if editable > 0 {
+        let verb = if editable == 1 { "permits" } else { "permit" };
+        damage.push(format!(
+            "{editable} of {} {verb} edits and deletions",
+            indices(backing.len())
+        ));
+    }
+    if changed > 0 {
+        let verb = if changed == 1 { "lacks" } else { "lack" };
+        damage.push(format!(
+            "{changed} of {} {verb} a record that was edited or deleted",
+            indices(backing.len())
+        ));
+    }
+    if disagree > 0 {
+        damage.push(format!(
+            "records disagree about {}",
+            count(disagree, "number")
+        ));
+    }
+    if unreadable > 0 {
+        let verb = if unreadable == 1 { "is" } else { "are" };
+        damage.push(format!("{} {verb} unreadable", count(unreadable, "record")));
+    }
+    damage
+}
+
+fn indices(number: usize) -> String {
+    let indices = if number == 1 { "index" } else { "indices" };
+    format!("{number} backing {indices}")
+}
+
+/// Returns what the history lacks.
+fn lacks(found: &Verification) -> Vec<String> {
+    let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
+    let missing = gaps.clone().filter_map(Gap::operations);
+    // Forged records can claim any numbers, so the sum could overflow.
+    let missing = missing.fold(0, u64::saturating_add);
+    let open = gaps.filter(|gap| gap.last.is_none()).count();
+    let mut lacks = Vec::new();
+    if missing > 0 {
+        let numbers = count(missing, "assigned number");
+        let verb = if missing == 1 { "has" } else { "have" };
+        lacks.push(format!("{numbers} {verb} no record"));
+    }
+    if open > 0 {
+        let indices = if open == 1 { "index" } else { "indices" };
+        lacks.push(format!("the end of {open} former {indices} is not known"));
+    }
+    let jumps = found
+        .indices
+        .iter()
+        .flat_map(|ledger| &ledger.version_jumps);
+    if jumps.filter(|jump| jump.across_reassigned_numbers).count() > 0 {
+        lacks.push("operations are missing whose numbers were assigned again".to_owned());
+    }
+    lacks
+}

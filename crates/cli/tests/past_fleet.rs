@@ -1,0 +1,62 @@
+//! Tests on a real node that `history --at` names every instance, also if there are more than one
+//! search returns.
+
+use std::fmt::Write as _;
+
+use opensearch_directives::{Clock as _, SystemClock};
+use serde_json::json;
+
+use crate::support::command::{apply_line, run};
+use crate::support::http;
+use crate::support::node::{shared_url, unique_index};
+
+/// More instances than OpenSearch returns for one search.
+const INSTANCES: usize = 10_050;
+
+#[tokio::test]
+async fn each_of_ten_thousand_instances_is_named() {
+    let (url, index) = (shared_url(), unique_index("past-fleet"));
+    run(&url, &index, &["init", "--fleet", "--history"]).ok();
+    apply_line(&url, &index, "slow --level Shape --tenant acme --ttl 1h");
+    let record = run(&url, &index, &["history", "-o", "json"]).ok().json()[0].take();
+    let now = SystemClock.now();
+    let mut body = String::new();
+    for number in 0..INSTANCES {
+        let applied = record["seq_no"].as_u64().unwrap();
+        // The last instance has read nothing yet.
+        let applied = (number + 1 < INSTANCES).then_some(applied);
+        let transition = json!({
+            "@timestamp": now, "instance": format!("proxy-{number:05}"), "kind": "library",
+            "started": now, "index_uuid": applied.map(|_| record["index_uuid"].clone()),
+            "applied_seq_no": applied, "digest": "d", "off": false, "rejected": 0, "left": false,
+        });
+        let _ = writeln!(body, "{{\"create\":{{}}}}\n{transition}");
+    }
+    let stream = format!("{url}/{index}-fleet-history");
+    http::bulk(&stream, body).await;
+
+    let instant = SystemClock.now().to_string();
+    let at = |args: &[&str]| {
+        run(
+            &url,
+            &index,
+            &[&["history", "--at", &instant], args].concat(),
+        )
+    };
+    let report = at(&["-o", "json"]).ok().json();
+    assert_eq!(report["instances_problems"], json!([]));
+    let instances = &report["directives"][0]["instances"];
+    let applied = instances["applied"].as_array().unwrap();
+    assert_eq!(applied.len(), INSTANCES - 1);
+    assert_eq!(
+        applied[INSTANCES - 2],
+        format!("proxy-{:05}", INSTANCES - 2)
+    );
+    assert_eq!(instances["not_yet"].as_array().unwrap().len(), 1);
+    let table = at(&[]).ok().stdout;
+    assert!(
+        table.contains("applied on 10049 instances: proxy-00000, "),
+        "{table}"
+    );
+    assert!(table.contains(" and 10029 more (-o json)"), "{table}");
+}
