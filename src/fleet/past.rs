@@ -136,6 +136,7 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::future::BoxFuture;
+    use serde_json::Value;
 
     use super::*;
     use crate::http::{Client, ClusterConfig, Request, RequestFailure, Response, Transport};
@@ -174,8 +175,10 @@ mod tests {
             request: &'a Request,
             _timeout: Duration,
         ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-            let hits = self.0.iter().enumerate().map(|(number, record)| {
-                json!({ "_id": format!("r{number}"), "_seq_no": number, "_source": record, "sort": [1] })
+            let buckets = self.0.iter().enumerate().map(|(number, record)| {
+                let hit = json!({ "_id": format!("r{number}"), "_source": record });
+                let key = json!({ "instance": record["instance"] });
+                json!({ "key": key, "first": { "hits": { "hits": [hit] } } })
             });
             let response = if request.path.starts_with("/_data_stream/") {
                 json!({ "data_streams": [{ "name": "directives-fleet-history" }] })
@@ -183,10 +186,8 @@ mod tests {
                 json!({
                     "timed_out": false,
                     "_shards": { "total": 1, "successful": 1, "failed": 0 },
-                    "hits": {
-                        "total": { "value": self.0.len(), "relation": "eq" },
-                        "hits": hits.collect::<Vec<_>>(),
-                    },
+                    "hits": { "total": { "value": self.0.len(), "relation": "eq" } },
+                    "aggregations": { "instances": { "buckets": buckets.collect::<Vec<_>>() } },
                 })
             };
             let response = Response {
