@@ -36,7 +36,7 @@ Examples:
 )]
 pub(super) struct ApplyArgs {
     /// The directive's id
-    #[arg(requires = "level", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(requires = "level", conflicts_with = "prune", value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
 
     /// Read directives from a file or a folder; - is standard input. The format is YAML in files

@@ -26,7 +26,7 @@ pub(super) struct OwnerArgs {
 
     /// Also revoke the directives of --owner that the files do not contain. A directive without an
     /// owner, or of another one, is never revoked
-    #[arg(long, requires_all = ["owner", "file"])]
+    #[arg(long, requires = "owner")]
     prune: bool,
 }
 

@@ -79,7 +79,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
         ("apply -f - --prune", "--owner"),
         (
             "apply x --level Shape --tenant t --owner search --prune",
-            "--file <FILE>",
+            "cannot be used with",
         ),
     ] {
         let refused = go(typed, "");
