@@ -93,11 +93,6 @@ async fn doctor_names_the_command_that_mends_each_part_of_the_history_and_the_fl
 
     for (path, name, remedy) in [
         (
-            format!("_index_template/{index}-history"),
-            "history template",
-            "history",
-        ),
-        (
             format!("_data_stream/{index}-history"),
             "history stream",
             "history",
@@ -109,10 +104,6 @@ async fn doctor_names_the_command_that_mends_each_part_of_the_history_and_the_fl
             "fleet",
         ),
     ] {
-        if name == "history template" {
-            // OpenSearch deletes no template that a data stream needs.
-            delete(format!("_data_stream/{index}-history")).await;
-        }
         delete(path.clone()).await;
         let broken = doctor();
         assert_eq!(broken.code, 1, "{path}");

@@ -193,7 +193,8 @@ impl Redaction {
             (r"\b\d+\.\d+\.\d+ \([^)]*\)".to_owned(), "VERSION (CLUSTER)"),
             (r"\b\d{4,5} bytes".to_owned(), "N bytes"),
             (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
-            (r#""[A-Za-z0-9_-]{22}""#.to_owned(), "\"UUID\""),
+            // A name of a field, which a colon follows, is no uuid.
+            (r#""[A-Za-z0-9_-]{22}"(,|\n)"#.to_owned(), "\"UUID\"$1"),
             (
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
