@@ -1,4 +1,4 @@
-//! A conformance kit: it checks whether a store complies with the rules of
+//! The conformance kit checks whether a store complies with the rules of
 //! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
 //! To check a store whose types are not those of this crate, implement [`Subject`] as a small
@@ -76,22 +76,23 @@ pub trait Subject: Sync {
     ) -> Decision;
 }
 
-/// Returns the instant of the kit's first evaluations. The kit's directives start and expire within
-/// minutes after noon.
+/// Returns the instant at which the kit makes its first evaluations. The kit's directives start and
+/// expire within minutes after this instant.
 #[must_use]
 pub fn noon() -> Timestamp {
     // 2030-01-01T12:00:00Z
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that a store without publishing must contain for the check: a directive
+/// Returns the directives that a store must contain for the check if it cannot publish: a directive
 /// that expires, a directive that starts later, and a directive with a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     check_rules::timed_directives()
 }
 
-/// A function that runs its argument and returns the number of allocations on the calling thread.
+/// A function that runs its argument, and returns how many allocations the calling thread made in
+/// the meantime.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
 /// The conformance kit: the settings of a check, and the check itself.
@@ -113,14 +114,14 @@ impl Default for Kit {
 }
 
 impl Kit {
-    /// Sets how many sets are published while threads read.
+    /// Sets how many sets the kit publishes while threads read.
     #[must_use]
     pub fn with_publishes(mut self, publishes: u16) -> Self {
         self.publishes = publishes;
         self
     }
 
-    /// Sets how many threads read while sets are published.
+    /// Sets how many threads read while the kit publishes sets.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;

@@ -1,5 +1,5 @@
-//! Asserts that the request path does not allocate, and that a set does not occupy more than 70
-//! bytes per directive.
+//! Tests that the request path does not allocate, and that a set does not occupy more than 70 bytes
+//! per directive.
 //!
 //! Only the allocations of the measuring thread are counted, so the tests may run in parallel.
 
@@ -173,8 +173,8 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             }
         });
         assert_eq!(seen, 100);
-        // The measuring thread may free sets that the publishing thread allocated, so only the
-        // number of allocations is compared.
+        // The measuring thread may free sets that the publishing thread allocated. So the test
+        // compares only the number of allocations, not the number of bytes.
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
     });
 }
@@ -239,7 +239,7 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // While a table or an arena grows, its old and its new memory exist at the same time.
+    // While a table or an arena grows, its old memory and its new memory exist at the same time.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

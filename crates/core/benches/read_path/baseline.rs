@@ -1,5 +1,5 @@
-//! The baseline of the benchmark: a simple read path that reads a `hashbrown` table in an `ArcSwap`
-//! through a guard.
+//! The baseline of the benchmark: a simple read path. It loads a `hashbrown` table from an
+//! `ArcSwap` through a guard.
 
 use std::hash::BuildHasher as _;
 
@@ -26,7 +26,8 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,
-    /// A bit mask of the combinations of targets that at least one directive has.
+    /// A bit mask of the combinations of targets in use: a bit is set if at least one directive has
+    /// this combination.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

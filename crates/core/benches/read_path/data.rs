@@ -61,9 +61,9 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// Creates a string for each request. The strings are adjacent in memory, as in a request that a
-/// proxy has just parsed, so reading the strings of a request causes few cache misses. Most cache
-/// misses of a benchmark call come from the set. The memory is never freed.
+/// Creates a string for each request. The strings are adjacent in memory, so reading them causes
+/// few cache misses, as in a request that a proxy has just parsed. Most cache misses of a measured
+/// call are therefore caused by the set. The function never frees the memory of the strings.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;

@@ -78,15 +78,15 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Returns true if the JSON is an object with the key `directives`. A document cannot have a field
-/// `directives`.
+/// Returns true if the JSON is an object with the key `directives`. Such an object is not a
+/// document, because no document has a field `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // An object that contains the key `directives` twice does not count as a blob, so it is later
-    // refused as an invalid document.
+    // If an object contains the key `directives` twice, it does not count as a blob. The object is
+    // later refused as an invalid document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }

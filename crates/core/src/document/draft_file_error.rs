@@ -9,8 +9,8 @@ use super::rejection::{Rejection, printable};
 
 /// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The maximum number of entries in an import file. By default, a proxy also reads at most 200,000
-/// documents.
+/// The maximum number of entries in an import file. It equals the default limit of the documents
+/// that a proxy reads.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// The maximum number of wrong entries that an error lists. All other wrong entries are only
 /// counted.
@@ -129,7 +129,7 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// The problem of one entry of the file.
+/// The reason why one entry of the file is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct EntryProblem {
     /// The number of the entry in the file; the first entry has number one.

@@ -1,4 +1,4 @@
-//! Checks that an id is valid for OpenSearch and that a URL path can contain it.
+//! Checks whether an id is valid in OpenSearch and can be a part of a URL path.
 
 use super::rejection::{Fault, RejectionReason as Reason};
 

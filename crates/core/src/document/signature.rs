@@ -1,10 +1,11 @@
-//! A detached signature of a directive, and the list of signatures in the field `signatures`.
+//! A detached signature of a directive, and the list of all signatures in the document's field
+//! `signatures`.
 //!
 //! A document contains a signature as the string `SIGNER:KEY:BYTES`: the name of the signer, the id
 //! of the public key as 16 hexadecimal digits, and the 64 bytes of the Ed25519 signature as 128
-//! hexadecimal digits. Each signature has exactly one valid spelling, so that a change of any bit
-//! is detected. The core crate neither creates nor verifies signatures, and only defines which
-//! bytes are signed ([`SignedForm`](super::SignedForm)).
+//! hexadecimal digits. There is exactly one valid spelling of each signature, so a change of any
+//! bit of the string is detected. The core crate does not create or verify signatures. It only
+//! defines which bytes a signer signs ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
 use std::str::FromStr;
@@ -93,7 +94,7 @@ impl Signature {
         })
     }
 
-    /// Returns the name of the signer. The signature also covers the name of the signer.
+    /// Returns the name of the signer. The signed bytes contain this name.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer

@@ -1,5 +1,5 @@
-//! Tests of the document formats: the promises of the decoder, the encoder, drafts and import
-//! files.
+//! Tests of the document formats: what the documentation of the decoder, the encoder, drafts and
+//! import files promises.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
-/// Returns limits with noon as the current instant and an hour as the longest time to live.
+/// Returns limits in which the current instant is noon and the longest time to live is one hour.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: at("2030-01-01T12:00:00Z"),

@@ -1,11 +1,11 @@
-//! The counters of a fixed number of directives. Each of the first [`THREADS`] threads has a
-//! separate row of counters.
+//! A block contains the counters of a fixed number of directives. Each of the first [`THREADS`]
+//! threads has a separate row of counters in the block.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::publish::thread_number;
 
-/// The number of slots in a block. A row of 64 counters fills whole cache lines.
+/// The number of slots in a block. With 64 counters, a row fills whole cache lines.
 pub(super) const SLOTS: usize = 64;
 
 /// The number of threads that each have a separate row.
@@ -14,13 +14,14 @@ pub(super) const THREADS: usize = 64;
 /// The value of `last_second` for a directive that has not matched yet.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row, that is, in one thread or in all threads that share a
-/// row.
+/// The counts of one directive in one row. A row belongs to one thread, or to all threads that
+/// share it.
 #[derive(Debug)]
 struct Counter {
-    /// The number of matches that were not in the sample, and the number of matches that were in
-    /// the sample. A match increments only one of the two numbers. The code indexes an array
-    /// instead of branching, because the processor cannot predict whether a request is in a sample.
+    /// First the number of matches that were not in the sample, then the number of matches that
+    /// were in the sample. A match increments only one of the two numbers. The numbers are in an
+    /// array, so that the code needs no branch: the processor could not predict whether a request
+    /// is in a sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
@@ -37,8 +38,8 @@ impl Counter {
         &self.matches[usize::from(is_sampled)]
     }
 
-    /// Counts a match in a row that only the current thread writes, so no atomic addition is
-    /// necessary.
+    /// Counts a match in a row that only the current thread writes. No atomic addition is necessary
+    /// for such a row.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);

@@ -7,7 +7,7 @@ use super::counters::{Block, SLOTS};
 /// The counters of the directives of one set.
 #[derive(Debug, Default)]
 pub(crate) struct SetHits {
-    /// The slot of each directive, in the set's order.
+    /// For each directive, in the order of the set: the slot of its counter.
     pub(super) slots: Box<[u32]>,
     /// The blocks that contain the slots of the directives. All sets of a store share the blocks.
     pub(super) blocks: Arc<[Arc<Block>]>,
@@ -30,7 +30,7 @@ impl SetHits {
 pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
 
 impl Counting {
-    /// A handle that counts nothing.
+    /// The value for a handle with which evaluations count nothing.
     pub(crate) const NONE: &'static Self = &Self(None);
 
     #[inline]

@@ -19,7 +19,8 @@ pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
     Sampler::new(request_id).contains(sample_per_mille)
 }
 
-/// Checks one request against several sample rates, and hashes its id at most once.
+/// Checks whether one request is in the samples of several rates. Hashes the request's id at most
+/// once.
 pub(crate) struct Sampler<'a> {
     request_id: &'a str,
     bucket: Option<u16>,
@@ -52,7 +53,7 @@ fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
         return ALWAYS;
     }
-    // The number is below 1000, so the conversion never fails.
+    // The remainder is below 1000, so the conversion never fails.
     u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(ALWAYS)
 }
 
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_fnv1a_64() {
-        // Test vectors of draft-eastlake-fnv, appendix C.
+        // The test vectors are from draft-eastlake-fnv, appendix C.
         assert_eq!(fnv1a_64(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a_64(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a_64(b"foobar"), 0x8594_4171_f739_67e8);

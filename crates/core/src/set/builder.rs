@@ -11,8 +11,8 @@ use crate::model::directive::DirectiveRef;
 
 /// Builds a [`DirectiveSet`] from borrowed directives.
 ///
-/// The builder packs each directive immediately into the form in which the set stores it, so
-/// building needs little more memory than the finished set.
+/// The builder converts each directive immediately into the packed form in which the set stores it.
+/// So building a set needs little more memory than the finished set.
 ///
 /// ```
 /// use jiff::Timestamp;

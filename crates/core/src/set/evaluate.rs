@@ -11,8 +11,8 @@ use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant. Every combination with an odd
-/// number includes the tenant.
+/// A bit mask of the combinations of targets that include the tenant. These are the combinations
+/// with an odd number.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1);
@@ -90,8 +90,8 @@ impl Compiled {
         effects
     }
 
-    /// Walks the directives that have the same key as `first`, and merges the effects of the
-    /// directives that apply.
+    /// Reads the directives that have the same key as `first`, and merges the effects of those that
+    /// apply.
     #[inline]
     fn merge(
         &self,

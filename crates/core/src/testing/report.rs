@@ -6,9 +6,9 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A load returns one complete published set, never a mixture of two.
+    /// A load returns one complete published set, never a mixture of two sets.
     PublishedWhole,
-    /// Once a publish has returned, every later load yields the published set or a later set, on
+    /// Once a publish has returned, every later load returns the published set or a later set, on
     /// every thread. No thread loads an older set than before.
     NeverBackwards,
     /// A loaded set does not change when another set is published.

@@ -50,7 +50,7 @@ fn a_document_that_is_not_an_object_is_refused() {
     ] {
         assert_refused(source, "_source", source, Reason::NotAnObject);
     }
-    // The rejection prints control characters in a visible form.
+    // The message of a rejection shows control characters in a visible form.
     for (source, printed) in [
         ("\u{feff}{}", "\\u{feff}{}"),
         ("{\"a\":\"\n\"}", "{\"a\":\"\\u{a}\"}"),

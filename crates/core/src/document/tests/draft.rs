@@ -1,5 +1,5 @@
-//! Tests the checks of a draft before it is sent, and that the decoder accepts a draft that passes
-//! these checks.
+//! Tests how a draft is checked before it is sent. Also tests that the decoder accepts a draft that
+//! passes these checks.
 
 use std::time::Duration;
 
@@ -219,9 +219,9 @@ fn a_draft_is_read_with_its_expiry() {
 }
 
 proptest! {
-    /// A proxy accepts each stored draft that passes the check, and rejects each stored draft that
-    /// fails it. The only exception is an expiry in the past, which the check refuses but a proxy
-    /// accepts.
+    /// If a draft passes the check, a proxy accepts the document that is stored for it. If a draft
+    /// fails the check, a proxy rejects this document. There is one exception: the check refuses an
+    /// expiry in the past, but a proxy accepts it.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),

@@ -224,8 +224,8 @@ fn a_blob_contains_only_its_directives() {
     }
 }
 
-/// An object that is not a blob (osproxy's format for a file of directives) is parsed as one entry,
-/// and then refused.
+/// A blob is osproxy's format for a file of directives. An object that is not a blob is parsed as
+/// one entry, and then refused.
 #[test]
 fn an_object_that_is_not_a_blob_is_an_entry() {
     for input in [

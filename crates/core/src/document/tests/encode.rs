@@ -33,7 +33,7 @@ proptest! {
     }
 
     /// For any document and limits, the output of `encode` can be decoded. If `encode` refuses a
-    /// document, the document really has the reported fault.
+    /// document, the document really has the fault that `encode` reports.
     #[test]
     fn encode_writes_only_documents_that_decode(
         mut document in generators::document(),
@@ -124,8 +124,8 @@ fn an_invalid_document_is_refused_like_by_decode() {
     );
 }
 
-/// Compares with the exact bytes of a stored document, so that a review shows every change of the
-/// format.
+/// Compares the output with the exact bytes of a stored document, so that a change of the format
+/// changes this test and is visible in a review.
 #[test]
 fn a_stored_document_has_these_bytes() {
     let mut document = plain();

@@ -87,7 +87,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
-                    // No start can be before the first instant.
+                    // A start must be before the expiry, and no instant is before the first one.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
@@ -132,13 +132,13 @@ fn audit() -> impl Strategy<Value = Audit> {
     })
 }
 
-/// Generates a list of at most eight signatures, each by another key. Most lists are empty.
+/// Generates a list of at most eight signatures by different keys. Most generated lists are empty.
 fn signatures() -> impl Strategy<Value = Vec<Signature>> {
     let one = |key: u8| Signature::new("a.b-c_d@e", KeyId::of(&[key; 32]), [key; 64]).unwrap();
     prop_oneof![3 => 0..1_u8, 1 => 1..9_u8].prop_map(move |keys| (0..keys).map(one).collect())
 }
 
-/// Generates documents that are valid if the expiry has no limit.
+/// Generates documents that are valid if the limits permit every expiry.
 pub(super) fn document() -> impl Strategy<Value = Document> {
     (directive(), audit(), any::<bool>(), signatures()).prop_map(
         |(directive, audit, revoked, signatures)| {
@@ -164,7 +164,7 @@ pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     document
 }
 
-/// Generates any JSON value of at most three levels.
+/// Generates any JSON value that is nested at most three levels deep.
 pub(super) fn json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let leaf = prop_oneof![
