@@ -1,4 +1,4 @@
-//! The errors of a store: a failed start, a failed poll, and a refresh that was not possible.
+//! The errors of a store: the start failed, a poll failed, or a refresh was not possible.
 //!
 //! Each error is opaque. A caller uses `kind()` and the `is_…()` methods to decide how to react.
 //! [`source()`](std::error::Error::source) returns the cause. The error's own text does not repeat
@@ -52,7 +52,7 @@ impl PollError {
         }
     }
 
-    /// Returns the error of the read, if the index could not be read.
+    /// Returns the error of the read, if the poll failed because the index could not be read.
     #[must_use]
     pub fn read_error(&self) -> Option<&ReadError> {
         match &*self.0 {
@@ -187,8 +187,8 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // `source()` returns the error of the file, and can return only one cause, so the text
-            // of the start error contains the error of the read.
+            // `source()` can return only one cause, and returns the error of the last-good file. So
+            // the text of the start error contains the error of the read.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",
@@ -290,8 +290,8 @@ impl From<Stopped> for RefreshError {
     }
 }
 
-/// The refresher has ended, because the store was shut down or the runtime ended. No further set
-/// will be published.
+/// The refresher has ended, because the store was shut down or the runtime ended. The store will
+/// publish no further set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the refresher of the store has ended")]
 pub struct Stopped;

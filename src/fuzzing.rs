@@ -1,5 +1,5 @@
-//! Parses untrusted input as a store does, for the fuzz targets in `crates/fuzz-targets`, and
-//! returns the accepted content.
+//! Functions that parse untrusted input in the same way as a store, and return the accepted
+//! content. The fuzz targets in `crates/fuzz-targets` call these functions.
 
 use opensearch_directives_core::Snapshot;
 
@@ -16,7 +16,7 @@ pub fn search_response(body: &[u8]) -> Option<usize> {
     Some(hits.len())
 }
 
-/// The content of an accepted response of the index statistics.
+/// The content of a response of the index statistics that the parser accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statistics {
     /// The name of the index.
@@ -51,7 +51,7 @@ pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
 /// Parses the content of a last-good file that belongs to the given index.
 ///
 /// # Errors
-/// The errors with which a start from the file would fail.
+/// Returns the same errors as a start from the file.
 pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
     crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
 }

@@ -1,9 +1,9 @@
-//! Replaces the last-good file atomically by a rename, and detects before the first write whether
-//! the file can be replaced.
+//! Replaces the last-good file atomically by a rename. Before the first write, checks whether the
+//! file can be replaced.
 //!
 //! The process keeps the written file open and locked. If two agents are configured with the same
-//! path, the lock reveals the conflict. The lock ends with the process, so no stale lock remains
-//! after a crash.
+//! path, the lock shows the second agent the conflict. The operating system releases the lock when
+//! the process ends, so no stale lock remains after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -29,7 +29,7 @@ impl LastGoodFile {
         &self.path
     }
 
-    /// Checks that the file can be replaced. The check neither changes the file nor leaves a
+    /// Checks whether the file can be replaced. The check does not change the file and leaves no
     /// temporary file.
     pub(crate) fn check(&self) -> io::Result<()> {
         let written = self.written();
@@ -56,8 +56,8 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows symbolic links, and returns the path of the file to replace, or an error if the file
-    /// cannot be replaced.
+    /// Follows symbolic links to the file that must be replaced. Returns the path of this file, or
+    /// an error if the file cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
@@ -121,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Returns true if the file itself is a mount point, because containers often mount a single file.
-/// Returns false on all systems other than Linux.
+/// Returns true if the file itself is a mount point. Containers often mount a single file, and a
+/// mount point cannot be replaced by a rename. Returns false on all systems other than Linux.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -250,8 +250,7 @@ mod tests {
         second.replace(&[b"second"]).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"first, again");
         assert_eq!(files_in(folder.path()), 1);
-        // The lock of the first agent ends with the agent, so the second agent can write to the
-        // path.
+        // The end of the first agent releases its lock, so the second agent can write to the path.
         drop(first);
         second.replace(&[b"second"]).unwrap();
     }

@@ -4,9 +4,9 @@
 //! The first line is a checksum of the other lines. The second line is a header with the name of
 //! the index. The third line is the snapshot, in the JSON format that agents exchange.
 //!
-//! An incomplete or changed file is refused, because its checksum is wrong. Expiries are absolute
-//! times, so loading a directive from the file does not postpone its expiry. The file contains no
-//! credentials, and only its owner can read it.
+//! The reader refuses an incomplete or changed file, because its checksum is wrong. The file
+//! contains each expiry as an absolute time, so loading a directive from the file does not postpone
+//! its expiry. The file contains no credentials, and only the owner of the file can read it.
 
 use std::error::Error;
 use std::fmt;
@@ -140,8 +140,8 @@ struct Versioned {
     version: u32,
 }
 
-/// Writes a snapshot to the file. A snapshot without a revision was not read from an index, so it
-/// is not written.
+/// Writes a snapshot to the file. If the snapshot has no revision, it was not read from an index,
+/// so nothing is written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
@@ -163,7 +163,7 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads the file that [`write`] wrote for the same index. The signatures of each document are
+/// Reads a file that [`write`] wrote for the same index. The signatures of each document are
 /// verified again, because a forged file is as dangerous as a forged document in the index.
 pub(crate) fn read(
     path: &Path,

@@ -1,5 +1,5 @@
-//! Computes the pauses between polls. A jitter spreads the polls of a fleet over time, and each
-//! failure lengthens the pause, up to a limit.
+//! Computes the pauses between polls. A jitter spreads the polls of a fleet over time. Each
+//! consecutive failure lengthens the pauses, up to a limit.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates the backoff of one instance. The seed determines every pause, so a test can repeat
-    /// the same pauses.
+    /// Creates the backoff of one instance. The seed determines every pause, so a test can use the
+    /// same seed to get the same pauses.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,
@@ -27,8 +27,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the pause before the first poll of the loop: a random part of the interval, so that
-    /// instances that start at the same time poll at different times.
+    /// Returns the pause before the first poll of the loop. The pause is a random part of the
+    /// interval, so instances that start at the same time poll at different times.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }

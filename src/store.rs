@@ -1,5 +1,5 @@
-//! The handle of a store that polls an index: the handle starts the polling, loads the published
-//! set, and reports the status.
+//! The handle of a store that polls an index. An application uses the handle to start the polling,
+//! to load the published set, and to read the status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +18,17 @@ use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Hits, Reader};
 
-/// The length of the queue for callers of `refresh`. Further callers wait until the queue has room.
+/// The number of callers of `refresh` that fit into the queue. Further callers wait until the queue
+/// has room.
 const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
 ///
 /// The store is a cache of the index and may be stale. Normally the age of the set is at most the
 /// poll interval. During an outage, the set ages until the cluster can be read again.
-/// [`status`](Self::status) reports the age. Regardless of the set's age, each directive starts and
-/// expires at its own times, which an evaluation compares with the instant that the caller passes
-/// to `evaluate`.
+/// [`status`](Self::status) reports the age. Each directive starts and expires on time, regardless
+/// of the set's age: an evaluation compares the directive's times with the instant that the caller
+/// passes to `evaluate`.
 ///
 /// Only complete reads are published, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
@@ -117,7 +118,8 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller may have to wait for the current poll and for the next poll.
+            // A caller of `refresh` may have to wait for the end of the current poll and of the
+            // next poll.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
@@ -128,7 +130,7 @@ impl OpenSearchDirectiveStore {
     ///
     /// With [`Startup::Require`], the function returns after the first complete read. With
     /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], the function returns after the first
-    /// read; if the first read fails, the store starts with the set that the policy names. With
+    /// read. If the first read fails, the store starts with the set that the policy names. With
     /// [`Startup::Empty`], the function returns an empty store at once, and the first poll also
     /// begins at once.
     ///
@@ -162,15 +164,15 @@ impl OpenSearchDirectiveStore {
         }
     }
 
-    /// Starts a store whose client uses a test's transport.
+    /// Starts a store that sends its requests through the given client, for tests.
     #[cfg(test)]
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
         let built = Self::build_over(config, Poller::new(config, client, Arc::default()));
         Self::begin(built, config.startup).await
     }
 
-    /// Waits until a snapshot of the index is published, by a complete read or from the last-good
-    /// file. Once a store is ready, it stays ready. `ready` works on every executor.
+    /// Waits until the store has published a snapshot of the index, after a complete read or from
+    /// the last-good file. Once a store is ready, it stays ready. `ready` works on every executor.
     ///
     /// # Errors
     /// [`StartError`] if no snapshot was published within the limit, or if the refresher has ended.
@@ -197,8 +199,8 @@ impl OpenSearchDirectiveStore {
     ///
     /// [`evaluate`](DirectiveSet::evaluate) and [`evaluate_with`](DirectiveSet::evaluate_with)
     /// count the matches on every set that the store returns, on any thread and with any clone of
-    /// the set. A publish loses no count. The result also contains the 1,000 directives that left
-    /// the set last.
+    /// the set. No count is lost when a new set is published. The result also contains the 1,000
+    /// directives that left the set last.
     ///
     /// `hits` reads all counters, so it is intended for operators and not for the request path.
     ///
@@ -232,9 +234,9 @@ impl OpenSearchDirectiveStore {
         samples
     }
 
-    /// Polls immediately, and returns when the poll has ended. Callers that arrive during a poll
-    /// share the next poll. If the refresher does not run, `refresh` returns an error after twice
-    /// [`Config::poll_timeout`] plus five seconds.
+    /// Polls immediately, and returns when the poll has ended. If several callers arrive during a
+    /// poll, all of them share the next poll. If the refresher does not run, `refresh` returns an
+    /// error after twice [`Config::poll_timeout`] plus five seconds.
     ///
     /// # Errors
     /// [`RefreshError`] if the poll failed, or if the refresher has ended or did not respond in
@@ -272,15 +274,17 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch, the number of times that the
-    /// set was emptied before. Within an epoch, no snapshot is older than the one that it replaced.
+    /// set was emptied before. Within an epoch, each snapshot is at least as new as the snapshot
+    /// that it replaced.
     #[doc(hidden)]
     #[must_use]
     pub fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
         self.shared.kept_snapshot_in_epoch()
     }
 
-    /// Returns the time since the published set was read or found unchanged; `None` before the first
-    /// complete read. A snapshot that is loaded after this call is at most as old.
+    /// Returns the time since the published set was read or found unchanged; `None` before the
+    /// first complete read. If the caller loads the snapshot after this call, the loaded snapshot
+    /// is not older than the returned age says.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         self.shared.age()
@@ -322,16 +326,16 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
-    /// before the next request, from files and from the application's credentials provider. The
-    /// store also reloads its credentials, certificates, trusted keys and policies once a minute
-    /// without a call of `reload_credentials`.
+    /// before the next request. The store reads them from their files and from the application's
+    /// credentials provider. Without a call of `reload_credentials`, the store reloads them once a
+    /// minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }
 
-    /// Ends the polling, even during a poll, and returns when the refresher has ended. If the
-    /// refresher's runtime does not run, `shutdown` returns after five seconds. The published set
-    /// stays available.
+    /// Ends the polling, without waiting for the end of a running poll, and returns when the
+    /// refresher has ended. If the refresher's runtime does not run, `shutdown` returns after five
+    /// seconds. The published set stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         // The channel closes when the refresher has ended, because the refresher's loop drops the

@@ -16,7 +16,8 @@ use crate::store::OpenSearchDirectiveStore;
 
 pub use opensearch_directives_core::testing::*;
 
-/// A clock that shows the same time until a test sets it. All clones of a clock show the same time.
+/// A clock whose time changes only if a test sets or advances it. All clones of a clock show the
+/// same time.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,7 +35,7 @@ pub use opensearch_directives_core::testing::*;
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
-    /// Creates a clock that shows the given instant.
+    /// Creates a clock that stands at the given instant.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(now)))

@@ -1,5 +1,5 @@
-//! Limits the duration of a future. This works on every executor, because callers of the store may
-//! run outside of a tokio runtime.
+//! Limits the duration of a future. The limit works on every executor, because callers of the store
+//! may run outside of a tokio runtime.
 
 use std::panic::catch_unwind;
 use std::sync::mpsc;

@@ -20,7 +20,7 @@ impl Config {
         self.check_polling()
     }
 
-    /// Returns an error if the store could not poll with the settings.
+    /// Returns an error if the store cannot poll with these settings.
     pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {

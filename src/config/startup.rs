@@ -1,8 +1,8 @@
-//! The behaviour of a store whose first read fails.
+//! What a store does if its first read fails.
 
 use std::time::Duration;
 
-/// The behaviour of a store if the index cannot be read at the start.
+/// What a store does if it cannot read the index at the start.
 ///
 /// [`LastGoodOrEmpty`](Self::LastGoodOrEmpty) is recommended for a proxy, because a proxy must
 /// serve its traffic even if the cluster is unavailable.
@@ -13,7 +13,7 @@ pub enum Startup {
     /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
     /// the error of the read.
     Require {
-        /// The duration for which a failed first read is repeated. The first attempt may take
+        /// The store repeats a failed first read for this duration. The first attempt may take
         /// longer than this duration, so the default of zero means one attempt.
         within: Duration,
     },
