@@ -21,11 +21,11 @@ pub enum ConfigErrorKind {
     Url,
     /// The name of the index is invalid.
     Index,
-    /// A user name, password, token or key cannot be used.
+    /// A user name, a password, a token or a key cannot be used.
     Credentials,
     /// A certificate or a private key cannot be used, or the system has no CA certificates.
     Certificate,
-    /// A setting that no other kind covers is invalid.
+    /// Another setting is invalid, which belongs to none of the other kinds.
     Setting,
     /// The HTTP client could not be built.
     Client,

@@ -47,7 +47,7 @@ struct Settings {
     refresh_interval: Option<String>,
 }
 
-/// The index settings that are requested from the server.
+/// The names of the index settings that the request asks for.
 const SETTINGS: [&str; 3] = [
     "index.uuid",
     "index.number_of_shards",

@@ -1,5 +1,5 @@
-//! Implements the layer, its service, and the service's future, which copies the result of the
-//! evaluation into the response.
+//! Implements the layer, its service, and the future of the service. The future copies the result
+//! of the evaluation into the extensions of the response.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::evaluator::Evaluator;
 use super::extractor::Extractor;
 use super::rest_extractor::RestExtractor;
 
-/// A layer that evaluates each request once. The [module](super) has an example.
+/// A layer that evaluates each request once. The documentation of the [module](super) contains an
+/// example.
 #[derive(Debug)]
 pub struct DirectivesLayer<E = RestExtractor> {
     evaluator: Arc<Evaluator<E>>,
@@ -87,8 +88,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // The result of an outer layer is removed from the extensions, so that no handler
-            // mistakes it for the result of this layer.
+            // The layer removes the result of an outer layer from the extensions. Otherwise, a
+            // handler could mistake it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }
