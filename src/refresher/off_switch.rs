@@ -1,4 +1,5 @@
-//! The local kill switch: while the off file exists, no directive applies in this instance.
+//! The off switch, a kill switch for one instance: while the off file exists, no directive applies
+//! in this instance.
 //!
 //! The off switch works without the cluster. Polling continues while the off file exists, so the
 //! current directives apply as soon as the file is removed.
@@ -62,8 +63,8 @@ impl OffSwitch {
         }
     }
 
-    /// Checks once whether the off file exists. If an error prevents the check, the state of the
-    /// switch does not change.
+    /// Checks once whether the off file exists. If the check fails, the state of the switch does
+    /// not change.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;
@@ -110,7 +111,7 @@ impl OffSwitch {
     }
 }
 
-/// Returns true if the path exists. A symbolic link counts even if its target does not exist.
+/// Returns true if the path exists. A symbolic link exists even if its target does not exist.
 fn exists(file: &std::path::Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(file) {
         Ok(_) => Ok(true),

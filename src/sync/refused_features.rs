@@ -1,5 +1,5 @@
-//! Records the features that the server or the role refuses, so that polls work without these
-//! features and try them again later.
+//! Records which features the server or the role refuses. Polls then work without these features,
+//! and try them again later.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::status::{PollStrategy, ProbeMethod};
 /// The first pause before a refused feature is tried again. Each further refusal doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The current polling strategy, which avoids refused features. A refusal may be temporary, so each
-/// refused feature is tried again after a pause.
+/// The current polling strategy, which avoids refused features. A refusal may be temporary, so
+/// polls try each refused feature again after a pause.
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
-    /// Whether polls may try a reconciliation.
+    /// Whether polls may use reconciliations.
     reconciles: bool,
-    /// The notes that were recorded before the last retry. A note that is repeated after the retry
-    /// is not logged again.
+    /// The notes that were recorded before the last retry. If the retry leads to the same note, the
+    /// note is not logged again.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,
