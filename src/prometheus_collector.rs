@@ -82,7 +82,7 @@ impl StatusCollector {
 impl StatusCollector {
     /// Also exports the counts of single directives, with the label `directive`. For each store, at
     /// most `limit` directives are exported, in the order of their ids. The store must [count
-    /// hits](crate::Config::with_hit_counts). Each directive adds two series, which are exported
+    /// hits](crate::Config::with_hit_counts). For each directive, the collector exports two series
     /// until the directive leaves the set.
     ///
     /// | metric | type | meaning |

@@ -136,8 +136,8 @@ pub struct SourceReport {
     /// The number of documents that count against `max_documents`; `None` before the first complete
     /// read, or if the source does not count documents.
     pub unfinished: Option<usize>,
-    /// The `_seq_no` up to which the source has read every operation; `None` if the source does not
-    /// know this number.
+    /// The source has read every operation up to this `_seq_no`; `None` if the source does not know
+    /// the number.
     pub applied_seq_no: Option<u64>,
     /// Warnings about conditions that an operator should correct soon.
     pub warnings: Vec<String>,

@@ -312,8 +312,8 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// The seconds from the end of the last poll to the beginning of the next poll.
     pub next_poll_in_seconds: f64,
-    /// The seconds by which the local clock is ahead of the cluster's clock, measured at each full
-    /// read; `None` if there is no measurement yet, or the role does not permit the measurement.
+    /// The local clock is this many seconds ahead of the cluster's clock. The store measures this
+    /// at each full read; `None` if there is no measurement yet, or if the role does not permit it.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
     /// The polling strategy.

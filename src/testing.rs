@@ -1,6 +1,6 @@
-//! Helpers for tests of an application that embeds the library: a clock that advances only on
-//! request, a source that returns scripted snapshots, an initial status, and the conformance kit
-//! for stores.
+//! Helpers for the tests of an application that embeds the library. They include a clock that
+//! advances only on request, a source that returns scripted snapshots, an initial status, and the
+//! conformance kit for stores.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -30,7 +30,7 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
 /// timer.
 fn tokio_sleep(limit: Duration) -> Option<Sleep> {
     Handle::try_current().ok()?;
-    // Tokio reports a missing timer only by a panic, which `catch_unwind` catches.
+    // If there is no timer, tokio panics. `catch_unwind` catches this panic.
     catch_unwind(|| tokio::time::sleep(limit)).ok()
 }
 

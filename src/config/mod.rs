@@ -23,7 +23,7 @@ pub enum Upstream {
     /// The servers are the nodes of a cluster that has the index.
     #[default]
     Index,
-    /// The servers are agents (`directives agent`), which poll the index or other agents.
+    /// The servers are agents (`directives agent`). The agents poll the index or other agents.
     ///
     /// The store publishes the revision, the digest and the rejections that the agent reports, and
     /// the agent's limit for expiries (`max_ttl`) applies. The age of the set counts from the time

@@ -83,7 +83,7 @@ impl InstanceState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct UnreadableReport {
-    /// The id of the document, which is the name of the instance.
+    /// The id of the document. It is also the name of the instance.
     pub instance: String,
     /// The reason why the report cannot be decoded.
     pub reason: String,

@@ -86,7 +86,7 @@ impl History {
     /// Verifies the history.
     ///
     /// # Errors
-    /// Fails if the history or the index cannot be read completely.
+    /// Returns an error if the history or the index cannot be read completely.
     pub async fn verify(&self) -> Result<Verification, HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;

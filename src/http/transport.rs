@@ -109,7 +109,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// A node's response, which may have any status.
+/// The response of a node. It may have any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,

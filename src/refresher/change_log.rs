@@ -67,8 +67,7 @@ impl ChangeLog {
     }
 
     /// Logs the directives of the published set that have started or expired since the last call.
-    /// Returns the number of directives that have started, and the number of those that have
-    /// expired.
+    /// Returns how many directives have started, and how many have expired.
     pub(super) fn advance(&mut self, set: &DirectiveSet, now: Timestamp) -> ChangeCounters {
         let mut counters = ChangeCounters::default();
         let (Some(from), Some(next)) = (self.logged_until, self.next) else {

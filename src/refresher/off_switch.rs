@@ -30,7 +30,8 @@ pub(crate) struct OffSwitch {
     outlet: Outlet,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    /// Whether the last check failed, so that a lasting failure is logged only once.
+    /// Whether the last check failed. If the next check fails, too, the failure is not logged
+    /// again.
     is_failing: bool,
 }
 
@@ -56,8 +57,8 @@ impl OffSwitch {
             return std::future::pending().await;
         }
         loop {
-            // The clock and the log subscriber are application code, which may panic. A panic must
-            // not prevent the next check.
+            // The clock and the log subscriber belong to the application and may panic. A panic
+            // must not prevent the next check.
             let _ = AssertUnwindSafe(self.check()).catch_unwind().await;
             tokio::time::sleep(CHECK_INTERVAL).await;
         }

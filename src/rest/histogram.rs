@@ -1,5 +1,5 @@
-//! Encodes and decodes `histogram` aggregations on `_seq_no`, which count the documents in ranges
-//! of `_seq_no`s.
+//! Encodes and decodes `histogram` aggregations on `_seq_no`. These aggregations count the
+//! documents in ranges of `_seq_no`s.
 
 use std::ops::Range;
 

@@ -11,7 +11,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The name of the ingest pipeline, which is the same for every index.
+/// The name of the ingest pipeline. Every index of directives uses the same pipeline.
 pub(crate) const PIPELINE: &str = "directives";
 
 #[derive(Debug, Deserialize)]

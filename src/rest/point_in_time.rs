@@ -19,8 +19,8 @@ pub(super) type PointInTimeId = String;
 /// The outcome of a request to open a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
-    /// The server does not support points in time or has reached its limit on points in time, or
-    /// the role does not permit them.
+    /// No point in time can be opened: the server does not support points in time, it has reached
+    /// its limit on them, or the role does not permit them.
     Unavailable,
 }
 

@@ -28,9 +28,9 @@ pub struct ReadError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
-    /// A request received no usable response (the connection failed, the time limit passed, or the
-    /// server refused the request), or a source of snapshots that the application implements
-    /// failed.
+    /// A request received no usable response: the connection failed, the time limit passed, or the
+    /// server refused the request. A failure of a source that the application implements also has
+    /// this kind.
     Request,
     /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,

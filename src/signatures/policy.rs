@@ -1,4 +1,4 @@
-//! Reads the signature policy, which defines how many signers each class of directives needs.
+//! Reads the signature policy. The policy defines how many signers each class of directives needs.
 
 use std::fmt;
 use std::path::Path;

@@ -109,8 +109,8 @@ impl SigningKey {
         Self::of(name, pair)
     }
 
-    /// Creates the files `BASE.key`, which only its owner can read, and `BASE.pub`, and returns
-    /// their names. Writing the files blocks the thread.
+    /// Creates the files `BASE.key` and `BASE.pub`, and returns their names. Only the owner of
+    /// `BASE.key` can read it. Writing the files blocks the thread.
     ///
     /// # Errors
     /// Returns an error if one of the files already exists or cannot be created. After an error, no

@@ -16,7 +16,8 @@ pub(super) struct Authors {
     names: Arc<Names>,
 }
 
-/// Each author has a number, which is its position in `names` plus one.
+/// The names of the authors. The number of an author is the position of its name in `names`, plus
+/// one.
 #[derive(Clone, Debug, Default)]
 struct Names {
     names: Vec<Arc<str>>,

@@ -36,8 +36,8 @@ impl Convergence {
     }
 }
 
-/// Returns the time after which a search on a shard copy certainly returns every operation that the
-/// copy holds; `None` if the index refreshes only on request.
+/// After this time, a search on a shard copy certainly returns every operation that the copy holds.
+/// Returns `None` if the index refreshes only on request.
 pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Duration> {
     let interval = refresh_interval?;
     let (shortest, longest) = CONVERGES_WITHIN;

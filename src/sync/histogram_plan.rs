@@ -15,10 +15,10 @@ pub(crate) struct Limits {
     pub(crate) listed: u64,
     /// For each difference, the server may list this many further numbers.
     pub(crate) listed_for_each: u64,
-    /// The maximum number of buckets in one response, which is below the server's
+    /// The maximum number of buckets in one response. It is below the server's
     /// `search.max_buckets`.
     pub(crate) max_buckets: u64,
-    /// The maximum number of ranges in one query, which is below the 1,024 clauses that the server
+    /// The maximum number of ranges in one query. It is below the 1,024 clauses that the server
     /// permits.
     pub(crate) max_ranges: usize,
 }

@@ -1,5 +1,5 @@
-//! Polls the index: finds out whether the index has changed, reads the changes into a local
-//! replica, and checks that the result is complete and not older than the known state.
+//! Polls the index. A poll finds out whether the index has changed, and reads the changes into a
+//! local replica. Then it checks that the result is complete and not older than the known state.
 //!
 //! ```text
 //! observe ──▶ unchanged

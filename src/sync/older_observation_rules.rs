@@ -21,7 +21,7 @@ pub(super) enum Step {
 /// An authority that can tell whether a state is older or newer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
-    /// The elected cluster manager, which knows the current version of the cluster state.
+    /// The elected cluster manager. It knows the current version of the cluster state.
     ClusterManager,
     /// The primary shard, through the real-time request `_mget`.
     PrimaryDocuments,

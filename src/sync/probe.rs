@@ -11,8 +11,8 @@ use crate::status::ProbeMethod;
 /// The version of the index that a poll observed at its beginning.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version comes from the index statistics, which count all operations, including
-    /// operations that no search returns yet.
+    /// The version comes from the index statistics. The statistics count all operations, even those
+    /// that no search returns yet.
     Checkpoints(ShardCheckpoints),
     /// The version comes from a search, because statistics are not available. `aggregates` is
     /// `None` if the server does not support aggregates.

@@ -336,8 +336,9 @@ impl IndexSynchronizer {
 }
 
 impl Replica {
-    /// Returns the numbers of the documents that a periodic reconcile decodes again: the documents
-    /// whose expiry was too far in the future, and a random sample of the accepted documents.
+    /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again. These are
+    /// the documents whose expiry was too far in the future, and a random sample of the accepted
+    /// documents.
     fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
         let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
             rejection.reason() == RejectionReason::BeyondMaxTtl

@@ -8,11 +8,12 @@ use tracing::info;
 
 use crate::status::{PollStrategy, ProbeMethod};
 
-/// The first pause before a refused feature is tried again. Each further refusal doubles the pause.
+/// After the first refusal of a feature, polls try the feature again after this pause. Each further
+/// refusal doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The current polling strategy, which avoids refused features. A refusal may be temporary, so
-/// polls try each refused feature again after a pause.
+/// The current polling strategy. It avoids refused features. A refusal may be temporary, so polls
+/// try each refused feature again after a pause.
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,

@@ -1,8 +1,8 @@
 //! A replica: an immutable local copy of all documents of the index, as one read returned them.
 //!
-//! A replica contains the directive set to publish, the `_seq_no` of each document, and the
-//! documents that are not in the set because they are revoked or rejected. Each read creates a new
-//! replica, which may share parts with the previous replica.
+//! A replica contains the directive set that will be published, and the `_seq_no` of each document.
+//! It also contains the documents that are not in the set because they are revoked or rejected.
+//! Each read creates a new replica. The new replica may share parts with the previous one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

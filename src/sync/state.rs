@@ -14,8 +14,8 @@
 //!
 //! - `Unread`: no read has been completed yet. The next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
-//!   the primary may hold operations that no refresh has made visible yet, so each poll reads the
-//!   index even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
+//!   the primary may hold operations that no refresh has made visible yet. So each poll reads the
+//!   index, even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
 //!   mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
 //!   polls accept this state only if they continue to observe it.

@@ -79,6 +79,6 @@ pub use evaluator::Evaluator;
 pub use extractor::{Extracted, Extractor};
 pub use layer::{DirectivesLayer, DirectivesService, ResponseFuture};
 pub use rest_extractor::RestExtractor;
-/// The layer and its service implement traits of these crates. The versions are the ones that the
-/// traits come from.
+/// The crates whose traits the layer and its service implement. An application should use the same
+/// versions of these crates.
 pub use {tower_layer, tower_service};

@@ -1,7 +1,7 @@
 //! The conformance kit checks whether a store complies with the rules of
 //! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
-//! To check a store whose types are not those of this crate, implement [`Subject`] as a small
+//! If the store that you check has other types than this crate, implement [`Subject`] as a small
 //! adapter.
 //!
 //! ```
@@ -63,7 +63,7 @@ pub trait Subject: Sync {
     /// [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
-    /// Loads the published set, as the request path does.
+    /// Loads the published set in the same way as the request path.
     fn load(&self) -> Self::Set;
 
     /// Returns the decision of a loaded set about a request.

@@ -125,9 +125,9 @@ impl Installer {
         self
     }
 
-    /// Sets the number of replicas. By default, a new index has one replica if the cluster has a
-    /// second node (`auto_expand_replicas` is `0-1`), and an existing index keeps its number of
-    /// replicas.
+    /// Sets the number of replicas. If this number is not set, a new index has one replica as soon
+    /// as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an existing index
+    /// keeps its number of replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);

@@ -1,5 +1,5 @@
-//! Creates or updates the ingest pipeline. An update preserves the limits of the cluster, which are
-//! parameters of the pipeline.
+//! Creates or updates the ingest pipeline. The lifetime limits of the cluster are parameters of the
+//! pipeline. An update preserves them.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;

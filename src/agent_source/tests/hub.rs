@@ -20,7 +20,7 @@ pub(super) const ROUND_TRIP: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     Nothing,
-    /// The agent is of an earlier version, which knows only the parameter `known`.
+    /// The agent has an earlier version. This version knows only the parameter `known`.
     EarlierVersion,
     /// The agent already holds the maximum number of requests. It refuses further ones, and says
     /// when the client should try again.

@@ -61,8 +61,8 @@ impl Placed<'_> {
 }
 
 /// Sorts the operations of one index, and removes duplicates. An operation can have one record in
-/// each backing index of the history, and a deletion can have one record with its number and
-/// another record without a number.
+/// each backing index of the history. A deletion can also have two records, one with its number and
+/// one without.
 pub(in crate::history) fn in_order<'a>(
     entries: impl Iterator<Item = (usize, &'a Entry)>,
 ) -> Vec<Placed<'a>> {

@@ -1,11 +1,12 @@
 //! A detached signature of a directive, and the list of all signatures in the document's field
 //! `signatures`.
 //!
-//! A document contains a signature as the string `SIGNER:KEY:BYTES`: the name of the signer, the id
-//! of the public key as 16 hexadecimal digits, and the 64 bytes of the Ed25519 signature as 128
-//! hexadecimal digits. There is exactly one valid spelling of each signature, so a change of any
-//! bit of the string is detected. The core crate does not create or verify signatures. It only
-//! defines which bytes a signer signs ([`SignedForm`](super::SignedForm)).
+//! A document contains a signature as the string `SIGNER:KEY:BYTES`. `SIGNER` is the name of the
+//! signer. `KEY` is the id of the public key, as 16 hexadecimal digits. `BYTES` are the 64 bytes of
+//! the Ed25519 signature, as 128 hexadecimal digits. There is exactly one valid spelling of each
+//! signature, so a change of any bit of the string is detected. The core crate does not create or
+//! verify signatures. It only defines which bytes a signer signs
+//! ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,12 +4,12 @@
 //! # How it works
 //!
 //! `counters.rs` stores the counts in blocks. Each directive has a *slot* in one block. In the
-//! first blocks, each of the first 64 threads has a row of counters that no other thread writes, so
-//! these threads count without locks and without contention. `set_hits.rs` finds the slot of a
-//! directive from the position of the directive in a set. `registry.rs` assigns the slots. A
-//! directive keeps its slot as long as it is published. So requests that still use an old set count
-//! in the same slots as requests that use the new set, and a publish neither moves nor loses a
-//! count.
+//! first blocks, each of the first 64 threads has its own row of counters. No other thread writes
+//! this row, so these threads count without locks and without contention. `set_hits.rs` finds the
+//! slot of a directive from the position of the directive in a set. `registry.rs` assigns the
+//! slots. A directive keeps its slot as long as it is published. So requests that still use an old
+//! set count in the same slots as requests that use the new set, and a publish neither moves nor
+//! loses a count.
 
 mod counters;
 mod registry;
@@ -48,8 +48,8 @@ pub struct DirectiveHits {
     /// Whether the directive is in the set that requests use now. The value is `false` if the
     /// directive was revoked or deleted, or if the whole set is hidden or was emptied.
     pub published: bool,
-    /// Whether the directive is published, has started and has not expired, so that it can match
-    /// requests now.
+    /// Whether the directive can match requests now: it is published, has started and has not
+    /// expired.
     pub active: bool,
     /// The number of requests that matched the targets of the directive while the directive was
     /// active. A directive with a sample rate of zero applies to no request, so its matches are not

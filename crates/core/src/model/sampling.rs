@@ -1,7 +1,8 @@
 //! The rule that decides whether a request is in the sample of a directive.
 //!
-//! The decision depends on the request's id and not on a random number, so a retry with the same id
-//! is recorded like the first attempt, and every proxy selects the same requests.
+//! The decision depends on the request's id and not on a random number. So, if a client repeats a
+//! request with the same id, the repeated request is sampled if the first one was. Every proxy
+//! selects the same requests.
 //!
 //! The rule is the same as in osproxy-observe 1.0.5 (`directive.rs`): a request is in the sample if
 //! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with

@@ -1,5 +1,6 @@
-//! Evaluates a request: looks up the directives for each combination of the request's attributes,
-//! merges the effects of the directives that apply, and counts the directives that match.
+//! Evaluates a request. For each combination of the request's attributes, looks up the directives
+//! with these targets. Merges the effects of the directives that apply, and counts the directives
+//! that match.
 
 use jiff::Timestamp;
 

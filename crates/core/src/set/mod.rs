@@ -110,8 +110,9 @@ impl DirectiveSet {
     /// Returns the decision about a request at an instant. The decision contains the highest level
     /// of the directives that apply, and whether one of them requests the ring buffer or capture.
     ///
-    /// A directive applies if it has started (`starts_at <= now`), has not expired (`now <
-    /// expires_at`), matches the request, and the request is in the directive's sample.
+    /// A directive applies if all four conditions are true: it has started (`starts_at <= now`), it
+    /// has not expired (`now < expires_at`), the request matches its targets, and the request is in
+    /// its sample.
     ///
     /// # Guarantees
     ///
@@ -131,7 +132,7 @@ impl DirectiveSet {
     /// The hash of `request_id` decides whether a request is in a sample. A request without an id
     /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000 per mille. **A client
     /// that can choose the id can choose whether its request is sampled.** If clients must not have
-    /// this choice, use an id that the proxy generates instead of one from the client's header.
+    /// this choice, use an id that the proxy generates, and not an id from the client's header.
     ///
     /// # How to use it
     ///
@@ -164,7 +165,7 @@ impl DirectiveSet {
         }
     }
 
-    /// Evaluates as [`evaluate`](Self::evaluate) does, and calls `applies` for each directive that
+    /// Works like [`evaluate`](Self::evaluate), and also calls `applies` for each directive that
     /// applies to the request, in no particular order.
     ///
     /// Every directive that applies is reported once, even if it does not change the decision. The
@@ -209,7 +210,7 @@ impl DirectiveSet {
         decision
     }
 
-    /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
+    /// Works like [`evaluate`](Self::evaluate), and also returns the ids of the directives that
     /// apply, in the set's order. Use `explain` only for tests and for output that people read.
     /// Unlike [`evaluate_with`](Self::evaluate_with), `explain` allocates, and does not count
     /// matches.

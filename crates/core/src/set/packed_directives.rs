@@ -51,7 +51,8 @@ pub(super) mod target {
 /// an endpoint. The shape and the strings of the targets together form the key of the directive.
 ///
 /// A shape has seven bits, so that the string arena can store it as an ASCII character. Each string
-/// target has one bit. The endpoint has four bits, which are zero if no endpoint is set.
+/// target has one bit. The endpoint has four bits; they are zero if the directive targets no
+/// endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 

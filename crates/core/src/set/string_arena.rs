@@ -22,7 +22,7 @@ impl StringArena {
         self.0.shrink_to_fit();
     }
 
-    /// Returns the length of the arena in bytes, which is also the offset of the next string.
+    /// Returns the length of the arena in bytes. The next string will have this offset.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -106,8 +106,8 @@ impl Snapshot {
         Self::receive(json, cap, read_at, check).map(|(snapshot, _)| snapshot)
     }
 
-    /// Reads the JSON as [`from_json_if`](Self::from_json_if) does, and also returns the state to
-    /// which the next differences of the same sender can be applied.
+    /// Works like [`from_json_if`](Self::from_json_if), and also returns the state to which the
+    /// next differences of the same sender can be applied.
     ///
     /// # Errors
     /// The errors of [`from_json`](Self::from_json).

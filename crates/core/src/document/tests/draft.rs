@@ -125,8 +125,8 @@ fn a_time_to_live_is_a_whole_number_of_seconds_within_the_limit() {
     ] {
         assert_refused(&draft(ttl), "ttl_secs", printed, Reason::NotATtl);
     }
-    // The first value exceeds the limit by a second, the second and third values exceed the range
-    // of a timestamp, and the last value exceeds the range of a signed duration.
+    // The first value exceeds the limit by a second. The second and the third value exceed the
+    // range of a timestamp. The last value exceeds the range of a signed duration.
     for secs in [3601, 1 << 40, i64::MAX.unsigned_abs(), u64::MAX] {
         let draft = draft(Duration::from_secs(secs));
         assert_refused(&draft, "ttl_secs", &secs.to_string(), Reason::BeyondMaxTtl);
