@@ -75,7 +75,7 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// The resolution in milliseconds with which the latest time is stored.
+/// The latest time is stored with this resolution, in milliseconds.
 const NOTED_AFTER: i64 = 100;
 
 /// A wall clock that never goes back.
@@ -84,8 +84,8 @@ struct Forward {
     started: Timestamp,
     /// By how much the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest stored time, in milliseconds since 1970. The value is written about ten times a
-    /// second. A reader usually loads only `latest`.
+    /// The latest stored time, in milliseconds since 1970. The clock writes this value about ten
+    /// times a second. Usually, a call only loads the value.
     latest: AtomicI64,
 }
 
@@ -108,7 +108,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // The sum is out of range only if it exceeds the largest representable time.
+        // The addition fails only if the sum exceeds the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)

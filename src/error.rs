@@ -1,8 +1,8 @@
 //! The errors of a store: the start failed, a poll failed, or a refresh was not possible.
 //!
-//! Each error is opaque. A caller uses `kind()` and the `is_…()` methods to decide how to react.
-//! [`source()`](std::error::Error::source) returns the cause. The error's own text does not repeat
-//! the cause. [`chain`] formats an error with all its causes.
+//! The fields of an error are private. A caller uses `kind()` and the `is_…()` methods to decide
+//! how to react. [`source()`](std::error::Error::source) returns the cause. The error's own text
+//! does not repeat the cause. [`chain`] formats an error with all its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ pub use opensearch_directives_core::{
     BuildError, SnapshotError, SnapshotErrorKind, UnknownDiagLevel, UnknownEndpointKind,
 };
 
-/// A poll failed. The published set did not change.
+/// The error of a failed poll. A failed poll does not change the published set.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct PollError(Arc<PollFailure>);
@@ -106,15 +106,15 @@ impl From<ReadError> for PollError {
     }
 }
 
-/// The store could not be started.
+/// The error if a store could not be started.
 #[derive(Debug)]
 pub struct StartError(StartFailure);
 
 #[derive(Debug)]
 enum StartFailure {
-    /// The configuration is invalid. No request was sent.
+    /// The configuration is invalid. The store has not sent a request.
     Config(ConfigError),
-    /// The first read failed.
+    /// The first read of the index failed.
     FirstRead(PollError),
     /// The first read failed, and the last-good file could not be read either.
     LastGood {
@@ -227,7 +227,8 @@ impl From<ConfigError> for StartError {
     }
 }
 
-/// [`refresh`](crate::OpenSearchDirectiveStore::refresh) could not read the index.
+/// The error of [`refresh`](crate::OpenSearchDirectiveStore::refresh), if the index could not be
+/// read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct RefreshError(RefreshFailure);

@@ -8,7 +8,8 @@ pub use crate::fleet::fuzzing::fleet_reports;
 pub use crate::history::fuzzing::{EvaluatedHistory, history_records};
 use crate::rest::{Complete, SearchResponse, checkpoints_of};
 
-/// Parses the response of a search. Returns the number of documents if every shard responded in time.
+/// Parses the response to a search. Returns the number of documents if every shard responded in
+/// time.
 #[must_use]
 pub fn search_response(body: &[u8]) -> Option<usize> {
     let response: SearchResponse<'_> = serde_json::from_slice(body).ok()?;
@@ -16,7 +17,7 @@ pub fn search_response(body: &[u8]) -> Option<usize> {
     Some(hits.len())
 }
 
-/// The content of a response of the index statistics that the parser accepted.
+/// The index statistics in a response that the parser accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statistics {
     /// The name of the index.
@@ -29,12 +30,12 @@ pub struct Statistics {
     pub documents: u64,
     /// The highest `_seq_no` of an index with one shard, after its first write.
     pub max_seq_no: Option<u64>,
-    /// Whether no write is in progress.
+    /// Whether the index is at rest, that is, no write is in progress.
     pub is_at_rest: bool,
 }
 
-/// Parses a response of the index statistics. Returns the statistics if they describe exactly one
-/// index with one primary for each shard.
+/// Parses a response to a request for the index statistics. Returns the statistics if they describe
+/// exactly one index with one primary for each shard.
 #[must_use]
 pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
     let checkpoints = checkpoints_of(body)?;

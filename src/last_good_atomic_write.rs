@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The path of a last-good file, with the locked file that this process wrote last.
+/// The path of a last-good file, and the open and locked file that this process has written last.
 #[derive(Debug)]
 pub(crate) struct LastGoodFile {
     path: PathBuf,
@@ -93,7 +93,7 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     let current = match File::open(target) {
         Ok(current) => current,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // An unreadable file can still be replaced.
+        // Even if the file is unreadable, it can be replaced.
         Err(_) => return Ok(()),
     };
     if written.is_some_and(|written| is_same_file(written, &current)) {
@@ -137,8 +137,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. On drop, the temporary file is removed unless it has
-/// replaced the target.
+/// A temporary file in the target's directory. When this value is dropped, the temporary file is
+/// removed, unless it has replaced the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -153,8 +153,8 @@ impl Temporary {
         // file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // A temporary file that remained after a crash may have other permissions, so the old
-        // temporary file is removed first.
+        // If a temporary file remained after a crash, it may have other permissions. So the code
+        // first removes the old temporary file.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(files_in(folder.path()), 0);
     }
 
-    /// A write to `/dev/full` fails like a write to a full disk.
+    /// A write to `/dev/full` fails in the same way as a write to a full disk.
     #[test]
     fn a_failed_write_changes_no_file_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();

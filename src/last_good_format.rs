@@ -27,7 +27,7 @@ const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
 /// The size limit of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// The longest name of an index.
+/// The maximum length of the name of an index, in characters.
 const MAX_INDEX_CHARS: usize = 255;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
@@ -163,8 +163,8 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads a file that [`write`] wrote for the same index. The signatures of each document are
-/// verified again, because a forged file is as dangerous as a forged document in the index.
+/// Reads a file that [`write`] wrote for the same index. The reader verifies the signatures of each
+/// directive again, because a forged file is as dangerous as a forged document in the index.
 pub(crate) fn read(
     path: &Path,
     index: &str,
@@ -212,7 +212,7 @@ fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, R
     .map_err(Repr::Snapshot)
 }
 
-/// Returns the bytes after the checksum, if the checksum is correct.
+/// Checks the checksum of the file, and returns the bytes after it.
 fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)

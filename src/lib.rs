@@ -59,12 +59,13 @@
 //!
 //! # Features
 //!
-//! - `rustls-tls` (default): HTTPS with rustls. If the application has installed a process-wide
-//!   rustls provider, the store uses this provider.
-//! - `native-tls`: HTTPS with the TLS library of the platform.
-//! - `signatures` (default): verifies and creates signatures of directives, see [`signatures`].
+//! - `rustls-tls` (default): provides HTTPS with rustls. If the application has installed a
+//!   process-wide rustls provider, the store uses this provider.
+//! - `native-tls`: provides HTTPS with the TLS library of the platform.
+//! - `signatures` (default): verifies and creates signatures of directives (see [`signatures`]).
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
-//! - `testing`: the module `testing`, for the tests of an embedder.
+//! - `testing`: provides the module `testing`, for the tests of an application that embeds the
+//!   library.
 //! - `prometheus`: exports the status with a `prometheus-client` collector.
 //! - `tower`: provides a layer that evaluates each request.
 
@@ -120,7 +121,8 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 }
 
-/// The crate `prometheus-client`, in the version whose trait [`StatusCollector`] implements.
+/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of the
+/// crate.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// The jitter of the pause after a success, in percent of the interval.
+/// The jitter of the pause after a successful poll, in percent of the interval.
 const JITTER_PERCENT: u32 = 10;
 
 /// Computes the pauses between the polls of one instance.
@@ -33,14 +33,14 @@ impl Backoff {
         self.interval.mul_f64(self.random.f64())
     }
 
-    /// Returns the pause after a success: the interval ±10 %.
+    /// Returns the pause after a successful poll: the interval ±10 %.
     pub(crate) fn succeeded(&mut self) -> Duration {
         self.failures = 0;
         let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
         self.interval * percent / 100
     }
 
-    /// Returns the pause after a failure.
+    /// Returns the pause after a failed poll.
     ///
     /// The pause is chosen at random between the interval and an upper limit. The upper limit
     /// doubles with each consecutive failure, up to `max`. If the response has a `Retry-After`, the

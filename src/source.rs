@@ -20,10 +20,10 @@ use crate::status::{PollStrategy, ReadCounters};
 use crate::sync::Origins;
 use opensearch_directives_core::Snapshot;
 
-/// The future of a poll. `Box::pin(async { … })` creates a `PollFuture`.
+/// The future that [`SnapshotSource::poll`] returns. `Box::pin(async { … })` creates such a future.
 pub type PollFuture<'a> = Pin<Box<dyn Future<Output = Result<Polled, ReadError>> + Send + 'a>>;
 
-/// The future of [`SnapshotSource::pause`].
+/// The future that [`SnapshotSource::pause`] returns.
 pub type PauseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A source of snapshots that the refresher polls.
@@ -73,7 +73,7 @@ pub struct PublishedState<'a> {
     pub generation: Option<u64>,
     /// The time since the source was last read completely or found unchanged.
     pub age: Option<Duration>,
-    /// The current time by the store's clock.
+    /// The current time, according to the store's clock.
     pub now: Timestamp,
 }
 
@@ -86,7 +86,7 @@ pub struct Polled {
     pub generation: u64,
     /// The current snapshot of the source; `None` if it is already published.
     pub snapshot: Option<Snapshot>,
-    /// The time at which the source was read, by the local clock.
+    /// The time at which the source was read, according to the local clock.
     pub read_at: Timestamp,
     /// The time since the content was read from its origin. If the source reads the origin itself,
     /// the age is zero. If it reads a copy, such as the snapshot of an agent, the age is greater.

@@ -39,7 +39,7 @@ pub enum Staleness {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefresherState {
-    /// The refresher has not started.
+    /// The refresher has not started yet.
     NotStarted,
     /// The refresher is polling or waiting for the next poll.
     Running,
@@ -71,7 +71,7 @@ impl RefresherState {
 pub struct Counters {
     /// Polls that found the index unchanged, or read it completely.
     pub polls_succeeded: u64,
-    /// Polls that failed.
+    /// Polls that failed for any reason.
     pub polls_failed: u64,
     /// The failed polls by reason.
     pub failures: PollFailures,
@@ -282,7 +282,8 @@ pub struct Status {
     /// `None` before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
-    /// The bound on `unfinished`. A read that finds more unfinished documents fails.
+    /// The largest permitted value of `unfinished`. If a read finds more unfinished documents, it
+    /// fails.
     pub max_documents: usize,
     /// Warnings about conditions that an operator should correct before polls fail or proxies
     /// disagree.
@@ -318,7 +319,7 @@ pub struct Status {
     pub clock_skew_seconds: Option<f64>,
     /// The polling strategy.
     pub reading: PollStrategy,
-    /// The nodes and their state.
+    /// The nodes of the cluster or the agents, with their states.
     pub nodes: Vec<NodeState>,
     /// The error of the last attempt to write the last-good file; `None` if the attempt succeeded,
     /// or if no file is configured.
@@ -330,6 +331,6 @@ pub struct Status {
     /// nothing.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub recorder: Option<RecorderStatus>,
-    /// The numbers of events since the start.
+    /// The counters of events since the start.
     pub counters: Counters,
 }

@@ -30,14 +30,15 @@ const QUEUED_WAITERS: usize = 64;
 /// of the set's age: an evaluation compares the directive's times with the instant that the caller
 /// passes to `evaluate`.
 ///
-/// Only complete reads are published, each in one swap. A poll that fails does not change the
+/// The store publishes only complete reads, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
-/// [`Refresher`]. A set that was loaded before the store ended remains valid.
+/// [`Refresher`]. If the application has loaded a set before, this set stays valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    /// The channel that tells the refresher to end, by sending `true` or by closing the channel.
+    /// The channel through which the store stops the refresher: the store sends `true` or closes
+    /// the channel.
     stop: watch::Sender<bool>,
     refresh_limit: Duration,
 }
@@ -62,7 +63,7 @@ impl OpenSearchDirectiveStore {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting is invalid, or a file cannot be read.
+    /// Returns a [`ConfigError`] if a setting is invalid, or if a file cannot be read.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "as `start`, and so that a later version can keep the configuration"
@@ -82,7 +83,7 @@ impl OpenSearchDirectiveStore {
     /// not used.
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting is invalid.
+    /// Returns a [`ConfigError`] if a setting is invalid.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "as `start`, and so that a later version can keep the configuration"
@@ -125,7 +126,7 @@ impl OpenSearchDirectiveStore {
         (store, Refresher::new(poller, stopped, waiters))
     }
 
-    /// Builds a store, reads the index as the policy [`Config::startup`] requires, and spawns the
+    /// Builds a store, reads the index according to the policy [`Config::startup`], and spawns the
     /// refresher on the current tokio runtime.
     ///
     /// With [`Startup::Require`], the function returns after the first complete read. With
@@ -135,8 +136,8 @@ impl OpenSearchDirectiveStore {
     /// begins at once.
     ///
     /// # Errors
-    /// [`StartError`] if a setting is invalid, or if the first read fails although the policy
-    /// requires its success.
+    /// Returns a [`StartError`] if a setting is invalid, or if the first read fails although the
+    /// policy requires its success.
     ///
     /// # Panics
     /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer or I/O
@@ -175,8 +176,8 @@ impl OpenSearchDirectiveStore {
     /// the last-good file. Once a store is ready, it stays ready. `ready` works on every executor.
     ///
     /// # Errors
-    /// [`StartError`] if no snapshot was published within the limit, or if the refresher has ended.
-    /// The error contains the error of the last poll, if the last poll failed.
+    /// Returns a [`StartError`] if no snapshot was published within the limit, or if the refresher
+    /// has ended. The error contains the error of the last poll, if the last poll failed.
     pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
         self.shared.ready(within).await
     }
@@ -239,8 +240,8 @@ impl OpenSearchDirectiveStore {
     /// error after twice [`Config::poll_timeout`] plus five seconds.
     ///
     /// # Errors
-    /// [`RefreshError`] if the poll failed, or if the refresher has ended or did not respond in
-    /// time. The published set stays in use if the method returns an error.
+    /// Returns a [`RefreshError`] if the poll failed, or if the refresher has ended or did not
+    /// respond in time. The published set stays in use if the method returns an error.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
         let polled = async {
@@ -290,7 +291,8 @@ impl OpenSearchDirectiveStore {
         self.shared.age()
     }
 
-    /// Returns the name of the index or alias that the store polls, or of another source.
+    /// Returns the name of the index or alias that the store polls. If the store has another
+    /// source, returns the name of this source.
     #[must_use]
     pub fn index(&self) -> &str {
         self.shared.index()
@@ -338,8 +340,8 @@ impl OpenSearchDirectiveStore {
     /// seconds. The published set stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The channel closes when the refresher has ended, because the refresher's loop drops the
-        // receiver as its last step.
+        // The channel closes when the refresher has ended, because the loop of the refresher drops
+        // the receiver as its last step.
         within(GRACE, self.waiting.closed()).await;
     }
 }

@@ -72,7 +72,7 @@ impl Clock for ManualClock {
 /// ```
 ///
 /// # Panics
-/// This function never panics.
+/// This function never panics, although it calls a function that can panic for other arguments.
 #[must_use]
 #[expect(clippy::expect_used, reason = "the default settings are valid")]
 pub fn status() -> Status {
@@ -144,7 +144,7 @@ impl ScriptedSource {
         lock(&self.0).failure = Failure::Error(reason.into());
     }
 
-    /// Makes the following polls hang until their time limit cuts them off.
+    /// Makes the following polls hang. Each of them ends when it exceeds its time limit.
     pub fn hang(&self) {
         lock(&self.0).failure = Failure::Hang;
     }

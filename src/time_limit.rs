@@ -44,7 +44,8 @@ fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + 
         drop(done);
     });
     Box::pin(async move {
-        // If no thread could be created, the future never completes, so no limit applies.
+        // If no thread could be created, the future never completes. In this case, there is no
+        // limit.
         if spawned.is_err() {
             std::future::pending::<()>().await;
         }

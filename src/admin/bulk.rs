@@ -28,7 +28,7 @@ pub(super) enum ActionResult {
     NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,
-    /// The cluster refused the action for the given reason.
+    /// The cluster refused the action. The string contains the reason.
     Refused(String),
 }
 

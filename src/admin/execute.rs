@@ -23,14 +23,14 @@ pub enum Outcome {
         /// The document that is stored now; `None` if it was deleted or cannot be read.
         current: Option<Box<Stored>>,
     },
-    /// The cluster refused the write.
+    /// The cluster refused to write the planned document.
     Refused {
         /// The reason that the cluster gave for the refusal.
         reason: String,
     },
     /// The request failed, but the cluster may have written the document.
     Unknown,
-    /// The write was not sent, because an earlier request failed.
+    /// The client did not send the write, because an earlier request failed.
     NotSent,
 }
 
@@ -136,7 +136,7 @@ impl DirectivesApi {
     /// Repeats the writes that an older mapping refused, without the fields that this mapping
     /// lacks. So directives can be revoked even before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
-        // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
+        // An older mapping can lack two fields, but a refusal names only one of them. So two rounds
         // are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan
@@ -150,7 +150,7 @@ impl DirectivesApi {
                     _ => None,
                 })
                 .collect();
-            // The error can be ignored, because the outcomes say whether the second attempt
+            // The code ignores the error, because the outcomes say whether the second attempt
             // succeeded.
             let _ = self.send(plan, &again, executed).await;
         }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use opensearch_directives_core::document::{Document, Rejection, Signature};
 
-/// The effect of a changed field.
+/// What the change of a field means for the directive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeEffect {
     /// After the change, the directive matches more requests, or makes proxies record more about a
@@ -30,7 +30,7 @@ pub struct FieldChange {
     pub before: Option<String>,
     /// The new value; `None` if the field is absent.
     pub after: Option<String>,
-    /// The effect of the change.
+    /// What the change means for the directive.
     pub effect: ChangeEffect,
 }
 
@@ -124,8 +124,7 @@ fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
 }
 
 fn targets(all: &mut Changes, before: &Document, after: &Document) {
-    // If the value of a target changes, the directive matches requests that it did not match
-    // before.
+    // If a target gets another value, the directive matches requests that it did not match before.
     fn target<T>(before: Option<&T>, _: Option<&T>) -> ChangeEffect {
         match before {
             Some(_) => ChangeEffect::Widens,

@@ -19,7 +19,7 @@ use opensearch_directives_core::document::DecodeLimits;
 /// size limit of responses.
 const MULTI_GET: usize = 2_000;
 
-/// The response of a multi-get.
+/// The response to a multi-get request.
 #[derive(Deserialize)]
 struct MultiGet {
     docs: Vec<Item>,

@@ -159,9 +159,9 @@ impl PlannedWrite {
     }
 }
 
-/// Returns the expiry of a directive that will be signed. If the draft has the same content and the
-/// same time to live as the stored directive, returns the stored expiry. So, if the same draft is
-/// written again, the directive does not expire later.
+/// Returns the absolute expiry of a directive that will be signed. If the draft has the same
+/// content and the same time to live as the stored directive, returns the stored expiry. So, if the
+/// same draft is written again, the directive does not expire later.
 fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     let computed = after.directive.expires_at;
     let before = planned.before.as_ref();

@@ -63,7 +63,7 @@ pub(super) struct LongPolls {
     has_just_changed: bool,
 }
 
-/// The times of one long poll.
+/// The time limits of one long poll.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     /// The time for which the agent may hold the request.
@@ -72,7 +72,7 @@ struct Times {
     /// the pause.
     limit: Duration,
     pause: Duration,
-    /// A random fraction from 0 to 1. After a failure that may be over soon, the client waits for
+    /// A random number from 0 to 1. After a failure that may be over soon, the client waits for
     /// this fraction of the remaining pause. So, if an agent ends, its clients do not send their
     /// next requests all at once.
     spread: f64,
@@ -132,7 +132,8 @@ impl LongPolls {
         let transit = (pause / 4).min(request_timeout);
         let mut wait = pause.saturating_sub(transit).min(LONGEST_WAIT);
         if self.has_just_changed {
-            // Without this jitter, all clients would send their next requests at the same moment.
+            // Without this random factor, all clients would send their next requests at the same
+            // moment.
             wait = wait.mul_f64(0.5 + self.random.f64() / 2.0);
         }
         Times {

@@ -1,5 +1,5 @@
-//! Settings of a store: its source, the intervals and limits of polls, and the behaviour after a
-//! failed poll.
+//! The settings of a store: its source, the intervals and the limits of its polls, and its
+//! behaviour after a failed poll.
 
 mod checks;
 mod startup;
@@ -62,8 +62,8 @@ pub struct Config {
     /// complete read. `None` means [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll
     /// intervals, whichever is longer.
     pub stale_after: Option<Duration>,
-    /// The longest pause between failed polls. A longer pause that a response requests with
-    /// `Retry-After` is shortened to `max_backoff`.
+    /// The longest pause between failed polls. If a response requests a longer pause with
+    /// `Retry-After`, the pause is `max_backoff`.
     pub max_backoff: Duration,
     /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
@@ -82,8 +82,8 @@ pub struct Config {
     /// unreachable. The content of the file does not matter.
     pub off_file: Option<PathBuf>,
     /// Whether the store counts the requests that each directive matches (see
-    /// [`hits`](crate::OpenSearchDirectiveStore::hits)). Counting adds no cost to a request that
-    /// matches no directive.
+    /// [`hits`](crate::OpenSearchDirectiveStore::hits)). If a request matches no directive,
+    /// counting needs no time.
     pub count_hits: bool,
     /// The interval between periodic reconciles, with a jitter of ±20 %. A reconcile compares the
     /// `_seq_no`s of all documents by ranges, or reads all documents if the server does not permit
@@ -236,7 +236,7 @@ impl Config {
         self
     }
 
-    /// Lets the store count the requests that each directive matches.
+    /// Makes the store count the requests that each directive matches.
     #[must_use]
     pub fn with_hit_counts(mut self) -> Self {
         self.count_hits = true;

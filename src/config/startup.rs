@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Startup {
-    /// The start fails if the index cannot be read.
+    /// If the index cannot be read, the start fails.
     /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
     /// the error of the read.
     Require {
@@ -21,8 +21,8 @@ pub enum Startup {
     /// if neither the index nor the file can be read.
     LastGood,
     /// The store starts with the set of the last-good file, or with an empty set if the file cannot
-    /// be read either, and continues to poll. The start succeeds even if both the cluster and the
-    /// file are unreadable.
+    /// be read either, and continues to poll. The start succeeds even if neither the index nor the
+    /// file can be read.
     LastGoodOrEmpty,
     /// The store starts with an empty set and continues to poll.
     Empty,

@@ -1,7 +1,7 @@
 //! Shows which instances of a fleet apply which directives.
 //!
-//! Each instance that has a [`Reporter`] maintains one document in the fleet's index. The name of
-//! the fleet's index is the name of the polled index followed by `-fleet`.
+//! If an instance has a [`Reporter`], the reporter keeps one document in the fleet's index up to
+//! date. The name of the fleet's index is the name of the polled index followed by `-fleet`.
 //! [`Installer::install_fleet`] creates the fleet's index. The reporter writes the document
 //! whenever the instance applies a new state of the polled index, and also at a regular interval,
 //! by default once a minute. [`DirectivesApi::fleet`] reads the documents of all instances, and

@@ -90,7 +90,8 @@ impl Reporter {
     /// keep the store alive.
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting of the cluster is invalid, or a file cannot be read.
+    /// Returns a [`ConfigError`] if a setting of the cluster is invalid, or if a file cannot be
+    /// read.
     pub fn new(
         store: &OpenSearchDirectiveStore,
         cluster: &ClusterConfig,
@@ -106,7 +107,7 @@ impl Reporter {
     /// itself report to the fleet.
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting of `agent` is invalid, or a file cannot be read.
+    /// Returns a [`ConfigError`] if a setting of `agent` is invalid, or if a file cannot be read.
     pub fn through_agent(
         store: &OpenSearchDirectiveStore,
         agent: &ClusterConfig,

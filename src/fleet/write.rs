@@ -24,7 +24,7 @@ pub(super) struct IndexWriter {
     has_index: bool,
 }
 
-/// The error for reports that could not be written.
+/// The error if reports could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
     #[error("the index {0} does not exist; create it with `directives init --fleet`")]

@@ -20,7 +20,7 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Past {
-    /// The instant at which the directives existed.
+    /// The instant for which the directives were reconstructed.
     pub instant: Timestamp,
     /// The ledger of the index to which the name referred at the instant; `None` if no such index
     /// is known.
@@ -56,7 +56,7 @@ pub enum Doubt {
     BeyondMaxTtl {
         /// The directive's id.
         directive: String,
-        /// The expiry in the document.
+        /// The expiry that the document contains.
         expires_at: Timestamp,
     },
     /// A new index has replaced the index. This happened after the last recorded operation, and

@@ -37,9 +37,10 @@ pub(crate) enum Appended {
     Now,
     /// The stream already contained a record of the operation.
     Before,
-    /// The stream will never accept the record.
+    /// The stream will never accept the record. The string contains the reason.
     Refused(String),
-    /// The stream does not accept the record now, but may accept it later.
+    /// The stream does not accept the record now, but may accept it later. The string contains the
+    /// reason.
     Failed(String),
 }
 

@@ -62,7 +62,7 @@ impl Client {
     /// Checks the configuration and creates the client, without sending a request.
     ///
     /// # Errors
-    /// [`ConfigError`] names the invalid setting.
+    /// Returns a [`ConfigError`] that names the invalid setting.
     pub fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
         config.check()?;
         if let Some(url) = config.unencrypted_url() {
@@ -131,7 +131,7 @@ impl Client {
         &self.index
     }
 
-    /// Returns the nodes and their states.
+    /// Returns the nodes of the cluster and their states.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeState> {
         self.nodes.states()
@@ -143,10 +143,10 @@ impl Client {
     /// applies to each attempt. Several nodes may receive the same request. This is safe, because
     /// every request either only reads, or writes a whole document under its id.
     ///
-    /// A response of status 429, 502, 503 or 504 counts as a failure of the node, because another
-    /// node may succeed. After a response of status 401, 403 or 500, the client also tries the next
-    /// node. If another node then serves the request, the response counts as a failure of the first
-    /// node. If no node serves the request, the client returns the response as the cluster's
+    /// A response of status 429, 502, 503 or 504 counts as a failure of the node, so the client
+    /// tries the next node. After a response of status 401, 403 or 500, the client also tries the
+    /// next node. If another node then serves the request, the response counts as a failure of the
+    /// first node. If no node serves the request, the client returns the response as the cluster's
     /// decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await

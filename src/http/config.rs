@@ -11,7 +11,8 @@ use super::credentials::Credentials;
 use super::forward_proxy::is_loopback;
 use super::tls::Tls;
 
-/// The settings for access to the index. [`Client::new`](super::Client::new) checks the settings.
+/// The settings with which a client accesses the index. [`Client::new`](super::Client::new) checks
+/// the settings.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
@@ -153,7 +154,7 @@ impl ClusterConfig {
 }
 
 impl fmt::Debug for ClusterConfig {
-    /// Prints no secret, not even a secret that an address contains by mistake.
+    /// Prints no secret, even if an address contains a secret by mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let urls: Vec<_> = self.urls.iter().map(without_secrets).collect();
         f.debug_struct("ClusterConfig")
@@ -189,7 +190,7 @@ fn without_secrets(url: &Url) -> String {
 
 fn check_url(url: &Url) -> Result<(), ConfigError> {
     if !url.username().is_empty() || url.password().is_some() {
-        // The URL is not printed, because it contains a secret.
+        // The error does not contain the URL, because the URL contains a secret.
         return Err(url_error(format!(
             "url of host {}: it contains a user name or password, which would appear in logs; \
              set the credentials separately",

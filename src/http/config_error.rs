@@ -1,4 +1,4 @@
-//! The error that reports an invalid setting before any request is sent.
+//! The error for an invalid setting. It is returned before any request is sent.
 
 use std::error::Error;
 use std::fmt;
@@ -45,7 +45,7 @@ impl ConfigError {
         self
     }
 
-    /// Creates the error for an invalid setting. `problem` states the fault and the remedy.
+    /// Creates the error for an invalid setting. `problem` contains the fault and the remedy.
     pub(crate) fn setting(setting: &str, problem: impl fmt::Display) -> Self {
         Self::new(ConfigErrorKind::Setting, format!("{setting}: {problem}"))
     }

@@ -126,8 +126,8 @@ impl SessionSettings {
     }
 }
 
-/// Returns the common settings of all clients. The settings switch off redirects, retries and
-/// automatic decompression, even if another crate enables these features of `reqwest`.
+/// Returns the settings that all HTTP clients have in common. The settings switch off redirects,
+/// retries and automatic decompression, even if another crate enables these features of `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -162,7 +162,8 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changes; `None` causes a check before the next request.
+    /// The instant of the last check for changes. If it is `None`, a check is made before the next
+    /// request.
     checked_at: Option<Instant>,
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use opensearch_directives_core::internal::visible;
 
-/// The boxed cause of an error.
+/// The cause of an error, in a box.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// A request received no usable response.
+/// The error if a request received no usable response.
 ///
 /// The error message names the fault, the request, the node and the proxy. It contains no secret.
 pub struct RequestError(Box<Inner>);
@@ -41,7 +41,7 @@ pub enum RequestErrorKind {
     Encoding,
     /// The response was a redirect. The client does not follow redirects.
     Redirect,
-    /// The response's HTTP status was an error.
+    /// The HTTP status of the response says that the request failed.
     Status,
     /// The HTTP status was 2xx, but the body did not have the expected format.
     Malformed,
@@ -82,7 +82,7 @@ pub enum RequestFailure {
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
     Redirect {
         status: u16,
-        /// The target of the redirect, and the URL to set instead.
+        /// The target of the redirect, and the URL that should be configured instead.
         advice: String,
     },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
@@ -161,7 +161,7 @@ impl RequestError {
         self.0.failure.kind()
     }
 
-    /// Returns the request, as `METHOD /path`.
+    /// Returns the method and the path of the request, as `METHOD /path`.
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.0.operation
@@ -279,8 +279,8 @@ impl Error for RequestError {
 }
 
 /// Formats an error and its causes on one line, for logs and for the status. The error messages of
-/// this crate do not repeat their causes. Invisible characters and terminal control characters are
-/// escaped, because a cluster or another agent may have sent them.
+/// this crate do not repeat their causes. The function escapes invisible characters and terminal
+/// control characters, because a cluster or another agent may have sent them.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();

@@ -10,7 +10,7 @@ use super::transport::Response;
 /// The maximum number of characters of a response that an error message quotes.
 const REASON_CHARS: usize = 300;
 
-/// An exception in an OpenSearch response.
+/// An exception that an error response of OpenSearch contains.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Exception {
     r#type: String,
@@ -59,7 +59,7 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
         Ok(Refusal {
             error: Problem::Text(text),
         }) => (None, text),
-        // OpenSearch's security plugin sends plain text with status 401.
+        // With status 401, OpenSearch's security plugin sends plain text instead of JSON.
         Err(_) if response.status == 401 => (None, text(response)),
         Err(_) => (None, foreign(response)),
     };

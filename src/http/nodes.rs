@@ -83,9 +83,9 @@ impl Nodes {
         }
     }
 
-    /// Returns the positions of the nodes in the order in which to try them. The live nodes come
-    /// first, starting with the preferred one. The dead nodes follow, ordered by the time at which
-    /// they become live again.
+    /// Returns the positions of the nodes, in the order in which the client should try them. The
+    /// live nodes come first, starting with the preferred one. The dead nodes follow, ordered by
+    /// the time at which they become live again.
     pub(crate) fn order(&self, now: Instant) -> Vec<usize> {
         let inner = self.lock();
         let count = inner.nodes.len();
@@ -202,7 +202,7 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Reports that the node responded.
+    /// Reports that the node responded to the request.
     pub(crate) fn succeeded(self) {
         self.nodes.succeeded(self.node_index);
         // If the attempt were dropped, it would count as a failure of the node.

@@ -24,7 +24,7 @@ use super::wall_clock;
 
 /// The size limit in bytes for the response to a request that expects a small response.
 const MAX_SMALL_BYTES: u64 = 1 << 20;
-/// The maximum number of bytes that are read from an error response.
+/// The client reads at most this many bytes of an error response.
 const MAX_ERROR_BYTES: u64 = 256 << 10;
 
 /// The transport that sends requests over the network.
@@ -260,8 +260,8 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // `set_username` and `set_password` fail only for addresses without a host, and an address
-    // without a host cannot contain a user name.
+    // `set_username` and `set_password` fail only if the address has no host. Such an address
+    // cannot contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

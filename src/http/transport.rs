@@ -36,7 +36,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// An HTTP request whose path is percent-encoded.
+/// An HTTP request. Its path is percent-encoded.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -99,7 +99,7 @@ impl Request {
 
 /// Percent-encodes one segment of a path, such as an index name or a document id.
 pub(crate) fn segment(text: &str) -> String {
-    // `Url` encodes a path segment only as a part of a complete URL.
+    // `Url` can encode a path segment only as a part of a complete URL.
     let Ok(mut url) = url::Url::parse("http://h/") else {
         return String::new();
     };

@@ -39,15 +39,15 @@ pub use shared_state::Shared;
 pub(crate) use shared_state::{Progress, ReportKey};
 pub use subscription::Subscription;
 
-/// The channel to a caller that waits for the result of the next poll.
+/// The channel through which a waiting caller receives the result of the next poll.
 pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 
 /// The task that polls the index and publishes new sets.
 ///
 /// [`OpenSearchDirectiveStore::build`](crate::OpenSearchDirectiveStore::build) returns the
 /// refresher together with the store. The application runs the refresher in a task with
-/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). A process that
-/// forks must run the refresher after the fork.
+/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). If a process
+/// forks, it must run the refresher only after the fork.
 ///
 /// The refresher ends when the store is dropped or shut down. If the application drops the
 /// refresher before the store, the published set stays in use, and the
@@ -56,7 +56,7 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The stop signal of the store: the value becomes `true` at a shutdown, and the channel closes
+    /// The stop signal of the store. The value becomes `true` at a shutdown, and the channel closes
     /// when the store is dropped.
     stop: watch::Receiver<bool>,
     // This field is the last one, so its channel closes after all other fields are dropped: Rust
@@ -167,7 +167,7 @@ impl Refresher {
             let result = self.poller.poll().await;
             pause = self.poller.pause_after(result.as_ref().err());
             for waiter in waiters {
-                // If the caller no longer waits, the result is dropped.
+                // If the caller no longer waits for the result, the result is dropped.
                 let _ = waiter.send(result.clone());
             }
             self.poller.compare_max_ttl().await;

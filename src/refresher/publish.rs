@@ -88,7 +88,7 @@ impl Poller {
     }
 
     /// Returns the instant at which the next start or expiry must be logged. Returns `None` if the
-    /// clock panics, because the next poll reports the panic.
+    /// clock panics. The next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let next = self.change_log.next()?;
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
@@ -158,7 +158,7 @@ impl Poller {
         );
         self.published_generation = None;
         let before = self.shared.kept();
-        // The set is emptied before the clock is read, because the clock may panic.
+        // The code empties the set before it reads the clock, because the clock may panic.
         self.outlet.publish(Snapshot::default(), None);
         let now = self.clock.now();
         self.note_publish(now);

@@ -22,10 +22,11 @@ impl Subscription {
     /// A publish may change only the revision or the rejections, so the directives may be the same
     /// as before. If a directive starts or expires, there is no publish and no notification.
     ///
-    /// `changed` is cancel safe.
+    /// `changed` is cancel safe: if its future is dropped, no notification is lost.
     ///
     /// # Errors
-    /// [`Stopped`] if the store was shut down or dropped, so that no further set will be published.
+    /// Returns [`Stopped`] if the store was shut down or dropped. No further set will be published
+    /// then.
     pub async fn changed(&mut self) -> Result<(), Stopped> {
         self.0.changed().await.map_err(|_| Stopped)
     }

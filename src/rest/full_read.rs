@@ -43,7 +43,7 @@ struct Pages<C> {
     term: Option<u64>,
     /// The `search_after` value for the request of the next page.
     after: Option<Value>,
-    /// The total number of documents and the aggregates that the first page reported.
+    /// The total number of documents and the aggregates that the first page contained.
     first: Option<(u64, Option<Aggregates>)>,
 }
 

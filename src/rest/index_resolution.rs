@@ -16,8 +16,8 @@ pub(crate) struct ConcreteIndex {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) shards: u32,
-    /// The interval after which the index makes writes visible to searches; `None` if the index
-    /// refreshes only on request.
+    /// The interval between two refreshes, which make writes visible to searches; `None` if the
+    /// index refreshes only on request.
     pub(crate) refresh_interval: Option<Duration>,
 }
 

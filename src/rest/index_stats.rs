@@ -35,8 +35,8 @@ struct Primary {
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
-    /// The `_seq_no` up to which all in-sync copies hold all operations. While writes are in
-    /// progress, the global checkpoint is lower than `max_seq_no`.
+    /// The global checkpoint: all in-sync copies hold all operations up to this `_seq_no`. While
+    /// writes are in progress, the global checkpoint is lower than `max_seq_no`.
     global_checkpoint: i64,
     documents: u64,
 }

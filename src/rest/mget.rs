@@ -29,7 +29,7 @@ pub(crate) struct CurrentVersions {
 #[derive(Debug)]
 pub(crate) enum Lookup {
     Found(CurrentVersions),
-    /// The server does not support the request, or the role does not permit it.
+    /// The server does not support `_mget` requests in real time, or the role does not permit them.
     NotPermitted,
 }
 

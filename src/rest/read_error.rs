@@ -10,7 +10,7 @@ use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// The index could not be read completely.
+/// The error if the index could not be read completely.
 ///
 /// [`kind`](Self::kind) tells a caller how to react to the failure.
 /// [`source`](std::error::Error::source) returns the cause: the request or the response that
@@ -47,7 +47,7 @@ pub enum PollErrorKind {
     TooManyDocuments,
     /// The whole poll took longer than `poll_timeout`.
     Deadline,
-    /// The poll panicked. The refresher continues with the next poll.
+    /// The poll panicked. The refresher continues to run, and makes the next poll.
     Panic,
 }
 

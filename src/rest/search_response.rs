@@ -96,7 +96,7 @@ struct SeqNos {
 
 #[derive(Debug, Deserialize)]
 struct Newest {
-    /// The time in milliseconds since 1970.
+    /// The aggregated time, in milliseconds since 1970.
     value: Option<f64>,
 }
 
@@ -180,7 +180,7 @@ impl Complete<'_> {
 }
 
 impl<'a> SearchResponse<'a> {
-    /// Returns the content if every shard responded in time.
+    /// Returns the content of the response, if every shard responded in time.
     pub(crate) fn complete(self) -> Result<Complete<'a>, Incomplete> {
         match self.timed_out {
             Some(false) => {}

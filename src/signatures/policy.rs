@@ -25,7 +25,7 @@ pub enum DirectiveClass {
     Capture,
     /// The directives that request the ring buffer.
     RingBuffer,
-    /// The directives that have no target and so match every request.
+    /// The directives that have no target. Every request matches such a directive.
     Everything,
     /// The directives whose level is above the given level.
     Above(DiagLevel),
@@ -141,7 +141,7 @@ impl SignaturePolicy {
         }
     }
 
-    /// Reads a policy from JSON.
+    /// Reads a signature policy from JSON.
     ///
     /// ```
     /// use opensearch_directives::signatures::SignaturePolicy;
@@ -185,7 +185,7 @@ impl SignaturePolicy {
         })
     }
 
-    /// Reads a policy from a file. Reading the file blocks the thread.
+    /// Reads a signature policy from a file. Reading the file blocks the thread.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, or if [`parse`](Self::parse) returns an error.
@@ -195,7 +195,7 @@ impl SignaturePolicy {
             .map_err(|error| error.in_file(file))
     }
 
-    /// Returns the rules.
+    /// Returns the rules of the policy.
     #[must_use]
     pub fn rules(&self) -> &[SignatureRule] {
         &self.rules

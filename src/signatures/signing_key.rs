@@ -73,7 +73,7 @@ impl SigningKey {
         })
     }
 
-    /// Returns the public key.
+    /// Returns the public key that belongs to this private key.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
@@ -134,7 +134,7 @@ impl SigningKey {
         Ok((private, public))
     }
 
-    /// Signs a directive.
+    /// Signs the signed form of a directive.
     ///
     /// # Errors
     /// Returns an error if the name of the key is not a valid name of a signer.

@@ -125,13 +125,13 @@ impl Trust {
         }
     }
 
-    /// Returns the trusted keys.
+    /// Returns the trusted keys of the proxy.
     #[must_use]
     pub fn keys(&self) -> &TrustedKeys {
         &self.keys
     }
 
-    /// Returns the signature policy.
+    /// Returns the signature policy of the proxy.
     #[must_use]
     pub fn policy(&self) -> &SignaturePolicy {
         &self.policy

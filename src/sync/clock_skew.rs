@@ -1,6 +1,6 @@
 //! Measures the clock skew, that is, the time by which the local clock is ahead of the clock of a
-//! cluster node. Directives start and expire by the local clock, so a wrong clock makes them start
-//! and expire at the wrong time.
+//! cluster node. Directives start and expire according to the local clock. If this clock is wrong,
+//! they start and expire at the wrong time.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::rest::ShardCheckpoints;
 
 /// A view may be up to this many refreshes of the index behind the primary.
 const REFRESHES: u32 = 3;
-/// The shortest and the longest time that a view has to converge.
+/// A view has at least the first and at most the second of these times to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Whether a view contains all operations that the primary held when its checkpoints were observed.

@@ -34,7 +34,7 @@ pub(super) enum DecodedDocument<'a> {
         rejection: Option<Rejection>,
         /// The time of the document's last write; `None` if the document is rejected.
         updated_at: Option<Timestamp>,
-        /// The user who revoked the document; `None` if the document is rejected.
+        /// The author of the revocation; `None` if the document is rejected.
         by: Option<Box<str>>,
     },
 }

@@ -6,7 +6,7 @@
 //! authority, the poll adds the response of the authority to the findings and evaluates the table
 //! again.
 
-/// The next action of a poll.
+/// What a poll does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Accept,
@@ -127,7 +127,7 @@ pub(super) enum DocumentsFinding {
     Agree(Witness),
 }
 
-/// The shard copy that returned the documents.
+/// Which shard copy returned the documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,

@@ -41,8 +41,8 @@ const JITTER_PERCENT: u32 = 20;
 /// A periodic reconcile decodes this many accepted documents again, to notice whether the role now
 /// hides fields.
 const SAMPLE: usize = 2;
-/// The maximum number of documents whose numbers one request lists. If a reconciliation must read
-/// more documents, a full read follows instead.
+/// One request lists the numbers of at most this many documents. If a reconciliation must read more
+/// documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
 /// After this many consecutive unfinished reconciliations, the next poll makes a full read. So
 /// polls succeed even if the server cannot serve reconciliations. One unfinished reconciliation is
@@ -73,7 +73,7 @@ struct Comparison {
 
 /// The reason why a reconciliation ends without a view.
 enum Stop {
-    /// A full read is necessary for the given reason.
+    /// A full read is necessary. The string contains the reason.
     FullRead(&'static str),
     Failed(ReadError),
 }

@@ -72,7 +72,7 @@ impl Degradations {
         }
     }
 
-    /// Records that polls work without a feature, and the reason.
+    /// Records that polls do not use a feature, and why.
     pub(super) fn note(&mut self, what: &str, why: &str) {
         let note = format!("without {what}: {why}");
         if self.strategy.notes.contains(&note) {
@@ -92,13 +92,13 @@ impl Degradations {
         self.strategy.probe = probe;
     }
 
-    /// Records that delta reads do not work, and the reason.
+    /// Records that delta reads do not work, and why.
     pub(super) fn without_delta_reads(&mut self, why: &str) {
         self.strategy.delta = false;
         self.note("delta reads", why);
     }
 
-    /// Records that reconciliations do not work, and the reason.
+    /// Records that reconciliations do not work, and why.
     pub(super) fn without_reconciles(&mut self, why: &str) {
         self.reconciles = false;
         self.note("reconciles by ranges", why);

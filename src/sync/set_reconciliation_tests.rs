@@ -227,7 +227,8 @@ proptest! {
     }
 }
 
-/// 100,000 documents with numbers below 130,000, as after 30,000 updates.
+/// Returns the numbers of 100,000 documents. The numbers are below 130,000, as after 30,000
+/// updates.
 fn many() -> BTreeSet<u64> {
     (0..130_000).filter(|number| number % 13 > 2).collect()
 }

@@ -39,7 +39,7 @@ impl AppliedDirectives {
         Self::of(extensions).map(Self::decision).unwrap_or_default()
     }
 
-    /// Returns the decision.
+    /// Returns the decision about the request.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.0.decision

@@ -32,7 +32,8 @@ impl<E> DirectivesLayer<E> {
     }
 }
 
-/// A clone shares the evaluator, so the extractor does not need to be `Clone`.
+/// A clone shares the evaluator with the original, so the extractor does not need to implement
+/// `Clone`.
 impl<E> Clone for DirectivesLayer<E> {
     fn clone(&self) -> Self {
         Self {
@@ -52,7 +53,7 @@ impl<S, E> Layer<S> for DirectivesLayer<E> {
     }
 }
 
-/// The service of a [`DirectivesLayer`].
+/// The service that a [`DirectivesLayer`] creates.
 #[derive(Debug)]
 pub struct DirectivesService<S, E = RestExtractor> {
     inner: S,
@@ -102,7 +103,7 @@ where
 }
 
 pin_project! {
-    /// The future of a [`DirectivesService`].
+    /// The future that a [`DirectivesService`] returns.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

@@ -25,8 +25,8 @@ impl Digest {
     pub fn of(directive: DirectiveRef<'_>) -> Self {
         let mut hasher = Sha256::new();
         let mut update = |value: Option<&str>| match value {
-            // Each string is hashed after its length, so that the hashed bytes of two different
-            // directives always differ.
+            // The length of each string is hashed before the string. So the hashed bytes of two
+            // different directives always differ.
             Some(value) => {
                 hasher.update([1]);
                 hasher.update((value.len() as u64).to_be_bytes());

@@ -53,8 +53,9 @@ pub trait DirectiveStore: Send + Sync {
     ///
     /// # Staleness
     ///
-    /// A store is a cache. If nobody publishes, the set becomes stale, and the store cannot detect
-    /// its staleness. Each evaluation still checks the start and the expiry of each directive.
+    /// A store is a cache. If nobody publishes a new set, the published set becomes stale, and the
+    /// store cannot detect this. Each evaluation still checks the start and the expiry of each
+    /// directive.
     ///
     /// # Cost
     ///
@@ -120,7 +121,7 @@ impl InMemoryDirectiveStore {
         }
     }
 
-    /// Publishes a set and returns the store, so that a store can be created with a set in one
+    /// Publishes a set and returns the store. So a caller can create a store with a set in one
     /// expression.
     #[must_use]
     pub fn with_directives(self, set: DirectiveSet) -> Self {
@@ -131,8 +132,8 @@ impl InMemoryDirectiveStore {
     /// Replaces the set in one atomic swap. Once `publish` has returned, every later `load` returns
     /// the new set or a newer set, on every thread. A set that a caller holds does not change.
     ///
-    /// If several threads publish at the same time, the sets are published one after the other, and
-    /// the last set stays published. Reads do not wait for a publish, and a publish does not wait
+    /// If several threads publish at the same time, their sets are published one after the other.
+    /// The last set stays published. Reads do not wait for a publish, and a publish does not wait
     /// for reads.
     pub fn publish(&self, set: DirectiveSet) {
         // If a publish panicked, the old or the new set is completely published, so the lock can

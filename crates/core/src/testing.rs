@@ -52,7 +52,7 @@ use crate::{Decision, DiagnosticsDirective, RequestAttrs};
 
 pub use report::{Outcome, Report, Rule};
 
-/// A store that the kit checks.
+/// A store that the conformance kit checks.
 pub trait Subject: Sync {
     /// The type of a loaded set.
     type Set;
@@ -80,7 +80,7 @@ pub trait Subject: Sync {
 /// expire within minutes after this instant.
 #[must_use]
 pub fn noon() -> Timestamp {
-    // 2030-01-01T12:00:00Z
+    // This is 2030-01-01T12:00:00Z.
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
@@ -128,9 +128,8 @@ impl Kit {
         self
     }
 
-    /// Sets the function that counts the allocations on a thread. Without a counting function,
-    /// [`Rule::NoAllocation`] is skipped, because only a special global allocator can count
-    /// allocations.
+    /// Sets the function that counts the allocations on a thread. If no function is set, the kit
+    /// skips [`Rule::NoAllocation`], because only a special global allocator can count allocations.
     #[must_use]
     pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);

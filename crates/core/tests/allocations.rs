@@ -1,7 +1,7 @@
 //! Tests that the request path does not allocate, and that a set does not occupy more than 70 bytes
 //! per directive.
 //!
-//! Only the allocations of the measuring thread are counted, so the tests may run in parallel.
+//! The tests count only the allocations of the measuring thread, so they may run in parallel.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -185,7 +185,7 @@ fn tenant(n: usize) -> String {
     format!("tenant-{n:06}")
 }
 
-/// Calls `add` with one directive for each of 100,000 tenants.
+/// Calls `add` 100,000 times, each time with a directive for another tenant.
 fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     for n in 0..MANY {
         let directive =

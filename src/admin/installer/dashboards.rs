@@ -15,7 +15,8 @@ const BOUNDARY: &str = "opensearch-directives-saved-objects";
 /// The path of the import API, relative to the address of OpenSearch Dashboards.
 const IMPORT: &str = "/api/saved_objects/_import";
 
-/// The response to an import. Only OpenSearch Dashboards sends a response with the field `success`.
+/// The response to an import request. Only OpenSearch Dashboards sends a response with the field
+/// `success`.
 #[derive(Deserialize)]
 struct Imported {
     success: bool,

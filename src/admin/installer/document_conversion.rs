@@ -106,7 +106,7 @@ impl Installer {
     }
 }
 
-/// The response to a conversion.
+/// The response to a request that converts documents.
 #[derive(Debug, Deserialize)]
 struct Batch {
     /// The number of documents that the request found.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::http::RequestError;
 
-/// The cluster could not be prepared for directives.
+/// The error if the cluster could not be prepared for directives.
 #[derive(Debug)]
 pub struct InstallError(Repr);
 
@@ -14,7 +14,7 @@ pub struct InstallError(Repr);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InstallErrorKind {
-    /// A request failed.
+    /// A request of the installation failed.
     Request,
     /// The version of the installed resource is newer than the version of this program.
     Newer,
@@ -23,7 +23,8 @@ pub enum InstallErrorKind {
     DoesNotFit,
     /// Another index template has the same priority as the template that should be installed.
     TemplatePriority,
-    /// The cluster's setting for shard allocation awareness does not permit the number of replicas.
+    /// The cluster has a setting for shard allocation awareness, which does not permit this number
+    /// of replicas.
     Replicas,
     /// The limits for the lifetime of directives contradict each other.
     LifetimeLimits,

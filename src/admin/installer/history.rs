@@ -25,11 +25,11 @@ pub struct HistoryState {
     pub stream: String,
     /// The reasons why the backing indices are unsuitable for a history.
     pub problems: Vec<String>,
-    /// How long records are retained.
+    /// How long the records of the history are kept.
     pub retention: RetentionPolicy,
 }
 
-/// The retention of the records of a history.
+/// How long the records of a history are kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {

@@ -50,7 +50,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Verifies the settings and the mapping of the index after the installation.
+    /// After the installation, verifies the settings and the mapping of the index.
     pub(super) async fn verify_index(&self) -> Result<(), InstallError> {
         let wanted = self.template(None)["template"].take();
         let Some((_, index)) = self.existing_index().await? else {

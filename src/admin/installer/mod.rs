@@ -28,7 +28,7 @@ pub(super) use files::{mapped_fields, parse as file};
 pub use history::{HistoryState, RetentionPolicy};
 pub use lifetime_limits::{LifetimeLimits, LifetimeLimitsChange};
 
-/// The effect of a step on the cluster.
+/// What a step changes in the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Change {
@@ -56,13 +56,13 @@ impl fmt::Display for Change {
 pub struct InstallStep {
     /// The name of the installed resource.
     pub what: &'static str,
-    /// The effect of the step.
+    /// What the step changes in the cluster.
     pub change: Change,
-    /// The request's method.
+    /// The HTTP method of the request.
     pub method: &'static str,
-    /// The request's path.
+    /// The path of the request.
     pub path: String,
-    /// The request's body; `null` if the request has none.
+    /// The body of the request; `null` if the request has no body.
     pub body: Value,
 }
 
@@ -88,7 +88,7 @@ pub struct Installer {
     limits: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
-    /// The template of the index, from an embedded file.
+    /// The template of the index. It comes from an embedded file.
     template_file: TemplateFile,
     /// Returns the template of the history's data stream, from an embedded file.
     history_file: fn() -> Value,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::http::{Method, Request, RequestFailure, Response, Transport};
 
-/// The time that a request and its response take together.
+/// The time from the start of a request to the arrival of its response.
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(20);
 
 /// The fault that the test simulates between the store and the hub, or in the hub itself.

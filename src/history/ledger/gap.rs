@@ -60,7 +60,7 @@ pub enum Evidence {
     Versions {
         /// The directive's id.
         directive: String,
-        /// The minimum number of missing operations on the document.
+        /// At least this many operations on the document are missing.
         operations: u64,
         /// Whether one of the missing operations was a deletion, because the versions start again
         /// at 1.

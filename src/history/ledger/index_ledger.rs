@@ -59,9 +59,9 @@ pub struct Inherited {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct TermChange {
-    /// The term before the change.
+    /// The primary term before the change.
     pub from: u64,
-    /// The term after the change.
+    /// The primary term after the change.
     pub to: u64,
     /// The first recorded number of the new term.
     pub number: u64,

@@ -8,7 +8,7 @@ use super::entry::{Entry, Placed, in_order};
 use super::version_chain::surviving;
 use super::{IndexFacts, uuids};
 
-/// The documents of the index at an instant.
+/// The documents that an index contained at an instant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastState<'a> {
     /// The uuid of the index to which the name referred at the instant; `None` if no index existed

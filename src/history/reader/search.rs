@@ -24,7 +24,7 @@ const TOO_LARGE: &str = "it is larger than the limit of a response";
 struct Page {
     total: u64,
     hits: Vec<(String, Result<Record, UnreadableRecord>)>,
-    /// The sort values of the last hit.
+    /// The sort values of the last record on the page.
     last: Option<Value>,
 }
 
@@ -33,7 +33,7 @@ struct Page {
 enum Fields {
     All,
     WithoutDocument,
-    /// Only the id.
+    /// The search returns only the ids of the records.
     None,
 }
 

@@ -148,7 +148,7 @@ impl Recorder {
             while let Some((ids, sending)) = self.next_batch() {
                 self.settle(&ids, sending.await);
                 if self.paused_until > Instant::now() {
-                    // The stream accepts no records.
+                    // The stream accepts no records now.
                     return;
                 }
             }

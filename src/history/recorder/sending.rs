@@ -57,7 +57,8 @@ pub(super) async fn send(stream: &Stream, entries: Vec<Entry>) -> Result<Vec<App
     Ok(results.collect())
 }
 
-/// Completes with the result of the batch, or never if no batch is being sent.
+/// Completes when the batch was sent, with the result of the batch. If no batch is being sent,
+/// never completes.
 pub(super) async fn sent(
     sending: &mut Option<(Vec<String>, Sending)>,
 ) -> Result<Vec<Appended>, SendError> {

@@ -218,7 +218,8 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // `source()` of an I/O error does not return the error that the I/O error wraps.
+        // An I/O error can wrap another error. `source()` does not return the wrapped error, so the
+        // code gets it in another way.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)

@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// A clock that begins at noon and follows the virtual time of the test.
+/// A clock that begins at noon and advances with the virtual time of the test.
 #[derive(Debug)]
 struct Running(Instant);
 

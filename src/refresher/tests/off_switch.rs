@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A folder, and the path of an off file in the folder that does not exist yet.
+/// A folder, and the path of an off file in this folder. The off file does not exist yet.
 struct Switch {
     _folder: tempfile::TempDir,
     file: PathBuf,

@@ -146,7 +146,7 @@ async fn p5_the_bound_on_the_age_moves_with_each_complete_read() {
     assert!(applies(&store, SECOND * 1000));
 }
 
-/// A clock that a test sets, in seconds after noon.
+/// A clock that a test sets. Its value is the number of seconds after noon.
 #[derive(Debug, Default)]
 struct SetClock(std::sync::atomic::AtomicI64);
 

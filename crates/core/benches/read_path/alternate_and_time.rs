@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// The minimum duration of a turn. Each turn makes at least one call.
+/// Each turn lasts at least this long, and makes at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
@@ -57,7 +57,8 @@ pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N])
     for _ in 0..TURNS {
         for ((work, &calls), times) in contestants.iter().zip(&calls).zip(&mut times) {
             let turn = || {
-                // The first call initialises thread-local memory and is not measured.
+                // The benchmark does not measure the first call, because this call initialises
+                // thread-local memory.
                 work(1);
                 barrier.wait();
                 let start = Instant::now();

@@ -22,7 +22,7 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
     (it.tenant, it.index, it.principal, it.endpoint)
 }
 
-/// The directives, grouped by key.
+/// The directives of the baseline, grouped by key.
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,

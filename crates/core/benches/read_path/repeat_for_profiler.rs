@@ -110,7 +110,7 @@ fn peer_request(sides: &Sides, calls: usize) {
     }
 }
 
-/// Prints the names of the calls.
+/// Prints the names of the calls that `--count` can repeat.
 pub fn list() {
     for (call, ..) in CALLS {
         println!("{call}");

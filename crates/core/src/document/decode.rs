@@ -25,7 +25,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// with these limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
-    /// The current instant.
+    /// The current instant, with which the times in a document are compared.
     pub now: Timestamp,
     /// The longest time from `now` to the expiry of a directive.
     pub max_ttl: Duration,
@@ -74,8 +74,8 @@ pub struct DocumentRef<'a> {
 }
 
 impl<'a> DocumentRef<'a> {
-    /// Returns the directive. If the directive started when it was created, the result has no
-    /// start.
+    /// Returns the directive in the document. If the directive started when it was created, the
+    /// returned directive has no start.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -94,7 +94,7 @@ impl<'a> DocumentRef<'a> {
         }
     }
 
-    /// Returns the audit record.
+    /// Returns the audit record of the document.
     #[must_use]
     pub fn audit(&self) -> &Audit<Cow<'a, str>> {
         &self.body.audit
@@ -141,11 +141,12 @@ impl<'a> DocumentRef<'a> {
 /// missing, field-level security may have hidden it, and without this field the directive could
 /// apply to more requests than its author intended. The decoder therefore refuses the document.
 ///
-/// A document whose expiry has passed is accepted, although its directive no longer applies to any
-/// request.
+/// If the expiry of a document has passed, the decoder accepts the document, although its directive
+/// no longer applies to any request.
 ///
 /// # Errors
-/// The error names the first invalid field. The whole document is refused.
+/// Returns an error that names the first invalid field. If one field is invalid, the whole document
+/// is refused.
 ///
 /// ```
 /// use std::time::Duration;
@@ -252,7 +253,7 @@ fn check_end(
     Err(Fault::new("expires_at", raw, reason))
 }
 
-/// Returns the value of a required field, or a fault if the field is missing.
+/// Returns the value of a required field of a stored document, or a fault if the field is missing.
 fn stored<T>(name: &'static str, value: Option<T>) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::new(name, "", Reason::HiddenOrMissing))
 }

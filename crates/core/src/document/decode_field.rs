@@ -1,5 +1,5 @@
-//! Splits a document into its fields and decodes each field by its JSON type. The result
-//! distinguishes absent, valid and invalid values.
+//! Splits a document into its fields and decodes each field by its JSON type. The result says for
+//! each field whether its value is absent, valid or invalid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -60,7 +60,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Splits a JSON object into its fields without decoding them.
+    /// Splits a JSON object into its fields. The values of the fields are not decoded yet.
     pub(super) fn read(source: &'a str) -> Result<Self, Fault> {
         serde_json::from_str(source).map_err(|_| Fault::new("_source", source, Reason::NotAnObject))
     }

@@ -14,7 +14,7 @@ use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 
-/// The time at which a directive expires.
+/// Says when a directive expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expiry {
@@ -82,11 +82,11 @@ impl Draft {
 
     /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
     ///
-    /// Reading a draft checks each field separately. [`check`](Self::check) checks the draft
-    /// against the clock and the limits.
+    /// This function checks each field on its own. [`check`](Self::check) compares the times of the
+    /// draft with the clock and the limits.
     ///
     /// # Errors
-    /// The error names the first invalid field.
+    /// Returns an error that names the first invalid field.
     pub fn from_json(source: &str) -> Result<Self, Rejection> {
         let fields = Fields::read(source).map_err(|fault| fault.of(""))?;
         let id = fields.id().ok().flatten().unwrap_or_default();
@@ -172,7 +172,8 @@ impl Draft {
     /// the draft.
     ///
     /// # Errors
-    /// The error names the first field that every proxy would reject.
+    /// Returns an error that names the first field because of which every proxy would reject the
+    /// directive.
     pub fn check(&self, limits: &DecodeLimits) -> Result<(), Rejection> {
         self.check_fields()
             .and_then(|()| self.check_times(limits))
@@ -240,7 +241,7 @@ impl Draft {
     }
 }
 
-/// Refuses the fields that only the command or the pipeline may write.
+/// Returns an error if the draft contains a field that only the command or the pipeline may write.
 fn refuse_stamped(fields: &Fields<'_>) -> Result<(), Fault> {
     const STAMPED: [&str; 7] = [
         "created_at",

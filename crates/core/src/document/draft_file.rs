@@ -18,7 +18,7 @@ use super::draft_file_error::{
 /// Parses the drafts of a file, in the order of the file.
 ///
 /// # Errors
-/// [`ImportError`] lists up to 20 wrong entries.
+/// Returns an [`ImportError`] that lists up to 20 wrong entries.
 pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     if input.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
@@ -91,7 +91,7 @@ fn is_blob(source: &str) -> bool {
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }
 
-/// The elements of an array of at most `MAX_ENTRIES` elements.
+/// The entries of an array. The array may have at most `MAX_ENTRIES` entries.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {

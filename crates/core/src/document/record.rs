@@ -139,18 +139,18 @@ impl Audit<Cow<'_, str>> {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DocumentState {
-    /// The directive applies to the requests that match.
+    /// The directive is active: it applies to the requests that match.
     Active,
-    /// The start of the directive is in the future.
+    /// The directive is scheduled: its start is in the future.
     Scheduled,
-    /// The expiry has passed.
+    /// The expiry of the directive has passed.
     Expired,
-    /// The document was revoked.
+    /// The document of the directive was revoked.
     Revoked,
 }
 
 impl DocumentState {
-    /// Returns the state's name, in lower case.
+    /// Returns the name of the state, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -14,7 +14,7 @@ const VALUE_CHARS: usize = 60;
 /// 512 bytes.
 const ID_CHARS: usize = 512;
 
-/// A refused document, with the reason. The message begins with the name of the invalid field.
+/// Says which document is refused, and why. The message begins with the name of the invalid field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rejection {
     id: String,
@@ -45,7 +45,7 @@ impl Rejection {
         &self.value
     }
 
-    /// Returns the reason.
+    /// Returns the reason why the field is invalid.
     #[must_use]
     pub fn reason(&self) -> RejectionReason {
         self.reason
@@ -76,7 +76,7 @@ impl Rejection {
     }
 }
 
-/// The rejection of a document whose signatures do not satisfy a proxy's policy.
+/// Creates the rejection of a document whose signatures do not satisfy the policy of a proxy.
 #[doc(hidden)]
 #[must_use]
 pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Rejection {

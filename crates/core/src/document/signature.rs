@@ -65,7 +65,7 @@ pub fn is_signer_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@'))
 }
 
-/// A detached Ed25519 signature of one directive by one signer.
+/// A detached Ed25519 signature: one signer has signed one directive.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Signature {
     signer: Box<str>,
@@ -73,7 +73,7 @@ pub struct Signature {
     bytes: [u8; 64],
 }
 
-/// The error for an invalid signature, or for an invalid name of a signer.
+/// The error that is returned for an invalid signature, and for an invalid name of a signer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("it is not a signature; the form is SIGNER:KEY:SIGNATURE")]
 pub struct NotASignature;

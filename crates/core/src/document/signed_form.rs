@@ -23,9 +23,8 @@ pub struct SignedForm<'a> {
 }
 
 impl<'a> SignedForm<'a> {
-    /// Creates the signed form of a directive in the index with the given uuid. A start at or
-    /// before the beginning of 1970 means that the directive starts immediately, as in every stored
-    /// document.
+    /// Creates the signed form of a directive in the index with the given uuid. If the start is not
+    /// after the beginning of 1970, the directive starts immediately, as in every stored document.
     #[must_use]
     pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {
         let starts_at = signed_start(directive.starts_at);
@@ -90,8 +89,8 @@ impl<'a> SignedForm<'a> {
     }
 }
 
-/// Returns the start of a signed directive. The start depends only on `starts_at`, because no
-/// signature covers `created_at`.
+/// Returns the start of a signed directive; `None` if it starts immediately. The start depends only
+/// on `starts_at`, because no signature covers `created_at`.
 pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
     starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
 }

@@ -11,7 +11,7 @@ pub(super) const SLOTS: usize = 64;
 /// The number of threads that each have a separate row.
 pub(super) const THREADS: usize = 64;
 
-/// The value of `last_second` for a directive that has not matched yet.
+/// The value of `last_second` as long as the directive has not matched any request.
 const NEVER: i64 = i64::MIN;
 
 /// The counts of one directive in one row. A row belongs to one thread, or to all threads that
@@ -58,7 +58,7 @@ impl Counter {
     }
 }
 
-/// The counters of all slots of a block for one thread. Two rows never share a cache line.
+/// A row: the counters of all slots of a block for one thread. Two rows never share a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Row([Counter; SLOTS]);
@@ -69,7 +69,7 @@ impl Row {
     }
 }
 
-/// The counters of [`SLOTS`] directives.
+/// A block: the counters of [`SLOTS`] directives.
 #[derive(Debug)]
 pub(super) struct Block {
     /// All threads without a separate row share the last row.
@@ -96,7 +96,7 @@ impl Block {
         }
     }
 
-    /// Returns the counts of a slot, summed over all threads.
+    /// Returns the counts of a slot, added up over all threads.
     pub(super) fn total(&self, slot: usize) -> Total {
         let mut total = Total::default();
         for Row(counters) in &self.rows {
@@ -123,7 +123,7 @@ impl Block {
     }
 }
 
-/// The counts of a directive.
+/// The counts of a directive, added up over all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Total {
     pub(super) matched: u64,

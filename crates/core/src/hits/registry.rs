@@ -25,7 +25,7 @@ pub(super) const MAX_DEPARTED: usize = 1000;
 /// total. For 100,000 directives, the blocks with one shared row need 2.4 MB in total.
 const BLOCKS_WITH_THREADS: usize = 16;
 
-/// The counts of all directives together.
+/// The sums of the counts over all directives of a store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HitTotals {
     /// The same number as [`Hits::matched`].
@@ -45,12 +45,12 @@ struct Registry {
     blocks: Vec<Arc<Block>>,
     /// For each slot, the time since which the registry has counted its matches.
     since: Vec<Timestamp>,
-    /// The slots that are not in use.
+    /// The slots that no directive uses.
     free: Vec<u32>,
     /// The set that was attached last.
     current: DirectiveSet,
     current_hits: Arc<SetHits>,
-    /// Earlier sets that requests may still use.
+    /// Sets that were attached earlier, and that requests may still use.
     earlier: Vec<Arc<SetHits>>,
     /// The directives that have left the set, with their slots, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
@@ -71,8 +71,8 @@ impl HitCounters {
         self.lock().attach(set, now)
     }
 
-    /// Returns the counts of each directive. `is_hidden` states whether the set that was attached
-    /// last is hidden from requests. `now` decides which directives are active.
+    /// Returns the counts of each directive of the store. `is_hidden` states whether the set that
+    /// was attached last is hidden from requests. `now` decides which directives are active.
     #[must_use]
     pub fn hits(&self, is_hidden: bool, now: Timestamp) -> Hits {
         self.lock().hits(is_hidden, now)

@@ -14,7 +14,7 @@ pub(crate) struct SetHits {
 }
 
 impl SetHits {
-    /// Counts a request that the directive at the given position matched.
+    /// Counts a match of the directive at the given position.
     #[inline]
     pub(crate) fn count(&self, position: usize, is_sampled: bool, second: i64) {
         if let Some(&slot) = self.slots.get(position)

@@ -67,7 +67,7 @@ pub struct DirectiveMatch {
 }
 
 impl DirectiveMatch {
-    /// Matches every request.
+    /// Returns the match without targets, which every request matches.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
@@ -165,9 +165,9 @@ pub struct DiagnosticsDirective {
     /// The sample rate: how many of every thousand matching requests are recorded. `0` means none,
     /// and `1000` or more means all.
     pub sample_per_mille: u16,
-    /// The instant from which the directive applies; `None` if it has no start.
+    /// The directive applies from this instant on; `None` if it has no start.
     pub starts_at: Option<Timestamp>,
-    /// The instant from which the directive no longer applies.
+    /// From this instant on, the directive no longer applies.
     pub expires_at: Timestamp,
     /// Whether the proxy records the request into its local ring buffer.
     pub ring_buffer: bool,
@@ -205,7 +205,7 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// Sets the instant from which the directive applies.
+    /// Sets the start: the directive applies from this instant on.
     #[must_use]
     pub fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
         self.starts_at = Some(starts_at);
@@ -248,9 +248,10 @@ impl DiagnosticsDirective {
 /// Whether a directive is scheduled, active or expired at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
-    /// The directive has not started yet.
+    /// The directive is scheduled: it has not started yet.
     Scheduled,
-    /// The directive has started and has not expired, so it applies to the requests that match.
+    /// The directive is active: it has started and has not expired, so it applies to the requests
+    /// that match.
     Active,
     /// The directive has expired and applies to no request.
     Expired,

@@ -9,7 +9,7 @@ macro_rules! named_enum {
             /// All variants of the enum, in the order of their declaration.
             pub const ALL: &'static [Self] = &[Self::$first $(, Self::$other)*];
 
-            /// Returns the name of the variant. The name is stable.
+            /// Returns the name of the variant. Later versions use the same name.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

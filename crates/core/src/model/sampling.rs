@@ -12,7 +12,7 @@
 //! mille. In osproxy, the hash of the empty string puts all requests without an id into every
 //! sample of 38 per mille or more.
 
-/// The rate at which every request is in the sample.
+/// With this sample rate, every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
 /// Returns true if a request is sampled at the given rate. Use [`Sampler`] to check several rates.

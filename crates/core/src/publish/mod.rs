@@ -12,8 +12,8 @@
 //!   read method.
 //! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
 //! - Reads on up to [`HANDLES`] threads do not write to shared memory.
-//! - A value stays in memory only as long as the cell or a caller holds the value. An idle thread
-//!   retains the memory of one handle, never a set.
+//! - A value stays in memory only as long as the cell or a caller holds the value. For an idle
+//!   thread, only the memory of one handle stays in use, never a set.
 //!
 //! # How it works
 //!
@@ -65,7 +65,7 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The writer of a cell. A cell has only one writer, so two publishes never overlap.
+/// The writer of a publication cell. A cell has only one writer, so two publishes never overlap.
 pub struct Publisher<T> {
     to: Published<T>,
 }
@@ -85,7 +85,7 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     }
 }
 
-/// The reader of a cell. A clone of a `Published` reads the same cell.
+/// The reader of a publication cell. A clone of a `Published` reads the same cell.
 pub struct Published<T> {
     announced: Arc<Announced>,
     current: Arc<ArcSwap<Publication<T>>>,
@@ -151,8 +151,8 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The announced version: the version of the current publication or, briefly during a publish, the
-/// version of the next publication.
+/// The announced version. Usually, this is the version of the current publication. For a short time
+/// during a publish, it is the version of the next publication.
 ///
 /// Every read loads the announced version, so the version has its own cache line. Memory that is
 /// written more often must not be in the same cache line.
@@ -183,7 +183,8 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
     }
 }
 
-/// The part of a cell that a [`Reader`] needs, independent of the type of the published value.
+/// The part of a cell that a [`Reader`] needs. This trait does not depend on the type of the
+/// published value.
 trait Source: Send + Sync {
     /// Returns the set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);

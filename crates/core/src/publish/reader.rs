@@ -53,7 +53,7 @@ use crate::set::DirectiveSet;
 pub struct Reader {
     announced: Arc<Announced>,
     source: Arc<dyn Source>,
-    /// The version of `set`.
+    /// The version of the publication from which `set` was loaded.
     version: u64,
     set: DirectiveSet,
 }

@@ -40,7 +40,7 @@ impl BitOr for Decision {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Explanation<'a> {
-    /// The decision.
+    /// The decision about the request.
     #[serde(flatten)]
     pub decision: Decision,
     /// The ids of the directives that apply, in the set's order.

@@ -186,7 +186,7 @@ impl Compiled {
     }
 
     /// Calls `visit` with the first directive of each key that the request matches. `left` contains
-    /// the combinations of targets to look up.
+    /// the combinations of targets that must be looked up.
     #[inline]
     fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {

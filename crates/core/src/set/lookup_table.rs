@@ -29,7 +29,7 @@ pub(super) const END: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct LookupTable {
     state: RandomState,
-    /// The index of the first directive with each key.
+    /// For each key, the index of the first directive with this key.
     slots: SortedSlots,
     /// The latest expiry of all directives. From this instant on, no directive applies any more.
     pub(super) last_expiry: Instant,
@@ -77,8 +77,8 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // In a patched set, the record still contains the link of the previous set, so both fields
-        // are overwritten.
+        // In a patched set, the record still contains the link of the previous set. So the code
+        // overwrites both fields.
         (record.next, record.is_superfluous) = (next, false);
     }
 

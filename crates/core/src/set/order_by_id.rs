@@ -23,7 +23,7 @@ impl DirectiveSetBuilder {
     #[doc(hidden)]
     pub fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), BuildError> {
         let directives = self.directives?;
-        // Only the ids are sorted; the directives stay packed.
+        // The code sorts only the ids. The directives stay packed.
         let mut ids: Vec<(&str, usize)> = (0..directives.len())
             .filter_map(|index| Some((directives.get(index)?.id, index)))
             .collect();

@@ -39,7 +39,7 @@ pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     second.saturating_add(i64::from(rounds))
 }
 
-/// One bit for each target that a directive can set.
+/// The bits of a shape: there is one bit for each target that a directive can have.
 pub(super) mod target {
     pub(in super::super) const TENANT: u8 = 1;
     pub(in super::super) const INDEX: u8 = 2;
@@ -108,7 +108,7 @@ impl Shape {
     }
 }
 
-/// One directive in packed form.
+/// The record of one directive in packed form.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed(4))]
 pub(super) struct Record {
@@ -132,7 +132,7 @@ impl Record {
     }
 }
 
-/// Directives in the order in which they were added.
+/// Packed directives, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     pub(super) records: Vec<Record>,

@@ -14,9 +14,10 @@ use crate::model::directive::DirectiveRef;
 pub struct Edit<'a> {
     /// The position of the edit in the set's order.
     pub position: usize,
-    /// Whether the directive at `position` is removed.
+    /// Whether the edit removes the directive at `position`.
     pub removes: bool,
-    /// The directive to insert at `position`, in front of the directive that is there now.
+    /// The directive that the edit inserts at `position`, in front of the directive that is there
+    /// now.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 

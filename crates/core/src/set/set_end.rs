@@ -13,8 +13,8 @@ use super::DirectiveSet;
 use super::lookup_table::LookupTable;
 use super::packed_directives::{instant, rounded_up};
 
-/// The last expiry and the limit, in seconds since 1970, rounded up. The exact expiry is stored in
-/// each directive.
+/// The last expiry and the limit, in seconds since 1970, rounded up. Each directive contains its
+/// own exact expiry.
 #[derive(Debug)]
 pub(super) struct SetEnd {
     last_expiry: i64,
@@ -111,7 +111,7 @@ mod tests {
             (applying(&handle, at(49)), applying(&handle, at(50))),
             (3, 0)
         );
-        // If a read returns an unchanged set, the publisher moves the limit of the published set.
+        // If a read finds the set unchanged, the publisher moves the limit of the published set.
         set.withdraw_at(at(60) + SignedDuration::from_nanos(1));
         assert_eq!(
             (applying(&handle, at(60)), applying(&handle, at(61))),

@@ -86,7 +86,7 @@ impl SortedSlots {
         None
     }
 
-    /// Replaces each number with the result of `replace`.
+    /// Replaces each number in the table with the result of `replace` for this number.
     pub(super) fn replace_each(&mut self, mut replace: impl FnMut(u32) -> u32) {
         for slot in self.slots.iter_mut().filter(|slot| **slot != EMPTY) {
             slot.number = replace(slot.number);

@@ -68,7 +68,7 @@ impl Snapshot {
     /// [`DeltaBase::apply`](super::DeltaBase::apply).
     ///
     /// # Errors
-    /// A snapshot that a store has published never causes an error.
+    /// If a store has published the snapshot, there is never an error.
     #[doc(hidden)]
     pub fn delta_json(&self, changes: &SnapshotChanges) -> serde_json::Result<Box<RawValue>> {
         let (present, removed): (Vec<&str>, Vec<&str>) = changes

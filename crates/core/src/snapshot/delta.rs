@@ -61,8 +61,8 @@ impl DeltaBase {
         self.set.len()
     }
 
-    /// Applies the JSON of [`delta_json`](Snapshot::delta_json). The arguments are the same as
-    /// those of [`from_json_if`](Snapshot::from_json_if).
+    /// Applies the differences in the JSON that [`delta_json`](Snapshot::delta_json) has written.
+    /// The arguments are the same as those of [`from_json_if`](Snapshot::from_json_if).
     ///
     /// # Errors
     /// Returns the errors of `from_json_if`. Also returns an error if the differences do not begin

@@ -48,7 +48,7 @@ impl Snapshot {
     /// JSON.
     ///
     /// # Errors
-    /// A snapshot that a store has published never causes an error.
+    /// If a store has published the snapshot, there is never an error.
     pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
@@ -80,12 +80,13 @@ struct Identified<'a> {
 }
 
 impl Snapshot {
-    /// Reads the JSON of [`to_json`](Self::to_json). `read_at` is the time at which the snapshot
-    /// was read from the index. `cap` is the highest permitted number of directives.
+    /// Reads a snapshot from the JSON that [`to_json`](Self::to_json) has written. `read_at` is the
+    /// time at which the snapshot was read from the index. `cap` is the highest permitted number of
+    /// directives.
     ///
     /// # Errors
-    /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or states a
-    /// digest that differs from the digest of the directives.
+    /// Returns a [`SnapshotError`] if the JSON is not a snapshot, if it contains too many
+    /// directives, or if the digest in the JSON differs from the digest of the directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
         Self::from_json_if(json, cap, read_at, |_, _| Ok(()))
     }
@@ -95,7 +96,7 @@ impl Snapshot {
     /// snapshot was read.
     ///
     /// # Errors
-    /// The errors of [`from_json`](Self::from_json).
+    /// Returns the errors of [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn from_json_if(
         json: &str,
@@ -110,7 +111,7 @@ impl Snapshot {
     /// next differences of the same sender can be applied.
     ///
     /// # Errors
-    /// The errors of [`from_json`](Self::from_json).
+    /// Returns the errors of [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn receive(
         json: &str,
@@ -167,7 +168,7 @@ pub(super) struct SenderState {
 }
 
 impl SenderState {
-    /// Returns the rejections of the sender and of this reader, ordered by id.
+    /// Returns the rejections of the sender and of this reader in one list, ordered by id.
     pub(super) fn rejections(&self) -> Vec<Rejection> {
         let refused = self.refused.values().map(|(_, rejection)| rejection);
         let mut rejections: Vec<Rejection> = self.rejected.iter().chain(refused).cloned().collect();

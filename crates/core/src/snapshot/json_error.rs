@@ -1,4 +1,4 @@
-//! The reasons why the JSON of a snapshot is refused, from a wrong directive to a wrong digest.
+//! The reasons why the JSON of a snapshot is refused, such as a wrong directive or a wrong digest.
 
 use std::error::Error;
 use std::fmt;
@@ -45,7 +45,7 @@ pub(super) enum Repr {
         directives: usize,
         cap: usize,
     },
-    /// The differences are between other states, or between states of another index.
+    /// The differences do not begin at the state that the reader has, or belong to another index.
     OtherState,
     /// The set would be too large after the differences are applied.
     TooLarge,

@@ -32,8 +32,8 @@ pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 /// The result of one complete read. The whole snapshot is published in one swap. So no reader
 /// combines the set of one read with the revision of another read.
 ///
-/// The snapshot is empty and has no revision before the first complete read, and after the set has
-/// been emptied because it became too old.
+/// The snapshot is empty and has no revision in two cases: before the first complete read, and
+/// after the set was emptied because it had become too old.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,

@@ -21,7 +21,7 @@ enum Fault {
     Everlasting,
     /// An evaluation does not check the start.
     Early,
-    /// A request without an id is in every sample.
+    /// An evaluation treats a request without an id as part of every sample.
     NoId,
     /// A load allocates.
     Allocates,

@@ -49,7 +49,7 @@ impl Requests {
         }
     }
 
-    /// Draws a request, in the types of this crate and of osproxy-observe.
+    /// Returns a random request, in the types of this crate and of osproxy-observe.
     fn draw(&self, random: &mut fastrand::Rng) -> (RequestAttrs<'_>, peer::RequestAttrs<'_>) {
         let mut text = || match random.u8(..4) {
             0 => random.usize(..self.texts.len()),
@@ -82,8 +82,8 @@ impl Requests {
         let id = &self.ids[random.usize(..self.ids.len())];
         let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
         compare_with_scan(set, &attrs, self.instants[now], id.as_str())?;
-        // osproxy-observe can sample a request without an id. The decisions about a request without
-        // an id are compared only if no directive has a sample rate.
+        // osproxy-observe can sample a request without an id. So, if a request has no id, the test
+        // compares the decisions about it only if no directive has a sample rate.
         let is_sampled = |d: DirectiveRef<'_>| (1..1000).contains(&d.sample_per_mille);
         if !id.as_str().is_empty() || !set.iter().any(is_sampled) {
             let now = peer_instant(now);
@@ -97,7 +97,8 @@ impl Requests {
     }
 }
 
-/// Compares the decision and the directives that apply with the result of a scan over the set.
+/// Compares the decision, and the list of the directives that apply, with the result of a scan over
+/// the set.
 fn compare_with_scan(
     set: &DirectiveSet,
     attrs: &RequestAttrs<'_>,

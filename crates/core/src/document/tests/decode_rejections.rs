@@ -237,7 +237,7 @@ fn a_document_is_in_one_state() {
     }
 }
 
-/// A rejection is logged and stored in the status, so the rejection must be short.
+/// A rejection appears in the log and in the status, so it must be short.
 #[test]
 fn a_rejection_keeps_the_beginning_of_the_wrong_value() {
     let huge = "é".repeat(100_000);

@@ -26,7 +26,7 @@ proptest! {
         prop_assert_eq!(found.directive(), document.directive.as_ref());
         prop_assert_eq!(found.is_revoked(), document.revoked);
         prop_assert_eq!(found.to_document(), document.clone());
-        // Encoding and decoding the document a second time does not change it.
+        // If the document is encoded and decoded a second time, it does not change.
         let again = encode(&document, &limits).unwrap();
         let again = decode(&document.directive.id, again.get(), &limits).unwrap();
         prop_assert_eq!(again.to_document(), document);
@@ -82,7 +82,8 @@ proptest! {
     }
 }
 
-/// A change that makes a valid document invalid, with the field and the reason of the rejection.
+/// A change that makes a valid document invalid, and the field, the reason and the value of the
+/// resulting rejection.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
 #[rustfmt::skip]

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Generates strings with many characters that JSON escapes or encodes as surrogate pairs.
+/// Generates strings. Many of their characters are escaped in JSON, or encoded as surrogate pairs.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -149,8 +149,8 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     )
 }
 
-/// Returns the document that a reader decodes at `now`. If the document is unsigned, a start at or
-/// before the creation is removed.
+/// Returns the document that a reader decodes at `now`. If the document is not signed, and its
+/// start is not after its creation, the returned document has no start.
 pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     let latest = now
         .checked_add(SignedDuration::from_mins(5))

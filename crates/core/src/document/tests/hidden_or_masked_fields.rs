@@ -137,7 +137,7 @@ fn a_revoked_directive_stays_revoked_if_fields_are_hidden() {
     let document = decode(&stored_json("\"revoked\":true,")).unwrap();
     assert!(document.revoked && document.audit.revoked_at.is_none());
     // If the field `revoked` is hidden, the document is rejected. The document is also rejected if
-    // `revoked` and `revoked_at` disagree.
+    // `revoked` and `revoked_at` contradict each other.
     let hidden = whole.replace("\"revoked\":true,", "");
     assert_eq!(refused(&hidden).reason(), Reason::HiddenOrMissing);
     let half = stored_json(time);

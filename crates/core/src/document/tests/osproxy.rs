@@ -49,8 +49,8 @@ fn listed(draft: &Draft, expired: bool) -> Value {
     Value::Object(fields)
 }
 
-/// Asserts that both crates read the same fields, and that each directive expires at the same
-/// nanosecond.
+/// Asserts that both crates read the same fields from the blob, and that each directive expires at
+/// the same nanosecond in both crates.
 fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     let start = ManualClock::new().now();
     assert_eq!(theirs.len(), ours.len(), "{blob}");

@@ -88,7 +88,7 @@ const OF_DRAFT: Outcomes = [
     ("signatures", ".xxxxxxxxx", Reason::NotSignatures),
 ];
 
-/// Returns the JSON of the object `base`, with one field replaced or removed.
+/// Returns the JSON of the object `base`, in which one field is replaced or removed.
 fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     let fields: Vec<String> = base
         .iter()

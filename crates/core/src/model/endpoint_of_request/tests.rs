@@ -78,7 +78,7 @@ fn administration_has_no_index_and_other_paths_are_unknown() {
     }
 }
 
-/// Evaluates a request once for each index in its path.
+/// Evaluates a request once for each index in its path, and returns the highest level.
 fn level(set: &DirectiveSet, path: &str, principal: &str) -> DiagLevel {
     let endpoint = Endpoint::of("GET", path);
     let decisions = endpoint.indices().map(|index| {
