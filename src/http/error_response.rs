@@ -35,8 +35,8 @@ impl Exception {
     }
 }
 
-/// Returns the failure that an error response reports. `to_check` says what an operator should
-/// check after a response of status 401.
+/// Converts an error response into the failure that it reports. `to_check` says what an operator
+/// should check after a response of status 401.
 pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     #[derive(Deserialize)]
     struct Refusal {

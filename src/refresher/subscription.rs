@@ -5,8 +5,8 @@ use tokio::sync::watch;
 
 use crate::error::Stopped;
 
-/// Notifies one subscriber whenever a set is published. A clone starts with the notifications that
-/// the original has already received.
+/// Notifies one subscriber whenever a set is published. If a subscription has received a
+/// notification, its later clones do not receive this notification again.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
 /// subscription. A subscription contains no set. It only records that a set was published. Several

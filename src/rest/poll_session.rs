@@ -121,7 +121,7 @@ impl Session {
         self.node.index()
     }
 
-    /// Makes later sessions try the other nodes first, and the node of the current session last.
+    /// Marks the session's node as failed, so that later sessions try the other nodes first.
     pub(crate) fn avoid_node(&self) {
         self.reader.client.avoid(&self.node);
     }

@@ -69,8 +69,8 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // If the statistics were incomplete when the poll began, the poll requests the
-            // statistics again.
+            // The statistics may have been incomplete when the poll began. In this case, the poll
+            // requests them again.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

@@ -15,13 +15,13 @@ impl IndexSynchronizer {
     /// user's role hides or masks their fields.
     ///
     /// A rejection alone does not prove that fields are hidden: somebody may have written an
-    /// invalid document without the ingest pipeline. An invalid document must not affect other
+    /// invalid document without the ingest pipeline. Such an invalid document must not affect other
     /// documents. The role hides or masks fields if at least one of two facts is true:
     ///
     /// - The document was accepted before, with the same `_seq_no` in the same history of the
     ///   index. So nobody has changed the document since.
-    /// - The field that caused the rejection is also missing from the mapping that the server
-    ///   returns to this user.
+    /// - The field because of which the document is rejected is also missing from the mapping that
+    ///   the server returns to this user.
     ///
     /// At the first read after a start, no earlier view is known, so the view is compared with the
     /// last-good file.
@@ -84,12 +84,13 @@ impl IndexSynchronizer {
     }
 }
 
-/// The part of a last-good file that shows whether a document was accepted before.
+/// The part of a last-good file that the check needs: it shows whether a document was accepted
+/// before.
 #[derive(Debug)]
 pub(super) struct LastGood {
     index_uuid: String,
     max_seq_no: u64,
-    /// The directives, ordered by id.
+    /// The directives in the file, ordered by id.
     set: DirectiveSet,
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::rest::{HistogramQuery, Scope, saturating_sum};
 
-/// The bounds on the size of queries and responses.
+/// The limits for the size of queries and responses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The number of buckets of the first query.
@@ -60,7 +60,7 @@ pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
     /// The width of the buckets in this histogram.
     pub(super) interval: u64,
-    /// The first number after all buckets of the first histogram.
+    /// The end of the last bucket of the first histogram: the first number after it.
     pub(super) end: u64,
     /// The server has at most this many documents in the ranges.
     pub(super) numbers: u64,

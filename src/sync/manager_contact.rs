@@ -20,10 +20,10 @@ use crate::rest::ClusterVersion;
 /// time is longer.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
-/// A summary of the nodes' responses to requests for the version of the cluster state.
+/// A summary of the responses to all requests for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has returned a version so far, or no node has returned a version for a minute.
+    /// No node has ever returned a version, or no node has returned a version for a minute.
     Unversioned { confirmation: Option<Confirmation> },
     /// A node returned a version that is at least as new as every version that was returned before.
     Confirmed {

@@ -26,8 +26,8 @@
 //! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
 //!
-//! The state is replaced only at the end of a successful poll. A poll that fails or is cut off
-//! leaves the replica unchanged.
+//! The state of the synchronisation is replaced only at the end of a successful poll. A poll that
+//! fails or is cut off leaves the replica unchanged.
 
 mod apply_delta;
 mod authors;
@@ -102,7 +102,7 @@ pub(crate) struct IndexSynchronizer {
     /// decoded.
     trust_generation: u64,
     state: State,
-    /// The content of the last-good file that an earlier process wrote; `None` once the first read
+    /// The content of the last-good file that an earlier process wrote; `None` after the first read
     /// is committed.
     last_good: Option<LastGood>,
     /// Whether a poll since the last commit observed a version that cannot be a later version of
@@ -175,9 +175,9 @@ impl IndexSynchronizer {
         self.safeguards.include(safeguard)
     }
 
-    /// Runs one poll: finds out whether the index changed, and reads the changes.
+    /// Runs one poll. Finds out whether the index has changed, and reads the changes.
     ///
-    /// If the node that serves the poll fails during the poll, the whole poll is repeated on
+    /// If the node that serves the poll fails during the poll, the code repeats the whole poll on
     /// another node. A poll cannot continue on another node, because a node confirms only its own
     /// data, not the data of the other node.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
@@ -249,8 +249,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Checks that the configured name still refers to the index that was read, and returns the
-    /// checkpoints after the read.
+    /// After a read, checks that the configured name still refers to the index that was read.
+    /// Returns the checkpoints after the read.
     async fn revalidate(
         &self,
         session: &Session,

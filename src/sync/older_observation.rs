@@ -59,8 +59,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Requests the version of the cluster state from the session's node, and accepts or refuses
-    /// the observed version accordingly.
+    /// Requests the version of the cluster state from the session's node. Depending on the
+    /// response, accepts or refuses the observed version.
     async fn consult_manager(
         &mut self,
         session: &Session,
@@ -232,7 +232,8 @@ impl IndexSynchronizer {
     }
 
     /// Compares the suspect documents of a view with the primary's current versions of these
-    /// documents. Returns the finding, and the id of the first document whose versions differ.
+    /// documents. Returns the result of the comparison, and the id of the first document whose
+    /// versions differ.
     async fn consult_documents(
         &mut self,
         session: &Session,

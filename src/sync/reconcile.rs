@@ -59,8 +59,8 @@ struct Comparison {
     aggregates: Aggregates,
     /// The highest primary term of all documents.
     term: Option<u64>,
-    /// The known `_seq_no`s from the number on from which the response contains every document, in
-    /// ascending order. The documents in the response replace them.
+    /// The first response contains every document whose `_seq_no` is at least a certain number.
+    /// These are the known `_seq_no`s from this number on, in ascending order.
     replaced: Vec<u64>,
     /// Whether this is a periodic reconcile. The server may then have numbers that are not known,
     /// so the sums must also be compared. Otherwise, a delta read came before, and the known

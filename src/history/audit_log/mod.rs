@@ -69,8 +69,9 @@ impl AuditLog {
 }
 
 impl Record {
-    /// Returns a description of each contradiction between the names in the record and in the audit
-    /// log. `witness` is the user in the audit log, if an event matches the record.
+    /// Compares the names in the record with each other and with the audit log. Returns a
+    /// description of each contradiction. `witness` is the user in the audit log, if an event
+    /// matches the record.
     ///
     /// If the author in the document differs from the authenticated user, this is a contradiction,
     /// even if several people share one technical user of the cluster.

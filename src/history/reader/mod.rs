@@ -27,7 +27,7 @@ pub struct RecordFilter {
     pub directives: Vec<String>,
     /// Only operations whose claimed author or authenticated user has the given name.
     pub by: Option<String>,
-    /// Only operations on directives with the given ticket.
+    /// Only operations on directives that belong to the given ticket.
     pub ticket: Option<String>,
     /// Only operations of the given kinds. If the list is empty, operations of all kinds.
     pub kinds: Vec<RecordKind>,

@@ -27,7 +27,7 @@ fn a_key_survives_its_files_and_none_is_overwritten() {
     let before = (fs::read(&private).unwrap(), fs::read(&public).unwrap());
     let error = chain(&key("alice").create_files(&base).unwrap_err());
     assert!(error.contains("exists already"), "{error}");
-    // If only one of the two files of a key exists, the creation of the key also fails and leaves
+    // If only one of the two files of a key exists, `create_files` also returns an error and leaves
     // no new file.
     fs::remove_file(&public).unwrap();
     key("alice").create_files(&base).unwrap_err();

@@ -82,8 +82,8 @@ proptest! {
     }
 }
 
-/// A change that makes a valid document invalid, and the field, the reason and the value of the
-/// resulting rejection.
+/// A change that makes a valid document invalid, the field and the reason of the resulting
+/// rejection, and the JSON fields of the same invalid document.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
 #[rustfmt::skip]
