@@ -18,8 +18,7 @@ use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Hits, Reader};
 
-/// The number of callers of `refresh` that fit into the queue. Further callers wait until the queue
-/// has room.
+/// The length of the queue for callers of `refresh`. Further callers wait until it has room.
 const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
@@ -119,8 +118,7 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller of `refresh` may have to wait for the end of the current poll and of the
-            // next poll.
+            // A caller of `refresh` may have to wait for the current poll and the next poll.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
@@ -275,8 +273,7 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch, the number of times that the
-    /// set was emptied before. Within an epoch, each snapshot is at least as new as the snapshot
-    /// that it replaced.
+    /// set was emptied before. Within an epoch, a snapshot is never older than its predecessor.
     #[doc(hidden)]
     #[must_use]
     pub fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
@@ -284,8 +281,8 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the time since the published set was read or found unchanged; `None` before the
-    /// first complete read. If the caller loads the snapshot after this call, the loaded snapshot
-    /// is not older than the returned age says.
+    /// first complete read. A snapshot that the caller loads after this call is not older than
+    /// this.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         self.shared.age()
@@ -340,8 +337,7 @@ impl OpenSearchDirectiveStore {
     /// seconds. The published set stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The channel closes when the refresher has ended, because the loop of the refresher drops
-        // the receiver as its last step.
+        // The refresher's loop drops the receiver as its last step, which closes the channel.
         within(GRACE, self.waiting.closed()).await;
     }
 }

@@ -29,10 +29,9 @@ use opensearch_directives_core::document::RejectionReason;
 /// The reason for a reconciliation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Trigger {
-    /// The replica differs from the index: documents were deleted, or a delta read did not return
-    /// all changes.
+    /// Documents were deleted, or a delta read did not return all changes.
     Difference,
-    /// The interval since the last periodic reconcile has passed.
+    /// A periodic reconcile is due.
     Periodic,
 }
 
@@ -45,8 +44,8 @@ const SAMPLE: usize = 2;
 /// documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
 /// After this many consecutive unfinished reconciliations, the next poll makes a full read. So
-/// polls succeed even if the server cannot serve reconciliations. One unfinished reconciliation is
-/// not enough, because its node may have failed.
+/// polls succeed even if the server cannot serve reconciliations. One unfinished reconciliation may
+/// only mean that its node failed.
 const MAX_UNFINISHED: u8 = 2;
 
 /// The reason in the status if a server returns histograms that cannot be right.
@@ -59,12 +58,11 @@ struct Comparison {
     aggregates: Aggregates,
     /// The highest primary term of all documents.
     term: Option<u64>,
-    /// The first response contains every document whose `_seq_no` is at least a certain number.
-    /// These are the known `_seq_no`s from this number on, in ascending order.
+    /// The first response contains all documents from a certain number on. These are the known
+    /// `_seq_no`s from this number on, in ascending order.
     replaced: Vec<u64>,
     /// Whether this is a periodic reconcile. The server may then have numbers that are not known,
-    /// so the sums must also be compared. Otherwise, a delta read came before, and the known
-    /// numbers contain almost all of the server's numbers, so it is enough to compare the counts.
+    /// so the sums are also compared. Otherwise, the counts suffice.
     is_periodic: bool,
     /// The query for the histogram, and its buckets; `None` if the response contains every
     /// document.
@@ -73,7 +71,7 @@ struct Comparison {
 
 /// The reason why a reconciliation ends without a view.
 enum Stop {
-    /// A full read is necessary. The string contains the reason.
+    /// A full read is necessary, for the given reason.
     FullRead(&'static str),
     Failed(ReadError),
 }
@@ -109,7 +107,7 @@ impl IndexSynchronizer {
             Err(Stop::FullRead("the last reconciles failed"))
         } else {
             // The reconciliation counts as unfinished until its end, because the poll may be cut
-            // off before.
+            // off.
             self.unfinished_reconciles += 1;
             self.reconcile(session, observed, known, trigger).await
         };
@@ -134,8 +132,7 @@ impl IndexSynchronizer {
         trigger: Trigger,
     ) -> Result<View, Stop> {
         if trigger == Trigger::Periodic {
-            // The code resolves the index again, because the settings of the index may have
-            // changed.
+            // The settings of the index may have changed, so it is resolved again.
             known.index = resolve(session, observed).await?;
         }
         let Some(mut view) = session.freeze_view(&known.index).await? else {
@@ -208,7 +205,7 @@ impl IndexSynchronizer {
         })
     }
 
-    /// Returns an error if the documents that were read show that a full read is necessary.
+    /// Returns an error if the changed documents show that a full read is necessary.
     fn check_changes(&self, comparison: &Comparison) -> Result<(), Stop> {
         let Comparison { known, changes, .. } = comparison;
         if comparison.term > known.term
@@ -337,8 +334,7 @@ impl IndexSynchronizer {
 
 impl Replica {
     /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again. These are
-    /// the documents whose expiry was too far in the future, and a random sample of the accepted
-    /// documents.
+    /// documents whose expiry was too far in the future, and some random accepted ones.
     fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
         let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
             rejection.reason() == RejectionReason::BeyondMaxTtl

@@ -185,8 +185,7 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
         assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
 
-        // The store tries long polls again. The first one that succeeds returns the changes at
-        // once.
+        // The store tries long polls again. The first successful one returns the changes at once.
         hub.set(Between::Nothing);
         tokio::time::sleep(SECOND * 60 * 21).await;
         assert!(self::notes(&store).is_empty(), "{between:?}");
@@ -250,8 +249,7 @@ async fn a_refresh_does_not_wait_for_the_long_poll() {
 async fn a_refresh_sends_its_request_after_the_call() {
     let hub = Hub::new();
     let store = store_of(&hub).await;
-    // During the shortest pause, a response to an earlier request could arrive, but no poll begins
-    // in this pause.
+    // During the shortest pause, a response to an earlier request could arrive, but no poll begins.
     until_held(&hub).await;
     hub.publish("first");
     time_until(&store, "first").await;

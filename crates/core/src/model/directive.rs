@@ -248,10 +248,9 @@ impl DiagnosticsDirective {
 /// Whether a directive is scheduled, active or expired at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
-    /// The directive is scheduled: it has not started yet.
+    /// The directive has not started yet. It applies to no request.
     Scheduled,
-    /// The directive is active: it has started and has not expired, so it applies to the requests
-    /// that match.
+    /// The directive has started and has not expired. It applies to the requests that match.
     Active,
     /// The directive has expired and applies to no request.
     Expired,
@@ -308,8 +307,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Returns the state of the directive at an instant. After the expiry, the directive is
-    /// expired, even if its start is later than its expiry.
+    /// Returns the state of the directive at an instant. After its expiry, it is expired even if
+    /// its start is later.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DirectiveState {
         if now >= self.expires_at {
