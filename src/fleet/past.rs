@@ -15,13 +15,14 @@ use crate::rest::{HITS_PATH, SearchResponse, search_for};
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 10_000;
-/// The time in which each state is recorded at least once, because the heartbeat is at most a day.
+/// The state of each running instance is recorded at least once in this time, because the heartbeat
+/// is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
-/// The additional time for which an instance counts as running after its last record, if no later
-/// record shows that it ran.
+/// If no later record shows that an instance ran, it counts as running for this additional time
+/// after its last record.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// An instance as the history of the fleet shows it around an instant.
+/// The records of an instance in the history of the fleet directly before and after an instant.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct PastInstance {
@@ -42,18 +43,18 @@ pub enum PastState {
     NotYet,
     /// The instance rejected the document.
     Rejected,
-    /// The off file of the instance existed, so that no directive applied.
+    /// The off file of the instance existed, so no directive applied.
     Off,
     /// The history of the fleet does not show whether the instance applied the version.
     Unknown,
 }
 
 impl DirectivesApi {
-    /// Returns the instances that were running at an instant, ordered by name, from the history of
-    /// the fleet; `None` if the fleet has no history. At most 10,000 instances are read.
+    /// Returns the instances that were running at an instant according to the history of the fleet,
+    /// ordered by name. Returns `None` if the fleet has no history. Reads at most 10,000 instances.
     ///
     /// # Errors
-    /// [`WriteError`] if the history of the fleet cannot be read completely.
+    /// Returns a [`WriteError`] if the history of the fleet cannot be read completely.
     pub async fn fleet_at(
         &self,
         instant: Timestamp,
@@ -77,7 +78,7 @@ impl DirectivesApi {
         Ok(Some(instances.filter(PastInstance::was_running).collect()))
     }
 
-    /// Reads one transition of each instance in a range of time: the first transition in the given
+    /// For each instance, reads one transition in a range of time: the first one in the given
     /// order.
     async fn transitions(
         &self,
@@ -119,8 +120,8 @@ impl PastInstance {
         !self.before.left || self.after.as_ref().is_some_and(has_restarted)
     }
 
-    /// Returns true if the records show that the process that made the last record was still
-    /// running.
+    /// Returns true if a record shows that the process that made the record `before` was still
+    /// running at the instant.
     fn is_certain(&self) -> bool {
         let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
         let age = self.instant.duration_since(self.before.timestamp);
@@ -129,7 +130,7 @@ impl PastInstance {
             && (self.after.as_ref().is_some_and(is_same_process) || age <= confirmed + TOLERANCE)
     }
 
-    /// Returns true if the instance applied the version of a directive that an operation wrote.
+    /// Returns whether the instance applied the version of a directive that an operation wrote.
     #[must_use]
     pub fn state(&self, index_uuid: &str, seq_no: u64, directive: &str) -> PastState {
         let before = &self.before;
@@ -186,8 +187,8 @@ mod tests {
         assert_eq!(state(nine(), None), PastState::Applied);
         assert_eq!(state(transition(-10, Some(8)), None), PastState::NotYet);
         assert_eq!(state(transition(-10, None), None), PastState::Unknown);
-        // After a long time without a record, the state is unknown, because an instance that was
-        // killed leaves no record.
+        // If there was no record for a long time, the state is unknown, because an instance that is
+        // killed writes no last record.
         assert_eq!(state(transition(-90, Some(9)), None), PastState::Unknown);
         let later = || transition(30, Some(12));
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Reads the reports of all instances, and the state of the index with which they are compared.
+//! Reads the reports of all instances. Also reads the state of the index, with which the reports
+//! are compared.
 
 use opensearch::SearchParts;
 use opensearch_directives_core::internal::visible_beginning;
@@ -16,7 +17,7 @@ const MAX_INSTANCES: usize = 50_000;
 /// The number of reports in one page. A page of the largest possible reports is smaller than the
 /// size limit of responses.
 const PAGE_SIZE: usize = 200;
-/// The maximum number of characters of the reason why a report cannot be decoded.
+/// If a report cannot be decoded, at most this many characters of the reason are returned.
 const MAX_CHARACTERS: usize = 300;
 
 /// The reports that were read so far.
@@ -28,15 +29,15 @@ pub(super) struct Reports {
 }
 
 impl DirectivesApi {
-    /// Reads the reports of all instances, and the state of the index with which the reports are
-    /// compared. At most 50,000 instances are read.
+    /// Reads the reports of all instances, and the state of the index with which the reports can be
+    /// compared. Reads at most 50,000 instances.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_not_found`] if the fleet's index does not exist, and with
-    /// another error if an index could not be read completely.
+    /// Returns an error if an index cannot be read completely. If the fleet's index does not exist,
+    /// [`WriteError::is_not_found`] of the error returns true.
     pub async fn fleet(&self) -> Result<Fleet, WriteError> {
-        // The state of the index is read before the reports, so that it does not contain operations
-        // that are newer than the reports.
+        // The state of the index is read before the reports. So it does not contain operations that
+        // are newer than the reports.
         let position = self.position().await?;
         let reports = self.reports().await?;
         let now = self.now().await?;
@@ -49,8 +50,8 @@ impl DirectivesApi {
         })
     }
 
-    /// Reads all reports, page by page, in the order of their instances. A report that is replaced
-    /// during the read keeps its position, so the pages need no common point in time.
+    /// Reads all reports, page by page, in the order of their instances. If a report is replaced
+    /// during the read, its position does not change, so the pages need no common point in time.
     async fn reports(&self) -> Result<Reports, WriteError> {
         let client = self.client().with_index(&index_name(self.client().index()));
         let mut reports = Reports::default();
@@ -94,7 +95,8 @@ impl Reports {
         after: Option<&Value>,
     ) -> Result<(usize, u64, Option<Value>), RequestError> {
         let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
-        // Only a report that another tool has written lacks the name of its instance.
+        // The `_seq_no` is the second sort key, because a report that another tool has written may
+        // lack the name of its instance.
         let sort = json!([sorted_by("instance"), { "_seq_no": "asc" }]);
         let mut body = Map::from_iter([("sort".to_owned(), sort)]);
         if let Some(after) = after {

@@ -1,5 +1,5 @@
-//! Accepts the reports of instances that poll an agent instead of the index, so that the agent
-//! writes them into the fleet's index.
+//! Accepts the reports of instances that poll an agent instead of the index. The agent writes these
+//! reports into the fleet's index.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ const MAX_HOPS: usize = 8;
 /// The reports that one instance sends to an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SentReports {
-    /// The time at which the reports were sent, by the clock that the times in the reports come
-    /// from.
+    /// The time at which the reports were sent, according to the same clock as the times in the
+    /// reports.
     pub(super) now: Timestamp,
     pub(super) reports: Vec<InstanceReport>,
 }
 
-/// Accepts the reports of other instances for a [`Reporter`](super::Reporter), which writes them
-/// together with its own report. Clones accept reports for the same reporter.
+/// Accepts the reports of other instances for a [`Reporter`](super::Reporter). The reporter writes
+/// them together with its own report. All clones belong to the same reporter.
 #[derive(Clone, Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
@@ -46,13 +46,13 @@ impl Relay {
         Self { shared, outbox }
     }
 
-    /// Accepts reports in the JSON form that [`Reporter::through_agent`](super::Reporter) sends, and
-    /// returns their number. The caller limits the size of the JSON. The reports are written within
-    /// about a second; if the index of the fleet is not available, they are written later.
+    /// Accepts reports in the JSON form that [`Reporter::through_agent`](super::Reporter) sends,
+    /// and returns their number. The caller must limit the size of the JSON. The reporter writes
+    /// the reports within about a second, or later if the index of the fleet is not available.
     ///
     /// # Errors
-    /// [`RelayError`] if the JSON or one of the reports is malformed, or if too many instances
-    /// report. If one report is not accepted, no report is accepted.
+    /// Returns a [`RelayError`] if the JSON or one of the reports is malformed, or if too many
+    /// instances report. If one report is not accepted, none of them is accepted.
     pub fn accept(&self, json: &[u8]) -> Result<usize, RelayError> {
         let sent: SentReports = serde_json::from_slice(json)
             .map_err(|error| RelayError(Kind::Malformed(error.to_string())))?;
@@ -61,7 +61,7 @@ impl Relay {
         let mut reports = sent.reports;
         for report in &mut reports {
             self.check(report)?;
-            // The time of the report is corrected, because the clock of the instance may be wrong.
+            // The clock of the instance may be wrong, so the code corrects the time of the report.
             let reported_at = report.reported_at.saturating_sub(ahead).unwrap_or(now);
             report.reported_at = reported_at.min(now);
             report.via.push(self.shared.instance().to_owned());
@@ -93,7 +93,7 @@ impl Relay {
 }
 
 impl RelayError {
-    /// Returns true if the same reports may be accepted later.
+    /// Returns true if the relay may accept the same reports later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, Kind::Full)

@@ -1,8 +1,8 @@
 //! Decodes a search response without copying the documents, and checks that every shard responded
 //! in time.
 //!
-//! In the types of this module, the fields that prove completeness are optional, so that a response
-//! without one of these fields can be reported as incomplete.
+//! Some fields prove that a response is complete. In the types of this module, these fields are
+//! optional, so that the module can report a response without one of them as incomplete.
 
 use std::borrow::Cow;
 
@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use super::histogram::RawHistogram;
 use super::incomplete::Incomplete;
 
-/// A receiver for the documents of a read.
+/// Receives the documents of a read one by one.
 pub(crate) trait Collect: Send + 'static {
-    /// Receives one document. If the receiver returns an error, the read ends.
+    /// Receives one document. If this method returns an error, the read ends.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 
@@ -54,7 +54,8 @@ struct Total {
     relation: Cow<'static, str>,
 }
 
-/// The aggregations of all documents, and those of the documents that the query selects.
+/// The aggregations over all documents, and the aggregations over the documents that the query
+/// selects.
 #[derive(Debug, Deserialize)]
 struct Aggregations {
     all: Option<AllDocuments>,
@@ -95,12 +96,12 @@ struct SeqNos {
 
 #[derive(Debug, Deserialize)]
 struct Newest {
-    /// The time in milliseconds since 1970.
+    /// The aggregated time, in milliseconds since 1970.
     value: Option<f64>,
 }
 
-/// The aggregates over all documents of the index, independent of the query. The aggregates
-/// describe the same state of the index as the hits.
+/// The aggregates over all documents of the index. The query does not restrict them. They describe
+/// the same state of the index as the hits.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,
@@ -121,7 +122,7 @@ impl Aggregations {
         newest.hits.as_ref()?.hits.first()?.primary_term
     }
 
-    /// Returns `None` if the response lacks an aggregate.
+    /// Returns the aggregates; `None` if the response lacks one of them.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -136,7 +137,7 @@ impl Aggregations {
     }
 }
 
-/// The content of a search response in which every shard responded in time.
+/// The content of a search response, if every shard responded in time.
 #[derive(Debug)]
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
@@ -179,7 +180,7 @@ impl Complete<'_> {
 }
 
 impl<'a> SearchResponse<'a> {
-    /// Returns the content if every shard responded in time.
+    /// Returns the content of the response, if every shard responded in time.
     pub(crate) fn complete(self) -> Result<Complete<'a>, Incomplete> {
         match self.timed_out {
             Some(false) => {}

@@ -5,18 +5,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The number that stands for an unknown author.
+/// This number stands for an unknown author.
 const UNKNOWN: u16 = 0;
 
-/// The authors of the directives of a replica, in the order of its set. Several replicas share the
-/// list of names.
+/// The authors of the directives of a replica, in the order of the replica's set. Several replicas
+/// share the list of names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authors {
     numbers: Vec<u16>,
     names: Arc<Names>,
 }
 
-/// Each author has a number, which is its position in `names` plus one.
+/// The names of the authors. The number of an author is the position of its name in `names`, plus
+/// one.
 #[derive(Clone, Debug, Default)]
 struct Names {
     names: Vec<Arc<str>>,
@@ -38,13 +39,14 @@ impl Authors {
         self.numbers.push(number);
     }
 
-    /// Adds a part of another list. Both lists must use the same table of names.
+    /// Adds a part of another list of authors. Both lists must share the same names.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         let part = other.numbers.get(part).unwrap_or_default();
         self.numbers.extend_from_slice(part);
     }
 
-    /// Returns the authors in a new order. `order` contains the current position of each author.
+    /// Returns the authors in a new order. For each new position, `order` contains the current
+    /// position.
     pub(super) fn in_order(self, order: &[usize]) -> Self {
         let number = |position: &usize| self.numbers.get(*position).copied();
         let mut numbers: Vec<u16> = order.iter().filter_map(number).collect();

@@ -1,4 +1,4 @@
-//! Tests decoding the pages of a full read into a replica.
+//! Tests that the pages of a full read are decoded into a replica.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use std::fmt::Write as _;
@@ -49,8 +49,8 @@ fn decoding_needs_at_most_twice_the_size_of_the_body_and_the_replica() {
         replica = collector.finish().unwrap();
     });
     assert_eq!(replica.set().len(), DIRECTIVES);
-    // Unlike a real read, which drops each page before it requests the next page, the test holds
-    // all pages.
+    // A real read drops each page before it requests the next one. The test, in contrast, keeps all
+    // pages.
     let kept = allocation_counter::measure(|| replica = Replica::default());
     let kept = usize::try_from(-kept.bytes_current).unwrap();
     let peak = usize::try_from(used.bytes_max).unwrap();

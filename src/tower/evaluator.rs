@@ -82,7 +82,7 @@ impl<E> Evaluator<E> {
 
 impl<E: Extractor> Evaluator<E> {
     /// Evaluates a request. If no directive applies, the method returns `None` and does not
-    /// allocate. If the set is empty, the method does not call the extractor either.
+    /// allocate. If the set is empty, the method does not even call the extractor.
     #[must_use]
     pub fn evaluate(&self, request: &Parts) -> Option<AppliedDirectives> {
         let set = self.store.load();

@@ -1,4 +1,4 @@
-//! The interface through which the layer obtains the attributes of a request.
+//! The trait through which the layer obtains the attributes of a request.
 
 use http::request::Parts;
 use opensearch_directives_core::{RequestAttrs, RequestId};
@@ -10,8 +10,8 @@ use opensearch_directives_core::{RequestAttrs, RequestId};
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
 /// infers the closure's lifetimes.
 ///
-/// An extractor cannot fail. An extractor should omit an unknown attribute, because a request
-/// without an attribute matches fewer directives, never more.
+/// An extractor cannot return an error. It should leave out an attribute that it does not know,
+/// because a request without an attribute matches fewer directives, never more.
 pub trait Extractor {
     /// Returns the attributes of the request.
     fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a>;
@@ -29,7 +29,8 @@ where
 /// The attributes of one request, and the request id that decides whether the request is sampled.
 ///
 /// `RequestAttrs::index` may be a comma-separated list of names, as in `GET /orders,items/_search`.
-/// For a list, the set is evaluated once for each name, and the results are combined.
+/// If there are several names, the layer evaluates the set once for each name and combines the
+/// results.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Extracted<'a> {
     pub(super) attrs: RequestAttrs<'a>,
@@ -55,7 +56,8 @@ impl<'a> Extracted<'a> {
         self.request_id
     }
 
-    /// Returns the attributes once for each index of the request, with only that index.
+    /// Returns the attributes once for each index of the request. The returned attributes contain
+    /// only this index.
     pub(super) fn for_each_index(&self) -> impl Iterator<Item = RequestAttrs<'a>> {
         let attrs = self.attrs;
         attrs.index.split(',').map(move |index| {

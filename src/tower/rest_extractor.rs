@@ -1,5 +1,5 @@
-//! Takes the endpoint and the index from the method and path of an OpenSearch request, and the tenant,
-//! the principal and the request id from headers.
+//! Extracts the attributes of an OpenSearch request. The endpoint and the index come from the
+//! method and the path. The tenant, the principal and the request id come from headers.
 
 use http::HeaderName;
 use http::request::Parts;
@@ -79,8 +79,8 @@ impl Extractor for RestExtractor {
     }
 }
 
-/// Returns the value of a header. A header that occurs twice counts as absent, because a server
-/// behind the proxy may use the other value.
+/// Returns the value of a header. If a request contains the header twice, the header counts as
+/// absent, because a server behind the proxy may use the other value.
 fn header<'a>(request: &'a Parts, name: Option<&HeaderName>) -> Option<&'a str> {
     let mut values = request.headers.get_all(name?).iter();
     let value = values.next()?;

@@ -28,8 +28,8 @@ fn each_index_of_a_list_is_evaluated_and_a_directive_counts_once() {
     assert_eq!(decision.level, DiagLevel::ShapeTiming);
     assert!(decision.capture && decision.ring_buffer);
 
-    // The evaluator expands neither index patterns nor percent-encoding. A request whose path names
-    // no index matches no directive that targets an index.
+    // The evaluator does not expand index patterns and does not decode percent-encoding. A request
+    // whose path names no index matches no directive that targets an index.
     for path in [
         "/ord*/_search",
         "/_search",

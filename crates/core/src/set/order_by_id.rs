@@ -12,18 +12,18 @@ impl DirectiveSetBuilder {
     /// Builds the set, ordered by id.
     ///
     /// # Errors
-    /// The errors of [`build`](Self::build), and [`BuildError::repeated_id`] if two directives have
-    /// the same id.
+    /// Returns the errors of [`build`](Self::build). Also returns an error if two directives have
+    /// the same id (see [`BuildError::repeated_id`]).
     pub fn build_by_id(self) -> Result<DirectiveSet, BuildError> {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// Builds the set, ordered by id. Also returns, for each directive, its position in the order
-    /// in which the directives were pushed.
+    /// Builds the set, ordered by id. Also returns, for each directive of the set, its position in
+    /// the order of the calls of `push`.
     #[doc(hidden)]
     pub fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), BuildError> {
         let directives = self.directives?;
-        // Only the ids are sorted; the directives stay packed.
+        // The code sorts only the ids. The directives stay packed.
         let mut ids: Vec<(&str, usize)> = (0..directives.len())
             .filter_map(|index| Some((directives.get(index)?.id, index)))
             .collect();
@@ -50,7 +50,8 @@ impl DirectiveSetBuilder {
 
 impl DirectiveSet {
     /// Returns the position of an id in a set that is ordered by id. If the set does not contain
-    /// the id, the error is the position at which the id would be inserted.
+    /// the id, returns as the error the position at which a directive with this id would be
+    /// inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());
