@@ -3,8 +3,8 @@
 use opensearch_directives::internal::visible;
 use serde_json::Value;
 
-/// Returns a line with the names of the columns, and a line for each object. Each value is the
-/// field of the object that has the name of the column.
+/// Returns a line with the names of the columns, and a line for each object. A column contains the
+/// value of the field that has the same name as the column.
 pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> String {
     let mut lines = vec![columns.join(",")];
     for object in objects {

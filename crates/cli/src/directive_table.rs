@@ -41,7 +41,7 @@ pub(super) fn terminal_width() -> Option<u16> {
 }
 
 /// Formats the documents as a table with one row for each document. If a width is given, long texts
-/// are truncated so that the table is not wider.
+/// are truncated so that the table does not exceed this width.
 pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u16>) -> String {
     let header: Vec<&str> = HEADER
         .into_iter()
@@ -57,8 +57,8 @@ pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u1
     fitted(&header, rows, width)
 }
 
-/// Formats rows as a table. If `width` is given, long texts are truncated so that the table is not
-/// wider.
+/// Formats rows as a table. If `width` is given, long texts are truncated so that the table does
+/// not exceed this width.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,

@@ -115,8 +115,8 @@ const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
-/// Returns true if no request has matched for at least the given time, and if matches were counted
-/// for at least this time.
+/// Returns true if matches were counted for at least the given time, and if no request has matched
+/// during this time.
 fn is_unmatched(
     last: Option<Timestamp>,
     counted_since: Timestamp,

@@ -219,8 +219,8 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(()),
-        // A refusal is only noted, because the role of an installer need not permit reading
-        // directives.
+        // If the cluster refuses the request, the command only prints a note, because the role of
+        // an installer need not permit reading directives.
         Err(error) if error.is_refused() => print(
             "note: this role may not search the index, so the command did not search for documents \
              of an earlier version",

@@ -119,9 +119,9 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses a replacement that needs consent, if the command has no flag that gives the consent
-    /// and no terminal on which it can ask the user. Also refuses every replacement if
-    /// `--create-only` is given.
+    /// Refuses a replacement that needs consent, if no flag gives this consent and the command has
+    /// no terminal on which it can ask the user. Also refuses every replacement if `--create-only`
+    /// is given.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {

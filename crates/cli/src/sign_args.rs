@@ -1,4 +1,4 @@
-//! The flag `--sign-with` of the verbs that write directives, and the signing of drafts before they
+//! Defines the flag `--sign-with` of the verbs that write directives, and signs drafts before they
 //! are written.
 
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use super::stdio::note;
 
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
-    /// Sign what is written with this private key, which `directives keygen` created; repeat the
-    /// flag for several keys
+    /// Sign each written directive; the private key is in this file, which `directives keygen`
+    /// created; repeat the flag for several keys
     #[arg(long, value_name = "FILE")]
     sign_with: Vec<PathBuf>,
 }
@@ -40,8 +40,8 @@ impl SignArgs {
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Signs the drafts, and plans to store them. The caller passes the stored directive for each
-    /// draft in `stored`, if it has already read them.
+    /// Signs the drafts, and plans to store them. If the caller has already read the stored
+    /// directives, it passes them in `stored`, in the order of the drafts.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

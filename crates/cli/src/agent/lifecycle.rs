@@ -133,7 +133,8 @@ impl Signals {
     }
 
     pub(super) async fn next(&mut self) -> Request {
-        // If no handler can be installed, no signal ever arrives, so this future never completes.
+        // If no handler can be installed, the process never receives a signal, so this future never
+        // completes.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

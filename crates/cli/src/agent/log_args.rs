@@ -38,8 +38,8 @@ impl LogArgs {
             .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-            // The JSON format puts the fields of an event into a separate object. Otherwise, a
-            // field named `level` would collide with the level of the event.
+            // The JSON format puts the fields of an event into a separate object. Without this
+            // object, a field named `level` would collide with the level of the event.
             LogFormat::Json => subscriber.json().init(),
         }
         Ok(())

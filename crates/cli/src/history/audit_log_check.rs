@@ -1,5 +1,5 @@
 //! Compares the author in each record with the user in the audit log of the security plugin, and
-//! marks the records in which the two contradict each other.
+//! marks each record in which these two names contradict each other.
 
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::exit::Failure;
 use crate::stdio::note;
 
-/// A record, with the user whom the audit log names.
+/// A record, with the user whom the audit log names for the same operation.
 pub(super) struct Witnessed {
     pub(super) record: Record,
     /// Whether the audit log was read.
@@ -28,8 +28,8 @@ pub(super) async fn read(
         super::warn_of_unreadable(history.stream(), &found.unreadable);
         return Ok(with_witness(found.records, log.as_ref()));
     };
-    // A writer can state another name, so the records of all authors are compared with the audit
-    // log.
+    // A writer can state a false name as the author, so the records of all authors are compared
+    // with the audit log.
     let mut all = filter.clone();
     all.by = None;
     let found = history.records(&all).await?;
@@ -82,8 +82,8 @@ impl Witnessed {
         }
     }
 
-    /// Returns the user whom the cluster authenticated: according to the audit log, otherwise
-    /// according to the record.
+    /// Returns the user whom the cluster authenticated, according to the audit log. If the audit
+    /// log does not name the user, the function returns the user in the record.
     fn user(&self) -> Option<&str> {
         let stated = self.record.authenticated_by.as_deref();
         self.witness.as_deref().or(stated)
@@ -97,7 +97,7 @@ impl Witnessed {
         stated || self.witness.as_deref() == Some(name)
     }
 
-    /// Describes the contradictions between the names.
+    /// Describes how the names in the record and in the audit log contradict each other.
     pub(super) fn contradictions(&self) -> Vec<String> {
         self.record.contradictions(self.witness.as_deref())
     }
@@ -124,8 +124,8 @@ impl Witnessed {
     }
 }
 
-/// Returns the author that the writer claimed, and the user whom the cluster authenticated if it
-/// has another name.
+/// Returns the author that the writer claimed. If the cluster authenticated a user with another
+/// name, the text also contains this name.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

@@ -1,9 +1,9 @@
 //! Decides which requests the agent serves: checks TLS, tokens and client certificates, and refuses
 //! requests that web pages of other sites send.
 //!
-//! By default, only this host can reach the agent. If other hosts can reach the agent, it requires
-//! TLS, and in addition a token or a client certificate. The flag `--allow-unauthenticated` removes
-//! this requirement.
+//! By default, only programs on this host can reach the agent. If other hosts can reach it, each
+//! request needs TLS, and also a token or a client certificate. The flag `--allow-unauthenticated`
+//! removes this requirement.
 
 mod browser;
 mod tls;
@@ -196,8 +196,7 @@ impl Access {
         self.tls.as_ref().map(tls::Tls::receiver)
     }
 
-    /// Refuses requests that a web page of another site sent, and requests for an unknown host
-    /// name.
+    /// Refuses a request if a web page of another site sent it, or if it names an unknown host.
     pub(super) fn check_browser(
         &self,
         peer: Peer,

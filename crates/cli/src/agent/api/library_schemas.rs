@@ -1,4 +1,4 @@
-//! Describes the JSON documents that the library encodes. The types in this file serve only to
+//! Describes the JSON documents that the library encodes. The types in this file are used only to
 //! generate the OpenAPI description.
 
 #![expect(dead_code, reason = "they are descriptions, never constructed")]
@@ -24,7 +24,8 @@ pub(super) struct Directive {
     principal: Option<String>,
     #[schema(nullable = false)]
     endpoint: Option<EndpointKind>,
-    /// The directive applies to this number of requests in a thousand, selected by their ids.
+    /// The directive applies to this number of requests in a thousand. The ids of the requests
+    /// decide which ones.
     #[schema(maximum = 1000)]
     sample_per_mille: u16,
     ring_buffer: bool,

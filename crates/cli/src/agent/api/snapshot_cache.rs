@@ -1,4 +1,5 @@
-//! Encodes the published snapshot, and its differences to earlier ones, once for all clients.
+//! Encodes the published snapshot, and its differences from earlier snapshots, once for all
+//! clients.
 
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use super::expensive_responses::run_sized;
 use super::problem::Problem;
 use super::snapshot_history::History;
 
-/// The number of earlier snapshots for which encoded differences are cached. Nearly all clients
-/// have the previous snapshot.
+/// The number of earlier snapshots for which encoded differences are cached. A small number is
+/// sufficient, because nearly all clients have the previous snapshot.
 const MAX_ENCODED: usize = 8;
 
 /// The encoded forms of the published snapshot.
 ///
-/// After a publish, the cache holds the replaced snapshot until the next request, because it
-/// compares the two.
+/// After a publish, the cache keeps the replaced snapshot until the next request arrives. Then it
+/// compares this snapshot with the new one.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -34,12 +35,12 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
-    /// The number of times that the set was emptied before the publish of the snapshot.
+    /// How often the set was emptied before the snapshot was published.
     epoch: u64,
     tag: Arc<str>,
     /// The whole snapshot, once a client has requested it.
     json: Option<Arc<RawValue>>,
-    /// The differences to earlier snapshots, each with the tag of the earlier one.
+    /// The differences from earlier snapshots, each with the tag of the earlier snapshot.
     deltas: Vec<(Arc<str>, Arc<RawValue>)>,
 }
 
@@ -77,7 +78,7 @@ impl SnapshotCache {
         let (mut state, snapshot) = self.current().await?;
         let delta = since.and_then(|since| {
             let changes = state.history.changes_since(since)?;
-            // If most directives differ, the whole snapshot is smaller.
+            // If most directives differ, the whole snapshot is smaller than the differences.
             (changes.ids.len() <= snapshot.set().len() / 2 + 16).then_some((since, changes))
         });
         let size = match &delta {
@@ -100,7 +101,8 @@ impl SnapshotCache {
         .await?
     }
 
-    /// Compares the published snapshot with the previously cached snapshot, if the two differ.
+    /// Returns the published snapshot, with the lock of the cache. If the cache contains an earlier
+    /// snapshot, the function first compares the two and caches the published one.
     async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
         let mut state = Arc::clone(&self.state).lock_owned().await;
         // The off file turns directives off only in this agent. Agents that poll this agent still
@@ -137,8 +139,9 @@ impl State {
             return;
         };
         if before.epoch != epoch {
-            // After the set was emptied, the snapshot may be older than those before. A client that
-            // receives differences does not compare ages, so it must not receive them.
+            // If the set was emptied in between, the new snapshot may be older than the earlier
+            // snapshots. A client that receives differences does not compare ages. So the cache
+            // forgets the earlier snapshots, and clients receive no differences.
             self.history = History::default();
         } else if before.tag != tag {
             let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);
@@ -196,7 +199,8 @@ mod tests {
         }))
     }
 
-    /// Whether the differences to an earlier snapshot could be sent.
+    /// Returns true if the history contains the changes since an earlier snapshot, so that only the
+    /// differences can be sent.
     fn remembers(state: &State, earlier: &Snapshot) -> bool {
         let changes = state.history.changes_since(&earlier.content_tag());
         changes.is_some()
@@ -209,7 +213,8 @@ mod tests {
         state.replace(&one, 0);
         state.replace(&two, 0);
         assert!(remembers(&state, &one));
-        // The set was emptied between two requests of clients, and then an older one was read.
+        // Between two requests of clients, the set was emptied, and then the store read an older
+        // set.
         state.replace(&one, 1);
         assert!(!remembers(&state, &two) && !remembers(&state, &one));
         state.replace(&three, 1);

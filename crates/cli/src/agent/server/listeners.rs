@@ -1,5 +1,5 @@
-//! The flags for the addresses on which the agent listens, and the listeners that are bound to
-//! these addresses.
+//! Defines the flags for the addresses on which the agent listens, and binds listeners to these
+//! addresses.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,7 +17,7 @@ use super::address::Address;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
 
-/// If a client reads nothing of a response for this time, the connection is closed.
+/// If a client does not read any part of a response for this time, the agent closes the connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]

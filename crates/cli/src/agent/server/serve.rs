@@ -76,8 +76,8 @@ async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
         // The tasks of ended connections are removed, so that the set of tasks does not grow. This
-        // is not a branch of the selection below, because every other branch drops the future of
-        // `accept`, and with it a client that waits to be admitted.
+        // is not done in a branch of `select!` below: whenever a branch completes, `select!` drops
+        // the future of `accept`, and with it a client that waits to be admitted.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
@@ -162,8 +162,8 @@ impl Server {
             tokio::select! {
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The time limit may have passed at the instant at which the first request
-                    // arrived.
+                    // The first request may have arrived at the same instant at which the time
+                    // limit passed.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -219,13 +219,13 @@ mod tests {
         let (_sender, phase) = phases();
         let listeners = vec![Listener::Tcp(listener)];
         let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit is zero, so there is room for the connections of the reserve only.
+        // The limit is zero, so only the connections of the reserve are admitted.
         let mut busy = Vec::new();
         for _ in 0..16 {
             busy.push(client(address, "/wait").await);
             has_begun.recv().await.unwrap();
         }
-        // The order in which the loop sees the end of a connection and the admission is random, so
+        // The loop sees the end of a connection and the admission of a new one in random order, so
         // the test makes several attempts.
         for _ in 0..64 {
             let mut waiting = client(address, "/").await;
