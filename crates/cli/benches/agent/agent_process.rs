@@ -97,8 +97,9 @@ impl Agent {
         })
     }
 
-    /// Starts a task that long-polls the snapshot as an agent behind this one does, and sends each
-    /// response with a change to the channel. `tag` identifies the snapshot that the client has.
+    /// Starts a task that long-polls the snapshot in the same way as an agent behind this agent.
+    /// The task sends each response that contains a change to the channel. `tag` identifies the
+    /// snapshot that the client has.
     pub fn follow_snapshot(
         &self,
         mut tag: String,

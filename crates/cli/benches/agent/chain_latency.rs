@@ -1,5 +1,6 @@
-//! Measures how long a change takes to pass through a chain of agents, each of which long-polls the
-//! previous agent, and how many bytes it costs each of them.
+//! Measures how long a change takes to pass through a chain of agents, in which each agent
+//! long-polls the previous one. Also measures how many bytes an agent behind a hub receives for one
+//! change.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ pub async fn measure(cluster: &Cluster) {
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 let had = client.has(&tenant).await;
                 // A client may receive the change before the writer receives the acknowledgement.
-                // The latency then counts as zero.
+                // In this case, the latency counts as zero.
                 times.push(had.saturating_duration_since(written));
             }
         }
@@ -54,7 +55,7 @@ fn follower(of: &Agent) -> Agent {
     Agent::start(of.url(), FOLLOWER_INTERVAL, &["--upstream", "agent"])
 }
 
-/// Measures what one change among many directives costs an agent behind a hub.
+/// Measures how many bytes an agent behind a hub receives if one of many directives changes.
 async fn bytes(cluster: &Cluster) {
     println!("### One change among {MANY} directives through a hub\n");
     cluster.fill(MANY).await;

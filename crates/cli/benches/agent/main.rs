@@ -21,7 +21,7 @@ mod notification_latency;
 use test_support::measure::benchmark_cluster::Cluster;
 
 fn main() {
-    // Cargo passes `--test` when it only checks that the benchmark runs.
+    // If Cargo only checks that the benchmark starts, it passes `--test`.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }

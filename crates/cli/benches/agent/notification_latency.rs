@@ -1,5 +1,6 @@
-//! Measures how fast one agent notifies many clients that long-poll for a change: clients that read
-//! the listing, and agents behind a hub, which read the differences between snapshots.
+//! Measures how fast one agent notifies many clients that long-poll for a change. The clients
+//! either read the listing, or behave like agents behind a hub, which read the differences between
+//! snapshots.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,14 @@ use test_support::measure::{median, millis};
 const CLIENTS: usize = 500;
 const FOLLOWERS: usize = 2_000;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement. The duration is long enough for the agent to poll a change, to
-/// send it to all clients, and to receive the next request of each client.
+/// The duration of one measurement. Within this time, the agent polls a change, sends it to all
+/// clients, and receives the next request of each client.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
 /// The time limit for a response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The cost of an agent that serves a number of clients.
+/// The processor time that an agent needs to serve a given number of clients.
 struct Cost {
     /// The processor time per second while nothing changes.
     quiet: Duration,
@@ -134,8 +135,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Starts more clients until their number is `clients`, and returns when all clients are
-    /// waiting for a change.
+    /// Starts more clients until there are `clients` of them, and returns as soon as all clients
+    /// are waiting for a change.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -148,8 +149,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// Starts clients that behave like agents behind a hub, and returns when all of them are waiting
-    /// for a change.
+    /// Starts clients that behave like agents behind a hub, and returns as soon as all of them are
+    /// waiting for a change.
     async fn grow_hub(&mut self, clients: usize) {
         let (tag, _) = self.agent.snapshot().await;
         while self.clients.len() < clients {

@@ -33,8 +33,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts instances. The first `recorders` instances record the history. With a heartbeat, all
-    /// of them report.
+    /// Starts instances. The first `recorders` instances record the history. If a heartbeat is
+    /// given, all instances report their state to the fleet.
     pub fn start(
         cluster: &Cluster,
         number: usize,
@@ -74,8 +74,8 @@ impl Instances {
         }
     }
 
-    /// Returns the instant at which the last instance has published the next change after this
-    /// call.
+    /// Returns a future that completes when every instance has published the next change after this
+    /// call. The future returns the instant of its completion.
     pub fn until_changed(&self) -> impl Future<Output = Instant> + use<> {
         let subscriptions: Vec<Subscription> =
             self.0.iter().map(|one| one.store.subscribe()).collect();
