@@ -1,4 +1,4 @@
-//! The transport that replaces HTTP in the simulation: it sends the requests of a client to the
+//! The transport that replaces HTTP in the simulation. It sends the requests of a client to the
 //! simulated cluster, and can hide details of the responses.
 
 use std::fmt;
@@ -107,7 +107,7 @@ impl Clock for Wire {
     }
 }
 
-/// A detail that the network hides from a refresher.
+/// A detail of the responses that the network hides from a refresher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lie {
     /// Hides that a response is incomplete.
