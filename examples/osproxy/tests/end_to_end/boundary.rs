@@ -26,7 +26,7 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
-    // The polling interval is so long that no poll happens during the test: the start and the
+    // The polling interval is so long that no poll happens during the test. So the start and the
     // expiry must take effect without a poll.
     let proxy = Proxy::start("boundary", Duration::from_mins(10)).await;
     let mut connection = Connection::open(proxy.address).await;
