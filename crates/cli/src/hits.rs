@@ -33,8 +33,8 @@ pub(super) struct HitsArgs {
     /// The ids of the directives; without ids, all whose counts are known
     id: Vec<String>,
 
-    /// Add up the counts that all live instances reported to the index of the fleet, for each active
-    /// directive, instead of the counts of one agent
+    /// Add up the counts that all live instances reported to the index of the fleet, for each
+    /// active directive, instead of the counts of one agent
     #[arg(long, conflicts_with_all = ["agent", "agent_token_file"])]
     fleet: bool,
 

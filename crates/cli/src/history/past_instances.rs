@@ -83,8 +83,8 @@ impl PastInstances {
         lines.collect()
     }
 
-    /// Returns the names of the instances in each state as JSON; `None` if the fleet has no readable
-    /// history.
+    /// Returns the names of the instances in each state as JSON; `None` if the fleet has no
+    /// readable history.
     pub(super) fn json(&self, record: &Record) -> Option<Value> {
         self.instances.as_ref()?;
         let states = self.by_state(record).into_iter();

@@ -118,8 +118,9 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
     assert_eq!((columns, aggregated), (70, 35));
 }
 
-/// OpenSearch Dashboards finds the parent of an additional group by the keys of all parents, which it
-/// separates at each hyphen. Below a key that contains a hyphen, it therefore omits the other values.
+/// OpenSearch Dashboards finds the parent of an additional group by a text with the keys of all
+/// parents, which it splits at each hyphen. If a key itself contains a hyphen, OpenSearch
+/// Dashboards therefore omits the other values below this key.
 #[test]
 fn below_a_value_with_a_hyphen_no_group_needs_the_other_values() {
     let panels = Panels::new("http://127.0.0.1:1", "directives");

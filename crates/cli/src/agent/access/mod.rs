@@ -56,8 +56,8 @@ pub(super) struct AccessArgs {
     #[arg(long, value_name = "FILE")]
     report_token_file: Option<PathBuf>,
 
-    /// Host name that clients use for the agent, in addition to localhost and IP addresses; separate
-    /// several by commas, or repeat the flag
+    /// Host name that clients use for the agent, in addition to localhost and IP addresses;
+    /// separate several by commas, or repeat the flag
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow_host: Vec<String>,
 
