@@ -1,5 +1,5 @@
-//! Starts a real OpenSearch node with the security plugin, and provides the certificates and the
-//! administrator's password with which a test accesses the node.
+//! Starts a real OpenSearch node with the security plugin. Provides the certificates and the
+//! administrator's password, which a test needs to access the node.
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -25,8 +25,8 @@ pub struct SecuredNode {
 impl SecuredNode {
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // The plugin stores the audit log only if this setting exists when the node starts. The
-        // plugin logs nothing until a test configures the audit log.
+        // The plugin stores the audit log only if this setting exists when the node starts. But it
+        // logs nothing until a test configures the audit log.
         let log = "plugins.security.audit.type=internal_opensearch";
         let options = ["--security", "--setting", log].map(str::to_owned);
         let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();
