@@ -108,8 +108,8 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // In this case, no field is hidden after the restart. Instead, somebody has written the
-    // document again without a tenant, and has bypassed the ingest pipeline.
+    // Here, the role hides no field after the restart. Instead, somebody has written the document
+    // again without a tenant, and has bypassed the ingest pipeline.
     serve(
         &server,
         &[("a", 8, without_tenant()), ("b", 7, directive("globex"))],

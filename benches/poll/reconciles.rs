@@ -1,5 +1,6 @@
 //! Compares a full read with the reconciles that replace it. A reconcile compares the documents by
-//! ranges of `_seq_no`. It happens after a deletion, and periodically without a difference.
+//! ranges of `_seq_no`. The benchmark measures reconciles after deletions, and periodic reconciles
+//! that find no difference.
 
 use std::time::{Duration, Instant};
 

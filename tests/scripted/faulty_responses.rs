@@ -97,7 +97,7 @@ fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     (ids.collect(), store.status())
 }
 
-/// Checks that a poll fails and changes nothing if its response is faulty. Then checks that the
+/// Checks that a poll fails and changes nothing if its response is faulty. Also checks that the
 /// next poll succeeds with a correct response.
 async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case: Case) {
     let (name, faulty, expected) = case;

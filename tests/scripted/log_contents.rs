@@ -1,5 +1,5 @@
 //! Tests the log of a store. The store must log each change of a directive in one line, and each
-//! rejection once for each version of the document. It must not log any secret.
+//! rejection once for each version of the document. The store must not log any secret.
 
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::{Value, json};

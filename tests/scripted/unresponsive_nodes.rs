@@ -54,8 +54,9 @@ async fn a_node_that_is_down_fails_no_poll_if_another_node_responds() {
         assert_eq!(store.status().counters.polls_failed, 0);
         assert_eq!(node(&store, &server.uri()).status, NodeStatus::Alive);
     }
-    // In two of the three rotations, the store tries the faulty node before the good node. It tries
-    // the faulty node only once, because it sends its later requests to the node that responded.
+    // In two of the three rotations, the store tries the faulty node before the good node. The
+    // store tries the faulty node only once, because it sends its later requests to the node that
+    // responded.
     assert_eq!(faulty.received_requests().await.unwrap().len(), 2);
 }
 

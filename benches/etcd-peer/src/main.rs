@@ -1,6 +1,6 @@
-//! Measures osproxy-etcd 1.0.5 on a real etcd: the time from an acknowledged write until `load()`
-//! returns the change, and the largest number of directives that etcd accepts. `scripts/bench-etcd`
-//! starts etcd, runs this program and writes its output into `BENCHMARKS.md`.
+//! Measures osproxy-etcd 1.0.5 on a real etcd: how long after an acknowledged write `load()`
+//! returns the change, and how many directives etcd accepts at most. `scripts/bench-etcd` starts
+//! etcd, runs this program and writes its output into `BENCHMARKS.md`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
 /// If a store does not return a change within this time, the change counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The upper limit of the search for the largest number of directives, about ten times the number
-/// that etcd accepts by default.
+/// The search for the largest number of directives ends at this number. It is about ten times the
+/// number that etcd accepts by default.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -54,8 +54,8 @@ fn blob(directives: usize) -> Vec<u8> {
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // Each proxy has one store. The case with the most proxies is last: when a store is dropped,
-    // its watch continues, and many such watches would disturb later cases.
+    // The benchmark uses one store for each proxy. The case with the most proxies is last. When a
+    // store is dropped, its watch continues, and many such watches would disturb later cases.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();

@@ -25,8 +25,8 @@ struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The instant that osproxy's stopped clock shows. It is one hour before the instant that the
-    /// conformance kit uses as the current time.
+    /// The instant that osproxy's stopped clock shows. This instant is one hour before the instant
+    /// that the conformance kit uses as the current time.
     began: Instant,
     published: AtomicU64,
 }

@@ -1,5 +1,5 @@
-//! Defines the flags with which a subcommand connects to the cluster (addresses, credentials, TLS
-//! and time limits), and converts them to the library's configuration.
+//! Defines the flags with which a subcommand connects to the cluster: addresses, credentials, TLS
+//! and time limits. Converts these flags to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -189,8 +189,8 @@ impl ConnectionArgs {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses `--credential-command` for a process that runs for days, because the process would
-    /// run this command only once and could not renew the secret.
+    /// Refuses `--credential-command` for a process that runs for days. Such a process would run
+    /// the command only once, so it could not renew the secret.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Failure;
 
-/// A context. Each field has the name of a flag, and contains the value that the context sets for
-/// this flag. A context contains the paths of files with secrets, but never the secrets.
+/// A context is a set of values for flags. Each field has the name of a flag, and contains the
+/// value that the context sets for this flag. A context contains the paths of files with secrets,
+/// but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -158,7 +159,7 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
     // `context use` sets the current context for the commands of operators. A service ignores the
-    // current context, and uses a context only if a flag or variable names the context.
+    // current context. It uses a context only if a flag or a variable names this context.
     let is_service = matches!(verb, Some("agent" | "record"));
     let current = contexts.current.clone().filter(|_| !is_service);
     let Some(name) = named.or(current) else {

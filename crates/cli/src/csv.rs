@@ -27,8 +27,8 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Formats an untrusted text. Control characters and invisible characters are escaped. If a
-/// spreadsheet would interpret the text as a formula, an apostrophe is added in front of it.
+/// Formats an untrusted text. Escapes control characters and invisible characters. If a spreadsheet
+/// would interpret the text as a formula, an apostrophe is added in front of it.
 fn quoted(text: &str) -> String {
     let mut text = visible(text, true);
     if text.starts_with(['=', '+', '-', '@']) {

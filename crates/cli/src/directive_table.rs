@@ -88,8 +88,8 @@ pub(super) fn fitted(
             .set_width(width.saturating_add(1));
         let widths = table.column_max_content_widths();
         for (column, (name, content)) in table.column_iter_mut().zip(header.iter().zip(widths)) {
-            // The width of the id is limited, so that a very long id does not occupy the whole
-            // line.
+            // The width of the column for ids is limited, so that a very long id does not occupy
+            // the whole line.
             let least = if TRUNCATED.contains(name) {
                 u16::try_from(name.len()).unwrap_or(content)
             } else {

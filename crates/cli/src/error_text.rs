@@ -31,7 +31,7 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// Iterates over an error and its causes.
+/// Iterates over an error and then over its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }

@@ -10,11 +10,11 @@ use super::directive_text::printable;
 use super::duration::{length, relative, signed};
 use super::report_wording::count;
 
-/// The live instances. They are divided into those that apply every operation of a given state of
-/// the index, and those that do not.
+/// The live instances in two groups: those that apply every operation of a given state of the
+/// index, and those that do not.
 pub(super) struct Convergence<'a> {
-    /// The number of live instances. An instance whose report was not read, or is unreadable,
-    /// counts as live, because nothing shows that it has ended.
+    /// The number of live instances. If the report of an instance was not read or is unreadable,
+    /// the instance counts as live, because nothing shows that it has ended.
     pub(super) live: u64,
     /// The live instances that do not apply every operation.
     pub(super) missing: Vec<&'a InstanceReport>,

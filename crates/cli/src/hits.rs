@@ -30,11 +30,11 @@ Examples:
 The counts of an instance begin with its process. With --fleet, they come from the last report of each
 live instance, so they are up to one heartbeat old.")]
 pub(super) struct HitsArgs {
-    /// The ids of the directives; without ids, all whose counts are known
+    /// The ids of the directives [default: all directives whose counts are known]
     id: Vec<String>,
 
-    /// Add up the counts that all live instances reported to the index of the fleet, for each
-    /// active directive, instead of the counts of one agent
+    /// Show, for each active directive, the sum of the counts that all live instances reported to
+    /// the index of the fleet, instead of the counts of one agent
     #[arg(long, conflicts_with_all = ["agent", "agent_token_file"])]
     fleet: bool,
 

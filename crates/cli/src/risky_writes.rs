@@ -166,8 +166,9 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// Returns the reason why a write needs consent: the written directive matches every request or
-/// captures, or the write widens another author's directive or removes something from it.
+/// Returns the reason why a write needs consent. A write needs consent if its directive matches
+/// every request or captures. It also needs consent if it widens another author's directive or
+/// removes something from it.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

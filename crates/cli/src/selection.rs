@@ -66,7 +66,7 @@ impl Selection {
 }
 
 impl SelectionArgs {
-    /// Reads the selected directives.
+    /// Reads the directives that the flags select.
     pub(super) async fn read(
         &self,
         api: &DirectivesApi,

@@ -19,7 +19,7 @@ pub(super) struct SignArgs {
     sign_with: Vec<PathBuf>,
 }
 
-/// Reads private keys.
+/// Reads the private keys in the given files.
 pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
     files
         .iter()
@@ -28,8 +28,8 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys. The verbs read the keys before the first request, so that a missing key file
-    /// is reported as a mistake in the command line.
+    /// Reads the keys that the flags name. The verbs read the keys before the first request, so
+    /// that the command reports a missing key file as a mistake in the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }

@@ -55,7 +55,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// Prints JSON. Strings in the JSON may come from somebody else, so control characters and
+/// Prints JSON. Other people may have written the strings in the JSON, so control characters and
 /// invisible characters are escaped. A JSON parser returns the original strings.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&escaped_json(value))
@@ -77,7 +77,8 @@ pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
         return Ok(text);
     }
     // A plain scalar of YAML cannot contain an escape sequence. The value is therefore formatted as
-    // JSON, with the escape sequences of YAML in its strings. This text is also valid YAML.
+    // JSON, with the escape sequences of YAML in its strings. JSON with such escape sequences is
+    // also valid YAML.
     Ok(escape(&format!("{value:#}"), |escaped, char| {
         let _ = write!(escaped, "\\U{:08x}", u32::from(char));
     }))

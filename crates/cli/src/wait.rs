@@ -45,7 +45,7 @@ pub(super) struct WaitArgs {
     )]
     converged: u16,
 
-    /// How long to wait
+    /// Longest time to wait for the instances
     #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIMEOUT, value_parser = parse)]
     timeout: Duration,
 

@@ -15,7 +15,7 @@ use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::stdio::{print, print_json};
 use super::unrecorded_writes;
 
-/// The result for one directive.
+/// The result of the write of one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Done {
     Created,
@@ -77,7 +77,7 @@ impl From<PlannedKind> for Done {
     }
 }
 
-/// One directive in the report.
+/// The entry of one directive in the report.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: String,

@@ -93,8 +93,8 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
     assert_eq!(stored().await["authenticated_as"], "eve@corp");
 }
 
-/// The index comes from a version that did not have the field `authenticated_as`. It must accept
-/// each write, and the command must omit this field.
+/// The index comes from a version that did not have the field `authenticated_as`. Each write must
+/// succeed, and the command must omit this field.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();

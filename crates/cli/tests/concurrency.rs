@@ -119,8 +119,8 @@ async fn six_operators_at_once_lose_no_update() {
     assert_eq!(document["_version"], 1 + written);
 }
 
-/// After a revocation, the document contains the time, the author and the reason of the revocation.
-/// This also holds if the document was incomplete or malformed before.
+/// After a revocation, the document must contain the time, the author and the reason of the
+/// revocation, even if the document was incomplete or malformed before.
 #[tokio::test]
 async fn a_revocation_is_stored_in_every_document() {
     let url = shared_url();

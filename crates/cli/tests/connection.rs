@@ -1,5 +1,5 @@
-//! Tests the connection flags. The command must never print a secret, must use proxies and CA
-//! certificates, and must end with a distinct exit code if the cluster is unreachable.
+//! Tests the connection flags. The command must never print a secret, and must use proxies and CA
+//! certificates. If the cluster is unreachable, the command must end with a distinct exit code.
 
 use std::process::Output;
 

@@ -39,8 +39,8 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
     let is_on_both = |shown: &Value| *shown == both;
     eventually("the history shows both", &now, is_on_both).await;
     let applied = SystemClock.now().to_string();
-    // No document contains the `_seq_no` of a deletion. But if an instance has the same documents
-    // as the index, it also applies the deletion.
+    // No document contains the `_seq_no` of a deletion. However, if an instance has the same
+    // documents as the index, the instance also applies the deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     assert_eq!(second.get("/v1/status").await.1["directives"], 0);
     let status = run(&url, &index, &["status", "-o", "json"]).ok().json();

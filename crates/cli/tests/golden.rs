@@ -16,9 +16,9 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Each verb with its command lines. The test runs the command lines in this order, and compares
-/// their output with the verb's file in `golden/`. A command line may contain single quotes. The
-/// text after `<` is its standard input.
+/// Each verb with its command lines. The test runs the command lines in the given order, and
+/// compares their output with the verb's file in `golden/`. A command line may contain single
+/// quotes. The text after `<` is its standard input.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (

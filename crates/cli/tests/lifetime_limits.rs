@@ -88,7 +88,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// The caller must have set these lifetime limits in the cluster: 10 minutes by default, one day at
+/// Before this call, the lifetime limits of the cluster must be: 10 minutes by default, one day at
 /// most, and one hour at most for a directive that captures.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {

@@ -27,8 +27,8 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Compares an accepted document with its JSON. The function parses the JSON with a general JSON
-/// parser, and not with the decoder.
+/// Compares an accepted document with its JSON. The fields of the JSON come from a general JSON
+/// parser, and not from the decoder.
 fn check_targets(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("an accepted document is JSON");
     let text = |name: &str| {

@@ -54,8 +54,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Checks that a message does not exceed the length `limit`, and that it contains no character that
-/// controls a terminal or begins a new line in a log.
+/// Checks that a message is not longer than `limit`. Also checks that the message contains no
+/// character that controls a terminal or begins a new line in a log.
 fn check_message(text: &str, limit: usize) {
     let invisible = opensearch_directives::internal::is_invisible;
     assert!(!text.contains(invisible), "{text:?}");

@@ -64,7 +64,7 @@ fn check_encoding(snapshot: &Snapshot) {
     assert!(again.is_same_as(snapshot));
 }
 
-/// Checks the messages of an error and of its causes. They can contain the message of the JSON
+/// Checks the messages of an error and of its causes. A cause can contain the message of the JSON
 /// parser.
 fn check_error(error: &dyn Error) {
     check_message(&error.to_string(), 2048);

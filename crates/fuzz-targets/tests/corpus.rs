@@ -1,5 +1,5 @@
-//! Runs every fuzz target with the inputs of its stored corpus and with mutations of these inputs,
-//! so that `cargo test` detects a parser that breaks a promise.
+//! Runs every fuzz target with the inputs of its stored corpus and with mutations of these inputs.
+//! With this test, `cargo test` detects a parser that breaks a promise.
 
 #![allow(
     clippy::unwrap_used,

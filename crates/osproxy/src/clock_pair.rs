@@ -16,7 +16,7 @@ pub(super) struct ClockPair {
 impl ClockPair {
     /// Reads the wall clock and the monotonic clock.
     pub(super) fn read(clock: &dyn Clock) -> Self {
-        // The monotonic clock is read first. So the time between the two reads makes a converted
+        // The monotonic clock is read first, so the time between the two reads makes a converted
         // expiry earlier, never later.
         let monotonic = clock.now();
         let wall = clock.unix_nanos();

@@ -1,4 +1,4 @@
-//! The task that converts a store's set for osproxy. It converts the set after each publish,
+//! The task that converts a store's set for osproxy. The task converts the set after each publish,
 //! whenever a directive starts or expires, and when the wall clock is set.
 
 use std::panic::AssertUnwindSafe;
@@ -36,9 +36,9 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The set of osproxy that was replaced last. The task keeps it until the next check. By then,
-    /// all requests have dropped the set, so the task frees its memory, and no request is delayed
-    /// by this.
+    /// The set of osproxy that was replaced last. The task keeps the replaced set until the next
+    /// check. By then, all requests have dropped it, so the task frees its memory, and no request
+    /// is delayed.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }

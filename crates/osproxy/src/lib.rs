@@ -46,12 +46,12 @@ use opensearch_directives::Subscription;
 ///   loads the set only once, it never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. It does not contain scheduled or
+///   contains only the directives that can change a decision. The set does not contain scheduled or
 ///   expired directives, or directives that another directive makes superfluous. To list all
 ///   directives, use the store of this project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive in
 ///   osproxy's set contains its expiry, converted to osproxy's monotonic clock with nanosecond
-///   precision. The adapter reads two clocks for this conversion; the time between the two reads
+///   precision. For this conversion, the adapter reads two clocks. The time between the two reads
 ///   makes the expiry earlier, never later. The limit `clear_after` of the store is enforced like
 ///   an expiry.
 /// - `load` takes no lock, performs no I/O and does not allocate. Like the stores that osproxy
@@ -67,9 +67,9 @@ use opensearch_directives::Subscription;
 ///
 /// Directives in osproxy are older than directives in the store by the following delays. The
 /// adapter converts a set of an [`OpenSearchDirectiveStore`] as soon as its task runs after the
-/// publish. It converts a set of another store within 250 ms after the publish. A directive can
-/// start up to a millisecond late, because the timer has a resolution of a millisecond. A large set
-/// is converted on a blocking thread.
+/// publish. If another store publishes a set, the adapter converts this set within 250 ms. A
+/// directive can start up to a millisecond late, because the timer has a resolution of a
+/// millisecond. A large set is converted on a blocking thread.
 ///
 /// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
 /// whichever is longer. If the store publishes a set during the pause, the task converts this set
@@ -79,9 +79,10 @@ use opensearch_directives::Subscription;
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
 /// wall clock is **set forward**, or the machine resumes from suspension, a directive may apply
-/// after its absolute expiry until the next check. This lasts at most 250 ms, plus the pause that
-/// may precede the check, plus the duration of the conversion. The check detects that the clocks
-/// have drifted apart by more than a millisecond, and converts all expiries again.
+/// after its absolute expiry until the next check. The directive then ends at most 250 ms late,
+/// plus the pause that may precede the check, plus the duration of the conversion. The check
+/// detects that the clocks have drifted apart by more than a millisecond, and converts all expiries
+/// again.
 ///
 /// If the wall clock is set back, the next check also converts all expiries again. The directives
 /// then apply for a longer time, as they do for `evaluate`. If the task does not run, no expiry

@@ -5,8 +5,8 @@
 //! capture. The scan for the level always reads the whole set. The scan for the ring buffer stops
 //! at the first directive that applies and requests the ring buffer. The scan for capture stops in
 //! the same way. To keep the scans short, osproxy receives only those directives that have started
-//! and have not expired, that have effects and a sample rate above zero, and that no other
-//! directive makes superfluous.
+//! and have not expired, and that have effects and a sample rate above zero. It does not receive a
+//! directive that another directive makes superfluous.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -66,9 +66,9 @@ impl DecisiveDirectives {
     }
 }
 
-/// The age limit: if the store limits the age of its set, this is the instant at which the set
-/// becomes too old. None of its directives applies after this instant, so no directive in osproxy's
-/// set expires later. Whenever the store completes a read, the age limit moves.
+/// The age limit is the instant at which the set becomes too old. A store may have no such limit.
+/// None of its directives applies after this instant, so no directive in osproxy's set expires
+/// later. Whenever the store completes a read, the age limit moves.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {

@@ -65,7 +65,7 @@ pub(crate) struct Node {
     pub(crate) cut_off: Option<CutOff>,
 }
 
-/// A point in time (PIT) of the search API. It retains one view of each shard.
+/// A point in time (PIT) of the search API, which retains one view of each shard.
 #[derive(Debug)]
 pub(crate) struct PointInTime {
     pub(crate) index: usize,

@@ -26,7 +26,7 @@ pub(crate) struct Operation {
 pub(crate) enum Fate {
     InFlight,
     Acknowledged,
-    /// The operation was lost in a failover, and its `_seq_no` will be assigned again.
+    /// A failover has lost the operation, and the new primary will assign its `_seq_no` again.
     Lost,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct ObservedRefresher {
     published: Arc<Snapshot>,
     counters: Counters,
     floor: Option<Floor>,
-    /// The view of the index that the published snapshot represents.
+    /// The view of the index that has the same content as the published snapshot.
     view: Option<View>,
 }
 
@@ -269,7 +269,7 @@ impl ObservedRefresher {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
-    /// Returns true if the last poll failed because of hidden documents.
+    /// Returns true if the last poll failed because the role hides documents.
     pub(crate) fn misses_documents(&self) -> bool {
         let status = self.shared.status();
         let error = status.last_error.unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Decides whether a publish is a step back (P3). It is a step back if any document is older than
-//! in an earlier publish of the same refresher.
+//! Decides whether a publish is a step back (P3). A publish is a step back if any document is older
+//! than in an earlier publish of the same refresher.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::searchable_views::View;
 use crate::world::World;
 
 /// The operations that a refresher has published. A later publish must not contain an older state
-/// than this.
+/// than these operations.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index among the indices to which the configured name has referred.

@@ -145,8 +145,8 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     Ok(())
 }
 
-/// Checks what a refresher does after the last fault. It must publish the complete index without
-/// waiting for a periodic reconciliation (P13), or report that documents are hidden (P11).
+/// Checks what a refresher does after the last fault. The refresher must publish the complete index
+/// without waiting for a periodic reconciliation (P13), or report that documents are hidden (P11).
 async fn catches_up(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -168,8 +168,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // Known limitation: if searches cannot select the primary, the refresher accepts a possible
-    // step back only if it still observes the step back after a minute.
+    // This is a known limitation: if searches cannot select the primary, the refresher accepts a
+    // possible step back only after it has observed the step back for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;

@@ -183,7 +183,7 @@ fn search(
     if sorted {
         hits.sort_by_key(|(shard, o, _)| (o.seq_no, *shard));
         if let Some(last) = body["search_after"][0].as_u64() {
-            // Documents with equal `_seq_no`s are ordered by shard.
+            // If documents of several shards have equal `_seq_no`s, they are ordered by shard.
             let last = (last, body["search_after"][1].as_u64().unwrap_or(u64::MAX));
             hits.retain(|(shard, o, _)| (o.seq_no, *shard as u64) > last);
         }

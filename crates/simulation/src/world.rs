@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters of the world. The log begins with them.
+    /// The initial parameters of the world, with which its log begins.
     pub(crate) is: String,
     /// The latest events, or `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,
@@ -113,7 +113,8 @@ impl World {
             .is_some_and(|operation| operation.document.is_some())
     }
 
-    /// Ends all faults. Every refresher must be able to reach the state of the index afterwards.
+    /// Ends all faults, so that every refresher must publish the state of the index within a few
+    /// polls.
     pub(crate) fn calm(&mut self) {
         self.lively = false;
         self.weather = Weather::fair();

@@ -109,8 +109,9 @@ impl RefresherSettings {
     const LONGER_THAN_ANY_SCHEDULE: Duration = Duration::from_hours(24);
 
     /// In one of four worlds, the refreshers reconcile so often that writes and faults happen
-    /// around their periodic reconciles. The other refreshers never reconcile periodically. If they
-    /// miss a change, no reconcile corrects this, so the checks notice it.
+    /// around their periodic reconciles. The other refreshers never reconcile periodically. If such
+    /// a refresher misses a change, no reconcile finds the change later, so the checks notice that
+    /// it is missing.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
@@ -137,31 +138,31 @@ impl RefresherSettings {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Quirks {
-    /// Responds with 403 to requests for statistics.
+    /// The servers respond with 403 to requests for index statistics.
     pub(crate) no_stats: bool,
-    /// Returns no hits for a search for a range of `_seq_no`s.
+    /// The servers return no hits if a search selects a range of `_seq_no`s.
     pub(crate) range_finds_nothing: bool,
-    /// Responds with 400 to a search for a range of `_seq_no`s.
+    /// The servers respond with 400 if a search selects a range of `_seq_no`s.
     pub(crate) range_refused: bool,
-    /// Responds with 400 to aggregations of `_seq_no`.
+    /// The servers respond with 400 to aggregations of `_seq_no`.
     pub(crate) sums_refused: bool,
-    /// Omits the aggregations from the response.
+    /// The servers omit the aggregations from their responses.
     pub(crate) no_sums: bool,
-    /// Responds with 400 to histograms of `_seq_no`.
+    /// The servers respond with 400 to histograms of `_seq_no`.
     pub(crate) histograms_refused: bool,
-    /// The setting `search.max_buckets`, if it is not the default.
+    /// The setting `search.max_buckets` of the servers; `None` stands for the default.
     pub(crate) max_buckets: Option<usize>,
-    /// Responds with this status to requests for a point in time.
+    /// The servers respond with this status to requests for a point in time.
     pub(crate) no_point_in_time: Option<u16>,
-    /// Responds with 403 to requests with the preference `_primary`.
+    /// The servers respond with 403 to requests with the preference `_primary`.
     pub(crate) no_primary: bool,
-    /// Responds with 403 to requests for the cluster state.
+    /// The servers respond with 403 to requests for the cluster state.
     pub(crate) no_cluster_state: bool,
-    /// Responds with 403 to requests for node statistics.
+    /// The servers respond with 403 to requests for node statistics.
     pub(crate) no_node_stats: bool,
-    /// Responds with 403 to `_mget`.
+    /// The servers respond with 403 to `_mget`.
     pub(crate) no_gets: bool,
-    /// Responds to `_mget` with 200 and a `security_exception` for each document.
+    /// The servers respond to `_mget` with 200 and a `security_exception` for each document.
     pub(crate) no_items: bool,
     /// Document-level security hides this document from searches and `_mget`, but not from the
     /// statistics.
@@ -177,8 +178,9 @@ impl Quirks {
         self.sums_refused && !aggregations.is_null() || self.histograms_refused && histogram
     }
 
-    /// Refuses histograms in one of four worlds whose servers differ from OpenSearch. A separate
-    /// random generator is used, so that existing seeds still produce the same worlds.
+    /// In one of four worlds whose servers differ from OpenSearch, lets the servers refuse
+    /// histograms. The function uses a separate random generator, so that existing seeds still
+    /// produce the same worlds.
     pub(crate) fn refuse_histograms(&mut self, seed: u64, shape: &Shape) {
         self.histograms_refused = shape.quirks && Rng::with_seed(seed ^ 0x0b5c_u64).u8(..4) == 0;
     }
@@ -221,7 +223,8 @@ impl Quirks {
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // If points in time are not available, a refresher must verify in another way that all
-        // pages belong to one view. This is possible only with aggregations and a single shard.
+        // pages belong to one view. The refresher can verify this only with aggregations and a
+        // single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

@@ -84,9 +84,9 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // The client keeps no idle connections. Another test could not use such a connection,
-            // because each test has its own runtime, and a connection ends when the runtime that
-            // opened it ends.
+            // The client keeps no idle connections. Another test could not use such a connection.
+            // Each test has its own runtime, and when a runtime ends, the connections that it
+            // opened also end.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)

@@ -1,5 +1,5 @@
-//! Helpers for the integration tests and benchmarks. They start real OpenSearch nodes and network
-//! proxies that inject faults, run writers and record their writes, and wait for conditions.
+//! Helpers for the integration tests and benchmarks: real OpenSearch nodes, network proxies that
+//! inject faults, writers that record their writes, and functions that wait for a condition.
 
 #![allow(
     clippy::unwrap_used,

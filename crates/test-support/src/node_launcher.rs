@@ -10,7 +10,7 @@ const START: Duration = Duration::from_mins(3);
 
 /// A node process that is not ready yet.
 ///
-/// The node stops at the latest when the test process ends: the end of this process closes the
+/// The node stops at the latest when the test process ends. The end of the test process closes the
 /// node's standard input, which the node watches.
 pub struct Starting {
     process: Child,

@@ -25,8 +25,8 @@ pub struct SecuredNode {
 impl SecuredNode {
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // The plugin stores the audit log only if this setting exists when the node starts. But it
-        // logs nothing until a test configures the audit log.
+        // The plugin stores the audit log only if this setting exists when the node starts. The
+        // plugin logs nothing until a test configures the audit log.
         let log = "plugins.security.audit.type=internal_opensearch";
         let options = ["--security", "--setting", log].map(str::to_owned);
         let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();

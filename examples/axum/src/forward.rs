@@ -135,8 +135,8 @@ fn upstream_request(
     Ok(request)
 }
 
-/// If there is a recording, wraps a body so that the recording receives each part of it. Otherwise,
-/// the body stays unchanged.
+/// If there is a recording, wraps a body so that the recording receives each part of it. If there
+/// is no recording, the body stays unchanged.
 fn observed<B>(body: B, recording: Option<Recording>, show: fn(&Recording, &bytes::Bytes)) -> Body
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,

@@ -1,9 +1,9 @@
 //! Measures the time from the moment at which a client sends a request through osproxy until the
 //! whole response has arrived. Compares the adapter with the in-memory store of osproxy-observe.
-//! Both contain the same directives. Prints tables for `scripts/bench-osproxy`.
+//! Both stores contain the same directives. Prints tables for `scripts/bench-osproxy`.
 //!
-//! The server behind the proxy runs in the same process and returns a fixed response. So the proxy
-//! needs most of the measured time. The requests alternate between the two stores.
+//! The server behind the proxy runs in the same process and returns a fixed response, so the proxy
+//! itself uses most of the measured time. The requests alternate between the two stores.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]

@@ -1,8 +1,8 @@
 //! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. The proxy
 //! reads its directives from an index of the same cluster.
 //!
-//! [`handler`] shows how to pass the store to the proxy: with one call of a method of the proxy's
-//! pipeline. The other parts of this crate only make the effects of directives visible.
+//! [`handler`] shows how to pass the store to the proxy: one call of `with_directive_store` is
+//! sufficient. The other parts of this crate only make the effects of directives visible.
 
 #![forbid(unsafe_code)]
 

@@ -47,7 +47,7 @@ impl SpanExporter for PrintedSpans {
             "tenant": attribute(span, "osproxy.partition.id"),
             "request_id": attribute(span, "osproxy.request.id"),
         });
-        // The exporter is on the request path. It must not wait, so it uses `try_send`.
+        // The exporter is on the request path and therefore must not wait, so it uses `try_send`.
         let _ = self.lines.try_send(format!("{line}\n"));
     }
 }

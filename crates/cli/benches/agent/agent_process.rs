@@ -74,8 +74,8 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // The agent has ended. The task ends, too, and thereby closes the channel, so the
-                // receiver notices the end.
+                // If the request fails, the agent has ended. The task then also ends and closes the
+                // channel, so the receiver notices the end.
                 let Ok(response) = request.send().await else {
                     return;
                 };

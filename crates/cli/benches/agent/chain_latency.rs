@@ -39,8 +39,8 @@ pub async fn measure(cluster: &Cluster) {
             let written = Instant::now();
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 let had = client.has(&tenant).await;
-                // A client may receive the change before the writer receives the acknowledgement.
-                // In this case, the latency counts as zero.
+                // If a client receives the change before the writer receives the acknowledgement,
+                // the latency counts as zero.
                 times.push(had.saturating_duration_since(written));
             }
         }

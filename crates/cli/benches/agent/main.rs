@@ -1,5 +1,5 @@
-//! Measures the processor time of `directives agent` beside a proxy and as a hub, and the time that
-//! a change needs to pass through one agent and through a chain of three agents.
+//! Measures the processor time of `directives agent` beside a proxy and as a hub. Also measures how
+//! long a change needs to pass through one agent and through a chain of three agents.
 //! `scripts/bench-agent` starts a cluster, runs this benchmark and writes its tables to
 //! `BENCHMARKS.md`.
 //!

@@ -29,8 +29,7 @@ struct Cost {
     /// The processor time that the agent uses for one change, in addition to `quiet`.
     change: Duration,
     resident: u64,
-    /// The times from the publish until the first, the median and the last client have received the
-    /// response.
+    /// How long after the publish the first, the median and the last client received the response.
     received: Option<[Duration; 3]>,
 }
 
@@ -188,8 +187,8 @@ impl Crowd<'_> {
     }
 
     /// Returns the agent's processor time in one measurement window. If a tenant is given in
-    /// `change`, also writes a directive for it, and returns the times until the clients have
-    /// received the change.
+    /// `change`, the function also writes a directive for this tenant, and returns how long it took
+    /// until the clients received the change.
     async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
         let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
         let mut times = None;
@@ -213,8 +212,8 @@ impl Crowd<'_> {
             .expect("every client receives a response")
     }
 
-    /// Returns the times from the publish until the first, the median and the last client have
-    /// received a change.
+    /// Waits until all clients have received a change. Returns how long after the publish the
+    /// first, the median and the last client received it.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

@@ -33,7 +33,7 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts instances. The first `recorders` instances record the history. If a heartbeat is
+    /// Starts many instances. The first `recorders` instances record the history. If a heartbeat is
     /// given, all instances report their state to the fleet.
     pub fn start(
         cluster: &Cluster,

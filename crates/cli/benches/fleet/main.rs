@@ -1,6 +1,7 @@
-//! Measures on a real cluster how soon `directives wait --converged` returns after a change, and
-//! how much processor time the node needs for the reports of many instances. `scripts/bench-fleet`
-//! starts the cluster, runs this program and writes its tables into `BENCHMARKS.md`.
+//! Measures on a real cluster how soon `directives wait --converged` returns after a change. Also
+//! measures how much processor time the node needs for the reports of many instances.
+//! `scripts/bench-fleet` starts the cluster, runs this program and writes its tables into
+//! `BENCHMARKS.md`.
 //!
 //! The program reads the address of the cluster from `OPENSEARCH_URL`. All instances are stores in
 //! this process, each with its own connections.
@@ -36,8 +37,8 @@ const REPORTING: usize = 500;
 /// The heartbeat of the instances in the measurement of the node's processor time. By default, an
 /// instance has a heartbeat of one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval in the measurement of the node's processor time. It is the default interval of
-/// an agent.
+/// The poll interval in the measurement of the node's processor time. An agent has the same
+/// interval by default.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 

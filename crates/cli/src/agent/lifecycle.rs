@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::super::exit::Failure;
 
-/// The phase of the agent. The phase decides how the agent handles requests.
+/// The phase of the agent, which decides how the agent handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
     /// The agent polls the index and serves requests.
@@ -20,7 +20,7 @@ pub(super) enum Phase {
     Stopping,
 }
 
-/// The sending half of the channel for the phase. [`run_until_stopped`] owns it.
+/// The sending half of the channel for the phase, which [`run_until_stopped`] owns.
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
@@ -51,7 +51,7 @@ impl PhaseReceiver {
 /// What the operator requests with a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Request {
-    /// SIGTERM or SIGINT (Ctrl-C).
+    /// SIGTERM or SIGINT (Ctrl-C): the agent drains and then stops.
     Terminate,
     /// SIGHUP: the agent reloads the files with secrets and certificates.
     Reload,

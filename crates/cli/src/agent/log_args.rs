@@ -1,5 +1,5 @@
-//! The flags of the log: which events the agent logs to standard error (`--log`, or the variable
-//! `RUST_LOG` if the flag is absent), and in which format (`--log-format`).
+//! The flags of the log. `--log` selects the events that the agent logs to standard error; if it is
+//! absent, the variable `RUST_LOG` selects them. `--log-format` selects the format.
 
 use std::io::IsTerminal as _;
 

@@ -1,5 +1,5 @@
-//! `directives agent`: polls the index and serves the published set over HTTP, for proxies that are
-//! not written in Rust and for operators who want to see the set that a proxy sees.
+//! `directives agent`: polls the index and serves the published set over HTTP. Proxies that are not
+//! written in Rust use it, and operators who want to see the same set as a proxy.
 //!
 //! `server` accepts connections, `access` decides which requests are served, and `api`
 //! computes the responses.

@@ -111,8 +111,8 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "FILE")]
     off_file: Option<PathBuf>,
 
-    /// Number of directives whose matches /metrics counts in series of their own, in the order of
-    /// their ids; /v1/hits always has all of them
+    /// Number of directives, in the order of their ids, for which /metrics has a series with the
+    /// number of matches; /v1/hits always has the matches of all directives
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub(super) metrics_directives: u16,
 

@@ -1,5 +1,5 @@
-//! The flags for the agent's reports about its state, and the task that writes these reports into
-//! an index.
+//! Defines the flags for the agent's reports about its state, and starts the task that writes these
+//! reports into an index.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::super::exit::Failure;
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     /// Write reports about what this agent applies into the index INDEX-fleet, which `directives
-    /// init --fleet` creates, and accept the reports of instances that poll this agent. An agent
+    /// init --fleet` creates. Also accept the reports of instances that poll this agent. An agent
     /// that polls another agent reports through that agent. `directives status` shows the reports
     #[arg(long)]
     pub(super) report: bool,

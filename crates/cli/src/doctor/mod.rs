@@ -87,8 +87,8 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             checks.ok("cluster", text);
             true
         }
-        // If the cluster refuses the request for its version, the check does not fail, because the
-        // roles that `init --roles` creates do not permit this request.
+        // The roles that `init --roles` creates do not permit a request for the cluster's version.
+        // So the check does not fail if the cluster refuses this request.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true

@@ -1,5 +1,5 @@
-//! Compares the author in each record with the user in the audit log of the security plugin, and
-//! marks each record in which these two names contradict each other.
+//! Compares the author in each record with the user in the audit log of the security plugin. Marks
+//! each record in which these two names contradict each other.
 
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
 use serde_json::Value;
@@ -10,13 +10,14 @@ use crate::stdio::note;
 /// A record, with the user whom the audit log names for the same operation.
 pub(super) struct Witnessed {
     pub(super) record: Record,
-    /// Whether the audit log was read.
+    /// Whether the function has read the audit log.
     is_checked: bool,
     witness: Option<String>,
 }
 
-/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log;
-/// without it, the audit log with the default name is read if it exists and the user may read it.
+/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log. If it
+/// is `None`, the function uses the audit log with the default name, provided that it exists and
+/// that the user may read it.
 pub(super) async fn read(
     history: &History,
     filter: &RecordFilter,
@@ -102,7 +103,7 @@ impl Witnessed {
         self.record.contradictions(self.witness.as_deref())
     }
 
-    /// Returns the author for the table.
+    /// Returns the text for the column of authors in the table.
     pub(super) fn author(&self) -> Option<String> {
         author(&self.record, self.user(), !self.contradictions().is_empty())
     }

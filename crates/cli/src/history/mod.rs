@@ -186,8 +186,8 @@ fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
     )
 }
 
-/// Prints the lines of a report. Characters that control a terminal are replaced, because other
-/// people may have written the ids, names and uuids in the lines.
+/// Prints the lines of a report. Other people may have written the ids, names and uuids in the
+/// lines, so characters that control a terminal are replaced.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
     print(&printed(lines))
 }

@@ -151,8 +151,8 @@ pub(super) fn author(record: &Record) -> Option<String> {
     audit_log_check::author(record, user, !record.contradictions(None).is_empty())
 }
 
-/// Describes what the operation wrote. For a new directive, this is the whole directive, and
-/// otherwise the changed fields.
+/// Describes what the operation wrote: the whole directive if it is new, and otherwise the fields
+/// that the operation changed.
 pub(super) fn what(record: &Record) -> String {
     let Some(document) = record.document() else {
         return match record.kind {

@@ -25,7 +25,8 @@ const MAX_GROWTH: u64 = 64_000_000;
 enum Target {
     /// Requests for the statistics. A normal response to such a request is small.
     Statistics,
-    /// Searches. The server refuses requests for the statistics, so that the agent sends searches.
+    /// Requests for searches. The server refuses requests for the statistics, so that the agent
+    /// sends searches.
     Searches,
 }
 

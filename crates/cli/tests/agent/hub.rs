@@ -1,5 +1,5 @@
-//! Tests agents behind a hub: requests for the snapshot that the hub holds until a change,
-//! differences between snapshots, and the limit on the number of waiting clients.
+//! Tests agents behind a hub. The hub holds their requests until the snapshot changes, sends
+//! differences between snapshots, and limits the number of waiting clients.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::command::{self, run, run_with};
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 
-/// With these flags, an agent behind a hub does not poll at its interval during a test. So it
+/// With these flags, the interval of an agent behind a hub is longer than a test, so the agent
 /// receives changes only by long polls.
 const PATIENT_FOLLOWER: [&str; 4] = ["--upstream", "agent", "--interval", "10m"];
 

@@ -14,8 +14,8 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly. The agent sends them only in these
-/// cases: after a bug, if the body of a request has not arrived after ten seconds, or while sixteen
+/// The described responses that a test cannot cause quickly. The agent sends such a response only
+/// after a bug, or if the body of a request has not arrived after ten seconds, or while sixteen
 /// clients read slowly.
 const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/metrics", "500"),

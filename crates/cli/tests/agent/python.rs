@@ -113,7 +113,8 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // First, the client applies a change to its copy of the set. Then the test kills the agent.
+    // The test waits until the client has applied a change to its copy of the set, and then kills
+    // the agent.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(

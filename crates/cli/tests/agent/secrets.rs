@@ -1,5 +1,5 @@
-//! Tests that no output of an agent contains a secret: no response, no header, no line of the
-//! detailed log, and not the last-good file.
+//! Tests that no output of an agent contains a secret. The output consists of the responses, their
+//! headers, the log with all details, and the last-good file.
 
 use reqwest::Client;
 

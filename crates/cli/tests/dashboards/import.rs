@@ -1,7 +1,7 @@
 //! Tests `init --dashboards`: what the command imports, into which tenant and workspace it imports,
 //! and what it reports if the address is wrong.
 //!
-//! A mock server replaces OpenSearch Dashboards. It sends the responses of version 2.19.
+//! A mock server replaces OpenSearch Dashboards, and sends the responses of version 2.19.
 
 use serde_json::json;
 use wiremock::matchers::{header, header_exists, method, path, query_param};

@@ -48,8 +48,8 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     // The third writer states a false authenticated user.
     records[2].1["authenticated_by"] = "alice".into();
     recorded.append(&records).await;
-    // The log has lost the event of the second write. It also contains two events that match no
-    // record: one of another index, and one of another version.
+    // The log has lost the event of the second write. The log also contains two events that match
+    // no record: one of another index, and one of another version.
     let mut events: Vec<Value> = [(0, "alice"), (2, "mallory"), (3, "eve")]
         .into_iter()
         .map(|(number, user)| event(&recorded.index, &records[number].1, user))
@@ -129,8 +129,8 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     assert_eq!(told, json!([]));
 }
 
-/// Starts a server with a history of one record. It responds to searches in the audit log with the
-/// given response.
+/// Starts a server with a history of one record. The server responds to searches in the audit log
+/// with the given response.
 async fn served(log: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     let record = json!({
@@ -186,13 +186,13 @@ async fn an_audit_log_that_cannot_be_read_witnesses_nothing() {
         let ran = history(&server, &[]).await.ok();
         assert_eq!(ran.json()[0].get("witnessed"), None, "{name}");
         assert_eq!(ran.stderr, "", "{name}");
-        // If the user names the audit log but the command cannot read it, this is an error.
+        // If the user names the audit log but the command cannot read it, the command must fail.
         let ran = history(&server, &["--audit-log", LOG]).await;
         assert_eq!(ran.code, 11, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
     }
-    // If the audit log exists but the command cannot read all of it, this is an error even if the
-    // user does not name the audit log.
+    // If the audit log exists but the command cannot read all of it, the command must fail, even if
+    // the user does not name the audit log.
     for (name, response, code) in [
         ("incomplete", log(2, 1, &json!([])), 11),
         ("busy", ResponseTemplate::new(503), 4),

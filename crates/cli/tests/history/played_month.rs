@@ -49,7 +49,7 @@ impl Month {
         run(&self.url, &self.index, &words(line))
     }
 
-    /// Runs a command line as an operator. Then runs `explain`, and stores its decision.
+    /// Runs a command line as an operator. Runs `explain` afterwards, and stores its decision.
     fn play(&mut self, author: &str, line: &str) -> &mut Self {
         self.run(&format!("{line} --author {author}")).ok();
         self.note(line);
@@ -156,8 +156,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote the directive. After bob's change, the directive still applied to the
-        // request. So it ended only when dave deleted it.
+        // Alice wrote the directive. The directive still applied to the request after bob's change,
+        // so it ended only when dave deleted it.
         (
             0,
             "slow-acme",

@@ -1,5 +1,5 @@
-//! Tests `directives history` on histories whose records the test itself writes: complete
-//! histories, histories with gaps, and manipulated histories.
+//! Tests `directives history` on complete histories, on histories with gaps, and on manipulated
+//! histories. The tests themselves write the records of these histories.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Tests agents with `--record-history`. They must record each operation exactly once, even after
-//! an outage of the history.
+//! Tests that agents with `--record-history` record each operation exactly once, even after an
+//! outage of the history.
 
 use serde_json::{Value, json};
 

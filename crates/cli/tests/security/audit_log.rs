@@ -1,5 +1,5 @@
 //! Tests that `directives history` reads the authenticated user of each write from the audit log of
-//! the security plugin, even if the writer claims to be another user.
+//! the security plugin. The writers in these tests sometimes claim to be another user.
 
 use serde_json::{Value, json};
 
@@ -25,8 +25,8 @@ async fn log_writes(index: &str) {
     configure("audit/config", &config).await;
 }
 
-/// Writes and deletes a directive as alice. Then writes as mallory, who falsely states that alice
-/// is the author. Returns the name of a user with the role of an auditor.
+/// Writes and deletes a directive as alice. After that, writes as mallory, who falsely states that
+/// alice is the author. Returns the name of a user with the role of an auditor.
 async fn played(index: &str) -> String {
     admin_runs(index, &["init", "--history"]).ok();
     for role in ["operator", "auditor", "recorder"] {

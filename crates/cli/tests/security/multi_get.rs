@@ -23,7 +23,7 @@ fn without_multi_get(role: &str, index: &str) -> Value {
 }
 
 /// If the role does not permit reading a document, the command must not treat this document as
-/// absent. Otherwise, its replacement would lose the existing `created_by`.
+/// absent. If it did, the new document would lose the existing `created_by`.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {
@@ -44,7 +44,7 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document(
     assert!(!stored.to_string().contains("bob"), "{stored:#}");
 }
 
-/// The agent must notice a deletion although it cannot use `_mget`. Its status must name the
+/// The agent must notice a deletion although it cannot use `_mget`, and its status must name the
 /// missing permission.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]

@@ -195,8 +195,8 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]), ["create"; 7]);
     assert_eq!(changes(&[]), ["keep"; 7]);
-    // The created role must permit access to the given index. It must not permit access to the
-    // index `directives`, although the role's file names this index.
+    // The created role must permit access to the given index. The role's file names the index
+    // `directives`, but the created role must not permit access to that index.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();

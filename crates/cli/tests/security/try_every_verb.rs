@@ -13,7 +13,7 @@ const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 const FLEET_HISTORY: &str = "directives-fleet-history";
-/// The operations that are tested with each role. Their names are those in the table of
+/// The operations that are tested with each role, under the same names as in the table of
 /// `mappings/README.md`.
 pub(crate) const CHECKS: [&str; 24] = [
     "`init --dry-run`",

@@ -74,7 +74,7 @@ impl Site {
     }
 
     /// Writes a document directly, without the ingest pipeline. Anybody who may write to the index
-    /// can do this.
+    /// can bypass the pipeline in this way.
     async fn write(&self, id: &str, source: &Value) {
         let url = format!(
             "{}/{}/_doc/{id}?pipeline=_none&refresh=true",

@@ -132,16 +132,16 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     same.signal("-HUP");
     let status = applied(&same, 0, 4).await;
     assert_eq!(status["counters"]["reads"]["full_reads"], 2);
-    // The agent writes the last-good file after the poll that published the set. So the test first
-    // waits until two further polls have ended.
+    // The agent writes the last-good file after the poll that published the set. To be sure that
+    // the file exists, the test waits until two further polls have ended.
     let polls = |status: &Value| status["counters"]["polls_succeeded"].as_u64();
     let published = polls(&applied(&hub, 4, 0).await);
     hub.status_when("two more polls", |status| {
         polls(status) >= published.map(|polls| polls + 2)
     })
     .await;
-    // The next agent cannot reach the cluster, so it starts with the last-good file. It must verify
-    // the signatures in this file, too.
+    // The next agent cannot reach the cluster, so it starts with the last-good file. The agent must
+    // also verify the signatures in this file.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

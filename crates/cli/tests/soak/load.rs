@@ -1,5 +1,5 @@
-//! Generates the load of the soak test: it writes documents and signed directives, sends
-//! evaluations and long polls, and opens connections that never complete a request.
+//! Generates the load of the soak test. The tasks write documents and signed directives, send
+//! evaluations and long polls, and open connections that never complete a request.
 
 use std::sync::Arc;
 use std::time::Duration;

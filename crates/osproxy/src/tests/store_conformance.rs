@@ -180,9 +180,9 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
     assert_eq!(report.broken(), BROKEN, "InMemoryDirectiveStore\n{report}");
 }
 
-/// The adapter decides by its own clock whether a directive has started. In this test the adapter's
-/// clock does not advance, so a directive does not apply although the time of the kit's evaluation
-/// is after the directive's start.
+/// The adapter decides by its own clock whether a directive has started. In this test, the
+/// adapter's clock does not advance. So a directive does not apply even if the kit evaluates
+/// requests for a time after the directive's start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let (runtime, clock) = (runtime(), Arc::new(clock()));

@@ -1,5 +1,5 @@
-//! Tests the simulation itself. Its schedules must detect a refresher that leaves out one
-//! safeguard. They must also detect that the network hides the data that a safeguard needs.
+//! Tests the simulation itself. The schedules must detect a refresher that leaves out one
+//! safeguard. The schedules must also detect if the network hides the data that a safeguard needs.
 
 use super::random_schedules::plan;
 use crate::schedule_runner::{Plan, run_alone, run_many};

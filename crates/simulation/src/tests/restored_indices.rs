@@ -43,8 +43,8 @@ fn restore_malformed(wire: &Wire) {
 }
 
 /// If a refresher rejects a document that it accepted before with the same `_seq_no`, it concludes
-/// that fields are hidden. But if the index has a new history uuid, the refresher must not conclude
-/// this.
+/// that fields are hidden. However, if the index has a new history uuid, the refresher must not
+/// conclude that fields are hidden.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();

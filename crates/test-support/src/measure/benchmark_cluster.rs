@@ -1,4 +1,4 @@
-//! Gives a benchmark access to its cluster: fills an index with documents, writes and deletes
+//! Gives a benchmark access to its cluster. Fills an index with documents, writes and deletes
 //! single documents, and reads the CPU time of the cluster.
 
 use std::time::Duration;

@@ -37,8 +37,8 @@ const SEARCHES: [&str; 6] = [
 /// (such as the history or the fleet). The name of a related index is the name of the directives
 /// index, followed by a hyphen and a suffix.
 ///
-/// A path can access the index in three cases. The path names the index, even percent-encoded or in
-/// a list; or a wildcard in the path matches the index; or the path belongs to a search and names
+/// A request can access the index in three cases. The path names the index, even percent-encoded or
+/// in a list; a wildcard in the path matches the index; or the path belongs to a search and names
 /// no index. The function also returns true for every path with date math (`<...>`).
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {

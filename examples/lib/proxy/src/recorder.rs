@@ -5,10 +5,10 @@
 //! | decision | what is recorded |
 //! |---|---|
 //! | `Shape` | one log line with ids, names, sizes and the status |
-//! | `ShapeTiming` | also the durations until the response's header and until its end |
+//! | `ShapeTiming` | also the times until the header and until the end of the response arrived |
 //! | `ShapeRewriteDiff` | also the names of the headers that the proxy changed, never values |
-//! | `ring_buffer` | the line in a ring buffer in memory, which SIGUSR1 writes into the log |
-//! | `capture` | the beginnings of both bodies in the log (a product has a capture sink instead) |
+//! | `ring_buffer` | the line, in a ring buffer in memory; SIGUSR1 writes it into the log |
+//! | `capture` | the beginning of each body, in the log (a product would use a capture sink) |
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

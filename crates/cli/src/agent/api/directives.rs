@@ -32,8 +32,8 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// The published set in encoded form. The encoded set marks expired directives, so it is valid only
-/// until the next directive expires.
+/// The published set in encoded form. The encoded form marks the expired directives, so it is valid
+/// only until the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
     /// The snapshot that was encoded. The reference is weak, so the cache does not keep a replaced
@@ -66,8 +66,8 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock of the cache. So the encoding completes even if the client
-        // disconnects.
+        // The closure owns the lock of the cache. So the set is encoded completely even if the
+        // client disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -81,7 +81,7 @@ impl ListingCache {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
                 // If the expiry has already passed, the remaining time is negative, so the
-                // conversion fails. In this case, the function does not wait.
+                // conversion fails, and the function does not wait.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -174,10 +174,10 @@ impl Seen<'_> {
 
 /// The published set
 ///
-/// If a request has `wait` and either `known` or `If-None-Match`, the response is sent as soon as
-/// the set differs from the one that the client has. The set changes when the agent publishes a new
-/// set, or when a directive expires. If a proxy in front of the agent changes or removes entity
-/// tags, the client must use `known`.
+/// If a request has `wait` and either `known` or `If-None-Match`, the agent waits. It responds as
+/// soon as its set differs from the set that the client has. The set changes when the agent
+/// publishes a new set, or when a directive expires. If a proxy in front of the agent changes or
+/// removes entity tags, the client must use `known`.
 #[utoipa::path(get, path = "/v1/directives", operation_id = "directives",
     params(
         ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",

@@ -1,5 +1,5 @@
-//! Computes large responses, which need much processor time or memory. They are computed on tokio's
-//! threads for blocking work, and only a limited number of them at the same time.
+//! Computes large responses, which need much processor time or memory. Large responses are computed
+//! on tokio's threads for blocking work, and only a limited number of them at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;

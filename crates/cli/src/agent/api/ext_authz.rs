@@ -3,7 +3,7 @@
 //! request, but no body.
 //!
 //! If the agent refused a check, the proxy would reject the client's request. The agent therefore
-//! never refuses an authorization check: if the headers are invalid, the decision is that no
+//! never refuses an authorization check. If the headers are invalid, the decision is that no
 //! directive applies, and the header `Directives-Error` contains the reason. If the access checks
 //! refuse a request, the agent responds with a server error instead of a client error, because a
 //! proxy can be configured to ignore server errors.
@@ -45,8 +45,8 @@ pub(super) async fn any(
     Ok(decision_headers(decision.await?).into_response())
 }
 
-/// If a handler on this path responds with a client error, changes the status to that of a server
-/// error.
+/// If the response to a request on this path is a client error, changes its status to that of a
+/// server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;

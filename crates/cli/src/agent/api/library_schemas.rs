@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 pub(super) use opensearch_directives::{DiagLevel as Level, EndpointKind};
 
-/// A directive as it is published.
+/// A directive in the form in which the agent publishes it.
 #[derive(ToSchema)]
 pub(super) struct Directive {
     /// The id, which is unique in the index.
@@ -56,7 +56,7 @@ pub(super) struct Directive {
 /// The published set.
 #[derive(ToSchema)]
 pub(super) struct Directives {
-    /// Identifies the content of the set. Agents with the same set return the same tag.
+    /// The tag identifies the content of the set. Agents with the same set return the same tag.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: String,
     /// The directives in the order of their ids, including expired ones; null if `known` equals the

@@ -26,7 +26,7 @@ use super::{
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
-/// Builds the router of the API. Each path requires its permission.
+/// Builds the router of the API. For each path, a request needs the permission of this path.
 pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let permission = |permission| {
         middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)

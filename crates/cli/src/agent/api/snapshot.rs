@@ -1,6 +1,6 @@
-//! `GET /v1/snapshot`: returns the published snapshot, or its differences to an earlier snapshot,
-//! so that another agent can publish the same snapshot. The response is sent at once or after the
-//! next change.
+//! `GET /v1/snapshot`: returns the published snapshot, or its differences from an earlier snapshot.
+//! With this response, another agent can publish the same snapshot. The agent responds at once or
+//! after the next change.
 
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ const MAX_SMALL_DELTA: usize = 64 << 10;
 pub(super) struct SnapshotResponse<'a> {
     /// The index or alias that the first agent of the chain polls.
     index: &'a str,
-    /// The time since the first agent of the chain read the index. It is measured at the end of the
-    /// wait.
+    /// The time since the first agent of the chain read the index. The agent measures this time at
+    /// the end of the wait.
     #[schema(minimum = 0)]
     age_seconds: f64,
     /// The time for which the agent held the request. Only the response to a request with `wait`
@@ -72,8 +72,8 @@ struct Measured {
 
 /// The complete published state, for another agent
 ///
-/// If a request has `wait` and either `since` or `known`, the response is sent as soon as the
-/// snapshot differs from the one that the client has, and otherwise at the end of the wait. With
+/// If a request has `wait` and either `since` or `known`, the agent waits. It responds as soon as
+/// its snapshot differs from the snapshot that the client has, or else at the end of the wait. With
 /// `since`, the agent sends only the differences if it remembers the snapshot with this tag. The
 /// differences contain the digest of the new snapshot. If the client computes another digest after
 /// it has applied the differences, it requests the whole snapshot. Only a publish changes the
@@ -109,8 +109,8 @@ pub(super) async fn get(
             .until_changed(&client, subscription, begun + wait)
             .await?;
     }
-    // The agent first measures the wait, then the age, and only then loads the snapshot. So the age
-    // that the client computes may be too high, but it is never too low.
+    // The agent first measures the wait, then the age, and only then loads the snapshot. With this
+    // order, the age that the client computes may be too high, but it is never too low.
     let waited = wait.map(|_| begun.elapsed());
     let age = agent.store.age().ok_or_else(no_snapshot)?;
     agent.respond(&client, &Measured { age, waited }).await

@@ -18,8 +18,8 @@ const MAX_ENCODED: usize = 8;
 
 /// The encoded forms of the published snapshot.
 ///
-/// After a publish, the cache keeps the replaced snapshot until the next request arrives. Then it
-/// compares this snapshot with the new one.
+/// After a publish, the cache keeps the replaced snapshot until the next request arrives. At that
+/// time, the cache compares the replaced snapshot with the new one.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -140,8 +140,9 @@ impl State {
         };
         if before.epoch != epoch {
             // If the set was emptied in between, the new snapshot may be older than the earlier
-            // snapshots. A client that receives differences does not compare ages. So the cache
-            // forgets the earlier snapshots, and clients receive no differences.
+            // snapshots. A client that receives differences does not compare ages. The cache
+            // therefore forgets the earlier snapshots, so that clients receive the whole new
+            // snapshot.
             self.history = History::default();
         } else if before.tag != tag {
             let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);

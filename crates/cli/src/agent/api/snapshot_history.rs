@@ -1,5 +1,5 @@
-//! Remembers which directives changed between the last snapshots. So an agent that has one of these
-//! snapshots receives only the differences.
+//! Remembers which directives changed between the last snapshots. If a client has one of these
+//! snapshots, the agent needs to send only the differences.
 //!
 //! The history contains only the ids of these directives, because the current snapshot contains
 //! their present content.
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use opensearch_directives::internal::SnapshotChanges;
 
-/// The maximum number of ids in the whole history. Together with the tags, the ids take at most
-/// about 10 MB if they have the maximum length, and 1 MB if they have a usual length.
+/// The maximum number of ids in the whole history. If the ids have the maximum length, the ids and
+/// the tags take at most about 10 MB. If the ids have a usual length, they take about 1 MB.
 const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
@@ -23,7 +23,7 @@ pub(super) struct History {
     ids: usize,
 }
 
-/// An earlier snapshot.
+/// An earlier snapshot, with the changes that followed it.
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,

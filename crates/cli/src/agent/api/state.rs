@@ -27,8 +27,8 @@ pub(in super::super) struct Agent {
     /// Accepts the reports of other instances; `None` if this agent does not report.
     pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
-    /// The gauge of the number of live tokio tasks. It is updated whenever the metrics are
-    /// requested.
+    /// The gauge of the number of live tokio tasks. The agent updates this gauge whenever a client
+    /// requests the metrics.
     pub(super) tasks: Gauge,
     /// Whether the process serves no set and only records operations.
     pub(super) only_records: bool,

@@ -3,8 +3,8 @@
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
 //! Clients that open connections without sending requests therefore cannot exclude other clients.
-//! If every connection has a request in progress, a few further connections are admitted, but only
-//! for health checks.
+//! If every connection has a request in progress, the agent admits a few further connections, but
+//! only for health checks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

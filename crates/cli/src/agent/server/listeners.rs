@@ -57,8 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses. Fails if other hosts could reach the API without authentication and the
-    /// user has not allowed this.
+    /// Binds all addresses. Fails if other hosts could reach the API without authentication, unless
+    /// the user has allowed such access.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         #[cfg(unix)]
         let socket_mode = self.socket_mode;

@@ -75,9 +75,9 @@ pub(in super::super) async fn serve(
 async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
-        // The tasks of ended connections are removed, so that the set of tasks does not grow. This
-        // is not done in a branch of `select!` below: whenever a branch completes, `select!` drops
-        // the future of `accept`, and with it a client that waits to be admitted.
+        // The tasks of ended connections are removed, so that the set of tasks does not grow. The
+        // loop does not remove them in a branch of `select!` below. Whenever a branch completes,
+        // `select!` drops the future of `accept`, and with it a client that waits to be admitted.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,

@@ -1,5 +1,5 @@
-//! One of the eight writers. It changes one directive with the command, and its other directives
-//! with direct requests of each kind.
+//! One of the eight writers. A writer changes one directive with the command, and its other
+//! directives with direct requests of each kind.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -123,8 +123,8 @@ impl Writer<'_> {
         };
         let ran = tokio::task::spawn_blocking(run).await.unwrap();
         match ran.code {
-            // While the node fails, the command may succeed in writing but fail to record the
-            // write. In this case, it prints a warning.
+            // While the node fails, the command may write the directive but fail to record this
+            // write. If this happens, the command prints a warning.
             0 if is_unrecorded(&ran.stderr) => assert!(self.node_fails, "{}", ran.stderr),
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
