@@ -162,9 +162,9 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     let server = MockServer::start().await;
     accept(&server, "Bearer token-0").await;
     let calls = Arc::new(AtomicUsize::new(0));
-    // The test sets the provider's next result itself. The result must not depend on the number of
-    // calls. After a failed poll, the refresher polls again on its own, so the test cannot know how
-    // often it calls the provider.
+    // The test itself sets the next result of the provider. The result must not depend on the
+    // number of calls. After a failed poll, the refresher polls again on its own, so the test
+    // cannot know how often it calls the provider.
     let token = Arc::new(Mutex::new(Some("token-0")));
     let credentials = Credentials::provider({
         let (calls, token) = (calls.clone(), token.clone());

@@ -118,7 +118,7 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No search response contains a deletion, so a reconcile must find it.
+    // No search response contains a deletion, so a reconcile must find the deletion.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
@@ -211,7 +211,8 @@ async fn a_periodic_reconcile_of_an_unchanged_index_reads_no_documents() {
     assert_eq!(status.counters.publishes, 1);
 }
 
-/// A write becomes visible only after a refresh, so the polls before the refresh cannot see it.
+/// A write becomes visible to searches only after a refresh, so the polls before the refresh do not
+/// find this write.
 #[tokio::test]
 async fn p1_a_document_that_becomes_visible_later_is_not_missed() {
     let url = shared_url();

@@ -118,7 +118,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Polls so often that the node then responds at its long-term speed.
+/// Sends so many polls to the node that it responds at its long-term speed afterwards.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -264,8 +264,8 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// Waits until each store returns the directive for the given tenant. Returns, for each store, how
-/// long this took.
+/// For each store, measures the time until the store returns the directive for the given tenant.
+/// Returns these times.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];

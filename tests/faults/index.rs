@@ -53,7 +53,7 @@ async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() 
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
     // The documents of the new index have the same sequence numbers and times as the documents of
-    // the old index. Only the uuid of the index is different.
+    // the old index. Only the uuid of the new index differs from that of the old index.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)

@@ -31,8 +31,8 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive that has its id as its tenant. Returns as soon as searches return the
-/// directive.
+/// Writes a directive that has its id as its tenant. The function returns as soon as searches find
+/// the directive.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
     let path = format!("{url}/{index}/_doc/{id}?refresh=true");

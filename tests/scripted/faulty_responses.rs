@@ -149,8 +149,8 @@ async fn p1_the_name_must_refer_to_exactly_one_index() {
     }
 }
 
-/// Returns one page of a read with several pages. If `sorted` is false, the page lacks the sort
-/// values that a client needs to request the next page.
+/// Returns one page of a read that needs several pages. If `sorted` is false, the page lacks the
+/// sort values that a client needs to request the next page.
 fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     let hits: Vec<Value> = (first..first + count)
         .map(|n| {

@@ -2,7 +2,7 @@
 //!
 //! The instance name determines which position in the list of nodes a store polls first. In these
 //! tests, all stores have the same name, so they all begin at the same position. The tests start
-//! one store for each rotation of the list, so exactly one store polls each node first.
+//! one store for each rotation of the list, so each store polls another node first.
 
 use std::time::Duration;
 

@@ -21,8 +21,8 @@ const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
 /// If a store does not return a change within this time, the change counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The search for the largest number of directives ends at this number. It is about ten times the
-/// number that etcd accepts by default.
+/// The search for the largest number of directives ends at this number. By default, etcd accepts
+/// about a tenth of this number.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]

@@ -98,7 +98,7 @@ impl Etcd {
 }
 
 /// Converts a directive to osproxy's format. The start of the directive is lost, because osproxy's
-/// format has no field for it.
+/// format has no field for a start.
 fn encoded(directive: &DiagnosticsDirective) -> Value {
     let left = directive.expires_at.duration_since(began()).as_secs();
     let mut value = json!({

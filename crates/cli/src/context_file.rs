@@ -147,8 +147,9 @@ pub(super) fn protected() -> Option<&'static str> {
 }
 
 /// Selects the context that `--context` names. If the flag is absent, selects the context that
-/// `DIRECTIVES_CONTEXT` names. If both are absent, selects the current context. The context is
-/// selected before the command line is parsed, because a context sets the defaults of flags.
+/// `DIRECTIVES_CONTEXT` names. If the flag and the variable are absent, selects the current
+/// context. The context is selected before the command line is parsed, because a context sets the
+/// defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -159,7 +160,7 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
     // `context use` sets the current context for the commands of operators. A service ignores the
-    // current context. It uses a context only if a flag or a variable names this context.
+    // current context. A service uses a context only if a flag or a variable names this context.
     let is_service = matches!(verb, Some("agent" | "record"));
     let current = contexts.current.clone().filter(|_| !is_service);
     let Some(name) = named.or(current) else {

@@ -118,7 +118,7 @@ fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
     row
 }
 
-/// Returns the cells of the columns after the id and the state.
+/// Returns those cells of a row that follow the cells with the id and the state.
 pub(super) fn columns(document: &Document, now: Timestamp) -> [String; 7] {
     let directive = &document.directive;
     let audit = &document.audit;

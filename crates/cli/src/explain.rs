@@ -1,5 +1,5 @@
-//! `directives explain`: evaluates a request. For each directive that does not apply, it reports
-//! the first condition that the request does not meet.
+//! `directives explain`: evaluates a request. For each directive that does not apply, the command
+//! reports the first condition that the request does not meet.
 
 use std::path::PathBuf;
 

@@ -79,7 +79,7 @@ impl GuardArgs {
     }
 
     /// Checks the planned writes, and asks the user to consent to the writes with a wide effect. If
-    /// `question` is given, also asks this question.
+    /// `question` is given, the function also asks this question.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -167,7 +167,7 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
 }
 
 /// Returns the reason why a write needs consent. A write needs consent if its directive matches
-/// every request or captures. It also needs consent if it widens another author's directive or
+/// every request or captures. A write also needs consent if it widens another author's directive or
 /// removes something from it.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;

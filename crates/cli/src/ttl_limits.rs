@@ -24,8 +24,8 @@ const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// The default time to live; `None` if the lifetime limits of the cluster are unknown. Only the
-    /// ingest pipeline can then set the default.
+    /// The default time to live; `None` if the lifetime limits of the cluster are unknown. If they
+    /// are unknown, only the ingest pipeline can set the default.
     default_ttl: Option<Duration>,
     /// The flag or command with which the user can raise `max_ttl`.
     remedy: &'static str,
@@ -33,9 +33,9 @@ pub(super) struct TtlLimits {
 
 impl TtlLimits {
     /// Reads the lifetime limits of the cluster. If the role does not permit reading the limits,
-    /// the maximum is `--max-ttl`. If this flag is absent, too, the maximum is the initial one of
-    /// an installation. Even if the command does not know the limits of the cluster, the pipeline
-    /// refuses a write that exceeds them.
+    /// the maximum is `--max-ttl`. If `--max-ttl` is absent, too, the maximum is the initial
+    /// maximum of an installation. Even if the command does not know the limits of the cluster, the
+    /// pipeline refuses a write that exceeds them.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),

@@ -1,6 +1,6 @@
 //! `directives wait`: waits until the instances apply every operation on the index, and names the
-//! instances that do not apply all of them. If a verb that writes has the flag `--wait`, it also
-//! waits in this way after the write.
+//! instances that do not apply all of them. If a verb that writes has the flag `--wait`, the verb
+//! also waits in this way after the write.
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 
 /// Each verb with its command lines. The test runs the command lines in the given order, and
 /// compares their output with the verb's file in `golden/`. A command line may contain single
-/// quotes. The text after `<` is its standard input.
+/// quotes. The text after `<` is the standard input of the command line.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -287,8 +287,8 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
 #[tokio::test]
 async fn the_output_of_each_verb_is_as_its_golden_file() {
     let (url, index) = (shared_url(), unique_index("golden"));
-    // All tests share one pipeline. This call installs it, so that the output of `init` does not
-    // depend on the order of the tests.
+    // All tests share one pipeline. This call installs the pipeline, so that the output of `init`
+    // does not depend on the order of the tests.
     installed_index(&url, "pipeline-before-golden").await;
     let folder = tempfile::tempdir().unwrap();
     let redaction = Redaction::new(&url, &index, folder.path());

@@ -37,8 +37,8 @@ pub(super) struct Follower {
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
     /// The set of osproxy that was replaced last. The task keeps the replaced set until the next
-    /// check. By then, all requests have dropped it, so the task frees its memory, and no request
-    /// is delayed.
+    /// check. By then, all requests have dropped this set, so the task frees its memory, and no
+    /// request is delayed.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }

@@ -19,7 +19,7 @@ use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;
 
-/// An adapter that implements [`osproxy_observe::DirectiveStore`]. Pass it to
+/// An adapter that implements [`osproxy_observe::DirectiveStore`]. Pass the adapter to
 /// `Pipeline::with_directive_store`, so that osproxy applies the directives of a store of this
 /// project.
 ///
@@ -65,7 +65,7 @@ use opensearch_directives::Subscription;
 ///
 /// # Staleness
 ///
-/// Directives in osproxy are older than directives in the store by the following delays. The
+/// osproxy uses a new set later than the store publishes it, because of the following delays. The
 /// adapter converts a set of an [`OpenSearchDirectiveStore`] as soon as its task runs after the
 /// publish. If another store publishes a set, the adapter converts this set within 250 ms. A
 /// directive can start up to a millisecond late, because the timer has a resolution of a

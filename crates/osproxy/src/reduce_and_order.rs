@@ -1,12 +1,12 @@
 //! Selects the directives that can change a decision of osproxy before the next conversion. Orders
-//! them so that osproxy can end its scans early.
+//! these directives so that osproxy can end its scans early.
 //!
 //! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
 //! capture. The scan for the level always reads the whole set. The scan for the ring buffer stops
 //! at the first directive that applies and requests the ring buffer. The scan for capture stops in
 //! the same way. To keep the scans short, osproxy receives only those directives that have started
-//! and have not expired, and that have effects and a sample rate above zero. It does not receive a
-//! directive that another directive makes superfluous.
+//! and have not expired, and that have effects and a sample rate above zero. osproxy does not
+//! receive a directive that another directive makes superfluous.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ impl DecisiveDirectives {
 
 /// The age limit is the instant at which the set becomes too old. A store may have no such limit.
 /// None of its directives applies after this instant, so no directive in osproxy's set expires
-/// later. Whenever the store completes a read, the age limit moves.
+/// later. Whenever the store completes a read, the age limit moves to a later instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -77,8 +77,8 @@ impl AgeBound {
     }
 
     /// Returns the instant at which the directives must be converted again, because the store may
-    /// have moved the age limit by then. This instant is halfway between now and the age limit. If
-    /// the age limit is near, it is the age limit itself.
+    /// have moved the age limit by then. The returned instant is halfway between now and the age
+    /// limit. If the age limit is near, the function returns the age limit itself.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;

@@ -34,15 +34,16 @@ pub(crate) struct CutOff {
     /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
     /// Whether the elected manager is on the same side of the network partition as this node. If
-    /// so, the node can serve cluster requests until the manager steps down.
+    /// the manager is on the same side, the node can serve cluster requests until the manager steps
+    /// down.
     had_manager: bool,
     since: Instant,
 }
 
-/// If an elected manager has lost contact with the other nodes, it still acts as the manager for
-/// this time. The manager checks each node every second, with a time limit of ten seconds. After
-/// three failed checks, the manager removes the node. If too few nodes remain, the manager steps
-/// down (`cluster.fault_detection.follower_check`).
+/// If an elected manager has lost contact with the other nodes, it continues to act as the manager
+/// for this time. The manager checks each node every second, with a time limit of ten seconds.
+/// After three failed checks, the manager removes the node. If too few nodes remain, the manager
+/// steps down (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {

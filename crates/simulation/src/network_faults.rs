@@ -65,8 +65,8 @@ pub(crate) enum Sent {
 }
 
 impl World {
-    /// Sends a request. The network may apply a random fault to it. `respond` produces the correct
-    /// response.
+    /// Sends a request. The network may apply a random fault to this request. `respond` produces
+    /// the correct response.
     pub(crate) fn send(
         &mut self,
         request: &Request,

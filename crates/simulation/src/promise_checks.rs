@@ -58,7 +58,7 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks the published snapshot and the status after a poll. Also compares them with the
+    /// Checks the published snapshot and the status after a poll. Also compares both with the
     /// snapshot and the status before the poll.
     pub(crate) fn check(
         &mut self,

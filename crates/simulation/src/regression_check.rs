@@ -17,7 +17,7 @@ pub(crate) struct Floor {
     epoch: usize,
     index: usize,
     /// For each document, the published operations on it, oldest first. One of these operations is
-    /// acknowledged. The others are not acknowledged, so a failover may still lose them.
+    /// acknowledged. The other operations are not acknowledged, so a failover may still lose them.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 

@@ -185,8 +185,9 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// Returns the highest `_seq_no` of a copy plus one. On the primary, this counts the highest
-/// `_seq_no` that was assigned. On a replica, it counts the highest `_seq_no` that was applied.
+/// Returns the highest `_seq_no` of a copy plus one. On the primary, the highest `_seq_no` is the
+/// highest one that was assigned. On a replica, the highest `_seq_no` is the highest one that was
+/// applied.
 pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     if position == shard.primary {
         return shard.next_seq_no;

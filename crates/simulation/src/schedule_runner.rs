@@ -56,7 +56,8 @@ pub(crate) struct Ran {
     /// The number of differences that, because of a known limitation, only a periodic
     /// reconciliation found.
     pub(crate) corrections: u64,
-    /// The number of polls of each kind, beginning with delta reads.
+    /// The number of polls that were delta reads. The next two fields count reconciles and full
+    /// reads.
     pub(crate) delta_reads: u64,
     pub(crate) reconciles: u64,
     pub(crate) full_reads: u64,

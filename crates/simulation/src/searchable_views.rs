@@ -23,8 +23,8 @@ type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct SeenViews {
-    /// Whether the refreshers receive the uuid of the index. Only then is the uuid a part of the
-    /// key.
+    /// Whether the refreshers receive the uuid of the index. If they do not receive the uuid, it is
+    /// not a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,

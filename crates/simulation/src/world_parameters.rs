@@ -223,8 +223,8 @@ impl Quirks {
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // If points in time are not available, a refresher must verify in another way that all
-        // pages belong to one view. The refresher can verify this only with aggregations and a
-        // single shard.
+        // pages belong to one view. The other way is possible only with aggregations and a single
+        // shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

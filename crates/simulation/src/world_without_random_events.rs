@@ -49,7 +49,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Makes the copy that is a replica now the new primary.
+/// Makes the replica the new primary.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

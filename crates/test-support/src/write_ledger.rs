@@ -99,8 +99,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Records the content of a store's set. Compares it with the sets that were recorded before,
-    /// and returns a description of every step back.
+    /// Records the content of a store's set. Compares this content with the sets that were recorded
+    /// before, and returns a description of every step back.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {

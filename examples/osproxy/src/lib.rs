@@ -46,8 +46,8 @@ pub struct Parts {
 }
 
 /// Builds the request handler of the proxy. The proxy accepts every caller, and uses the caller's
-/// bearer token as the principal. The tenant is the value of the header `x-tenant`. For a write, it
-/// can also be the value of the field `tenant_id` of the document.
+/// bearer token as the principal. The tenant is the value of the header `x-tenant`. For a write,
+/// the tenant can also be the value of the field `tenant_id` of the document.
 #[must_use]
 pub fn handler(parts: Parts) -> Arc<Handler> {
     let tenancy = ReferenceTenancy::new(

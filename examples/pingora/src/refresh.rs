@@ -11,7 +11,8 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// The refresher. When the service starts, it takes the refresher, and this becomes `None`.
+    /// The refresher. When the service starts, it takes the refresher, so this field becomes
+    /// `None`.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }

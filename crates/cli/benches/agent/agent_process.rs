@@ -159,7 +159,7 @@ impl Drop for Agent {
     }
 }
 
-/// A response to a long-polling client, and the instant at which it was complete.
+/// A response to a long-polling client, and the instant at which the response was complete.
 pub struct Response {
     pub at: Instant,
     pub time: Timestamp,

@@ -94,7 +94,7 @@ async fn bytes(cluster: &Cluster) {
     );
 }
 
-/// An agent and a client that long-polls it.
+/// An agent and a client that long-polls this agent.
 struct Client {
     responses: mpsc::UnboundedReceiver<Response>,
     _agent: Agent,

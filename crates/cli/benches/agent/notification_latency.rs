@@ -213,7 +213,7 @@ impl Crowd<'_> {
     }
 
     /// Waits until all clients have received a change. Returns how long after the publish the
-    /// first, the median and the last client received it.
+    /// first, the median and the last client received the change.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

@@ -9,7 +9,7 @@ use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
 use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use tokio::task::JoinHandle;
 
-/// Installs the index of the fleet and both histories, all empty.
+/// Installs the index of the fleet and both histories. All three are empty afterwards.
 pub async fn install(cluster: &Cluster) {
     for path in [
         format!("{INDEX}-fleet"),

@@ -25,7 +25,7 @@ use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use test_support::measure::{median, millis};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The number of instances for which `wait` waits. The first [`RECORDERS`] of them record the
+/// The number of instances for which `wait` waits. The first [`RECORDERS`] instances record the
 /// history.
 const WAITED_FOR: usize = 200;
 const RECORDERS: usize = 3;
@@ -147,7 +147,7 @@ async fn cost(cluster: &Cluster) {
         let instances = Instances::start(cluster, REPORTING, 0, INTERVAL, heartbeat);
         instances.until_ready().await;
         // This pause excludes the first reports from the measurement, because the node compiles its
-        // code while it processes them.
+        // code while it processes the first reports.
         tokio::time::sleep(WINDOW).await;
         let quiet = server_time(cluster, tokio::time::sleep(WINDOW)).await;
         let changed = server_time(cluster, async {

@@ -24,7 +24,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// The receiving half of the channel for the phase, for the parts that serve requests.
+/// The receiving half of the channel for the phase. The parts of the agent that serve requests use
+/// it.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 

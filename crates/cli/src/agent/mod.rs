@@ -1,5 +1,5 @@
-//! `directives agent`: polls the index and serves the published set over HTTP. Proxies that are not
-//! written in Rust use it, and operators who want to see the same set as a proxy.
+//! `directives agent`: polls the index and serves the published set over HTTP. The agent is for
+//! proxies that are not written in Rust, and for operators who want to see the same set as a proxy.
 //!
 //! `server` accepts connections, `access` decides which requests are served, and `api`
 //! computes the responses.
@@ -88,8 +88,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The reporting task ends within a limited time. If it panicked, the panic has already been
-        // reported, so the error is ignored.
+        // The reporting task ends within a limited time. If this task panicked, the panic has
+        // already been reported, so the error is ignored.
         let _ = reporting.await;
     }
     Ok(())

@@ -28,8 +28,8 @@ pub(super) struct PastInstances {
 }
 
 impl PastInstances {
-    /// Reads the history of the fleet. If this fails, the command still prints the rest of its
-    /// output.
+    /// Reads the history of the fleet. If the history cannot be read, the command still prints the
+    /// rest of its output.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
             Ok(instances) => Self {

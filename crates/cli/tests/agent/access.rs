@@ -196,7 +196,7 @@ async fn pages_of_other_sites_and_rebound_host_names_are_refused() {
         assert_eq!(status(path, &cross_site).await, 403);
     }
     // Browsers send a POST of this kind without a preflight request. So a form or a script on a
-    // page of another site can send it.
+    // page of another site can send such a POST.
     let request = client.post(agent.url("/v1/refresh"));
     let refresh = request.header("origin", "http://attacker.example").send();
     assert_eq!(refresh.await.unwrap().status(), StatusCode::FORBIDDEN);

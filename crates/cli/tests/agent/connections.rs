@@ -29,10 +29,10 @@ fn half_open_connections_do_not_delay_health_checks() {
         &["--startup", "empty", "--max-waiting", "0"],
     );
     // There are more clients than the agent admits: 512 connections, and 16 more for health checks.
-    // The other clients fit into the backlog of the listener. If they did not fit, opening the
-    // connections would take ten seconds, and the first connections would reach their time limit
-    // before the health check. Some clients send nothing, some send a part of a request, and some
-    // send one request and stay idle.
+    // The other clients fit into the backlog of the listener. If these clients did not fit, opening
+    // the connections would take ten seconds. The first connections would then reach their time
+    // limit before the health check. Some clients send nothing, some send a part of a request, and
+    // some send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

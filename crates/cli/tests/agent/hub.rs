@@ -81,7 +81,7 @@ async fn a_change_passes_through_a_chain_by_long_polls_and_costs_each_client_lit
     }
     let listing = async |agent: &Agent| agent.get("/v1/directives").await.1;
     assert_eq!(listing(&third).await, listing(&first).await);
-    // The age also counts the time since the agent sent the request that the hub held.
+    // For each request that a hub held, the age includes the time since the request was sent.
     assert!(last["age_seconds"].as_f64() >= Some(0.0));
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Row {
     pub(super) metrics: Vec<f64>,
 }
 
-/// A condition that an item in the output of the command satisfies or not.
+/// A condition that selects items in the output of the command.
 pub(super) type Condition<'a> = &'a dyn Fn(&Value) -> bool;
 
 /// Returns a time in milliseconds since 1970, in the form in which an aggregation returns it.
@@ -65,7 +65,7 @@ impl Panels {
         found.unwrap_or_else(|| panic!("no object has the id {id}"))
     }
 
-    /// Returns the parsed `visState`, that is, the definition, of a visualization.
+    /// Returns the definition of a visualization: its `visState`, parsed as JSON.
     pub(super) fn state(&self, name: &str) -> Value {
         parsed(&self.attributes(name)["visState"])
     }

@@ -190,7 +190,7 @@ async fn records_of_several_pages_are_read_whatever_they_have_in_common() {
     let recorded = Recorded::new("pages", true).await;
     let operation = recorded.write("a", "acme").await;
     let (_, record) = recorded.record(&operation);
-    // All records have the same time, so it does not determine their order. The records of
+    // All records have the same time, so the time does not determine their order. The records of
     // deletions that a recorder noticed later do not even have a `_seq_no`.
     let records = (0..2_500).map(|number| {
         let mut record = record.clone();
@@ -233,8 +233,8 @@ async fn operations_are_selected_by_author_ticket_kind_tenant_and_time() {
         (&["--by", "bob"], &[3, 4]),
         (&["--ticket", "INC-2"], &[3]),
         (&["--kind", "created,deleted"], &[0, 3, 4]),
-        // If an operation changes the target from `acme` to another tenant, it also concerns
-        // `acme`.
+        // If an operation changes the target from `acme` to another tenant, the operation also
+        // concerns `acme`.
         (&["--tenant", "acme"], &[1, 2]),
         (&["--tenant", "globex", "--by", "bob"], &[3, 4]),
         (&["--since", "1h"], &[0, 1, 2, 3, 4]),

@@ -1,6 +1,6 @@
 //! Tests `directives record`. The recorder must wait for the index and for the history, and write
-//! the same records as an agent. It must send its queue before it ends, and catch up after a
-//! restart.
+//! the same records as an agent. The recorder must send its queue before it ends, and catch up
+//! after a restart.
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ fn without_multi_get(role: &str, index: &str) -> Value {
 }
 
 /// If the role does not permit reading a document, the command must not treat this document as
-/// absent. If it did, the new document would lose the existing `created_by`.
+/// absent. If the command wrote the document as a new one, the existing `created_by` would be lost.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {

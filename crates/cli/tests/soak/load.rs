@@ -36,7 +36,7 @@ pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, clien
 }
 
 /// Creates, replaces, revokes and deletes documents. If a request fails because the node is down,
-/// it is not repeated.
+/// the task does not repeat this request.
 async fn write(site: Arc<Site>) {
     let mut random = fastrand::Rng::with_seed(19);
     for number in 0_u64.. {

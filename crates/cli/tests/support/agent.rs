@@ -60,8 +60,8 @@ impl Agent {
         Self::spawn(&mut command, &[], "health on ")
     }
 
-    /// Starts a process. The first line that it prints to standard output must contain the given
-    /// prefix and then its URL.
+    /// Starts a process. The first line that the process prints to standard output must contain the
+    /// given prefix and then its URL.
     fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
         let mut process = command
             .stdout(Stdio::piped())

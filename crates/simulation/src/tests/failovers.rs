@@ -22,7 +22,7 @@ async fn follower_of_node_0(
     left_out: Option<Safeguard>,
 ) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
-    // The number that the refresher has decides which node it polls first.
+    // Each refresher has a number. This number decides which node the refresher polls first.
     let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
     write(&wire, "a", |shard| {
         shard.deliver_all(|_| true);

@@ -12,8 +12,8 @@ const MAX_LENGTH: usize = 128;
 /// Returns the value of `X-Request-Id`. Creates a random id if `X-Request-Id` is absent or occurs
 /// more than once, or if its value is blank, too long or not ASCII text.
 ///
-/// The id decides whether a request is in a sample. So a client can choose an id that puts its
-/// request into the sample. If your clients must not influence sampling, create an id for every
+/// The id decides whether a request is in a sample. Therefore, a client can choose an id that puts
+/// its request into the sample. If your clients must not influence sampling, create an id for every
 /// request yourself.
 #[must_use]
 pub fn ensure_request_id(headers: &HeaderMap) -> HeaderValue {

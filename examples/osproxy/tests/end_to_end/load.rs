@@ -27,7 +27,7 @@ const GENERATIONS_AT_LEAST: u32 = 5;
 /// tenant's directive records a span, and the directive for all reads records on osproxy's
 /// break-glass tape. In odd generations, the tenant's directive captures requests, and the
 /// directive for all reads records nothing. If a request were evaluated with a mixture of two
-/// generations, it would have another combination of effects.
+/// generations, the request would have another combination of effects.
 fn generation(even: bool) -> Vec<Draft> {
     let draft = |id: String, match_| {
         let mut draft = Draft::new(id, DiagLevel::Off, Expiry::After(Duration::from_mins(10)));

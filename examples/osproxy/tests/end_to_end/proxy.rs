@@ -156,8 +156,8 @@ impl Proxy {
         tape.iter().map(id).collect()
     }
 
-    /// Returns the effects that directives had on a request. The response to this request must have
-    /// arrived.
+    /// Returns the effects that directives had on a request. Call this function only after the
+    /// response to the request has arrived.
     pub(crate) fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
         Effects {
             span: self.spans.has(request_id),

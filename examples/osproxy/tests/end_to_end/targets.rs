@@ -1,5 +1,5 @@
 //! Tests each kind of target: a directive with such a target must affect only requests with this
-//! target. After its end, the directive must affect no request.
+//! target. After the directive has ended, it must affect no request.
 
 use std::time::Duration;
 

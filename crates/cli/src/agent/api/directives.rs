@@ -66,8 +66,8 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock of the cache. So the set is encoded completely even if the
-        // client disconnects.
+        // The closure owns the lock of the cache, so it encodes the whole set even if the client
+        // disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -153,8 +153,8 @@ enum Form {
     NotModified,
 }
 
-/// The tags of the content that the client already has. The query and the headers of the request
-/// contain these tags.
+/// The tags of the content that the client already has, from the query and from the headers of the
+/// request.
 struct Seen<'a> {
     known: Option<String>,
     headers: &'a HeaderMap,
@@ -174,10 +174,10 @@ impl Seen<'_> {
 
 /// The published set
 ///
-/// If a request has `wait` and either `known` or `If-None-Match`, the agent waits. It responds as
-/// soon as its set differs from the set that the client has. The set changes when the agent
-/// publishes a new set, or when a directive expires. If a proxy in front of the agent changes or
-/// removes entity tags, the client must use `known`.
+/// If a request has `wait` and either `known` or `If-None-Match`, the agent waits. The agent then
+/// responds as soon as its set differs from the set that the client has. The set changes when the
+/// agent publishes a new set, or when a directive expires. If a proxy in front of the agent changes
+/// or removes entity tags, the client must use `known`.
 #[utoipa::path(get, path = "/v1/directives", operation_id = "directives",
     params(
         ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",

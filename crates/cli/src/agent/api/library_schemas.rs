@@ -24,8 +24,8 @@ pub(super) struct Directive {
     principal: Option<String>,
     #[schema(nullable = false)]
     endpoint: Option<EndpointKind>,
-    /// The directive applies to this number of requests in a thousand. The ids of the requests
-    /// decide which ones.
+    /// The directive applies to this number of requests in a thousand. The id of a request decides
+    /// whether the directive applies to it.
     #[schema(maximum = 1000)]
     sample_per_mille: u16,
     ring_buffer: bool,
@@ -110,7 +110,7 @@ pub(super) struct Snapshot {
 /// The differences between two snapshots of the same index.
 #[derive(ToSchema)]
 pub(super) struct SnapshotDelta {
-    /// The digest of the snapshot with the differences.
+    /// The digest of the snapshot after the differences have been applied.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     digest: String,
     revision: opensearch_directives::status::Revision,

@@ -34,7 +34,7 @@ pub(super) struct Accepted {
 ///
 /// Only an agent with `--report` accepts reports. The agent writes the reports within about a
 /// second, or as soon as the index of the fleet is available again. If an instance sends another
-/// report before then, the later report replaces the earlier one.
+/// report before the agent has written the first one, the later report replaces the earlier one.
 #[utoipa::path(post, path = "/v1/reports", operation_id = "report",
     request_body = Reports,
     responses((status = 202, description = "The reports will be written", body = Accepted),

@@ -26,7 +26,8 @@ use super::{
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
-/// Builds the router of the API. For each path, a request needs the permission of this path.
+/// Builds the router of the API. The paths are grouped by the permission that a request to them
+/// needs.
 pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let permission = |permission| {
         middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)

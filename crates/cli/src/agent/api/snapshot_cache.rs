@@ -35,7 +35,7 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
-    /// How often the set was emptied before the snapshot was published.
+    /// How many times the set had been emptied when the snapshot was published.
     epoch: u64,
     tag: Arc<str>,
     /// The whole snapshot, once a client has requested it.
@@ -86,8 +86,8 @@ impl SnapshotCache {
             None => snapshot.set().len(),
         };
         let delta = delta.map(|(since, changes)| (Arc::<str>::from(since), changes));
-        // The closure owns the lock of the cache, so the encoding completes even if the client
-        // disconnects.
+        // The closure owns the lock of the cache, so it encodes the whole snapshot even if the
+        // client disconnects.
         run_sized(size, move || {
             let current = state.current.as_mut().ok_or_else(no_snapshot)?;
             let content = match delta {
@@ -139,8 +139,8 @@ impl State {
             return;
         };
         if before.epoch != epoch {
-            // If the set was emptied in between, the new snapshot may be older than the earlier
-            // snapshots. A client that receives differences does not compare ages. The cache
+            // If the set was emptied after the earlier snapshots, the new snapshot may be older
+            // than they are. A client that receives differences does not compare ages. The cache
             // therefore forgets the earlier snapshots, so that clients receive the whole new
             // snapshot.
             self.history = History::default();

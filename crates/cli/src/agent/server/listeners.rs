@@ -160,7 +160,7 @@ impl Listener {
         !matches!(self, Self::Tcp(_))
     }
 
-    /// Returns the address as a client must write it.
+    /// Returns the address in the form in which a client must write it.
     pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => {

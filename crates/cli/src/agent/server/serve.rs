@@ -26,8 +26,8 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// connection first. If the agent closed a connection first, the client could send a request at the
 /// same moment.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The size limit of the headers of a request, in bytes. Each connection can hold that much memory
-/// before its request is refused.
+/// The size limit of the headers of a request, in bytes. Each connection can use this amount of
+/// memory before the agent refuses its request.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -52,7 +52,7 @@ struct Server {
 }
 
 /// Serves requests until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping).
-/// Requests that are then in progress may complete within a time limit.
+/// Requests that are in progress at that moment may complete within a time limit.
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -76,8 +76,9 @@ async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
         // The tasks of ended connections are removed, so that the set of tasks does not grow. The
-        // loop does not remove them in a branch of `select!` below. Whenever a branch completes,
-        // `select!` drops the future of `accept`, and with it a client that waits to be admitted.
+        // loop does not remove these tasks in a branch of `select!` below. Whenever a branch
+        // completes, `select!` drops the future of `accept`, and with it a client that waits to be
+        // admitted.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
