@@ -34,7 +34,7 @@ const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/v1/reports", "503"),
 ];
 
-/// The OpenAPI description, changed so that its schemas do not permit any field that they do not
+/// The `OpenAPI` description, changed so that its schemas do not permit any field that they do not
 /// describe.
 struct Described(Value);
 

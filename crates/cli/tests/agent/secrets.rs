@@ -12,7 +12,7 @@ const PASSWORD: &str = "hunter2-password-of-the-cluster";
 const ENCODED: &str = "YW5uOmh1bnRlcjItcGFzc3dvcmQtb2YtdGhlLWNsdXN0ZXI=";
 const TOKEN: &str = "hunter2-token-of-the-agent";
 
-/// Returns all paths that a client can read, according to the agent's OpenAPI description.
+/// Returns all paths that a client can read, according to the agent's `OpenAPI` description.
 async fn readable_paths(agent: &Agent) -> Vec<String> {
     let (status, description) = agent.get("/openapi.json").await;
     assert_eq!(status, 200, "{description}");
