@@ -87,8 +87,8 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     capture: bool,
 
-    /// How long the directive applies after the write, by the cluster's clock [default: that of the
-    /// cluster, initially 15m; with --capture, at most 5m]
+    /// Time from the write to the end of the directive, by the cluster's clock [default: that of
+    /// the cluster, initially 15m; with --capture, at most 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
@@ -168,8 +168,8 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
 }
 
 impl ApplyArgs {
-    /// Returns the drafts that the flags describe: one draft for each given endpoint, since a
-    /// directive has at most one endpoint.
+    /// Returns the drafts that the flags describe. A directive has at most one endpoint, so there
+    /// is one draft for each given endpoint.
     fn drafts(&mut self, now: Timestamp) -> Result<Vec<Draft>, Failure> {
         let mut endpoints = std::mem::take(&mut self.endpoint);
         endpoints.sort_by_key(|endpoint| endpoint.as_str());
@@ -226,8 +226,8 @@ impl ApplyArgs {
     }
 }
 
-/// Converts the time in a flag to an instant. If the flag contains a local time, also prints the
-/// instant, because the user may have meant another time zone.
+/// Converts the time in a flag to an instant. If the flag contains a local time, the function also
+/// prints the instant, because the user may have meant another time zone.
 fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
     let instant = when

@@ -41,7 +41,7 @@ pub(super) fn terminal_width() -> Option<u16> {
 }
 
 /// Formats the documents as a table with one row for each document. If a width is given, long texts
-/// are truncated so that the table is not wider.
+/// are truncated so that the table does not exceed this width.
 pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u16>) -> String {
     let header: Vec<&str> = HEADER
         .into_iter()
@@ -57,8 +57,8 @@ pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u1
     fitted(&header, rows, width)
 }
 
-/// Formats rows as a table. If `width` is given, long texts are truncated so that the table is not
-/// wider.
+/// Formats rows as a table. If `width` is given, long texts are truncated so that the table does
+/// not exceed this width.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
@@ -88,8 +88,8 @@ pub(super) fn fitted(
             .set_width(width.saturating_add(1));
         let widths = table.column_max_content_widths();
         for (column, (name, content)) in table.column_iter_mut().zip(header.iter().zip(widths)) {
-            // The width of the id is limited, so that a very long id does not occupy the whole
-            // line.
+            // The width of the column for ids is limited, so that a very long id does not occupy
+            // the whole line.
             let least = if TRUNCATED.contains(name) {
                 u16::try_from(name.len()).unwrap_or(content)
             } else {
@@ -118,7 +118,7 @@ fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
     row
 }
 
-/// Returns the cells of the columns after the id and the state.
+/// Returns those cells of a row that follow the cells with the id and the state.
 pub(super) fn columns(document: &Document, now: Timestamp) -> [String; 7] {
     let directive = &document.directive;
     let audit = &document.audit;

@@ -100,8 +100,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the document if the directive is active or scheduled, and otherwise an error, because a
-/// directive that has ended cannot be changed.
+/// Returns the document if the directive is active or scheduled. If the directive has ended,
+/// returns an error, because an ended directive cannot be changed.
 pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failure> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
@@ -201,7 +201,7 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// The fields that an edit does not keep, because the command or the pipeline sets them at each
+    /// The fields that an edit does not keep. The command or the pipeline sets these fields at each
     /// write.
     const STAMPED: [&str; 10] = [
         "targets",

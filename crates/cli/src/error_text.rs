@@ -31,12 +31,13 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// Iterates over an error and its causes.
+/// Iterates over an error and then over its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Returns a short message for the error, if it means that the cluster is unreachable or busy.
+/// If the error means that the cluster is unreachable or busy, returns a short message for the
+/// error.
 fn brief(error: &RequestError) -> Option<String> {
     let node = error.node()?.trim_end_matches('/');
     let text = error.to_string();

@@ -30,11 +30,11 @@ Examples:
 The counts of an instance begin with its process. With --fleet, they come from the last report of each
 live instance, so they are up to one heartbeat old.")]
 pub(super) struct HitsArgs {
-    /// The ids of the directives; without ids, all whose counts are known
+    /// The ids of the directives [default: all directives whose counts are known]
     id: Vec<String>,
 
-    /// Add up the counts that all live instances reported to the index of the fleet, for each active
-    /// directive, instead of the counts of one agent
+    /// Show, for each active directive, the sum of the counts that all live instances reported to
+    /// the index of the fleet, instead of the counts of one agent
     #[arg(long, conflicts_with_all = ["agent", "agent_token_file"])]
     fleet: bool,
 
@@ -115,8 +115,8 @@ const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
-/// Returns true if no request has matched for at least the given time, and if matches were counted
-/// for at least this time.
+/// Returns true if matches were counted for at least the given time, and if no request has matched
+/// during this time.
 fn is_unmatched(
     last: Option<Timestamp>,
     counted_since: Timestamp,

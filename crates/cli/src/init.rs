@@ -65,8 +65,9 @@ pub(super) struct InitArgs {
     #[arg(long, group = "recorded")]
     history: bool,
 
-    /// How long the histories that --history and --fleet create keep records, such as 400d. The flag
-    /// installs a policy of Index State Management for each; without a policy, all records are kept
+    /// How long the histories that --history and --fleet create keep records, such as 400d. The
+    /// flag installs a policy of Index State Management for each; without a policy, all records are
+    /// kept
     #[arg(long, value_name = "DURATION", requires = "recorded", value_parser = parse)]
     retention: Option<Duration>,
 
@@ -80,8 +81,9 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "NAME", requires = "dashboards", value_parser = tenant)]
     dashboards_tenant: Option<String>,
 
-    /// Also install the index INDEX-fleet, in which instances report what they apply, and the append-only
-    /// data stream INDEX-fleet-history, which records when each instance began to apply what
+    /// Also install the index INDEX-fleet, in which instances report what they apply, and the
+    /// append-only data stream INDEX-fleet-history, which records when each instance began to apply
+    /// what
     #[arg(long, group = "recorded")]
     fleet: bool,
 
@@ -219,8 +221,8 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(()),
-        // A refusal is only noted, because the role of an installer need not permit reading
-        // directives.
+        // If the cluster refuses the request, the command only prints a note, because the role of
+        // an installer need not permit reading directives.
         Err(error) if error.is_refused() => print(
             "note: this role may not search the index, so the command did not search for documents \
              of an earlier version",

@@ -12,8 +12,8 @@ use super::exit::Failure;
 /// one, so that the parser detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes the
-/// additional fields when it reads printed output.
+/// The fields that `get` and `list` print in addition to the fields of a draft. When `apply` reads
+/// printed output, it removes these fields.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
@@ -29,8 +29,8 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
-/// Reads the drafts in the given files. A folder stands for all files that it contains. Two drafts
-/// with the same id are an error.
+/// Reads the drafts in the given files. If a path is a folder, the drafts in all its files are
+/// read. Two drafts with the same id are an error.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();

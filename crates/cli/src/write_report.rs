@@ -15,7 +15,7 @@ use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::stdio::{print, print_json};
 use super::unrecorded_writes;
 
-/// The result for one directive.
+/// The result of the write of one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Done {
     Created,
@@ -77,7 +77,7 @@ impl From<PlannedKind> for Done {
     }
 }
 
-/// One directive in the report.
+/// The entry of one directive in the report.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: String,
@@ -150,8 +150,8 @@ impl Report {
         }
     }
 
-    /// For each of the given ids, adds an entry that reports that the index contains no such
-    /// directive.
+    /// Adds an entry for each of the given ids. The entry reports that the index contains no
+    /// directive with this id.
     pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
         self.entries.extend(ids.into_iter().map(|id| Entry {
             id,
@@ -174,8 +174,8 @@ impl Report {
         if let Some(history) = &self.history {
             unrecorded_writes::warn(history);
         }
-        // The writes after a failed request were not sent. The entries of unsent writes do not
-        // decide the exit code, because the error of the failed request is more specific.
+        // After a failed request, the command sends no more writes. The entries of these writes do
+        // not decide the exit code, because the error of the failed request is more specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

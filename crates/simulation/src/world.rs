@@ -1,4 +1,4 @@
-//! A simulated world, that is, the whole state of one simulation: the cluster, the network and the
+//! A simulated world is the whole state of one simulation: the cluster, the network and the
 //! documents. The seed of a world determines everything that happens in it.
 
 use std::collections::VecDeque;
@@ -13,10 +13,10 @@ use crate::network_faults::Weather;
 use crate::searchable_views::SeenViews;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
-/// The maximum number of events in the log, which contains only the latest events.
+/// The maximum number of events in the log. The log contains only the latest events.
 const LOGGED: usize = 60;
 
-/// The wall-clock time at which every world begins.
+/// The time of the wall clock at the beginning of every world.
 pub(crate) const EPOCH: &str = "2030-01-01T00:00:00Z";
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters of the world. The log begins with them.
+    /// The initial parameters of the world, with which its log begins.
     pub(crate) is: String,
     /// The latest events, or `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,
@@ -113,7 +113,8 @@ impl World {
             .is_some_and(|operation| operation.document.is_some())
     }
 
-    /// Ends all faults, so that every refresher must then reach the state of the index.
+    /// Ends all faults, so that every refresher must publish the state of the index within a few
+    /// polls.
     pub(crate) fn calm(&mut self) {
         self.lively = false;
         self.weather = Weather::fair();

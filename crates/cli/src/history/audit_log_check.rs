@@ -1,5 +1,5 @@
-//! Compares the author in each record with the user in the audit log of the security plugin, and
-//! marks the records in which the two contradict each other.
+//! Compares the author in each record with the user in the audit log of the security plugin. Marks
+//! each record in which these two names contradict each other.
 
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
 use serde_json::Value;
@@ -7,16 +7,17 @@ use serde_json::Value;
 use crate::exit::Failure;
 use crate::stdio::note;
 
-/// A record, with the user whom the audit log names.
+/// A record, with the user whom the audit log names for the same operation.
 pub(super) struct Witnessed {
     pub(super) record: Record,
-    /// Whether the audit log was read.
+    /// Whether the function has read the audit log.
     is_checked: bool,
     witness: Option<String>,
 }
 
-/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log;
-/// without it, the audit log with the default name is read if it exists and the user may read it.
+/// Reads the records that satisfy the filter. `audit_log` names the indices of the audit log. If it
+/// is `None`, the function uses the audit log with the default name, provided that it exists and
+/// that the user may read it.
 pub(super) async fn read(
     history: &History,
     filter: &RecordFilter,
@@ -28,8 +29,8 @@ pub(super) async fn read(
         super::warn_of_unreadable(history.stream(), &found.unreadable);
         return Ok(with_witness(found.records, log.as_ref()));
     };
-    // A writer can state another name, so the records of all authors are compared with the audit
-    // log.
+    // A writer can state a false name as the author, so the records of all authors are compared
+    // with the audit log.
     let mut all = filter.clone();
     all.by = None;
     let found = history.records(&all).await?;
@@ -82,8 +83,8 @@ impl Witnessed {
         }
     }
 
-    /// Returns the user whom the cluster authenticated: according to the audit log, otherwise
-    /// according to the record.
+    /// Returns the user whom the cluster authenticated, according to the audit log. If the audit
+    /// log does not name the user, the function returns the user in the record.
     fn user(&self) -> Option<&str> {
         let stated = self.record.authenticated_by.as_deref();
         self.witness.as_deref().or(stated)
@@ -97,12 +98,12 @@ impl Witnessed {
         stated || self.witness.as_deref() == Some(name)
     }
 
-    /// Describes the contradictions between the names.
+    /// Describes how the names in the record and in the audit log contradict each other.
     pub(super) fn contradictions(&self) -> Vec<String> {
         self.record.contradictions(self.witness.as_deref())
     }
 
-    /// Returns the author for the table.
+    /// Returns the text for the column of authors in the table.
     pub(super) fn author(&self) -> Option<String> {
         author(&self.record, self.user(), !self.contradictions().is_empty())
     }
@@ -124,8 +125,8 @@ impl Witnessed {
     }
 }
 
-/// Returns the author that the writer claimed, and the user whom the cluster authenticated if it
-/// has another name.
+/// Returns the author that the writer claimed. If the cluster authenticated a user with another
+/// name, the text also contains this name.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

@@ -122,7 +122,7 @@ struct RequestArgs {
     request_id: String,
 }
 
-/// The formats of a history.
+/// The output formats of `history`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum HistoryFormat {
     /// A table, or a report
@@ -186,7 +186,8 @@ fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
     )
 }
 
-/// Prints the lines of a report. Somebody else may have written the ids, names and uuids in them.
+/// Prints the lines of a report. Other people may have written the ids, names and uuids in the
+/// lines, so characters that control a terminal are replaced.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
     print(&printed(lines))
 }
@@ -196,8 +197,8 @@ fn printed(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Permits the flags of the connection and of the output both directly behind `history` and behind
-/// its verb.
+/// Permits the flags of the connection and of the output in two places: directly behind `history`,
+/// and behind its verb.
 pub(super) fn with_flags_for_all_verbs(command: Command) -> Command {
     let shared = TimeoutArgs::augment_args(ConnectionArgs::augment_args(Command::new("shared")));
     let names: Vec<clap::Id> = shared

@@ -36,8 +36,8 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "revoked_reason",
 ];
 
-/// The columns of the CSV format: first the fields of the record, then those of its document, then
-/// the comparison with the audit log.
+/// The columns of the CSV format: first the fields of the record, then the fields of its document,
+/// and last the results of the comparison with the audit log.
 const RECORD_COLUMNS: [&str; 17] = [
     "@timestamp",
     "kind",
@@ -94,8 +94,8 @@ pub(super) async fn run(
     }
     audit_log_check::summarize(&records);
     let mut exit = Exit::Success;
-    // An id without a record is an error only if there is no other filter, because another filter
-    // may hide the records of the directive.
+    // An id without a record is an error only if the user gave no other filter. Another filter may
+    // exclude the records of the directive.
     let mut only_ids = RecordFilter::default();
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
@@ -144,15 +144,15 @@ pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
     ]
 }
 
-/// Returns the author that the writer stated. If the record names an authenticated user with
-/// another name, this name is added.
+/// Returns the author that the writer stated. If the record names an authenticated user whose name
+/// differs, the text also contains this name.
 pub(super) fn author(record: &Record) -> Option<String> {
     let user = record.authenticated_by.as_deref();
     audit_log_check::author(record, user, !record.contradictions(None).is_empty())
 }
 
-/// Describes what the operation wrote: the whole directive if it is new, otherwise the changed
-/// fields.
+/// Describes what the operation wrote: the whole directive if it is new, and otherwise the fields
+/// that the operation changed.
 pub(super) fn what(record: &Record) -> String {
     let Some(document) = record.document() else {
         return match record.kind {
@@ -180,7 +180,8 @@ pub(super) fn what(record: &Record) -> String {
 
 fn whole(record: &Record, document: &Value) -> String {
     let source = document.to_string();
-    // The limit on the time to live at that time is not known, so the limit is not checked.
+    // The limit on the time to live may have changed since the operation, so the limit is not
+    // checked.
     let limits = DecodeLimits {
         now: record.timestamp,
         max_ttl: Duration::MAX,

@@ -36,7 +36,8 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         decision,
         json!({"level": "Shape", "ring_buffer": true, "capture": false, "directives": ["short"]})
     );
-    // The headers of the response also contain the decision, for proxies that cannot read bodies.
+    // The headers of the response also contain the decision, because some proxies cannot read
+    // bodies.
     let response = reqwest::Client::new()
         .post(agent.url("/v1/evaluate"))
         .json(&evaluate_request("acme"))
@@ -133,7 +134,7 @@ async fn an_authorization_check_gets_the_decision_and_is_never_refused() {
     let (status, level, _, error) = check("GET", "/a", &twice).await;
     assert_eq!((status, &*level), (200, "Off"));
     assert!(error.contains("repeated"), "{error}");
-    // A refusal by the agent's access checks becomes a server error.
+    // If the agent's access checks refuse a request, the response is a server error.
     let foreign = [&attributes[..], &[("host", "shop.example")]].concat();
     assert_eq!(check("GET", "/a", &foreign).await.0, 503);
 }

@@ -10,7 +10,7 @@ use crate::try_every_verb::{CHECKS, outcome, prepare};
 const BEGIN: &str = "<!-- begin: roles, compared by a test -->\n";
 const END: &str = "<!-- end: roles -->";
 
-/// Builds the table of `mappings/README.md` from the current responses of the cluster.
+/// Builds the table of `mappings/README.md` from what the cluster permits now.
 async fn table() -> String {
     let mut lines = vec![
         format!("| | {} |", ROLES.join(" | ")),
@@ -48,7 +48,7 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check needs, each with the reason why a role contains the permission.
+/// The permissions that no check needs, each with the reason why a role contains it nevertheless.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -145,8 +145,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // For a permission that the role of the reader also contains, the checks of the reader
-            // have already shown that it is needed.
+            // If the role of the reader also contains a permission, the checks of the reader have
+            // already shown that this permission is needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -166,8 +166,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     drop(lock);
 }
 
-/// Returns the permissions of a role. For each permission: the JSON path of the list that contains
-/// it, its position in this list, and its name.
+/// Returns the permissions of a role. Each permission consists of the JSON path of the list that
+/// contains it, its position in this list, and its name.
 fn permissions(role: &Value) -> Vec<(String, usize, String)> {
     let indices = role["index_permissions"].as_array().unwrap().len();
     let lists = (0..indices).map(|n| format!("/index_permissions/{n}/allowed_actions"));
@@ -195,8 +195,8 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]), ["create"; 7]);
     assert_eq!(changes(&[]), ["keep"; 7]);
-    // The created role must permit access to the given index, but not to the index `directives`,
-    // which the role's file names.
+    // The created role must permit access to the given index. The role's file names the index
+    // `directives`, but the created role must not permit access to that index.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();

@@ -13,7 +13,8 @@ const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 const FLEET_HISTORY: &str = "directives-fleet-history";
-/// The operations that are tested with each role, as the table of `mappings/README.md` names them.
+/// The operations that are tested with each role, under the same names as in the table of
+/// `mappings/README.md`.
 pub(crate) const CHECKS: [&str; 24] = [
     "`init --dry-run`",
     "`init`",
@@ -41,7 +42,7 @@ pub(crate) const CHECKS: [&str; 24] = [
     "the requests of Dashboards",
 ];
 
-/// Restores the state of the index that each check expects.
+/// Restores the state that each check expects of the index.
 pub(crate) async fn prepare() {
     admin_runs(INDEX, &["init", "--history", "--fleet"]).ok();
     for id in ["kept", "ended"] {
@@ -120,7 +121,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             outcome
         }
         "`sign`" => {
-            // The key is new, because a signature by a key that has already signed would change
+            // Each check uses a new key. A key that has already signed the directive would change
             // nothing.
             let folder = keys();
             let key = folder.path().join("signer.key").display().to_string();
@@ -189,7 +190,7 @@ fn keys() -> tempfile::TempDir {
     folder
 }
 
-/// Runs `init` on an outdated installation and on an index with an incomplete mapping, because the
+/// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The
 /// two runs need different permissions.
 async fn installs(user: &str) -> &'static str {
     let first = run(user, INDEX, &["init", "--fleet"]);

@@ -1,5 +1,5 @@
-//! Decodes the attributes of a request to evaluate, either from the body or from the headers of the
-//! API request. An error names the invalid field.
+//! Decodes the attributes of the request that the agent must evaluate, either from the body or from
+//! the headers of the API request. If a field is invalid, the error names the field.
 
 use std::borrow::Cow;
 use std::fmt;

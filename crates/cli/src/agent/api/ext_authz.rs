@@ -3,10 +3,10 @@
 //! request, but no body.
 //!
 //! If the agent refused a check, the proxy would reject the client's request. The agent therefore
-//! never refuses an authorization check: if the headers are invalid, the decision is that no
+//! never refuses an authorization check. If the headers are invalid, the decision is that no
 //! directive applies, and the header `Directives-Error` contains the reason. If the access checks
-//! refuse the request, the response is a server error instead of a client error, because a proxy
-//! can be configured to ignore server errors.
+//! refuse a request, the agent responds with a server error instead of a client error, because a
+//! proxy can be configured to ignore server errors.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -45,7 +45,8 @@ pub(super) async fn any(
     Ok(decision_headers(decision.await?).into_response())
 }
 
-/// Changes the status of a client error on this path to that of a server error.
+/// If the response to a request on this path is a client error, changes its status to that of a
+/// server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;
