@@ -53,7 +53,7 @@ pub struct Transition {
     pub off: bool,
     /// The number of documents that the instance rejected.
     pub rejected: usize,
-    /// The ids of the first rejected documents.
+    /// The ids of the rejected documents that the report lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected_ids: Vec<String>,
     /// Whether the instance was shut down.

@@ -56,7 +56,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "N")]
     template_priority: Option<u32>,
 
-    /// Also convert the documents of an earlier version to the stored form
+    /// Also convert documents that an earlier version of the pipeline stored to the present form
     #[arg(long)]
     upgrade: bool,
 

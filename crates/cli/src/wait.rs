@@ -70,7 +70,8 @@ pub(super) async fn run(args: WaitArgs) -> Result<Exit, Failure> {
     Ok(wait.exit())
 }
 
-/// Waits after a write, and reports the outcome on standard error.
+/// Waits after a write until the instances have applied it or the time is over, and prints to
+/// standard error which of the two happened.
 pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Result<Exit, Failure> {
     let wait = until_converged(api, 1000, timeout).await?;
     note(&wait.text());

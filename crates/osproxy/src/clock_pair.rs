@@ -22,7 +22,8 @@ impl ClockPair {
         let wall = clock.unix_nanos();
         Self {
             monotonic,
-            // The conversion cannot fail, because a `u64` of nanoseconds ends in the year 2554.
+            // The conversion cannot fail: the largest `u64`, in nanoseconds since 1970, is a time in
+            // the year 2554.
             wall: Timestamp::from_nanosecond(wall.into()).unwrap_or(Timestamp::MAX),
         }
     }

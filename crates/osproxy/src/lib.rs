@@ -42,7 +42,7 @@ use opensearch_directives::Subscription;
 ///
 /// # Guarantees
 ///
-/// - Each set that osproxy loads was converted from one published set at one instant. If a request
+/// - Each set that osproxy loads contains the directives of exactly one published set. If a request
 ///   loads the set only once, it never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set

@@ -168,8 +168,8 @@ impl History {
         let index = self.client.index();
         let path = format!("/{}/_settings/index.uuid", segment(index));
         let request = Request::new(Method::Get, path);
-        // If the request fails, the index may have been deleted. Its events then have the
-        // configured name.
+        // A failed request can mean that the index of the directives was deleted. The search then
+        // uses only the configured name.
         let found: HashMap<String, Value> = self.client.json(request).await.unwrap_or_default();
         let mut names: Vec<String> = found.into_keys().collect();
         names.push(index.to_owned());

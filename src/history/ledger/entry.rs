@@ -44,8 +44,8 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::history) struct Placed<'a> {
     pub(in crate::history) term: u64,
-    /// The number of the operation. For a deletion without an exact number, this is the number of
-    /// the operation before it.
+    /// The `_seq_no` of the operation. If the exact `_seq_no` of a deletion is unknown, this is the
+    /// `_seq_no` of the operation that precedes the deletion.
     pub(in crate::history) number: u64,
     /// The position of the entry in the slice before it was sorted.
     pub(in crate::history) index: usize,

@@ -18,8 +18,8 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-/// A deletion without a number waits for this time. So the command has time to record the deletion
-/// with its number.
+/// How long the queue holds a deletion whose `_seq_no` is unknown. In this time, the command that
+/// deleted the directive can record the deletion with its `_seq_no`.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

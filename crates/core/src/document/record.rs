@@ -86,7 +86,7 @@ pub struct Audit<Text = String> {
     /// The person or team that is responsible for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
-    /// The time of the first write of the document's id.
+    /// The time at which a document with this id was written for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The author of the first write.

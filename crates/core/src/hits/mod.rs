@@ -30,9 +30,9 @@ pub struct Hits {
     pub matched: u64,
     /// The number of matches whose request was in the sample of the directive.
     pub sampled: u64,
-    /// The number of forgotten directives. A directive is forgotten if it left the set so long ago
-    /// that `directives` no longer contains it. `matched` and `sampled` still include the counts of
-    /// forgotten directives.
+    /// The number of forgotten directives. `directives` keeps the counts of a directive for some
+    /// time after the directive has left the set, and then forgets it. `matched` and `sampled` still
+    /// include the counts of forgotten directives.
     pub forgotten: u64,
     /// The directives of the set and the directives that left the set last, ordered by id.
     pub directives: Vec<DirectiveHits>,

@@ -1,4 +1,5 @@
-//! Assigns counters to the directives of each set before the set is published, and sums the counts.
+//! Assigns counters to the directives of each set before the set is published, and adds up the
+//! counts of all threads.
 //!
 //! If a directive leaves the set, it keeps its counters for a while. Its counts can then still be
 //! read, and the counting continues if the directive returns. If more than [`MAX_DEPARTED`]

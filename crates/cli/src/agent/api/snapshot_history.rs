@@ -15,7 +15,8 @@ const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
 
-/// The tags of the last snapshots, and the changes between them.
+/// The `ETag`s of the last snapshots, and the ids of the directives that changed from each snapshot
+/// to the next.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// The snapshots from the oldest to the newest.
