@@ -4,7 +4,7 @@
 use opensearch_directives_core::Snapshot;
 
 use crate::error::LastGoodError;
-pub use crate::fleet::fuzzing::fleet_reports;
+pub use crate::fleet::fuzzing::{fleet_reports, relayed_reports};
 pub use crate::history::fuzzing::{EvaluatedHistory, history_records};
 use crate::rest::{Complete, SearchResponse, checkpoints_of};
 

@@ -1,9 +1,10 @@
-//! Decodes reports that a fuzz target generates, in the same way as `DirectivesApi::fleet`.
+//! Decodes reports of instances from a fuzz target, in the same way as `DirectivesApi::fleet` and
+//! `Relay::accept`.
 
 use jiff::Timestamp;
 
 use super::read::Reports;
-use super::{Fleet, IndexPosition};
+use super::{Fleet, IndexPosition, InstanceReport, relay};
 use crate::rest::SearchResponse;
 
 /// Decodes the response to the search for reports. Returns the reports, together with a state of
@@ -28,4 +29,16 @@ pub fn fleet_reports(body: &[u8]) -> Option<Fleet> {
         },
         now: Timestamp::UNIX_EPOCH,
     })
+}
+
+/// Decodes the reports that a client sends to the agent `own`.
+///
+/// # Errors
+/// The reason why the agent does not accept the reports.
+pub fn relayed_reports(
+    json: &[u8],
+    own: &str,
+    now: Timestamp,
+) -> Result<Vec<InstanceReport>, String> {
+    relay::decode(json, own, now).map_err(|error| error.to_string())
 }

@@ -17,8 +17,9 @@ const MAX_REJECTIONS: usize = 20;
 /// The maximum number of characters of a text in a report. Longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
-/// The maximum length of a name in a forwarded report, in bytes. It equals the maximum length of an
-/// `_id`.
+/// The maximum number of agents that can forward a report.
+pub(super) const MAX_HOPS: usize = 8;
+/// The maximum length of a name in a report of another instance, in bytes: the maximum length of an `_id`.
 const MAX_NAME_BYTES: usize = 512;
 
 /// The program that contains an instance.
@@ -239,7 +240,10 @@ impl InstanceReport {
             ("instance", is_name(&self.instance)),
             ("host", self.host.as_deref().is_none_or(is_short)),
             ("version", is_short(&self.version)),
-            ("via", self.via.iter().all(|agent| is_name(agent))),
+            (
+                "via",
+                self.via.len() <= MAX_HOPS && self.via.iter().all(|agent| is_name(agent)),
+            ),
             ("index", is_name(&self.index)),
             (
                 "index_uuid",

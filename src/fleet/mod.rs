@@ -36,7 +36,7 @@ mod write;
 
 pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
-pub use past::{PastInstance, PastState};
+pub use past::{PastFleet, PastInstance, PastState};
 pub use relay::{Relay, RelayError};
 pub use reported_hits::ReportedHits;
 pub use reporter::Reporter;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::index_name;
 use super::transition::{CONFIRMED_EVERY, Transition};
 use crate::admin::{DirectivesApi, WriteError};
-use crate::history::{Stream, stream_name};
+use crate::history::{Stream, UnreadableRecord, stream_name};
 use crate::http::malformed;
 use crate::rest::{HITS_PATH, SearchResponse, search_for};
 
@@ -33,6 +33,17 @@ pub struct PastInstance {
     instant: Timestamp,
 }
 
+/// The instances around an instant, as the history of the fleet shows them.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct PastFleet {
+    /// The instances that were running at the instant, ordered by name.
+    pub instances: Vec<PastInstance>,
+    /// The records that cannot be decoded, for example because another program has written them.
+    /// The state of the instances in these records is not known.
+    pub unreadable: Vec<UnreadableRecord>,
+}
+
 /// Whether an instance applied a version of a directive at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -50,15 +61,12 @@ pub enum PastState {
 }
 
 impl DirectivesApi {
-    /// Returns the instances that were running at an instant according to the history of the fleet,
-    /// ordered by name. Returns `None` if the fleet has no history. Reads at most 10,000 instances.
+    /// Returns the instances that were running at an instant from the history of the fleet; `None` if
+    /// the fleet has no history. At most 10,000 instances are read.
     ///
     /// # Errors
-    /// Returns a [`WriteError`] if the history of the fleet cannot be read completely.
-    pub async fn fleet_at(
-        &self,
-        instant: Timestamp,
-    ) -> Result<Option<Vec<PastInstance>>, WriteError> {
+    /// [`WriteError`] if the history of the fleet cannot be read completely.
+    pub async fn fleet_at(&self, instant: Timestamp) -> Result<Option<PastFleet>, WriteError> {
         let fleet = self.client().with_index(&index_name(self.client().index()));
         if !Stream::of(fleet).exists().await? {
             return Ok(None);
@@ -66,24 +74,28 @@ impl DirectivesApi {
         let begin = instant.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
         let end = instant.saturating_add(WINDOW).unwrap_or(Timestamp::MAX);
         let before = json!({ "gte": begin, "lte": instant });
-        let before = self.transitions(&before, "desc").await?;
-        let mut after = self
-            .transitions(&json!({ "gt": instant, "lte": end }), "asc")
-            .await?;
+        let mut unreadable = Vec::new();
+        let before = self.transitions(&before, "desc", &mut unreadable).await?;
+        let after = json!({ "gt": instant, "lte": end });
+        let mut after = self.transitions(&after, "asc", &mut unreadable).await?;
         let instances = before.into_values().map(|before| PastInstance {
             after: after.remove(&before.instance),
             before,
             instant,
         });
-        Ok(Some(instances.filter(PastInstance::was_running).collect()))
+        Ok(Some(PastFleet {
+            instances: instances.filter(PastInstance::was_running).collect(),
+            unreadable,
+        }))
     }
 
-    /// For each instance, reads one transition in a range of time: the first one in the given
-    /// order.
+    /// Reads one transition of each instance in a range of time: the first transition in the given
+    /// order. Records that cannot be decoded are added to `unreadable`.
     async fn transitions(
         &self,
         range: &Value,
         order: &str,
+        unreadable: &mut Vec<UnreadableRecord>,
     ) -> Result<BTreeMap<String, Transition>, WriteError> {
         let body = Map::from_iter([
             (
@@ -104,12 +116,18 @@ impl DirectivesApi {
         let complete = response
             .complete()
             .map_err(|incomplete| failed(incomplete.to_string()))?;
-        let transitions = complete.hits.iter().map(|hit| {
-            let transition: Transition = serde_json::from_str(hit.source.get())
-                .map_err(|error| failed(format!("the record {} is unreadable: {error}", hit.id)))?;
-            Ok((transition.instance.clone(), transition))
-        });
-        transitions.collect()
+        let mut transitions = BTreeMap::new();
+        for hit in &complete.hits {
+            match serde_json::from_str::<Transition>(hit.source.get()) {
+                Ok(one) => {
+                    transitions.insert(one.instance.clone(), one);
+                }
+                Err(error) => {
+                    unreadable.push(UnreadableRecord::new(&hit.id, &error.to_string()));
+                }
+            }
+        }
+        Ok(transitions)
     }
 }
 
@@ -156,7 +174,13 @@ impl PastInstance {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::future::BoxFuture;
+
     use super::*;
+    use crate::http::{Client, ClusterConfig, Request, RequestFailure, Response, Transport};
 
     fn at(minute: i64) -> Timestamp {
         let noon: Timestamp = "2030-01-01T12:00:00Z".parse().unwrap();
@@ -179,6 +203,59 @@ mod tests {
             instant: at(0),
         };
         past.state("u", 9, "slow")
+    }
+
+    /// A transport that responds to each search with the same records of the history of the fleet.
+    #[derive(Debug)]
+    struct Records(Vec<Value>);
+
+    impl Transport for Records {
+        fn send<'a>(
+            &'a self,
+            _node: usize,
+            request: &'a Request,
+            _timeout: Duration,
+        ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
+            let hits = self.0.iter().enumerate().map(|(number, record)| {
+                json!({ "_id": format!("r{number}"), "_seq_no": number, "_source": record, "sort": [1] })
+            });
+            let response = if request.path.starts_with("/_data_stream/") {
+                json!({ "data_streams": [{ "name": "directives-fleet-history" }] })
+            } else {
+                json!({
+                    "timed_out": false,
+                    "_shards": { "total": 1, "successful": 1, "failed": 0 },
+                    "hits": {
+                        "total": { "value": self.0.len(), "relation": "eq" },
+                        "hits": hits.collect::<Vec<_>>(),
+                    },
+                })
+            };
+            let response = Response {
+                status: 200,
+                retry_after: None,
+                content_type: Some("application/json".to_owned()),
+                body: response.to_string().into(),
+            };
+            Box::pin(std::future::ready(Ok(response)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_of_an_instance_that_cannot_be_decoded_hides_no_other_instance() {
+        let good = serde_json::to_value(transition(-10, Some(9))).unwrap();
+        let forged = json!({ "@timestamp": at(-5), "instance": "proxy-2", "kind": "\u{1b}[2J" });
+        let config = ClusterConfig::new(["http://127.0.0.1:9200".parse().unwrap()]);
+        let transport = Arc::new(Records(vec![forged, good]));
+        let api = DirectivesApi::new(Client::over(transport, &config));
+        let past = api.fleet_at(at(0)).await.unwrap().unwrap();
+        assert_eq!(past.instances.len(), 1);
+        assert_eq!(past.instances[0].state("u", 9, "slow"), PastState::Applied);
+        // Both searches, before and after the instant, return the record.
+        assert_eq!(past.unreadable.len(), 2);
+        let unreadable = &past.unreadable[0];
+        assert_eq!(unreadable.id, "r0");
+        assert!(unreadable.problem.contains("\\u{1b}[2J"), "{unreadable:?}");
     }
 
     #[test]

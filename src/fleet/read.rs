@@ -9,15 +9,17 @@ use super::index_name;
 use super::instance_report::InstanceReport;
 use super::instance_state::{Fleet, IndexPosition, UnreadableReport};
 use crate::admin::{DirectivesApi, WriteError};
-use crate::http::{Client, RequestError, malformed};
+use crate::http::{Client, RequestError, RequestErrorKind, malformed};
 use crate::rest::{HITS_PATH, Hit, Probe, SearchResponse, Session, search_for};
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of reports in one page. A page of the largest possible reports is smaller than the
+/// The number of reports in one page. If instances wrote the reports, a page is smaller than the
 /// size limit of responses.
 const PAGE_SIZE: usize = 200;
-/// If a report cannot be decoded, at most this many characters of the reason are returned.
+/// The maximum size of all reports that one read returns, in bytes of JSON.
+const MAX_BYTES: usize = 512 << 20;
+/// The maximum number of characters of the reason why a report cannot be decoded.
 const MAX_CHARACTERS: usize = 300;
 
 /// The reports that were read so far.
@@ -26,11 +28,23 @@ pub(super) struct Reports {
     pub(super) readable: Vec<InstanceReport>,
     pub(super) unreadable: Vec<UnreadableReport>,
     pub(super) omitted: u64,
+    /// The size of the reports in bytes of JSON.
+    bytes: usize,
+}
+
+/// The end of a page.
+struct PageEnd {
+    /// The number of reports in the page.
+    count: usize,
+    /// The number of all reports.
+    total: u64,
+    /// The sort values of the last report.
+    last: Option<Value>,
 }
 
 impl DirectivesApi {
-    /// Reads the reports of all instances, and the state of the index with which the reports can be
-    /// compared. Reads at most 50,000 instances.
+    /// Reads the reports of all instances, and the state of the index with which the reports are
+    /// compared. At most 50,000 instances and 512 MiB are read.
     ///
     /// # Errors
     /// Returns an error if an index cannot be read completely. If the fleet's index does not exist,
@@ -39,7 +53,7 @@ impl DirectivesApi {
         // The state of the index is read before the reports. So it does not contain operations that
         // are newer than the reports.
         let position = self.position().await?;
-        let reports = self.reports().await?;
+        let reports = self.reports(MAX_BYTES).await?;
         let now = self.now().await?;
         Ok(Fleet {
             reports: reports.readable,
@@ -50,26 +64,27 @@ impl DirectivesApi {
         })
     }
 
-    /// Reads all reports, page by page, in the order of their instances. If a report is replaced
-    /// during the read, its position does not change, so the pages need no common point in time.
-    async fn reports(&self) -> Result<Reports, WriteError> {
+    /// Reads all reports, page by page, in the order of their instances. A report that is replaced
+    /// during the read keeps its position, so the pages need no common point in time.
+    async fn reports(&self, max_bytes: usize) -> Result<Reports, WriteError> {
         let client = self.client().with_index(&index_name(self.client().index()));
         let mut reports = Reports::default();
-        let mut after = None;
+        let (mut size, mut after) = (PAGE_SIZE, None);
         loop {
-            let page = reports.read_page(&client, after.as_ref()).await;
-            let (count, total, last) = match page {
+            let page = reports.read_page_that_fits(&client, &mut size, after.as_ref());
+            let end = match page.await {
                 Err(error) if error.is_index_not_found() => {
                     return Err(WriteError::no_fleet(client.index()));
                 }
                 page => page?,
             };
             let read = reports.readable.len() + reports.unreadable.len();
-            if count < PAGE_SIZE || read >= MAX_INSTANCES {
-                reports.omitted = total.saturating_sub(read as u64);
+            if end.count < size || read >= MAX_INSTANCES || reports.bytes >= max_bytes {
+                reports.omitted = end.total.saturating_sub(read as u64);
                 return Ok(reports);
             }
-            after = last;
+            after = end.last;
+            size = PAGE_SIZE.min(size * 2);
         }
     }
 
@@ -87,13 +102,35 @@ impl DirectivesApi {
 }
 
 impl Reports {
-    /// Reads one page of reports. Returns the number of reports in the page, the number of all
-    /// reports, and the sort values of the last report.
+    /// Reads a page of at most `size` reports. If the response is larger than the limit, reads a
+    /// smaller page. A single report that exceeds the limit is unreadable.
+    async fn read_page_that_fits(
+        &mut self,
+        client: &Client,
+        size: &mut usize,
+        after: Option<&Value>,
+    ) -> Result<PageEnd, RequestError> {
+        loop {
+            match self.read_page(client, *size, after, true).await {
+                Err(error) if error.kind() == RequestErrorKind::TooLarge && *size > 1 => {
+                    *size = (*size / 4).max(1);
+                }
+                Err(error) if error.kind() == RequestErrorKind::TooLarge => {
+                    return self.read_page(client, 1, after, false).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Reads one page of reports, or only the ids of the reports.
     async fn read_page(
         &mut self,
         client: &Client,
+        size: usize,
         after: Option<&Value>,
-    ) -> Result<(usize, u64, Option<Value>), RequestError> {
+        with_content: bool,
+    ) -> Result<PageEnd, RequestError> {
         let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
         // The `_seq_no` is the second sort key, because a report that another tool has written may
         // lack the name of its instance.
@@ -102,8 +139,12 @@ impl Reports {
         if let Some(after) = after {
             body.insert("search_after".to_owned(), after.clone());
         }
+        if !with_content {
+            let kind = json!({ "includes": ["kind"] });
+            body.insert("_source".to_owned(), kind);
+        }
         let path = SearchParts::Index(&[client.index()]).url();
-        let request = search_for(&path, PAGE_SIZE, HITS_PATH, body);
+        let request = search_for(&path, size, HITS_PATH, body);
         let operation = request.operation();
         let body = client.send(request).await?;
         let response: SearchResponse<'_> =
@@ -118,19 +159,40 @@ impl Reports {
             .search_after()
             .map_err(|error| malformed(operation, error))?;
         for hit in &complete.hits {
-            self.take(hit);
+            if with_content {
+                self.take(hit);
+            } else {
+                self.add_unreadable(hit, "it is larger than the limit of a response");
+            }
         }
-        Ok((complete.hits.len(), complete.total, last))
+        Ok(PageEnd {
+            count: complete.hits.len(),
+            total: complete.total,
+            last,
+        })
     }
 
     pub(super) fn take(&mut self, hit: &Hit<'_>) {
-        match serde_json::from_str(hit.source.get()) {
-            Ok(report) => self.readable.push(report),
-            Err(error) => self.unreadable.push(UnreadableReport {
-                instance: hit.id.clone().into_owned(),
-                reason: visible_beginning(&error.to_string(), MAX_CHARACTERS),
-            }),
+        let source = hit.source.get();
+        self.bytes += source.len();
+        match serde_json::from_str::<InstanceReport>(source) {
+            // No instance writes such a report, and without bounds, the reports of one writer could
+            // take all memory of a reader.
+            Ok(report) => match report.field_out_of_bounds() {
+                None => self.readable.push(report),
+                Some(field) => {
+                    self.add_unreadable(hit, &format!("the field {field} is out of bounds"));
+                }
+            },
+            Err(error) => self.add_unreadable(hit, &error.to_string()),
         }
+    }
+
+    fn add_unreadable(&mut self, hit: &Hit<'_>, reason: &str) {
+        self.unreadable.push(UnreadableReport {
+            instance: hit.id.clone().into_owned(),
+            reason: visible_beginning(reason, MAX_CHARACTERS),
+        });
     }
 }
 
@@ -164,3 +226,7 @@ fn exact(number: f64) -> Option<u64> {
     const LIMIT: f64 = 9_007_199_254_740_992.0;
     (0.0..LIMIT).contains(&number).then_some(number as u64)
 }
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

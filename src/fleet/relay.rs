@@ -5,14 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use opensearch_directives_core::internal::visible_beginning;
 use serde::{Deserialize, Serialize};
 
-use super::instance_report::InstanceReport;
+use super::instance_report::{InstanceReport, MAX_HOPS};
 use super::outbox::Outbox;
 use crate::refresher::Shared;
 
-/// The maximum number of agents that can forward a report.
-const MAX_HOPS: usize = 8;
+/// The maximum number of characters of an error message.
+const MAX_CHARACTERS: usize = 300;
 
 /// The reports that one instance sends to an agent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,46 +55,62 @@ impl Relay {
     /// Returns a [`RelayError`] if the JSON or one of the reports is malformed, or if too many
     /// instances report. If one report is not accepted, none of them is accepted.
     pub fn accept(&self, json: &[u8]) -> Result<usize, RelayError> {
-        let sent: SentReports = serde_json::from_slice(json)
-            .map_err(|error| RelayError(Kind::Malformed(error.to_string())))?;
         let now = super::reporter::corrected_now(&self.shared);
-        let ahead = sent.now.duration_since(now);
-        let mut reports = sent.reports;
-        for report in &mut reports {
-            self.check(report)?;
-            // The clock of the instance may be wrong, so the code corrects the time of the report.
-            let reported_at = report.reported_at.saturating_sub(ahead).unwrap_or(now);
-            report.reported_at = reported_at.min(now);
-            report.via.push(self.shared.instance().to_owned());
-        }
+        let reports = decode(json, self.shared.instance(), now)?;
         let number = reports.len();
         match self.outbox.add(reports, now) {
             Ok(()) => Ok(number),
             Err(_) => Err(RelayError(Kind::Full)),
         }
     }
+}
 
-    fn check(&self, report: &InstanceReport) -> Result<(), RelayError> {
-        let own = self.shared.instance();
-        let malformed = |problem: String| Err(RelayError(Kind::Malformed(problem)));
-        if report.instance == own || report.via.iter().any(|agent| agent == own) {
-            return malformed(format!(
-                "the agent {own} does not forward its own report; each instance needs a name of its \
-                 own"
-            ));
-        }
-        if report.via.len() >= MAX_HOPS {
-            return malformed(format!("a report goes through at most {MAX_HOPS} agents"));
-        }
-        match report.field_out_of_bounds() {
-            Some(field) => malformed(format!("the field {field} of a report is out of bounds")),
-            None => Ok(()),
-        }
+/// Decodes the reports that a client sends to the agent `own`, and adds this agent to their ways.
+pub(super) fn decode(
+    json: &[u8],
+    own: &str,
+    now: Timestamp,
+) -> Result<Vec<InstanceReport>, RelayError> {
+    let sent: SentReports =
+        serde_json::from_slice(json).map_err(|error| RelayError::malformed(&error.to_string()))?;
+    let ahead = sent.now.duration_since(now);
+    let mut reports = sent.reports;
+    for report in &mut reports {
+        check(report, own)?;
+        // The time of the report is corrected, because the clock of the instance may be wrong.
+        let reported_at = report.reported_at.saturating_sub(ahead).unwrap_or(now);
+        report.reported_at = reported_at.min(now);
+        report.via.push(own.to_owned());
+    }
+    Ok(reports)
+}
+
+fn check(report: &InstanceReport, own: &str) -> Result<(), RelayError> {
+    if report.instance == own || report.via.iter().any(|agent| agent == own) {
+        return Err(RelayError::malformed(&format!(
+            "the agent {own} does not forward its own report; each instance needs a name of its own"
+        )));
+    }
+    if report.via.len() >= MAX_HOPS {
+        return Err(RelayError::malformed(&format!(
+            "a report goes through at most {MAX_HOPS} agents"
+        )));
+    }
+    match report.field_out_of_bounds() {
+        Some(field) => Err(RelayError::malformed(&format!(
+            "the field {field} of a report is out of bounds"
+        ))),
+        None => Ok(()),
     }
 }
 
 impl RelayError {
-    /// Returns true if the relay may accept the same reports later.
+    /// The problem may contain a text of the client.
+    fn malformed(problem: &str) -> Self {
+        Self(Kind::Malformed(visible_beginning(problem, MAX_CHARACTERS)))
+    }
+
+    /// Returns true if the same reports may be accepted later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, Kind::Full)

@@ -114,9 +114,22 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn a_file_of_a_secret_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bundle");
+        std::fs::write(&path, vec![b'x'; 4 << 20]).unwrap();
+        Secret::file(&path).read().unwrap();
+        std::fs::write(&path, vec![b'x'; (4 << 20) + 1]).unwrap();
+        let Err(SecretError::Read { source, .. }) = Secret::file(&path).read() else {
+            panic!("a file of more than 4 MiB was read");
+        };
+        assert!(source.to_string().contains("larger"), "{source}");
+    }
 
     #[test]
     fn white_space_at_the_ends_of_a_secret_is_removed() {

@@ -14,7 +14,9 @@ use opensearch_directives_core::document::{
     DecodeLimits, Document, DocumentRef, Rejection, RejectionReason as Reason, Signature, decode,
     encode,
 };
-use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
+use opensearch_directives_core::{
+    DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, EndpointKind, RequestAttrs,
+};
 
 use super::verdict_cache::VerdictCache;
 use super::{SignaturePolicy, SigningKey, Trust, TrustedKeys};
@@ -112,6 +114,24 @@ fn a_signature_counts_for_one_id_in_one_index_only() {
         rejected("e", UUID);
         rejected("d", "another-index");
     }
+}
+
+/// A signature has no expiry of its own: it covers the expiry of the directive.
+#[test]
+fn a_signature_ends_with_the_expiry_that_was_signed() {
+    let alice = key("alice");
+    let trust = trust(&[&alice], SignaturePolicy::required());
+    let source = signed(&directive(), &[&alice]);
+    check(&trust, &source).unwrap();
+    let set =
+        DirectiveSet::from_directives(vec![document("d", &source).directive().to_directive()]);
+    let request = RequestAttrs::new("i", "p", EndpointKind::Search).with_tenant("acme");
+    let level = |now: &str| set.evaluate(&request, now.parse().unwrap(), "r").level;
+    assert_eq!(level("2030-01-01T12:14:59Z"), DiagLevel::Shape);
+    assert_eq!(level("2030-01-01T12:15:00Z"), DiagLevel::Off);
+    let extended = source.replace("12:15:00Z", "12:16:00Z");
+    assert_ne!(extended, source);
+    assert_eq!(reason(&trust, &extended), Some(Reason::WrongSignature));
 }
 
 #[test]
@@ -250,7 +270,7 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     assert_eq!(rejection.reason(), Reason::RevokedBefore);
     let text = rejection.to_string();
     assert!(
-        text.starts_with("revoked: false, but this proxy saw"),
+        text.starts_with("revoked: false, but this proxy has seen"),
         "{text}"
     );
     // If another signer signs the revoked directive again, it stays revoked. But a directive with

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 use url::Url;
 
+use super::bounded_file;
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 
@@ -77,7 +78,7 @@ impl AgentClient {
             builder = builder.unix_socket(path.clone());
         }
         if let Some(file) = ca_certificate {
-            let pem = std::fs::read(file).map_err(|error| Failure::of_file(file, error))?;
+            let pem = bounded_file::read(file).map_err(|error| Failure::of_file(file, error))?;
             let certificates = Certificate::from_pem_bundle(&pem)
                 .map_err(|error| Failure::of_file(file, error))?;
             builder = builder.tls_certs_merge(certificates);
@@ -99,7 +100,7 @@ impl AgentClient {
     ) -> Result<Self, Failure> {
         let token = match token_file {
             Some(file) => {
-                let text = std::fs::read_to_string(file);
+                let text = bounded_file::read_text(file);
                 Some(text.map_err(|error| Failure::of_file(file, error))?)
             }
             None => std::env::var("DIRECTIVES_AGENT_TOKEN").ok(),

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded_file;
 use super::exit::Failure;
 
 /// A context is a set of values for flags. Each field has the name of a flag, and contains the
@@ -75,7 +76,7 @@ impl Contexts {
         let Some(file) = file() else {
             return Ok(Self::default());
         };
-        match std::fs::read_to_string(&file) {
+        match bounded_file::read_text(&file) {
             Ok(text) => {
                 serde_saphyr::from_str(&text).map_err(|error| Failure::of_file(&file, error))
             }

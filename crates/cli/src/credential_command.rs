@@ -29,8 +29,13 @@ pub(super) async fn secret(command: &str) -> Result<Secret, Failure> {
         .map_err(|error| failed(format!("cannot start {shell}: {error}")))?;
     let mut text = String::new();
     if let Some(stdout) = process.stdout.take() {
-        let read = stdout.take(MAX_BYTES).read_to_string(&mut text).await;
+        let read = stdout.take(MAX_BYTES + 1).read_to_string(&mut text).await;
         read.map_err(|error| failed(format!("cannot read its output: {error}")))?;
+    }
+    if text.len() as u64 > MAX_BYTES {
+        return Err(failed(format!(
+            "the command printed more than {MAX_BYTES} bytes"
+        )));
     }
     let status = process
         .wait()

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use opensearch_directives::document::{Audit, Draft, encode_draft};
 
+use super::bounded_file;
 use super::exit::Failure;
 
 /// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and returns the saved draft.
@@ -40,7 +41,7 @@ pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
             )));
         }
     }
-    let saved = std::fs::read_to_string(file.path())?;
+    let saved = bounded_file::read_text(file.path())?;
     match Draft::from_json(&saved) {
         Ok(edited) if edited.id == draft.id => Ok(edited),
         Ok(_) => Err(Failure::usage(

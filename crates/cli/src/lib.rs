@@ -15,6 +15,7 @@ mod agent_client;
 mod apply;
 mod apply_prune;
 mod author;
+mod bounded_file;
 mod completion_and_man;
 mod completion_candidates;
 mod confirm;

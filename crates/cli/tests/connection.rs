@@ -275,6 +275,10 @@ async fn a_command_prints_the_credential() {
     for (command, says) in [
         ("exit 3", "the command failed: exit status: 3"),
         ("true", "the command printed nothing"),
+        (
+            "head -c 65537 /dev/zero | tr '\\0' x",
+            "the command printed more than 65536 bytes",
+        ),
     ] {
         let (code, printed) = run(&["get", "one", "--credential-command", command], &[]);
         assert_eq!(code, 2, "{printed}");

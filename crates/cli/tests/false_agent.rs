@@ -1,5 +1,5 @@
-//! Tests that the responses of a false agent cannot control the terminal of the user who queries
-//! this agent.
+//! Tests that the responses of a false agent can neither control the terminal nor take the memory of
+//! the user who queries this agent.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -34,6 +34,20 @@ fn run(address: &str, args: &[&str]) -> Ran {
     let agent = if args[0] == "probe" { address } else { &url };
     let ran = directives().args(args).args(["--agent", agent]).output();
     ran.unwrap().into()
+}
+
+#[test]
+fn a_response_of_a_false_agent_is_bounded() {
+    let address = serve(200, "x".repeat(65 << 20));
+    let ran = run(&address, &["hits"]);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("larger than 67108864 bytes"),
+        "{}",
+        ran.stderr
+    );
+    let ran = run(&address, &["probe"]);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
 }
 
 #[test]

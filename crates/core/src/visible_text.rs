@@ -27,21 +27,32 @@ pub fn visible_beginning(text: &str, chars: usize) -> String {
     }
 }
 
-/// Returns true if a character is a control character, or is invisible but changes how other
-/// characters are displayed.
+/// Returns true if a character is a control character, or is invisible, so that two different texts
+/// could look the same: the characters that Unicode tells programs not to display
+/// (`Default_Ignorable_Code_Point`), the separators of lines and paragraphs, and the marks of
+/// annotations.
 #[must_use]
 pub fn is_invisible(char: char) -> bool {
     char.is_control()
         || matches!(
             char,
             '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
@@ -66,6 +77,10 @@ mod tests {
             ('\u{200b}', "a\\u{200b}b"),
             ('\u{feff}', "a\\u{feff}b"),
             ('\u{e0041}', "a\\u{e0041}b"),
+            ('\u{34f}', "a\\u{34f}b"),
+            ('\u{180e}', "a\\u{180e}b"),
+            ('\u{3164}', "a\\u{3164}b"),
+            ('\u{e0100}', "a\\u{e0100}b"),
             ('\r', "a\\u{d}b"),
             ('é', "aéb"),
         ] {

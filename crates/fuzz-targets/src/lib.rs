@@ -17,6 +17,7 @@ mod command_line;
 mod document;
 mod draft;
 mod history;
+mod relayed_reports;
 mod responses;
 mod signature;
 mod snapshot;
@@ -30,7 +31,7 @@ use opensearch_directives::document::DecodeLimits;
 pub type Target = fn(&[u8]);
 
 /// All targets by their names.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("agent_request", agent_request::run),
     ("command_line", command_line::run),
     ("document", document::run),
@@ -39,6 +40,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("fleet_reports", history::run_reports),
     ("history_records", history::run_records),
     ("last_good_file", snapshot::run_last_good_file),
+    ("relayed_reports", relayed_reports::run),
     ("search_response", responses::run_search),
     ("signature", signature::run),
     ("snapshot", snapshot::run),

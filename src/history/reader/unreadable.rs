@@ -22,7 +22,7 @@ pub struct UnreadableRecord {
 }
 
 impl UnreadableRecord {
-    pub(super) fn new(id: &str, problem: &str) -> Self {
+    pub(crate) fn new(id: &str, problem: &str) -> Self {
         Self {
             id: visible_beginning(id, MAX_CHARACTERS),
             problem: visible_beginning(problem, MAX_CHARACTERS),

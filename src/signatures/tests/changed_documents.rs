@@ -2,7 +2,6 @@
 //! changed content.
 
 use opensearch_directives_core::DiagLevel;
-use opensearch_directives_core::EndpointKind;
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -3,7 +3,6 @@
 
 use std::fs;
 
-use opensearch_directives_core::EndpointKind;
 use opensearch_directives_core::document::SignedForm;
 
 use super::*;
@@ -104,8 +103,23 @@ fn a_file_of_trusted_keys_is_read_strictly() {
     assert_eq!(alice.parse::<PublicKey>().unwrap().name(), "alice");
 }
 
-/// Compares a signature with the test vector in `docs/SIGNATURES.md`, which another implementation
-/// computed.
+#[test]
+fn trusted_keys_and_their_files_are_bounded() {
+    let lines: Vec<String> = (0..=1_000)
+        .map(|number| key(&format!("signer-{number}")).public().to_string())
+        .collect();
+    let most = TrustedKeys::parse(&lines[1..].join("\n")).unwrap();
+    assert_eq!(most.iter().count(), 1_000);
+    let error = TrustedKeys::parse(&lines.join("\n")).unwrap_err();
+    assert!(error.to_string().contains("more than 1000 keys"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, "# ".repeat((1 << 19) + 1)).unwrap();
+    let error = chain(&TrustedKeys::read(&[&file]).unwrap_err());
+    assert!(error.contains("larger than 1048576 bytes"), "{error}");
+}
+
+/// Checks the test vector in `docs/SIGNATURES.md`, which another implementation computed.
 #[test]
 fn a_signature_is_as_documented() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use opensearch_directives::{Clock as _, SystemClock};
 use x509_parser::pem::Pem;
 
 use super::report::Checks;
+use crate::bounded_file;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
@@ -28,7 +29,7 @@ pub(super) fn check_files(checks: &mut Checks, files: Vec<PathBuf>) {
 
 /// Returns the earliest expiry of the certificates in a file.
 fn first_end(file: &Path) -> Result<Timestamp, String> {
-    let content = std::fs::read(file).map_err(|error| error.to_string())?;
+    let content = bounded_file::read(file).map_err(|error| error.to_string())?;
     let mut ends = Vec::new();
     for pem in Pem::iter_from_buffer(&content) {
         let pem = pem.map_err(|error| error.to_string())?;

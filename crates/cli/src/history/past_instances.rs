@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::error::chain;
-use opensearch_directives::fleet::{PastInstance, PastState};
+use opensearch_directives::fleet::{PastFleet, PastInstance, PastState};
 use opensearch_directives::history::Record;
 use serde_json::{Map, Value};
+
+use crate::report_wording::count;
 
 /// The maximum number of instances that one line names.
 const NAMED: usize = 20;
@@ -21,10 +23,10 @@ const STATES: [(PastState, &str, &str); 5] = [
 
 /// The instances that were running at an instant.
 pub(super) struct PastInstances {
-    /// The instances; `None` if the fleet has no history, or if the history cannot be read.
-    instances: Option<Vec<PastInstance>>,
+    /// `None` if the fleet has no history, or if the history cannot be read.
+    fleet: Option<PastFleet>,
     /// The error if the history of the fleet cannot be read.
-    problem: Option<String>,
+    error: Option<String>,
 }
 
 impl PastInstances {
@@ -32,29 +34,40 @@ impl PastInstances {
     /// rest of its output.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
-            Ok(instances) => Self {
-                instances,
-                problem: None,
-            },
+            Ok(fleet) => Self { fleet, error: None },
             Err(error) => Self {
-                instances: None,
-                problem: Some(chain(&error)),
+                fleet: None,
+                error: Some(chain(&error)),
             },
         }
     }
 
-    /// Returns the line that says why the instances are not known; `None` if they are known, or if
-    /// the fleet has no history.
+    /// Returns the line that says why the instances, or some of them, are not known; `None` if all
+    /// are known, or if the fleet has no history.
     pub(super) fn problem(&self) -> Option<String> {
-        let problem = self.problem.as_ref()?;
+        if let Some(error) = &self.error {
+            let what = "not known on which instances the directives applied";
+            return Some(format!("{what}: {error}"));
+        }
+        let unreadable = &self.fleet.as_ref()?.unreadable;
+        let first = unreadable.first()?;
+        let records = count(unreadable.len() as u64, "record");
         Some(format!(
-            "not known on which instances the directives applied: {problem}"
+            "not known for the instances in {records} of the fleet's history: {} is unreadable: {}",
+            first.id, first.problem
         ))
+    }
+
+    fn instances(&self) -> &[PastInstance] {
+        match &self.fleet {
+            Some(fleet) => &fleet.instances,
+            None => &[],
+        }
     }
 
     /// Returns the names of the instances in each state.
     fn by_state(&self, record: &Record) -> Vec<(&'static str, &'static str, Vec<&str>)> {
-        let instances = self.instances.as_deref().unwrap_or_default();
+        let instances = self.instances();
         let state = |instance: &PastInstance| match record.seq_no {
             Some(seq_no) => instance.state(&record.index_uuid, seq_no, &record.directive),
             None => PastState::Unknown,
@@ -86,7 +99,7 @@ impl PastInstances {
     /// Returns the names of the instances in each state as JSON; `None` if the fleet has no
     /// readable history.
     pub(super) fn json(&self, record: &Record) -> Option<Value> {
-        self.instances.as_ref()?;
+        self.fleet.as_ref()?;
         let states = self.by_state(record).into_iter();
         let states: Map<String, Value> = states
             .map(|(key, _, names)| (key.to_owned(), names.into()))

@@ -10,9 +10,14 @@ use crate::support::agent::Agent;
 /// would have to wait for ten seconds, until other connections reach their time limit.
 const IN_TIME: Duration = Duration::from_secs(5);
 
-fn healthz(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(IN_TIME)).unwrap();
+    stream
+}
+
+/// Sends a health check on a connection, and returns the response.
+fn healthz(mut stream: TcpStream) -> String {
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .unwrap();
@@ -46,8 +51,33 @@ fn half_open_connections_do_not_delay_health_checks() {
         })
         .collect();
     for _ in 0..3 {
-        let response = healthz(agent.address());
+        let response = healthz(connect(agent.address()));
         assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     }
     drop(half_open);
+}
+
+/// All connections are in use by requests whose bodies do not arrive, so only the reserve for health
+/// checks is free.
+#[test]
+fn health_checks_that_connect_at_the_same_time_do_not_close_each_other() {
+    let agent = Agent::start(
+        "http://127.0.0.1:1",
+        "any",
+        &["--startup", "empty", "--max-waiting", "0"],
+    );
+    let busy: Vec<TcpStream> = (0..512)
+        .map(|_| {
+            let mut stream = connect(agent.address());
+            let head = "POST /v1/evaluate HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let health: Vec<TcpStream> = (0..8).map(|_| connect(agent.address())).collect();
+    for stream in health {
+        let response = healthz(stream);
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    }
+    drop(busy);
 }

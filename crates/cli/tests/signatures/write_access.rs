@@ -124,7 +124,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     site.write("one", &signed_source).await;
     let reason = rejected(&agent, "one").await;
     assert!(
-        reason.starts_with("revoked: false, but this proxy saw"),
+        reason.starts_with("revoked: false, but this proxy has seen"),
         "{reason}"
     );
 }

@@ -27,6 +27,7 @@ mod with_rustls {
     use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
     use super::TlsFiles;
+    use crate::bounded_file;
 
     /// The TLS configuration for new connections.
     #[derive(Debug)]
@@ -92,7 +93,7 @@ mod with_rustls {
     }
 
     async fn read(file: &Path) -> Result<Vec<u8>, String> {
-        tokio::fs::read(file)
+        bounded_file::without_blocking(bounded_file::read, file)
             .await
             .map_err(|error| format!("cannot read {}: {error}", file.display()))
     }

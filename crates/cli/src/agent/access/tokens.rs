@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
 
 use super::Permission;
+use crate::bounded_file;
 
 /// The minimum length of a token. Shorter tokens are refused, because they could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
@@ -56,7 +57,7 @@ async fn load_file(file: Option<&Path>) -> Result<HashSet<[u8; 32]>, String> {
     let Some(file) = file else {
         return Ok(HashSet::new());
     };
-    let text = tokio::fs::read_to_string(file)
+    let text = bounded_file::without_blocking(bounded_file::read_text, file)
         .await
         .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     parse(&text).map_err(|problem| format!("{}: {problem}", file.display()))

@@ -3,10 +3,15 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use opensearch_directives::internal::visible_beginning;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A problem document (RFC 9457).
+/// The maximum number of characters of a text in a problem document.
+const MAX_CHARACTERS: usize = 1_000;
+
+/// A problem document (RFC 9457). Its texts may contain parts of the request or of a response of the
+/// cluster, so they are shortened and their invisible characters are escaped when it is sent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct Problem {
     title: &'static str,
@@ -81,7 +86,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after;
-        let mut response = (status, Json(self)).into_response();
+        let shown = |text: &str| visible_beginning(text, MAX_CHARACTERS);
+        let problem = Self {
+            detail: shown(&self.detail),
+            field: self.field.as_deref().map(shown),
+            ..self
+        };
+        let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -98,5 +109,29 @@ impl IntoResponse for Problem {
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Self {
         Self::internal(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_controls_no_terminal_and_repeats_no_long_input() {
+        let field = format!("\u{202e}{}", "x".repeat(60_000));
+        let response = Problem::field(field, "it is \u{1b}[2J").into_response();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        let problem: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        for name in ["detail", "field"] {
+            let text = problem[name].as_str().unwrap();
+            assert!(text.starts_with("\\u{202e}xxx"), "{text}");
+            assert!(text.chars().count() < 1_100, "{text}");
+        }
+        let response = Problem::busy("User [\u{1b}[2J]").into_response();
+        let body = axum::body::to_bytes(response.into_body(), 10_000)
+            .await
+            .unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("[\\\\u{1b}[2J]"));
     }
 }

@@ -2,13 +2,15 @@
 //! close.
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
-//! Clients that open connections without sending requests therefore cannot exclude other clients.
-//! If every connection has a request in progress, the agent admits a few further connections, but
-//! only for health checks.
+//! Clients that open connections without sending requests therefore cannot exclude other clients. A
+//! connection that was just accepted is not replaced, because its first request may be on its way. If
+//! no connection can be replaced, a few further connections are admitted, but only for health checks.
+//! If these are in use, too, every idle connection can be replaced.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,6 +20,8 @@ use tokio::time::Instant;
 
 /// The number of connections above the limit that are admitted for health checks.
 const HEALTH_RESERVE: usize = 16;
+/// The time in which the client of a new connection should send its first request.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// The open connections of one or several listeners.
 #[derive(Clone, Debug)]
@@ -36,10 +40,28 @@ struct Shared {
 
 #[derive(Debug)]
 struct Entry {
+    health_only: bool,
+    has_had_request: bool,
     requests_under_way: usize,
     idle_since: Instant,
     evict: Arc<Notify>,
     is_evicted: bool,
+}
+
+impl Entry {
+    fn is_idle(&self) -> bool {
+        self.requests_under_way == 0 && !self.is_evicted
+    }
+
+    /// Returns true if the connection was notified that it must end, and will end at once.
+    fn is_ending(&self) -> bool {
+        self.requests_under_way == 0 && self.is_evicted
+    }
+
+    /// Returns true if the first request may still be on its way.
+    fn is_new(&self) -> bool {
+        !self.has_had_request && self.idle_since.elapsed() < FIRST_REQUEST_GRACE
+    }
 }
 
 /// An admitted connection, which counts as open until this value is dropped.
@@ -101,16 +123,27 @@ impl Connections {
 
     fn try_admit(&self) -> Option<Admitted> {
         let mut open = self.0.open();
-        let is_full = open.len() >= self.0.limit;
-        let has_room = !is_full || evict_longest_idle(&mut open, &self.0.evicted);
         if open.len() >= self.0.limit.saturating_add(HEALTH_RESERVE) {
+            // One connection is enough for the one that waits.
+            if !open.values().any(Entry::is_ending) {
+                self.0.evict_longest_idle(&mut open, |_| true);
+            }
             return None;
         }
+        let in_use = open
+            .values()
+            .filter(|one| !one.health_only && !one.is_ending());
+        let has_room = in_use.count() < self.0.limit
+            || self
+                .0
+                .evict_longest_idle(&mut open, |one| !one.health_only && !one.is_new());
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let evict = Arc::new(Notify::new());
         open.insert(
             id,
             Entry {
+                health_only: !has_room,
+                has_had_request: false,
                 requests_under_way: 0,
                 idle_since: Instant::now(),
                 evict: Arc::clone(&evict),
@@ -129,7 +162,7 @@ impl Connections {
     /// Closes the connection that has been idle for the longest time. The accept loop calls this
     /// function after an accept has failed, usually because no file descriptor was free.
     pub(super) fn shed(&self) {
-        evict_longest_idle(&mut self.0.open(), &self.0.evicted);
+        self.0.evict_longest_idle(&mut self.0.open(), |_| true);
     }
 }
 
@@ -137,20 +170,26 @@ impl Shared {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn evict_longest_idle(open: &mut HashMap<u64, Entry>, evicted: &Counter) -> bool {
-    let longest_idle = open
-        .values_mut()
-        .filter(|entry| entry.requests_under_way == 0 && !entry.is_evicted)
-        .min_by_key(|entry| entry.idle_since);
-    let Some(entry) = longest_idle else {
-        return false;
-    };
-    entry.is_evicted = true;
-    entry.evict.notify_one();
-    evicted.inc();
-    true
+    /// Closes the connection that has been idle for the longest time among those that may be closed.
+    /// Returns false if there is none.
+    fn evict_longest_idle(
+        &self,
+        open: &mut HashMap<u64, Entry>,
+        may_be_closed: impl Fn(&Entry) -> bool,
+    ) -> bool {
+        let longest_idle = open
+            .values_mut()
+            .filter(|one| one.is_idle() && may_be_closed(one))
+            .min_by_key(|one| one.idle_since);
+        let Some(entry) = longest_idle else {
+            return false;
+        };
+        entry.is_evicted = true;
+        entry.evict.notify_one();
+        self.evicted.inc();
+        true
+    }
 }
 
 impl Admitted {
@@ -163,6 +202,11 @@ impl Admitted {
     pub(super) fn begin_request(&self) -> UnderWay {
         if let Some(entry) = self.shared.open().get_mut(&self.id) {
             entry.requests_under_way += 1;
+            entry.has_had_request = true;
+            if entry.is_evicted {
+                // The connection ends only after this request, so another one must make room.
+                self.shared.freed.notify_waiters();
+            }
         }
         UnderWay {
             shared: Arc::clone(&self.shared),
@@ -190,73 +234,5 @@ impl Drop for Admitted {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    async fn full(limit: usize) -> (Connections, Vec<Admitted>) {
-        let connections = Connections::new(limit);
-        let mut admitted = Vec::new();
-        for _ in 0..limit {
-            admitted.push(connections.admit().await);
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        (connections, admitted)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_connection_makes_room() {
-        let (connections, admitted) = full(3).await;
-        // After this request, the first connection is the most recently used one.
-        drop(admitted[0].begin_request());
-        let new = connections.admit().await;
-        assert!(!new.health_only);
-        let evicted: Vec<bool> = admitted
-            .iter()
-            .map(|one| one.evicted().now_or_never().is_some())
-            .collect();
-        assert_eq!(evicted, [false, true, false]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_with_a_request_under_way_stays() {
-        let (connections, admitted) = full(2).await;
-        let _busy: Vec<UnderWay> = admitted.iter().map(Admitted::begin_request).collect();
-        for _ in 0..HEALTH_RESERVE {
-            let reserved = connections.admit().await;
-            assert!(reserved.health_only);
-            // The request in progress never ends, so its connection cannot be closed for another
-            // one.
-            std::mem::forget(reserved.begin_request());
-            std::mem::forget(reserved);
-        }
-        assert!(connections.admit().now_or_never().is_none());
-        assert!(
-            admitted
-                .iter()
-                .all(|one| one.evicted().now_or_never().is_none())
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_end_admits_the_next() {
-        let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-        // All connections have been notified that they must end, but none has ended yet.
-        for _ in 0..=HEALTH_RESERVE {
-            connections.shed();
-        }
-        let mut more: Vec<Admitted> = Vec::new();
-        while let Some(one) = connections.admit().now_or_never() {
-            std::mem::forget(one.begin_request());
-            more.push(one);
-        }
-        let next = connections.admit();
-        tokio::pin!(next);
-        assert!(next.as_mut().now_or_never().is_none());
-        admitted.pop();
-        assert!(next.now_or_never().is_some());
-    }
-}
+#[path = "connections_tests.rs"]
+mod tests;

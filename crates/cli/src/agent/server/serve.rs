@@ -161,6 +161,9 @@ impl Server {
         let mut is_closing = false;
         loop {
             tokio::select! {
+                // The order of the branches matters: a request that has arrived is served, even if
+                // its connection was just selected to make room for another one.
+                biased;
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
                     // The first request may have arrived at the same instant at which the time

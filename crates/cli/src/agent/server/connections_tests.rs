@@ -1,0 +1,122 @@
+//! Tests which connections are admitted and which ones make room.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::*;
+
+async fn full(limit: usize) -> (Connections, Vec<Admitted>) {
+    let connections = Connections::new(limit);
+    let mut admitted = Vec::new();
+    for _ in 0..limit {
+        admitted.push(connections.admit().await);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    (connections, admitted)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_idle_connection_makes_room() {
+    let (connections, admitted) = full(3).await;
+    tokio::time::advance(FIRST_REQUEST_GRACE).await;
+    // After this request, the first connection is the most recently used one.
+    drop(admitted[0].begin_request());
+    let new = connections.admit().await;
+    assert!(!new.health_only);
+    let evicted: Vec<bool> = admitted
+        .iter()
+        .map(|one| one.evicted().now_or_never().is_some())
+        .collect();
+    assert_eq!(evicted, [false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_request_under_way_stays() {
+    let (connections, admitted) = full(2).await;
+    let _busy: Vec<UnderWay> = admitted.iter().map(Admitted::begin_request).collect();
+    for _ in 0..HEALTH_RESERVE {
+        let reserved = connections.admit().await;
+        assert!(reserved.health_only);
+        // The request in progress never ends, so its connection cannot be closed for another
+        // one.
+        std::mem::forget(reserved.begin_request());
+        std::mem::forget(reserved);
+    }
+    assert!(connections.admit().now_or_never().is_none());
+    assert!(
+        admitted
+            .iter()
+            .all(|one| one.evicted().now_or_never().is_none())
+    );
+}
+
+fn is_evicted(one: &Admitted) -> bool {
+    one.evicted().now_or_never().is_some()
+}
+
+/// Without this rule, two health checks that arrive at the same time would close each other's
+/// connections before either request was read.
+#[tokio::test(start_paused = true)]
+async fn a_new_connection_does_not_replace_another_new_one() {
+    let (connections, admitted) = full(2).await;
+    let _busy = admitted[0].begin_request();
+    let mut health = Vec::new();
+    for _ in 0..HEALTH_RESERVE {
+        let one = connections.admit().await;
+        assert!(one.health_only);
+        health.push(one);
+    }
+    assert!(!admitted.iter().chain(&health).any(is_evicted));
+    // With the reserve in use, the oldest connection without a request makes room.
+    {
+        let next = connections.admit();
+        tokio::pin!(next);
+        for _ in 0..3 {
+            assert!(next.as_mut().now_or_never().is_none());
+            connections.0.freed.notify_waiters();
+        }
+    }
+    assert!(is_evicted(&admitted[1]));
+    assert!(!health.iter().any(is_evicted));
+    drop(admitted);
+    assert!(!connections.admit().await.health_only);
+}
+
+/// A connection that was told to end may receive a request first, and then ends late.
+#[tokio::test(start_paused = true)]
+async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
+    let (connections, mut admitted) = full(1).await;
+    for _ in 0..HEALTH_RESERVE {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        admitted.push(connections.admit().await);
+    }
+    let next = connections.admit();
+    tokio::pin!(next);
+    assert!(next.as_mut().now_or_never().is_none());
+    assert!(is_evicted(&admitted[0]));
+    let _late = admitted[0].begin_request();
+    assert!(next.as_mut().now_or_never().is_none());
+    assert!(is_evicted(&admitted[1]));
+    admitted.remove(1);
+    assert!(next.now_or_never().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_admits_the_next() {
+    let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
+    // All connections have been notified that they must end, but none has ended yet.
+    for _ in 0..=HEALTH_RESERVE {
+        connections.shed();
+    }
+    let mut more: Vec<Admitted> = Vec::new();
+    while let Some(one) = connections.admit().now_or_never() {
+        std::mem::forget(one.begin_request());
+        more.push(one);
+    }
+    let next = connections.admit();
+    tokio::pin!(next);
+    assert!(next.as_mut().now_or_never().is_none());
+    admitted.pop();
+    assert!(next.now_or_never().is_some());
+}
