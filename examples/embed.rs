@@ -13,8 +13,8 @@ use opensearch_directives::{
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::for_url("http://127.0.0.1:9200".parse()?)
-        // With this setting, the program also starts if the cluster is unavailable, so that a proxy
-        // can serve its traffic.
+        // With this setting, the program starts even if the cluster is unavailable, so that a proxy
+        // can always serve its traffic.
         .with_startup(Startup::LastGoodOrEmpty)
         .with_last_good(std::env::temp_dir().join("directives-last-good"));
     let store = OpenSearchDirectiveStore::start(config).await?;

@@ -1,6 +1,6 @@
-//! Shows a source of directives other than an index: a JSON file that maps ids to stored documents.
-//! The store polls the file and publishes changed directives. If the file is unreadable, the last
-//! good set stays published.
+//! Shows how a program can read directives from another source than an index. The source is a JSON
+//! file that maps ids to stored documents. The store polls the file and publishes changed
+//! directives. If the file is unreadable, the last good set stays published.
 //!
 //! ```sh
 //! cargo run --example file_source -- directives.json

@@ -1,5 +1,5 @@
-//! Defines the trait of the wall clock, so that tests can replace the clock, and a system clock
-//! that never goes back within a process.
+//! Defines the trait of the wall clock, so that tests can replace the clock. Also defines the
+//! system clock, whose time never goes back within a process.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Provides the time of day. The clock is injected, so that a test can set the time.
+/// Provides the time of day. The application passes the clock to the store, so a test can set the
+/// time.
 ///
 /// A closure that returns a timestamp also implements `Clock`:
 ///
@@ -34,7 +35,8 @@ impl<F: Fn() -> Timestamp + Send + Sync> Clock for F {
     }
 }
 
-/// Prints only the name of the trait, because a closure does not implement `Debug`.
+/// Prints only the name of the trait, because a closure that is used as a clock does not implement
+/// `Debug`.
 impl fmt::Debug for dyn Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dyn Clock")
@@ -44,10 +46,11 @@ impl fmt::Debug for dyn Clock {
 /// The operating system's wall clock. `SystemClock` never goes back within one process, so an
 /// expired directive stays expired.
 ///
-/// If the wall clock is set back by more than a tenth of a second, `SystemClock` continues from its
-/// last value at the rate of the monotonic clock. If the wall clock is set forward, `SystemClock`
-/// moves forward, too. If the wall clock was set forward by mistake, only a restart of the process
-/// returns to the correct time.
+/// If somebody sets the wall clock back by more than a tenth of a second, `SystemClock` continues
+/// from its last value at the rate of the monotonic clock. If somebody sets the wall clock forward,
+/// `SystemClock` moves forward, too. If the wall clock was set forward by mistake and then
+/// corrected, `SystemClock` stays ahead until the process is restarted or the wall clock has caught
+/// up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -72,17 +75,17 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// The resolution in milliseconds with which the latest time is stored.
+/// The latest time is stored with this resolution, in milliseconds.
 const NOTED_AFTER: i64 = 100;
 
 /// A wall clock that never goes back.
 #[derive(Debug)]
 struct Forward {
     started: Timestamp,
-    /// How far the wall clock was set forward since the start, in milliseconds.
+    /// By how much the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest stored time, in milliseconds since 1970. The value is written about ten times a
-    /// second. A reader usually loads only `latest`.
+    /// The latest stored time, in milliseconds since 1970. The clock writes this value about ten
+    /// times a second. Usually, a call only loads the value.
     latest: AtomicI64,
 }
 
@@ -105,7 +108,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // The sum is out of range only if it exceeds the largest representable time.
+        // The addition fails only if the sum exceeds the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)
@@ -129,8 +132,8 @@ mod tests {
 
     const NOON: &str = "2030-01-01T12:00:00Z";
 
-    /// Returns the time when the monotonic clock and the wall clock have advanced by the given
-    /// seconds.
+    /// Returns the time that `forward` shows when the monotonic clock has advanced by `elapsed`
+    /// seconds and the wall clock by `wall` seconds.
     fn now(forward: &Forward, elapsed: u64, wall: i64) -> i64 {
         let noon: Timestamp = NOON.parse().unwrap();
         let wall = noon + jiff::SignedDuration::from_secs(wall);

@@ -9,12 +9,12 @@ use tracing::warn;
 
 use opensearch_directives_core::DirectiveSet;
 
-/// The bound on all stored documents, as a multiple of `max_documents`.
+/// The bound on the number of all stored documents, as a multiple of `max_documents`.
 const STORED_FACTOR: usize = 5;
-/// The percentage of a bound at which a warning appears.
+/// A warning appears if the number of documents reaches this percentage of its bound.
 const WARN_AT: usize = 80;
-/// The percentage below which the number of documents must fall before another warning is logged,
-/// so that a number that moves around `WARN_AT` does not fill the log.
+/// After a warning, the number of documents must fall below this percentage of its bound before
+/// another warning is logged. Otherwise, a number that moves around `WARN_AT` would fill the log.
 const REARM_AT: usize = 70;
 
 /// The numbers of documents that one complete read found.
@@ -35,13 +35,12 @@ impl DocumentCount {
     }
 }
 
-/// Compares each complete read with `max_documents`.
+/// Compares the number of documents of each complete read with `max_documents`.
 #[derive(Debug)]
 pub(crate) struct DocumentLimit {
     max: usize,
     count: DocumentCount,
-    /// Whether a warning was logged, and the number of documents has not fallen below `REARM_AT`
-    /// since the warning.
+    /// True from a logged warning until the number of documents falls below `REARM_AT`.
     warns: bool,
 }
 
@@ -54,12 +53,12 @@ impl DocumentLimit {
         }
     }
 
-    /// Returns the bound on unfinished documents.
+    /// Returns the bound on the number of unfinished documents.
     pub(crate) fn max(&self) -> usize {
         self.max
     }
 
-    /// Returns the bound on all stored documents.
+    /// Returns the bound on the number of all stored documents.
     pub(crate) fn max_stored(&self) -> usize {
         self.max.saturating_mul(STORED_FACTOR)
     }
@@ -69,13 +68,13 @@ impl DocumentLimit {
         self.count.unfinished
     }
 
-    /// Returns true if a read is within the bound on unfinished documents.
+    /// Returns true if a read found no more unfinished documents than the bound permits.
     pub(crate) fn permits(&self, count: DocumentCount) -> bool {
         count.unfinished <= self.max
     }
 
-    /// Records the counts of a read, and logs a warning when the number of documents first comes
-    /// near a bound.
+    /// Records the counts of a read. Logs a warning when the number of documents has come near a
+    /// bound.
     pub(crate) fn note(&mut self, count: DocumentCount) {
         self.count = count;
         let warning = self.warning();

@@ -1,8 +1,8 @@
-//! The errors of a store: a failed start, a failed poll, and a refresh that was not possible.
+//! The errors of a store: the start failed, a poll failed, or a refresh was not possible.
 //!
-//! Each error is opaque. A caller uses `kind()` and the `is_…()` methods to decide how to react.
-//! [`source()`](std::error::Error::source) returns the cause. The error's own text does not repeat
-//! the cause. [`chain`] formats an error with all its causes.
+//! The fields of an error are private. A caller uses `kind()` and the `is_…()` methods to decide
+//! how to react. [`source()`](std::error::Error::source) returns the cause. The error's own text
+//! does not repeat the cause. [`chain`] formats an error with all its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ pub use opensearch_directives_core::{
     BuildError, SnapshotError, SnapshotErrorKind, UnknownDiagLevel, UnknownEndpointKind,
 };
 
-/// A poll failed. The published set did not change.
+/// The error of a failed poll. A failed poll does not change the published set.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct PollError(Arc<PollFailure>);
@@ -52,7 +52,7 @@ impl PollError {
         }
     }
 
-    /// Returns the error of the read, if the index could not be read.
+    /// Returns the error of the read, if the poll failed because the index could not be read.
     #[must_use]
     pub fn read_error(&self) -> Option<&ReadError> {
         match &*self.0 {
@@ -106,15 +106,15 @@ impl From<ReadError> for PollError {
     }
 }
 
-/// The store could not be started.
+/// The error if a store could not be started.
 #[derive(Debug)]
 pub struct StartError(StartFailure);
 
 #[derive(Debug)]
 enum StartFailure {
-    /// The configuration is invalid. No request was sent.
+    /// The configuration is invalid. The store has not sent a request.
     Config(ConfigError),
-    /// The first read failed.
+    /// The first read of the index failed.
     FirstRead(PollError),
     /// The first read failed, and the last-good file could not be read either.
     LastGood {
@@ -187,8 +187,8 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // `source()` returns the error of the file, and can return only one cause, so the text
-            // of the start error contains the error of the read.
+            // `source()` can return only one cause, and returns the error of the last-good file. So
+            // the text of the start error contains the error of the read.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",
@@ -227,7 +227,8 @@ impl From<ConfigError> for StartError {
     }
 }
 
-/// [`refresh`](crate::OpenSearchDirectiveStore::refresh) could not read the index.
+/// The error of [`refresh`](crate::OpenSearchDirectiveStore::refresh), if the index could not be
+/// read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct RefreshError(RefreshFailure);
@@ -290,8 +291,8 @@ impl From<Stopped> for RefreshError {
     }
 }
 
-/// The refresher has ended, because the store was shut down or the runtime ended. No further set
-/// will be published.
+/// The refresher has ended, because the store was shut down or the runtime ended. The store will
+/// publish no further set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the refresher of the store has ended")]
 pub struct Stopped;

@@ -1,5 +1,5 @@
-//! Parses untrusted input as a store does, for the fuzz targets in `crates/fuzz-targets`, and
-//! returns the accepted content.
+//! Functions that parse untrusted input in the same way as a store, and return the accepted
+//! content. The fuzz targets in `crates/fuzz-targets` call these functions.
 
 use opensearch_directives_core::Snapshot;
 
@@ -8,7 +8,8 @@ pub use crate::fleet::fuzzing::{fleet_reports, relayed_reports};
 pub use crate::history::fuzzing::{EvaluatedHistory, history_records};
 use crate::rest::{Complete, SearchResponse, checkpoints_of};
 
-/// Parses the response of a search. Returns the number of documents if every shard responded in time.
+/// Parses the response to a search. Returns the number of documents if every shard responded in
+/// time.
 #[must_use]
 pub fn search_response(body: &[u8]) -> Option<usize> {
     let response: SearchResponse<'_> = serde_json::from_slice(body).ok()?;
@@ -16,7 +17,7 @@ pub fn search_response(body: &[u8]) -> Option<usize> {
     Some(hits.len())
 }
 
-/// The content of an accepted response of the index statistics.
+/// The index statistics in a response that the parser accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statistics {
     /// The name of the index.
@@ -29,12 +30,12 @@ pub struct Statistics {
     pub documents: u64,
     /// The highest `_seq_no` of an index with one shard, after its first write.
     pub max_seq_no: Option<u64>,
-    /// Whether no write is in progress.
+    /// Whether the index is at rest, that is, no write is in progress.
     pub is_at_rest: bool,
 }
 
-/// Parses a response of the index statistics. Returns the statistics if they describe exactly one
-/// index with one primary for each shard.
+/// Parses a response to a request for the index statistics. Returns the statistics if they describe
+/// exactly one index with one primary for each shard.
 #[must_use]
 pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
     let checkpoints = checkpoints_of(body)?;
@@ -51,7 +52,7 @@ pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
 /// Parses the content of a last-good file that belongs to the given index.
 ///
 /// # Errors
-/// The errors with which a start from the file would fail.
+/// Returns the same errors as a start from the file.
 pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
     crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
 }

@@ -1,16 +1,16 @@
-//! Replaces the last-good file atomically by a rename, and detects before the first write whether
-//! the file can be replaced.
+//! Replaces the last-good file atomically by a rename. Before the first write, checks whether the
+//! file can be replaced.
 //!
 //! The process keeps the written file open and locked. If two agents are configured with the same
-//! path, the lock reveals the conflict. The lock ends with the process, so no stale lock remains
-//! after a crash.
+//! path, the lock shows the second agent the conflict. The operating system releases the lock when
+//! the process ends, so no stale lock remains after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The path of a last-good file, with the locked file that this process wrote last.
+/// The path of a last-good file, and the open and locked file that this process has written last.
 #[derive(Debug)]
 pub(crate) struct LastGoodFile {
     path: PathBuf,
@@ -29,7 +29,7 @@ impl LastGoodFile {
         &self.path
     }
 
-    /// Checks that the file can be replaced. The check neither changes the file nor leaves a
+    /// Checks whether the file can be replaced. The check does not change the file and leaves no
     /// temporary file.
     pub(crate) fn check(&self) -> io::Result<()> {
         let written = self.written();
@@ -56,8 +56,8 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows symbolic links, and returns the path of the file to replace, or an error if the file
-    /// cannot be replaced.
+    /// Follows symbolic links to the file that must be replaced. Returns the path of this file, or
+    /// an error if the file cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
@@ -93,7 +93,7 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     let current = match File::open(target) {
         Ok(current) => current,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // An unreadable file can still be replaced.
+        // Even if the file is unreadable, it can be replaced.
         Err(_) => return Ok(()),
     };
     if written.is_some_and(|written| is_same_file(written, &current)) {
@@ -121,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Returns true if the file itself is a mount point, because containers often mount a single file.
-/// Returns false on all systems other than Linux.
+/// Returns true if the file itself is a mount point. Containers often mount a single file, and a
+/// mount point cannot be replaced by a rename. Returns false on all systems other than Linux.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -137,8 +137,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. On drop, the temporary file is removed unless it has
-/// replaced the target.
+/// A temporary file in the target's directory. When this value is dropped, the temporary file is
+/// removed, unless it has replaced the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -153,8 +153,8 @@ impl Temporary {
         // file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // A temporary file that remained after a crash may have other permissions, so the old
-        // temporary file is removed first.
+        // If a temporary file remained after a crash, it may have other permissions. So the code
+        // first removes the old temporary file.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -250,8 +250,7 @@ mod tests {
         second.replace(&[b"second"]).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"first, again");
         assert_eq!(files_in(folder.path()), 1);
-        // The lock of the first agent ends with the agent, so the second agent can write to the
-        // path.
+        // The end of the first agent releases its lock, so the second agent can write to the path.
         drop(first);
         second.replace(&[b"second"]).unwrap();
     }
@@ -275,7 +274,7 @@ mod tests {
         assert_eq!(files_in(folder.path()), 0);
     }
 
-    /// A write to `/dev/full` fails like a write to a full disk.
+    /// A write to `/dev/full` fails in the same way as a write to a full disk.
     #[test]
     fn a_failed_write_changes_no_file_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();

@@ -4,9 +4,9 @@
 //! The first line is a checksum of the other lines. The second line is a header with the name of
 //! the index. The third line is the snapshot, in the JSON format that agents exchange.
 //!
-//! An incomplete or changed file is refused, because its checksum is wrong. Expiries are absolute
-//! times, so loading a directive from the file does not postpone its expiry. The file contains no
-//! credentials, and only its owner can read it.
+//! The reader refuses an incomplete or changed file, because its checksum is wrong. The file
+//! contains each expiry as an absolute time, so loading a directive from the file does not postpone
+//! its expiry. The file contains no credentials, and only the owner of the file can read it.
 
 use std::error::Error;
 use std::fmt;
@@ -27,7 +27,7 @@ const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
 /// The size limit of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// The longest name of an index.
+/// The maximum length of the name of an index, in characters.
 const MAX_INDEX_CHARS: usize = 255;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
@@ -140,8 +140,8 @@ struct Versioned {
     version: u32,
 }
 
-/// Writes a snapshot to the file. A snapshot without a revision was not read from an index, so it
-/// is not written.
+/// Writes a snapshot to the file. If the snapshot has no revision, it was not read from an index,
+/// so nothing is written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
@@ -163,8 +163,8 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads the file that [`write`] wrote for the same index. The signatures of each document are
-/// verified again, because a forged file is as dangerous as a forged document in the index.
+/// Reads a file that [`write`] wrote for the same index. The reader verifies the signatures of each
+/// directive again, because a forged file is as dangerous as a forged document in the index.
 pub(crate) fn read(
     path: &Path,
     index: &str,
@@ -212,7 +212,7 @@ fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, R
     .map_err(Repr::Snapshot)
 }
 
-/// Returns the bytes after the checksum, if the checksum is correct.
+/// Checks the checksum of the file, and returns the bytes after it.
 fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)

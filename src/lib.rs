@@ -1,11 +1,11 @@
-//! Makes proxies in front of OpenSearch record more diagnostics for selected requests. Documents in
-//! an index select the requests.
+//! Proxies in front of OpenSearch use this library to record more diagnostics for selected
+//! requests. Documents in an OpenSearch index say which requests are selected.
 //!
 //! A *directive* instructs a proxy to record more about a part of the traffic for a limited time. A
-//! directive has a level, targets, a sample rate and an expiry. Operators store directives as
-//! documents in an index. A *refresher* polls the index, builds an immutable [`DirectiveSet`] and
-//! publishes it in one swap. The request path loads the set and evaluates each request with the
-//! loaded set.
+//! directive consists of a level, targets, a sample rate and an expiry. Operators store directives
+//! as documents in an index. A *refresher* polls the index, builds an immutable [`DirectiveSet`]
+//! and publishes it in one swap. For each request, the request path loads the published set and
+//! evaluates the request with it.
 //!
 //! ```text
 //! index ── poll ──▶ complete read ──▶ DirectiveSet ── publish ──▶ load() ──▶ evaluate()
@@ -15,22 +15,22 @@
 //! # Guarantees
 //!
 //! - **The request path has almost no cost.** [`DirectiveStore::load`], [`Reader::load`] and
-//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. The cost of
-//!   loading and evaluating does not grow with the number of directives.
-//! - **Only a complete, consistent read is published**, in one swap. A poll that fails changes only
-//!   the [`Status`].
+//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. The time for
+//!   loading and evaluating the set does not grow with the number of directives.
+//! - **The refresher publishes the result of a read only if the read is complete and consistent.**
+//!   It replaces the whole set in one swap. A poll that fails changes only the [`Status`].
 //! - **A directive starts and expires on time.** Each evaluation compares the time with the start
 //!   and the expiry, even if the set is stale.
-//! - **An invalid document never widens a directive.** The decoder distinguishes absent, valid and
-//!   wrong values for each field, and rejects the whole document if one value is wrong. Each
-//!   rejection appears in the log, in a counter and in the status.
+//! - **An invalid document never widens a directive.** For each field, the decoder distinguishes an
+//!   absent value, a valid value and a wrong value. If one value is wrong, the decoder rejects the
+//!   whole document. Each rejection appears in the log, in a counter and in the status.
 //!
 //! # Use
 //!
 //! [`OpenSearchDirectiveStore::start`] starts a store that polls the index;
 //! [`OpenSearchDirectiveStore::build`] returns the store and a [`Refresher`] that the application
-//! runs itself. A proxy can hold the store as an `Arc<dyn DirectiveStore>`.
-//! [`InMemoryDirectiveStore`] is for tests and for applications that have their own source of
+//! runs itself. A proxy can hold the store as an `Arc<dyn DirectiveStore>`. Use
+//! [`InMemoryDirectiveStore`] in tests, and in applications that have their own source of
 //! directives. The module [`admin`] contains the operations of the `directives` command.
 //!
 //! ```no_run
@@ -54,22 +54,23 @@
 //! # }
 //! ```
 //!
-//! The module [`docs`] is a guide for proxies that embed the store. The guide covers the clock, the
-//! request id, the runtime, start and shutdown, fork, memory and cost.
+//! The module [`docs`] is a guide for proxies that embed the store. The guide explains the clock,
+//! the request id, the runtime, the start and the shutdown, forks, the memory and the cost.
 //!
 //! # Features
 //!
-//! - `rustls-tls` (default): HTTPS with rustls. The provider of rustls is the process-wide
-//!   provider, if the application has installed one.
-//! - `native-tls`: HTTPS with the TLS library of the platform.
-//! - `signatures` (default): verifies and creates signatures of directives, see [`signatures`].
+//! - `rustls-tls` (default): provides HTTPS with rustls. If the application has installed a
+//!   process-wide rustls provider, the store uses this provider.
+//! - `native-tls`: provides HTTPS with the TLS library of the platform.
+//! - `signatures` (default): verifies and creates signatures of directives (see [`signatures`]).
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
-//! - `testing`: the module `testing`, for the tests of an embedder.
+//! - `testing`: provides the module `testing`, for the tests of an application that embeds the
+//!   library.
 //! - `prometheus`: exports the status with a `prometheus-client` collector.
 //! - `tower`: provides a layer that evaluates each request.
 
 #![forbid(unsafe_code)]
-// On docs.rs, each item names the feature that it needs.
+// On docs.rs, the documentation of each item names the feature that the item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
@@ -109,7 +110,7 @@ mod time_limit;
 #[cfg(feature = "tower")]
 pub mod tower;
 
-/// Items that the crates of this project share, and that are not a part of the public interface.
+/// Items that other crates of this project use. These items are not a part of the public interface.
 #[doc(hidden)]
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
@@ -120,12 +121,13 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 }
 
-/// The crate `prometheus-client`, in the version whose trait [`StatusCollector`] implements.
+/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of the
+/// crate.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 
-// The re-exported names are those that most applications need; the public modules contain all other
-// names.
+// The crate root re-exports the names that most applications need. The public modules contain all
+// other names.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};

@@ -1,9 +1,9 @@
-//! Computes the pauses between polls. A jitter spreads the polls of a fleet over time, and each
-//! failure lengthens the pause, up to a limit.
+//! Computes the pauses between polls. A jitter spreads the polls of a fleet over time. Each
+//! consecutive failure lengthens the pauses, up to a limit.
 
 use std::time::Duration;
 
-/// The jitter of the pause after a success, in percent of the interval.
+/// The jitter of the pause after a successful poll, in percent of the interval.
 const JITTER_PERCENT: u32 = 10;
 
 /// Computes the pauses between the polls of one instance.
@@ -16,8 +16,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates the backoff of one instance. The seed determines every pause, so a test can repeat
-    /// the same pauses.
+    /// Creates the backoff of one instance. The seed determines every pause, so a test can use the
+    /// same seed to get the same pauses.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,
@@ -27,20 +27,20 @@ impl Backoff {
         }
     }
 
-    /// Returns the pause before the first poll of the loop: a random part of the interval, so that
-    /// instances that start at the same time poll at different times.
+    /// Returns the pause before the first poll of the loop. The pause is a random part of the
+    /// interval, so instances that start at the same time poll at different times.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }
 
-    /// Returns the pause after a success: the interval ±10 %.
+    /// Returns the pause after a successful poll: the interval ±10 %.
     pub(crate) fn succeeded(&mut self) -> Duration {
         self.failures = 0;
         let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
         self.interval * percent / 100
     }
 
-    /// Returns the pause after a failure.
+    /// Returns the pause after a failed poll.
     ///
     /// The pause is chosen at random between the interval and an upper limit. The upper limit
     /// doubles with each consecutive failure, up to `max`. If the response has a `Retry-After`, the

@@ -14,10 +14,11 @@ use crate::samples::hits::by_directive;
 use crate::samples::{Sample, SampleKind};
 use crate::store::OpenSearchDirectiveStore;
 
-/// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever the metrics are
-/// requested.
+/// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever Prometheus requests
+/// the metrics.
 ///
-/// The collector keeps no store alive, and no longer exports a store that was dropped.
+/// The collector does not keep a store alive. After a store was dropped, the collector no longer
+/// exports its samples.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -39,7 +40,8 @@ use crate::store::OpenSearchDirectiveStore;
 #[derive(Debug, Default)]
 pub struct StatusCollector {
     stores: Vec<LabelledStore>,
-    /// The maximum number of directives of each store whose counts are exported as separate series.
+    /// For each store, the collector exports the counts of at most this many directives as separate
+    /// series.
     series_by_directive: usize,
 }
 
@@ -80,7 +82,7 @@ impl StatusCollector {
 impl StatusCollector {
     /// Also exports the counts of single directives, with the label `directive`. For each store, at
     /// most `limit` directives are exported, in the order of their ids. The store must [count
-    /// hits](crate::Config::with_hit_counts). Each directive adds two series, which are exported
+    /// hits](crate::Config::with_hit_counts). For each directive, the collector exports two series
     /// until the directive leaves the set.
     ///
     /// | metric | type | meaning |
@@ -119,7 +121,7 @@ impl Collector for StatusCollector {
                 SampleKind::Counter => MetricType::Counter,
                 SampleKind::Gauge => MetricType::Gauge,
             };
-            // The encoder appends the suffix of counters itself.
+            // The encoder itself appends the suffix `_total` to the names of counters.
             let name = first.name.strip_suffix("_total").unwrap_or(first.name);
             let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
             for (labels, sample) in &samples {

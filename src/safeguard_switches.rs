@@ -2,7 +2,8 @@
 //! check. Production code never switches off a check. The checks are implemented in `sync/` and
 //! `rest/`.
 
-/// A check that polls make, and without which the refresher would break one of its guarantees.
+/// A check that each poll makes. Without this check, the refresher would break one of its
+/// guarantees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Safeguard {
@@ -12,7 +13,7 @@ pub enum Safeguard {
     Regressions,
     /// Sends all requests of one poll to one node.
     OneNode,
-    /// Makes a full read after a write in a higher primary term.
+    /// Makes a full read if the newest write has a higher primary term than the replica.
     PrimaryTerm,
     /// Checks that all pages of a full read belong to one view of the index.
     OneView,
@@ -29,16 +30,17 @@ pub enum Safeguard {
     HiddenDocuments,
     /// Resolves the index name again at the end of a poll.
     SameIndex,
-    /// Divides the ranges that differ until single numbers are compared, and then compares the
+    /// Divides the ranges that differ until it compares single numbers, and then compares the
     /// fingerprint of the result.
     ReconcileLevels,
-    /// Makes a full read instead of a reconciliation after a write in a higher primary term.
+    /// Makes a full read instead of a reconciliation if the newest write has a higher primary term
+    /// than the replica.
     ReconcileTerm,
     /// Sends all requests of a reconciliation in one point in time, and compares the fingerprint
     /// of the result.
     ReconcileView,
-    /// Makes a full read after a version that cannot be a later version of the known index, even if
-    /// a later poll observes the former primary again.
+    /// Makes a full read after a poll observed a version that cannot be a later version of the
+    /// known index, even if a later poll observes the former primary again.
     Overtaken,
     /// Lets the primary confirm that the replica has converged.
     ConfirmConvergence,
@@ -66,7 +68,7 @@ impl Safeguard {
     ];
 }
 
-/// The sizes and safeguards of a refresher that tests change.
+/// The sizes of requests and the safeguards of a refresher. Only tests change these values.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
     /// The number of documents in one page.
@@ -74,8 +76,8 @@ pub struct Tuning {
     /// The number of buckets of the first histogram of a reconciliation. Fewer buckets lead to more
     /// rounds.
     pub first_buckets: u64,
-    /// The distance below the highest `_seq_no` at which a delta read begins while the low-water
-    /// mark is unknown.
+    /// While the low-water mark is unknown, a delta read begins this many numbers below the highest
+    /// `_seq_no`.
     pub look_back: u64,
     /// The checks that the refresher makes.
     pub safeguards: Safeguards,
@@ -88,7 +90,7 @@ pub struct Safeguards {
 }
 
 impl Safeguards {
-    /// Returns all safeguards, as in production.
+    /// Returns the safeguards of production, in which every safeguard is switched on.
     #[must_use]
     pub const fn all() -> Self {
         Self { left_out: 0 }

@@ -1,5 +1,5 @@
 //! Replaces the module `signatures` in a build without the feature `signatures`. The replacement
-//! accepts every document and verifies no signature.
+//! verifies no signature and rejects no document.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use opensearch_directives_core::document::{DocumentRef, Rejection};
 use crate::config::Config;
 use crate::http::ConfigError;
 
-/// The trusted keys and the policy in force. No value of this type exists, because a build without
-/// the feature has neither keys nor a policy.
+/// Replaces the type for the trusted keys and the policy. No value of this type can exist, because
+/// a build without the feature has neither keys nor a policy.
 #[derive(Debug)]
 pub(crate) struct Trust(Infallible);
 

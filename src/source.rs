@@ -1,11 +1,12 @@
-//! Defines the trait of a source that provides a store with snapshots. This library implements two
-//! sources: an index, and another agent. An application can implement [`SnapshotSource`] for
-//! another source, and build a store over this source with
+//! Defines the trait [`SnapshotSource`]. A source provides a store with snapshots. This library
+//! implements two sources: an index, and another agent. An application can implement
+//! [`SnapshotSource`] for another source, and build a store over this source with
 //! [`build_from`](crate::OpenSearchDirectiveStore::build_from).
 //!
-//! For every source, the refresher waits with jitter and backoff, limits the time of a poll,
-//! survives a panic, publishes in one swap, and keeps the status and the last-good file up to date.
-//! As an example, the source in `examples/file_source.rs` reads a file.
+//! For every source, the refresher waits between polls with jitter and backoff, limits the duration
+//! of each poll, survives a panic of the source, publishes in one swap, and keeps the status and
+//! the last-good file up to date. `examples/file_source.rs` is an example of a source that reads a
+//! file.
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,19 +20,19 @@ use crate::status::{PollStrategy, ReadCounters};
 use crate::sync::Origins;
 use opensearch_directives_core::Snapshot;
 
-/// The future of a poll. `Box::pin(async { … })` creates a `PollFuture`.
+/// The future that [`SnapshotSource::poll`] returns. `Box::pin(async { … })` creates such a future.
 pub type PollFuture<'a> = Pin<Box<dyn Future<Output = Result<Polled, ReadError>> + Send + 'a>>;
 
-/// The future of [`SnapshotSource::pause`].
+/// The future that [`SnapshotSource::pause`] returns.
 pub type PauseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A source of snapshots that the refresher polls.
 pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// Finds out whether the source has a newer snapshot than the published snapshot.
     ///
-    /// An implementation must return only snapshots that it has read completely. The refresher may
-    /// drop the future at any point, because a poll has a deadline. When the future is dropped, the
-    /// source must release all resources that it holds on the server.
+    /// An implementation must return only snapshots that it has read completely. The refresher
+    /// drops the future if the poll exceeds its deadline. When the future is dropped, the source
+    /// must release all resources that it holds on the server.
     fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a>;
 
     /// Passes the snapshot of the last-good file to the source before the first poll, so that the
@@ -44,16 +45,17 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// Returns a future that completes as soon as the source learns of a change, so that the next poll
     /// begins earlier. The future of the default implementation never completes.
     ///
-    /// `generation` is the [generation](PublishedState::generation) that is published. The refresher
-    /// first waits for a short time, and then polls the future for at most `pause`. It drops the
-    /// future if a caller requests a poll, and does not call this method after a poll that failed.
+    /// `generation` is the [generation](PublishedState::generation) of the published snapshot. The
+    /// refresher first waits for a short time, and then waits for the future for at most `pause`.
+    /// The refresher drops the future if a caller requests a poll. After a failed poll, the
+    /// refresher does not call this method.
     fn pause(&mut self, generation: Option<u64>, pause: Duration) -> PauseFuture {
         let _ = (generation, pause);
         Box::pin(std::future::pending())
     }
 
-    /// Returns the numbers of polls of each kind so far, and the polling strategy. The default
-    /// implementation reports zero polls.
+    /// Returns how many polls of each kind the source has made so far, and the polling strategy.
+    /// The default implementation reports zero polls.
     fn report(&self) -> SourceReport {
         SourceReport::default()
     }
@@ -65,13 +67,13 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
 pub struct PublishedState<'a> {
     /// The published snapshot.
     pub snapshot: &'a Snapshot,
-    /// The generation of the source from which the published snapshot was created. With `None`, the
-    /// published snapshot has another origin, or the set was emptied, so the poll must return a
-    /// snapshot.
+    /// The generation of the source from which the published snapshot was created. If it is `None`,
+    /// the published snapshot does not come from this source, or the set was emptied. The poll must
+    /// then return a snapshot.
     pub generation: Option<u64>,
     /// The time since the source was last read completely or found unchanged.
     pub age: Option<Duration>,
-    /// The current time by the store's clock.
+    /// The current time, according to the store's clock.
     pub now: Timestamp,
 }
 
@@ -79,18 +81,18 @@ pub struct PublishedState<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Polled {
-    /// The number of the source's current generation. Two generations with the same number have the
-    /// same content.
+    /// The number of the source's current generation. Snapshots with the same generation number
+    /// have the same content.
     pub generation: u64,
     /// The current snapshot of the source; `None` if it is already published.
     pub snapshot: Option<Snapshot>,
-    /// The time at which the source was read, by the local clock.
+    /// The time at which the source was read, according to the local clock.
     pub read_at: Timestamp,
-    /// The time since the content was read from its origin. The age exceeds zero only if the source
-    /// reads a copy of the content, such as the snapshot of an agent.
+    /// The time since the content was read from its origin. If the source reads the origin itself,
+    /// the age is zero. If it reads a copy, such as the snapshot of an agent, the age is greater.
     pub age: Duration,
-    /// The operations that wrote the documents; `None` if the source does not know these
-    /// operations.
+    /// The operations that wrote the documents of the snapshot; `None` if the source does not know
+    /// these operations.
     pub(crate) origins: Option<Origins>,
 }
 
@@ -120,13 +122,13 @@ impl Polled {
     }
 }
 
-/// The numbers of a source's polls so far, and the polling strategy.
+/// How many polls of each kind a source has made so far, and the polling strategy.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SourceReport {
     /// The number of polls of each kind.
     pub counters: ReadCounters,
-    /// The kinds of requests that the polls send.
+    /// The polling strategy: the kinds of requests that the polls send.
     pub strategy: PollStrategy,
     /// The seconds by which the local clock is ahead of the source's clock; `None` if the source
     /// did not measure the difference.
@@ -134,8 +136,8 @@ pub struct SourceReport {
     /// The number of documents that count against `max_documents`; `None` before the first complete
     /// read, or if the source does not count documents.
     pub unfinished: Option<usize>,
-    /// The `_seq_no` up to which the source has read every operation; `None` if the source does not
-    /// know this number.
+    /// The source has read every operation up to this `_seq_no`; `None` if the source does not know
+    /// the number.
     pub applied_seq_no: Option<u64>,
     /// Warnings about conditions that an operator should correct soon.
     pub warnings: Vec<String>,

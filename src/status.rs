@@ -18,7 +18,7 @@ pub use opensearch_directives_core::{
     Digest, DirectiveHits, DirectiveState, DirectiveStates, Hits, Revision,
 };
 
-/// Whether the published set is known to be the current set of the index.
+/// Whether the published set was compared with the index recently enough.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,20 +32,19 @@ pub enum Staleness {
     Dark,
 }
 
-/// The state of the refresher, the task that polls the index and publishes sets. The refresher's
-/// state is determined by the call that returns the status, so the state is correct even if the
-/// refresher hangs.
+/// The state of the refresher, the task that polls the index and publishes sets. The call that
+/// returns the status computes this state, so the state is correct even if the refresher hangs.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefresherState {
-    /// The refresher has not started.
+    /// The refresher has not started yet.
     NotStarted,
     /// The refresher is polling or waiting for the next poll.
     Running,
     /// The refresher should have started or ended a poll by now, but has not done so. Possible
-    /// causes are a runtime that is blocked or does not run, and a fork of the process.
+    /// causes: the runtime is blocked or does not run, or the process has forked.
     Overdue {
         /// The time at which the refresher became overdue: five seconds after the poll should have
         /// started or ended.
@@ -72,7 +71,7 @@ impl RefresherState {
 pub struct Counters {
     /// Polls that found the index unchanged, or read it completely.
     pub polls_succeeded: u64,
-    /// Polls that failed.
+    /// Polls that failed for any reason.
     pub polls_failed: u64,
     /// The failed polls by reason.
     pub failures: PollFailures,
@@ -96,7 +95,7 @@ pub struct Counters {
     pub signature_verifications: u64,
     /// Sets that were published.
     pub publishes: u64,
-    /// Rejected documents. A rejected document is counted once for each of its versions.
+    /// Rejected documents. Each rejected version of a document counts once.
     pub rejections: u64,
     /// The changes of directives. The log has a line for each change.
     pub changes: ChangeCounters,
@@ -104,7 +103,7 @@ pub struct Counters {
     pub reports_written: u64,
     /// Reports that could not be written.
     pub reports_failed: u64,
-    /// Panics in the refresher. After each panic, the refresher continued to run.
+    /// Panics that occurred in the refresher, although it continued to run after each of them.
     pub panics: u64,
 }
 
@@ -134,21 +133,23 @@ fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S:
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PollFailures {
-    /// A request received no usable response: the connection failed, the time limit passed, or the
-    /// server refused the request.
+    /// Polls that failed because a request received no usable response: the connection failed, the
+    /// time limit passed, or the server refused the request.
     pub request: u64,
-    /// The index does not exist, or its name refers to no index or to several.
+    /// Polls that failed because the index does not exist, or because its name does not refer to
+    /// exactly one index.
     pub no_index: u64,
-    /// A response was incomplete or mixed several states of the index, or the role hides documents
-    /// or fields.
+    /// Polls that failed because a response was incomplete or mixed several states of the index, or
+    /// because the role hides documents or fields.
     pub incomplete: u64,
-    /// The response was older than the published set, or may have been older.
+    /// Polls that failed because the response was older than the published set, or may have been
+    /// older.
     pub stale: u64,
-    /// The index has more documents than `max_documents` permits.
+    /// Polls that failed because the index has more documents than `max_documents` permits.
     pub too_many_documents: u64,
-    /// The poll exceeded its time limit.
+    /// Polls that exceeded their time limit.
     pub deadline: u64,
-    /// The refresher panicked.
+    /// Polls in which the refresher panicked.
     pub panic: u64,
 }
 
@@ -161,28 +162,29 @@ pub struct ReadCounters {
     pub unchanged: u64,
     /// Polls that read only the changes.
     pub delta_reads: u64,
-    /// Polls that compared the `_seq_no`s of all documents by ranges, and read only the differences:
-    /// after a deletion, and periodically.
+    /// Polls that compared the `_seq_no`s of all documents by ranges, and read only the documents
+    /// that differ. Polls do this after a deletion, and periodically.
     pub reconciles: u64,
     /// Polls that read all documents.
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Reconciles and full reads that found a difference which the polls before had missed. The
-    /// number of corrections is expected to stay 0.
+    /// Reconciles and full reads that found a difference which earlier polls had missed. The number
+    /// of corrections is expected to stay 0.
     pub corrections: u64,
 }
 
-/// The changes of the directives of this instance. A directive that has expired counts as absent.
+/// How often the directives that this instance applies changed. An expired directive counts as
+/// absent.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct ChangeCounters {
-    /// Directives that were added, or applied again after their expiry.
+    /// Directives that were added, or that apply again after they had expired.
     pub added: u64,
-    /// Directives that were replaced by another version.
+    /// Directives whose document was replaced by another version.
     pub changed: u64,
-    /// Directives that were revoked, deleted or replaced by a document that is rejected.
+    /// Directives that were revoked or deleted, and directives whose new version is rejected.
     pub removed: u64,
     /// Scheduled directives that started.
     pub started: u64,
@@ -211,17 +213,16 @@ pub enum ProbeMethod {
     Statistics,
     /// The poll requests aggregates over all documents, with two small requests.
     Search,
-    /// The server permits no small request that would be sufficient, so each poll reads all
-    /// documents.
+    /// The server permits none of the small requests above, so each poll reads all documents.
     #[serde(rename = "nothing")]
     None,
     /// The poll compares the tag of another agent's snapshot, with one small request.
     Agent,
 }
 
-/// The polling strategy: the cheapest strategy that the server and the role permit. After a
-/// refusal, the store tries the refused feature again after 10 seconds, and then after growing
-/// pauses.
+/// The polling strategy of a store: the cheapest kinds of requests that the server and the role
+/// permit. After a refusal, the store tries the refused feature again after 10 seconds, and then
+/// after growing pauses.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -261,9 +262,9 @@ pub struct Status {
     /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
-    /// The `_seq_no` up to which the published set contains the result of every operation,
-    /// including deletions. `None` if the number is not known, for example because the role does
-    /// not permit the index statistics.
+    /// The published set contains the result of every operation up to this `_seq_no`, including
+    /// deletions. `None` if the number is not known, for example because the role does not permit
+    /// the index statistics.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub applied_seq_no: Option<u64>,
     /// The digest of the published set's content.
@@ -281,7 +282,8 @@ pub struct Status {
     /// `None` before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
-    /// The bound on `unfinished`. A read that finds more unfinished documents fails.
+    /// The largest permitted value of `unfinished`. If a read finds more unfinished documents, it
+    /// fails.
     pub max_documents: usize,
     /// Warnings about conditions that an operator should correct before polls fail or proxies
     /// disagree.
@@ -299,11 +301,11 @@ pub struct Status {
     /// The error of the last poll; `None` after a success.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_error: Option<String>,
-    /// The age of the published set: the seconds since the last poll that confirmed the set; `None`
-    /// before the first complete read.
+    /// The age of the published set: the seconds since the last poll that read the set or found it
+    /// unchanged; `None` before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,
-    /// Whether the published set is fresh, stale or dark, by its age.
+    /// Whether the published set is fresh, stale or dark, according to its age.
     pub staleness: Staleness,
     /// Whether the refresher is running.
     pub refresher: RefresherState,
@@ -311,13 +313,13 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// The seconds from the end of the last poll to the beginning of the next poll.
     pub next_poll_in_seconds: f64,
-    /// The seconds by which the local clock is ahead of the cluster's clock, measured at each full
-    /// read; `None` if there is no measurement yet, or the role does not permit the measurement.
+    /// The local clock is this many seconds ahead of the cluster's clock. The store measures this
+    /// at each full read; `None` if there is no measurement yet, or if the role does not permit it.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
     /// The polling strategy.
     pub reading: PollStrategy,
-    /// The nodes and their state.
+    /// The nodes of the cluster or the agents, with their states.
     pub nodes: Vec<NodeState>,
     /// The error of the last attempt to write the last-good file; `None` if the attempt succeeded,
     /// or if no file is configured.
@@ -329,6 +331,6 @@ pub struct Status {
     /// nothing.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub recorder: Option<RecorderStatus>,
-    /// The numbers of events since the start.
+    /// The counters of events since the start.
     pub counters: Counters,
 }

@@ -1,5 +1,5 @@
-//! The handle of a store that polls an index: the handle starts the polling, loads the published
-//! set, and reports the status.
+//! The handle of a store that polls an index. An application uses the handle to start the polling,
+//! to load the published set, and to read the status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,25 +18,26 @@ use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Hits, Reader};
 
-/// The length of the queue for callers of `refresh`. Further callers wait until the queue has room.
+/// The length of the queue for callers of `refresh`. Further callers wait until it has room.
 const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
 ///
 /// The store is a cache of the index and may be stale. Normally the age of the set is at most the
 /// poll interval. During an outage, the set ages until the cluster can be read again.
-/// [`status`](Self::status) reports the age. Regardless of the set's age, each directive starts and
-/// expires at its own times, which an evaluation compares with the instant that the caller passes
-/// to `evaluate`.
+/// [`status`](Self::status) reports the age. Each directive starts and expires on time, regardless
+/// of the set's age: an evaluation compares the directive's times with the instant that the caller
+/// passes to `evaluate`.
 ///
-/// Only complete reads are published, each in one swap. A poll that fails does not change the
+/// The store publishes only complete reads, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
-/// [`Refresher`]. A set that was loaded before the store ended remains valid.
+/// [`Refresher`]. If the application has loaded a set before, this set stays valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    /// The channel that tells the refresher to end, by sending `true` or by closing the channel.
+    /// The channel through which the store stops the refresher: the store sends `true` or closes
+    /// the channel.
     stop: watch::Sender<bool>,
     refresh_limit: Duration,
 }
@@ -61,7 +62,7 @@ impl OpenSearchDirectiveStore {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting is invalid, or a file cannot be read.
+    /// Returns a [`ConfigError`] if a setting is invalid, or if a file cannot be read.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "as `start`, and so that a later version can keep the configuration"
@@ -81,7 +82,7 @@ impl OpenSearchDirectiveStore {
     /// not used.
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting is invalid.
+    /// Returns a [`ConfigError`] if a setting is invalid.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "as `start`, and so that a later version can keep the configuration"
@@ -117,24 +118,24 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller may have to wait for the current poll and for the next poll.
+            // A caller of `refresh` may have to wait for the current poll and the next poll.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
     }
 
-    /// Builds a store, reads the index as the policy [`Config::startup`] requires, and spawns the
+    /// Builds a store, reads the index according to the policy [`Config::startup`], and spawns the
     /// refresher on the current tokio runtime.
     ///
     /// With [`Startup::Require`], the function returns after the first complete read. With
     /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], the function returns after the first
-    /// read; if the first read fails, the store starts with the set that the policy names. With
+    /// read. If the first read fails, the store starts with the set that the policy names. With
     /// [`Startup::Empty`], the function returns an empty store at once, and the first poll also
     /// begins at once.
     ///
     /// # Errors
-    /// [`StartError`] if a setting is invalid, or if the first read fails although the policy
-    /// requires its success.
+    /// Returns a [`StartError`] if a setting is invalid, or if the first read fails although the
+    /// policy requires its success.
     ///
     /// # Panics
     /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer or I/O
@@ -162,19 +163,19 @@ impl OpenSearchDirectiveStore {
         }
     }
 
-    /// Starts a store whose client uses a test's transport.
+    /// Starts a store that sends its requests through the given client, for tests.
     #[cfg(test)]
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
         let built = Self::build_over(config, Poller::new(config, client, Arc::default()));
         Self::begin(built, config.startup).await
     }
 
-    /// Waits until a snapshot of the index is published, by a complete read or from the last-good
-    /// file. Once a store is ready, it stays ready. `ready` works on every executor.
+    /// Waits until the store has published a snapshot of the index, after a complete read or from
+    /// the last-good file. Once a store is ready, it stays ready. `ready` works on every executor.
     ///
     /// # Errors
-    /// [`StartError`] if no snapshot was published within the limit, or if the refresher has ended.
-    /// The error contains the error of the last poll, if the last poll failed.
+    /// Returns a [`StartError`] if no snapshot was published within the limit, or if the refresher
+    /// has ended. The error contains the error of the last poll, if the last poll failed.
     pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
         self.shared.ready(within).await
     }
@@ -197,8 +198,8 @@ impl OpenSearchDirectiveStore {
     ///
     /// [`evaluate`](DirectiveSet::evaluate) and [`evaluate_with`](DirectiveSet::evaluate_with)
     /// count the matches on every set that the store returns, on any thread and with any clone of
-    /// the set. A publish loses no count. The result also contains the 1,000 directives that left
-    /// the set last.
+    /// the set. No count is lost when a new set is published. The result also contains the 1,000
+    /// directives that left the set last.
     ///
     /// `hits` reads all counters, so it is intended for operators and not for the request path.
     ///
@@ -232,13 +233,13 @@ impl OpenSearchDirectiveStore {
         samples
     }
 
-    /// Polls immediately, and returns when the poll has ended. Callers that arrive during a poll
-    /// share the next poll. If the refresher does not run, `refresh` returns an error after twice
-    /// [`Config::poll_timeout`] plus five seconds.
+    /// Polls immediately, and returns when the poll has ended. If several callers arrive during a
+    /// poll, all of them share the next poll. If the refresher does not run, `refresh` returns an
+    /// error after twice [`Config::poll_timeout`] plus five seconds.
     ///
     /// # Errors
-    /// [`RefreshError`] if the poll failed, or if the refresher has ended or did not respond in
-    /// time. The published set stays in use if the method returns an error.
+    /// Returns a [`RefreshError`] if the poll failed, or if the refresher has ended or did not
+    /// respond in time. The published set stays in use if the method returns an error.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
         let polled = async {
@@ -272,21 +273,23 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch, the number of times that the
-    /// set was emptied before. Within an epoch, no snapshot is older than the one that it replaced.
+    /// set was emptied before. Within an epoch, a snapshot is never older than its predecessor.
     #[doc(hidden)]
     #[must_use]
     pub fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
         self.shared.kept_snapshot_in_epoch()
     }
 
-    /// Returns the time since the published set was read or found unchanged; `None` before the first
-    /// complete read. A snapshot that is loaded after this call is at most as old.
+    /// Returns the time since the published set was read or found unchanged; `None` before the
+    /// first complete read. A snapshot that the caller loads after this call is not older than
+    /// this.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         self.shared.age()
     }
 
-    /// Returns the name of the index or alias that the store polls, or of another source.
+    /// Returns the name of the index or alias that the store polls. If the store has another
+    /// source, returns the name of this source.
     #[must_use]
     pub fn index(&self) -> &str {
         self.shared.index()
@@ -322,20 +325,19 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
-    /// before the next request, from files and from the application's credentials provider. The
-    /// store also reloads its credentials, certificates, trusted keys and policies once a minute
-    /// without a call of `reload_credentials`.
+    /// before the next request. The store reads them from their files and from the application's
+    /// credentials provider. Without a call of `reload_credentials`, the store reloads them once a
+    /// minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }
 
-    /// Ends the polling, even during a poll, and returns when the refresher has ended. If the
-    /// refresher's runtime does not run, `shutdown` returns after five seconds. The published set
-    /// stays available.
+    /// Ends the polling, without waiting for the end of a running poll, and returns when the
+    /// refresher has ended. If the refresher's runtime does not run, `shutdown` returns after five
+    /// seconds. The published set stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The channel closes when the refresher has ended, because the refresher's loop drops the
-        // receiver as its last step.
+        // The refresher's loop drops the receiver as its last step, which closes the channel.
         within(GRACE, self.waiting.closed()).await;
     }
 }

@@ -1,6 +1,6 @@
-//! Helpers for tests of an application that embeds the library: a clock that advances only on
-//! request, a source that returns scripted snapshots, an initial status, and the conformance kit
-//! for stores.
+//! Helpers for the tests of an application that embeds the library. They include a clock that
+//! advances only on request, a source that returns scripted snapshots, an initial status, and the
+//! conformance kit for stores.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::store::OpenSearchDirectiveStore;
 
 pub use opensearch_directives_core::testing::*;
 
-/// A clock that shows the same time until a test sets it. All clones of a clock show the same time.
+/// A clock whose time changes only if a test sets or advances it. All clones of a clock show the
+/// same time.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,7 +35,7 @@ pub use opensearch_directives_core::testing::*;
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
-    /// Creates a clock that shows the given instant.
+    /// Creates a clock that stands at the given instant.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(now)))
@@ -71,7 +72,7 @@ impl Clock for ManualClock {
 /// ```
 ///
 /// # Panics
-/// This function never panics.
+/// This function never panics, although it calls a function that can panic for other arguments.
 #[must_use]
 #[expect(clippy::expect_used, reason = "the default settings are valid")]
 pub fn status() -> Status {
@@ -143,7 +144,7 @@ impl ScriptedSource {
         lock(&self.0).failure = Failure::Error(reason.into());
     }
 
-    /// Makes the following polls hang until their time limit cuts them off.
+    /// Makes the following polls hang. Each of them ends when it exceeds its time limit.
     pub fn hang(&self) {
         lock(&self.0).failure = Failure::Hang;
     }

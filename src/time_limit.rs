@@ -1,5 +1,5 @@
-//! Limits the duration of a future. This works on every executor, because callers of the store may
-//! run outside of a tokio runtime.
+//! Limits the duration of a future. The limit works on every executor, because callers of the store
+//! may run outside of a tokio runtime.
 
 use std::panic::catch_unwind;
 use std::sync::mpsc;
@@ -30,7 +30,7 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
 /// timer.
 fn tokio_sleep(limit: Duration) -> Option<Sleep> {
     Handle::try_current().ok()?;
-    // Tokio reports a missing timer only by a panic, which `catch_unwind` catches.
+    // If there is no timer, tokio panics. `catch_unwind` catches this panic.
     catch_unwind(|| tokio::time::sleep(limit)).ok()
 }
 
@@ -44,7 +44,8 @@ fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + 
         drop(done);
     });
     Box::pin(async move {
-        // If no thread could be created, the future never completes, so no limit applies.
+        // If no thread could be created, the future never completes. In this case, there is no
+        // limit.
         if spawned.is_err() {
             std::future::pending::<()>().await;
         }

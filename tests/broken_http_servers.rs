@@ -29,7 +29,7 @@ fn config(cluster: ClusterConfig) -> Config {
         .with_poll_timeout(Duration::from_secs(60))
 }
 
-/// Returns the error with which a store fails to start.
+/// Starts a store that must fail to start, and returns its error.
 async fn refused(url: &str) -> String {
     let error = OpenSearchDirectiveStore::start(config(cluster(&[url])))
         .await

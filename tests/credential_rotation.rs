@@ -1,4 +1,5 @@
-//! Tests that a running store notices replaced passwords, tokens and keys, and uses the new ones.
+//! Tests that a running store notices when a password, a token or a key is replaced, and uses the
+//! new one.
 
 use std::fs;
 use std::path::Path;
@@ -14,8 +15,8 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Makes a server respond as an empty index to requests with the given `Authorization` header, and
-/// with status 401 to all other requests.
+/// Makes a server accept only requests with the given `Authorization` header, and respond to them
+/// like an empty index. All other requests receive status 401.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -48,7 +49,7 @@ async fn start(
     OpenSearchDirectiveStore::start(config).await
 }
 
-/// Returns the numbers of successful and of failed reloads.
+/// Returns the number of successful reloads and the number of failed reloads.
 fn reloads(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let counters = store.status().counters;
     (
@@ -161,9 +162,9 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     let server = MockServer::start().await;
     accept(&server, "Bearer token-0").await;
     let calls = Arc::new(AtomicUsize::new(0));
-    // The test sets the provider's next result itself. A result that depended on the number of
-    // calls would not be reliable, because after a failed poll the refresher polls again on its own
-    // and calls the provider.
+    // The test itself sets the next result of the provider. The result must not depend on the
+    // number of calls. After a failed poll, the refresher polls again on its own, so the test
+    // cannot know how often it calls the provider.
     let token = Arc::new(Mutex::new(Some("token-0")));
     let credentials = Credentials::provider({
         let (calls, token) = (calls.clone(), token.clone());

@@ -1,5 +1,5 @@
-//! Tests that a restarted store notices that its role now hides fields. When the store wrote its
-//! last-good file, the role hid no fields.
+//! Tests that a restarted store notices if its role hides fields now, but hid no fields when the
+//! store wrote its last-good file.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use test_support::node::cluster;
 use test_support::stored;
 
-/// Makes a mock cluster return the given documents. The store's role in this cluster may only
-/// search and read the settings.
+/// Makes a mock cluster return the given documents. In this cluster, the store's role permits only
+/// searching and reading the settings.
 async fn serve(server: &MockServer, documents: &[(&str, u64, Value)]) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -50,7 +50,7 @@ fn directive(tenant: &str) -> Value {
     stored(json!({"level": "Shape", "tenant": tenant, "expires_at": "2100-01-01T00:00:00Z"}))
 }
 
-/// Returns the document that a search returns if the role hides the tenant.
+/// Returns a document as a search returns it if the role hides the field `tenant`.
 fn without_tenant() -> Value {
     let mut document = directive("acme");
     document.as_object_mut().unwrap().remove("tenant");
@@ -108,8 +108,8 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // No field is hidden after the restart: instead, somebody has written the document again,
-    // without a tenant and without the ingest pipeline.
+    // Here, the role hides no field after the restart. Instead, somebody has written the document
+    // again without a tenant, and has bypassed the ingest pipeline.
     serve(
         &server,
         &[("a", 8, without_tenant()), ("b", 7, directive("globex"))],

@@ -12,7 +12,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url};
 use test_support::{in_hours, stored};
 
-/// The largest number of bytes that a poll of an unchanged index may receive.
+/// If the index is unchanged, a poll may receive at most this number of bytes.
 const UNCHANGED_BYTES: u64 = 300;
 
 /// Starts a store that polls only when the test requests a poll.
@@ -118,7 +118,7 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No search response contains a deletion, so a reconcile must find it.
+    // No search response contains a deletion, so a reconcile must find the deletion.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
@@ -130,7 +130,7 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(cost(&store).await.0, 1);
 }
 
-/// The number of documents that need three rounds to find a deletion.
+/// With this number of documents, a reconcile needs three rounds to find a deletion.
 const MANY: usize = 21_000;
 
 fn lines(action: &str, index: &str, numbers: impl Iterator<Item = usize>) -> String {
@@ -178,7 +178,7 @@ async fn p2_deletions_among_many_documents_are_found_without_reading_the_others(
         assert!(received <= bytes, "{received} bytes");
         settle(&store).await;
     }
-    // The primary counts as many documents as before, so a delta read comes first.
+    // The primary contains as many documents as before, so the store first tries a delta read.
     bulk(&url, lines("delete", &index, std::iter::once(20_999))).await;
     bulk(&url, lines("index", &index, [3, 30_000].into_iter())).await;
     store.refresh().await.unwrap();
@@ -211,7 +211,8 @@ async fn a_periodic_reconcile_of_an_unchanged_index_reads_no_documents() {
     assert_eq!(status.counters.publishes, 1);
 }
 
-/// A write becomes visible only after a refresh, so the polls before the refresh cannot see it.
+/// A write becomes visible to searches only after a refresh, so the polls before the refresh do not
+/// find this write.
 #[tokio::test]
 async fn p1_a_document_that_becomes_visible_later_is_not_missed() {
     let url = shared_url();

@@ -1,5 +1,4 @@
-//! Tests the library with servers: with real nodes, and with servers that return scripted
-//! responses.
+//! Tests the library with real nodes, and with servers that return scripted responses.
 
 #![allow(
     clippy::unwrap_used,

@@ -15,13 +15,13 @@ const SEARCH: &str = r#"{"timed_out":false,"_shards":{"total":1,"successful":1,"
 
 /// A request that the server received.
 pub(crate) struct Received {
-    /// The number of earlier requests on the same connection.
+    /// The number of requests that the server received before on the same connection.
     pub(crate) before: usize,
     pub(crate) text: String,
 }
 
 impl Received {
-    /// Returns the body of the response of an empty index to the request.
+    /// Returns the body with which an empty index would respond to the request.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS

@@ -1,6 +1,6 @@
-//! Tests the limits of a store: the maximum number of documents that have not ended, and of all
-//! documents. Also tests that a store warns if its limit for the time to live differs from the
-//! limit of the ingest pipeline.
+//! Tests two limits of a store: the maximum number of documents that have not ended, and the
+//! maximum number of all documents. Also tests that a store warns if its limit for the time to live
+//! differs from the limit of the ingest pipeline.
 
 use std::time::Duration;
 

@@ -62,8 +62,8 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // A page of a read has at most 10,000 documents. The index first contains exactly one page of
-    // documents, and then one document less than a page.
+    // One page of a read contains at most 10,000 documents. The index first contains exactly one
+    // full page of documents, and then one document less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -131,8 +131,8 @@ async fn p6_a_malformed_document_does_not_affect_100_valid_ones() {
             .starts_with("tenant: 42 is not a name")
     );
     assert_eq!(status.counters.rejections, 1);
-    // The rejection of a document is counted once for each version of the document, and not once
-    // for each poll.
+    // The store must count the rejection of a document once for each version of the document, and
+    // not once for each poll.
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 1);
 }

@@ -1,5 +1,5 @@
-//! Tests HTTPS connections with private CAs, client certificates and certificate rotation, in real
-//! handshakes.
+//! Tests HTTPS connections with real handshakes: with private CAs, with client certificates, and
+//! while certificates are replaced.
 
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Creates a certificate for a host name, and the certificate's private key.
+/// Creates a certificate for a host name, and its private key. The authority `by` signs the
+/// certificate.
 fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -157,8 +158,8 @@ async fn a_client_certificate_is_presented_together_with_a_password() {
             key.serialize_pem()
         ))
     };
-    // The start succeeds only if the client has both a certificate from the server's CA and the
-    // password.
+    // The store can start only if it has both a certificate from the server's CA for clients and
+    // the password.
     start(&url, presenting(&clients), ann()).await.unwrap();
     let error = start(&url, presenting(&clients), Credentials::None).await;
     let said = error_chain(&error.unwrap_err());
@@ -242,8 +243,8 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();
-    // An incomplete rotation: the certificate file contains the new certificate, but the key file
-    // still contains the old key.
+    // The test leaves a rotation incomplete: the certificate file contains the new certificate, but
+    // the key file still contains the old key.
     std::fs::write(&ca, ours.pem()).unwrap();
     std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
     store.refresh().await.unwrap_err();

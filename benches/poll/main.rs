@@ -32,8 +32,8 @@ use test_support::measure::{millis, percentiles};
 
 /// The number of polls over which the cost of an unchanged poll is averaged.
 const UNCHANGED_POLLS: u32 = 1_000;
-/// The number of polls before the first measurement, after which the node's JIT compiler has
-/// compiled the frequently used code.
+/// The number of polls before the first measurement. During these polls, the node's JIT compiler
+/// compiles the frequently used code.
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
@@ -43,7 +43,7 @@ const WRITES_AT_LEAST: usize = 8;
 const WRITES_AT_MOST: usize = 40;
 
 fn main() {
-    // Cargo passes `--test` when it only checks that the benchmark runs.
+    // If Cargo only checks that the benchmark starts, it passes `--test`.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -54,8 +54,8 @@ fn main() {
         if std::env::args().any(|arg| arg == "reconciles") {
             return reconciles::measure(&cluster).await;
         }
-        // The memory is measured first, because a store that starts later would reuse memory that
-        // other measurements have freed.
+        // The program measures the memory first. A store that starts later would reuse memory that
+        // other measurements have freed, so its memory would seem too small.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -87,7 +87,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     }
 }
 
-/// The cost of a poll for the store and for the cluster.
+/// What a poll costs the store and the cluster: requests, bytes and time.
 #[derive(Clone, Copy)]
 struct Cost {
     requests: f64,
@@ -118,7 +118,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Polls until the node has reached its long-term speed.
+/// Sends so many polls to the node that it responds at its long-term speed afterwards.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -182,8 +182,7 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // The table shows no value, because the CPU time is below the resolution of the system's
-        // counter.
+        // If the CPU time is below the resolution of the system's counter, the table shows a dash.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
@@ -265,7 +264,8 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// Returns, for each store, the time until the store returned the directive for the given tenant.
+/// For each store, measures the time until the store returns the directive for the given tenant.
+/// Returns these times.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -291,7 +291,7 @@ async fn memory(cluster: &Cluster) {
     );
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
-        // The memory of the first store is not counted, because the first store loads data that all
+        // The memory of the first store does not count, because this store loads data that all
         // stores share.
         let first = idle(cluster).await;
         let before = Process::own().resident_bytes();

@@ -1,5 +1,6 @@
-//! Compares a full read with the reconciles by ranges of `_seq_no` that replace it: reconciles
-//! after deletions, and periodic reconciles without a difference.
+//! Compares a full read with the reconciles that replace it. A reconcile compares the documents by
+//! ranges of `_seq_no`. The benchmark measures reconciles after deletions, and periodic reconciles
+//! that find no difference.
 
 use std::time::{Duration, Instant};
 
@@ -113,7 +114,7 @@ async fn to_load(cluster: &Cluster, left: &mut Vec<usize>) -> Vec<Duration> {
     times
 }
 
-/// Deletes documents, and measures the poll that notices the deletions.
+/// Deletes documents, and measures the poll in which the store notices the deletions.
 async fn after_deletions(
     cluster: &Cluster,
     store: &OpenSearchDirectiveStore,
@@ -128,7 +129,7 @@ async fn after_deletions(
     poll
 }
 
-/// Measures a store whose every poll is a periodic reconciliation.
+/// Measures a store in which every poll is a periodic reconciliation.
 async fn periodic(cluster: &Cluster) -> Vec<Poll> {
     let config = Config::new(cluster.config())
         .with_interval(Duration::from_secs(60 * 60))

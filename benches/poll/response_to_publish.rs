@@ -1,5 +1,5 @@
-//! Records, from the tracing spans of a store, the instants of its last search response and of its
-//! last publish.
+//! Reads the tracing spans of a store to record two instants: when the store received its last
+//! search response, and when it last published a set.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};

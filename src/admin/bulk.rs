@@ -8,8 +8,8 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{BulkResponse, Exception, Method, Request, malformed};
 
-/// The `_version`, the `_seq_no` and the primary term that the cluster assigned to the operation of
-/// a bulk action.
+/// The numbers that the cluster assigned to the operation of a bulk action: the `_version`, the
+/// `_seq_no` and the primary term.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct OperationNumbers {
     pub(super) seq_no: u64,
@@ -21,19 +21,19 @@ pub(super) struct OperationNumbers {
 /// The cluster's response to one bulk action.
 #[derive(Debug)]
 pub(super) enum ActionResult {
-    /// The action succeeded. An action that changed nothing has no numbers.
+    /// The action succeeded. If it changed nothing, there are no numbers.
     Done(Option<OperationNumbers>),
-    /// OpenSearch reported that the document does not exist. The deletion of a document that does
-    /// not exist also has a `_seq_no`.
+    /// OpenSearch reported that the document does not exist. Even a deletion of a document that
+    /// does not exist gets a `_seq_no`.
     NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,
-    /// The cluster refused the action for the given reason.
+    /// The cluster refused the action. The string contains the reason.
     Refused(String),
 }
 
 /// Groups items into consecutive parts of at most `limit` bytes, and returns the number of items in
-/// each part. An item that is longer than the limit becomes a separate part.
+/// each part. If an item is longer than the limit, it becomes a separate part.
 pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<usize> {
     let mut parts = Vec::new();
     let (mut items, mut bytes) = (0, 0);
@@ -72,8 +72,7 @@ impl Item {
         })
     }
 
-    /// Returns the result of the action; `None` if the item contains no result that OpenSearch can
-    /// return.
+    /// Returns the result of the action; `None` if OpenSearch never returns such an item.
     fn into_result(self) -> Option<ActionResult> {
         if let Some(error) = self.error {
             return Some(if error.is("version_conflict_engine_exception") {
@@ -96,8 +95,8 @@ impl Item {
 }
 
 impl DirectivesApi {
-    /// Sends one part of a plan as a bulk request. If `refresh` is true, all written documents
-    /// become visible to searches.
+    /// Sends one part of a plan as a bulk request. If `refresh` is true, the request also makes all
+    /// written documents visible to searches.
     pub(super) async fn bulk_part(
         &self,
         actions: &[String],

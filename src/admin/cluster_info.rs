@@ -1,4 +1,5 @@
-//! Requests the name, the version and the distribution of the cluster, for diagnosis.
+//! Requests the name, the version and the distribution of the cluster. The diagnosis shows them to
+//! the operator.
 
 use serde::Deserialize;
 
@@ -23,7 +24,8 @@ impl DirectivesApi {
     /// Requests the cluster's name, version and distribution.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the response is not from a search server.
+    /// Returns an error if the cluster does not respond, or if the response does not come from a
+    /// search server.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, WriteError> {
         #[derive(Deserialize)]
         struct Info {

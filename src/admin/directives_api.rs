@@ -1,4 +1,4 @@
-//! Provides the client with which operators read and change directives, and its methods `apply`,
+//! Defines the client with which operators read and change directives, and its methods `apply`,
 //! `revoke` and `delete`.
 
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::http::{Client, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
-/// The version of a document when it was read. A planned write succeeds only if the document still
-/// has this version.
+/// The version that a document had when it was read. A planned write succeeds only if the document
+/// still has this version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Version {
-    /// The sequence number of the operation that wrote the document.
+    /// The `_seq_no` of the operation that wrote the document.
     pub seq_no: u64,
     /// The primary term of the operation that wrote the document.
     pub primary_term: u64,
 }
 
-/// A document as the index stores it, even if a proxy rejects the document.
+/// A document in the form in which the index stores it. A proxy may reject this document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
@@ -66,7 +66,7 @@ impl Stored {
             .is_ok_and(|fields| fields.contains_key(name))
     }
 
-    /// Returns true if the document is revoked. `is_revoked` works even for a malformed document.
+    /// Returns true if the document is revoked, even if the document is malformed.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         #[derive(Deserialize)]
@@ -85,14 +85,14 @@ impl Stored {
 ///
 /// Plan a change with [`plan`](Self::plan), [`PlannedWrite::revoke`] or [`PlannedWrite::delete`],
 /// and then write it with [`execute`](Self::execute). A planned write contains the document that
-/// was read and the document to store. A planned write succeeds only if the stored document has not
-/// changed since it was read.
+/// was read, and the document that will be stored. It succeeds only if nobody has changed the
+/// stored document since it was read.
 #[derive(Clone, Debug)]
 pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
-    /// The name of the user whom the cluster authenticated, which each write stores.
+    /// The name of the user that the cluster authenticated. Each write stores this name.
     pub(super) authenticated_as: Option<String>,
     /// The name under which the history records the writes of this client.
     pub(super) recorded_by: String,
@@ -112,8 +112,8 @@ impl DirectivesApi {
     }
 
     /// Sets the name under which the [history](crate::history) records the writes of this client.
-    /// If the index has a history, each write is recorded in the history. The default name of the
-    /// client is `library`.
+    /// If the index has a history, the client records each of its writes there. The default name is
+    /// `library`.
     #[must_use]
     pub fn with_recorder_name(mut self, name: impl Into<String>) -> Self {
         self.recorded_by = name.into();
@@ -127,9 +127,9 @@ impl DirectivesApi {
         self
     }
 
-    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write stores the
-    /// authenticated user in addition to the author, because a writer can claim to be any author.
-    /// By default, writes store only the author.
+    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write then stores
+    /// the authenticated user in addition to the author, because a writer can name any author. By
+    /// default, writes store only the author.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;
@@ -153,21 +153,22 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the current time of the cluster's clock, or of the local clock if the role does not
-    /// permit the request.
+    /// Returns the current time according to the cluster's clock. If the role does not permit the
+    /// request, returns the time of the local clock.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the response is not from OpenSearch.
+    /// Returns an error if the cluster does not respond, or if the response does not come from
+    /// OpenSearch.
     pub async fn now(&self) -> Result<Timestamp, WriteError> {
         let time = self.session().cluster_time().await?;
         Ok(time.unwrap_or_else(|| self.clock.now()))
     }
 
-    /// Returns the name of the user whom the cluster authenticated, or `None` if the cluster
+    /// Returns the name of the user that the cluster authenticated. Returns `None` if the cluster
     /// reports no user, for example because it has no security plugin.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond.
+    /// Returns an error if the cluster does not respond.
     pub async fn authenticated_user(&self) -> Result<Option<String>, WriteError> {
         Ok(self.caller().await?.map(|caller| caller.name))
     }
@@ -182,27 +183,27 @@ impl DirectivesApi {
         IndexReader::new(client, "list", limit.max_stored()).session()
     }
 
-    /// Writes directives and returns when they are visible to searches.
+    /// Writes directives. Returns as soon as searches find the written directives.
     ///
     /// Each draft replaces the stored document with the same id. Only the author and the time of
-    /// the first write of the replaced document are preserved. Before the first write, all drafts
-    /// are checked, first locally and then by the cluster's pipeline.
+    /// the first write of this document are preserved. Before the first draft is written, all
+    /// drafts are checked, first locally and then by the cluster's pipeline.
     ///
     /// # Errors
-    /// [`WriteError`] if a directive was not written. The error's text says whether other
-    /// directives were written.
+    /// Returns a [`WriteError`] if at least one directive was not written. The error's text says
+    /// whether other directives were written.
     pub async fn apply(&self, drafts: &[Draft]) -> Result<(), WriteError> {
         let plan = self.plan(drafts).await?;
         self.execute_all(plan).await
     }
 
-    /// Revokes a directive and returns when the revocation is visible to searches. The directive
-    /// stays in the index but applies to no request. A directive that is already revoked does not
-    /// change.
+    /// Revokes a directive. Returns as soon as searches find the revoked document. The directive
+    /// stays in the index but applies to no request. If the directive is already revoked, nothing
+    /// changes.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_not_found`] if no directive has the given id, and with another
-    /// error if the revocation could not be written.
+    /// Returns an error if the revocation could not be written. If no directive has the given id,
+    /// [`WriteError::is_not_found`] of the error returns true.
     pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         let now = self.now().await?;
@@ -213,8 +214,8 @@ impl DirectivesApi {
     /// Deletes a directive, including its audit record.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_not_found`] if no directive has the given id, and with another
-    /// error if the directive could not be deleted.
+    /// Returns an error if the directive could not be deleted. If no directive has the given id,
+    /// [`WriteError::is_not_found`] of the error returns true.
     pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         self.execute_all(vec![PlannedWrite::delete(stored)]).await

@@ -1,5 +1,5 @@
-//! Defines the error of reading and writing directives, with predicates by which a caller decides
-//! how to react.
+//! Defines the error of reading and writing directives. By the methods of the error, a caller can
+//! decide how to react.
 
 use std::error::Error;
 use std::fmt;
@@ -12,8 +12,9 @@ use opensearch_directives_core::internal::visible;
 
 /// Directives could not be read or written.
 ///
-/// A function that returns a `WriteError` has written no directive, with one exception: the error
-/// of [`apply`](super::DirectivesApi::apply) names the directives that were not written.
+/// If a function returns a `WriteError`, it has written no directive. There is one exception:
+/// [`apply`](super::DirectivesApi::apply) may have written some directives, and its error names the
+/// directives that were not written.
 pub struct WriteError(Box<Kind>);
 
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) enum Kind {
         id: String,
         source: Rejection,
     },
-    /// A directive that cannot be signed.
+    /// A directive cannot be signed.
     #[cfg_attr(
         not(feature = "signatures"),
         expect(dead_code, reason = "nothing is signed")
@@ -39,7 +40,7 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The names of the indices that contain directives, which the error message suggests,
+        /// The names of the indices that contain directives. The error message suggests them,
         /// because the name of the missing index may be mistyped.
         others: Vec<String>,
     },
@@ -53,7 +54,7 @@ pub(super) enum Kind {
 }
 
 impl WriteError {
-    /// Returns true if the input is invalid, so that every proxy would reject the directive.
+    /// Returns true if the input is invalid: every proxy would reject the directive.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(*self.0, Kind::Invalid { .. } | Kind::NotSigned { .. })
@@ -71,14 +72,15 @@ impl WriteError {
         }
     }
 
-    /// Returns true if somebody else changed the directive between the read and the write.
+    /// Returns true if somebody else changed the directive after it was read and before it was
+    /// written.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(*self.0, Kind::Conflict(_))
     }
 
     /// Returns true if OpenSearch itself reported that the directive, the index or the pipeline
-    /// does not exist. A status 404 that another server sent does not count.
+    /// does not exist. A status 404 of another server does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
@@ -98,7 +100,7 @@ impl WriteError {
         }
     }
 
-    /// Returns true if no node returned a usable response in time.
+    /// Returns true if no node of the cluster returned a usable response in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request()
@@ -106,13 +108,13 @@ impl WriteError {
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Creates the error for an index of the fleet that does not exist.
+    /// Creates the error that is returned if the index of the fleet does not exist.
     pub(crate) fn no_fleet(index: &str) -> Self {
         Kind::NoFleet(index.to_owned()).into()
     }
 
-    /// Returns true if the pipeline refused all directives, and only because the pipeline does not
-    /// know the given field.
+    /// Returns true if the pipeline refused all directives only because it does not know the given
+    /// field.
     pub(super) fn is_unknown_field(&self, field: &str) -> bool {
         let text = format!("{field}: it is not a field");
         match &*self.0 {
@@ -186,7 +188,7 @@ impl fmt::Display for WriteError {
     }
 }
 
-/// Formats the message that an index does not exist, with the names of the indices that contain
+/// Writes the message that an index does not exist, with the names of the indices that contain
 /// directives.
 fn no_index(f: &mut fmt::Formatter<'_>, index: &str, others: &[String]) -> fmt::Result {
     const LISTED: usize = 10;
@@ -257,7 +259,7 @@ impl From<RequestError> for WriteError {
 pub struct Refusal {
     /// The directive's id.
     pub id: String,
-    /// The cluster's reason for the refusal.
+    /// The reason that the cluster gave for the refusal.
     pub reason: String,
 }
 

@@ -13,37 +13,37 @@ use crate::http::BULK_BYTES;
 /// The outcome of one planned write.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The index contains the planned document.
+    /// The index now contains the planned document.
     Written,
     /// The index already contained the planned document, so no request was sent.
     Unchanged,
-    /// Somebody else changed the directive between the read and the write, so the planned document
-    /// was not written.
+    /// Somebody else changed the directive after it was read, so the planned document was not
+    /// written.
     Conflict {
-        /// The stored document; `None` if it was deleted or cannot be read.
+        /// The document that is stored now; `None` if it was deleted or cannot be read.
         current: Option<Box<Stored>>,
     },
-    /// The cluster refused the write.
+    /// The cluster refused to write the planned document.
     Refused {
-        /// The cluster's reason for the refusal.
+        /// The reason that the cluster gave for the refusal.
         reason: String,
     },
     /// The request failed, but the cluster may have written the document.
     Unknown,
-    /// The write was not sent, because an earlier request failed.
+    /// The client did not send the write, because an earlier request failed.
     NotSent,
 }
 
-/// The outcome of a list of planned writes.
+/// The outcomes of a list of planned writes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteReport {
     /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request. The writes after the failed request were not sent.
+    /// The error of the first failed request. After this request, no further writes were sent.
     pub failure: Option<WriteError>,
-    /// The result of recording the writes in the history; `None` if the index has no history, or if
-    /// no write was sent.
+    /// Which writes were recorded in the history; `None` if the index has no history, or if no
+    /// write was sent.
     pub history: Option<HistoryReport>,
 }
 
@@ -65,8 +65,8 @@ impl From<Outcome> for Executed {
 }
 
 impl DirectivesApi {
-    /// Executes all planned writes and returns when the documents are visible to searches. If the
-    /// cluster refuses one write, the other writes are still executed. The report contains the
+    /// Executes all planned writes. Returns as soon as searches find the written documents. If the
+    /// cluster refuses a write, the other writes are still executed. The report contains the
     /// outcome of each write.
     pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
         for planned in &mut plan {
@@ -92,8 +92,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends the chosen writes in parts of limited size, and sets their outcomes. Stops at the
-    /// first request that fails, and returns its error.
+    /// Sends the chosen writes in parts of limited size, and sets their outcomes. If a request
+    /// fails, sends no further parts and returns the error.
     async fn send(
         &self,
         plan: &[PlannedWrite],
@@ -133,10 +133,10 @@ impl DirectivesApi {
         None
     }
 
-    /// Repeats the writes that an older mapping refused, without the fields that the mapping lacks,
-    /// because directives must be revocable even before the index is upgraded.
+    /// Repeats the writes that an older mapping refused, without the fields that this mapping
+    /// lacks. So directives can be revoked even before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
-        // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
+        // An older mapping can lack two fields, but a refusal names only one of them. So two rounds
         // are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan
@@ -150,17 +150,17 @@ impl DirectivesApi {
                     _ => None,
                 })
                 .collect();
-            // The error can be ignored, because the outcomes say whether the second attempt
+            // The code ignores the error, because the outcomes say whether the second attempt
             // succeeded.
             let _ = self.send(plan, &again, executed).await;
         }
     }
 
-    /// Determines unclear outcomes by re-reading the documents.
+    /// If outcomes are unclear, reads the documents again to determine these outcomes.
     ///
-    /// The client repeats a request if its connection is interrupted. If the cluster executed the
-    /// interrupted request, the repeated request causes a conflict. After a conflict, the write
-    /// counts as successful if the index contains the planned document.
+    /// If the connection is interrupted, the client repeats the request. If the cluster had already
+    /// executed the first request, the repeated one causes a conflict. So, after a conflict, the
+    /// write counts as successful if the index contains the planned document.
     async fn resolve(&self, plan: &[PlannedWrite], executed: &mut [Executed]) {
         let doubtful: Vec<&str> = plan
             .iter()
@@ -176,7 +176,7 @@ impl DirectivesApi {
         if doubtful.is_empty() {
             return;
         }
-        // If the documents cannot be re-read, the outcomes in the report remain unclear.
+        // If the documents cannot be read again, the outcomes in the report stay unclear.
         let Ok(current) = self.get_many(&doubtful).await else {
             return;
         };
@@ -208,7 +208,7 @@ impl DirectivesApi {
 fn outcome(planned: &PlannedWrite, result: ActionResult) -> Executed {
     let (outcome, numbers) = match result {
         ActionResult::Done(numbers) => (Outcome::Written, numbers),
-        // The document that the plan deletes does not exist any more.
+        // The plan deletes this document, and it does not exist any more.
         ActionResult::NotFound(numbers) if planned.is_delete() => (Outcome::Written, numbers),
         ActionResult::NotFound(_) | ActionResult::Conflict => {
             (Outcome::Conflict { current: None }, None)

@@ -4,22 +4,23 @@
 use jiff::Timestamp;
 use opensearch_directives_core::document::{Document, Rejection, Signature};
 
-/// The effect of a changed field.
+/// What the change of a field means for the directive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeEffect {
-    /// The directive matches more requests, or makes proxies record more about a request.
+    /// After the change, the directive matches more requests, or makes proxies record more about a
+    /// request.
     Widens,
-    /// The audit record loses a field: the reason, the ticket or the owner.
+    /// The change removes a field of the audit record: the reason, the ticket or the owner.
     Loses,
-    /// A directive that had expired or was revoked applies again.
+    /// The directive had expired or was revoked, and applies again after the change.
     Reactivates,
-    /// The directive expires later.
+    /// After the change, the directive expires later.
     Prolongs,
     /// The change has none of the effects that the other variants describe.
     Other,
 }
 
-/// One field that differs between two versions of a directive.
+/// A field whose values in two versions of a directive differ.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct FieldChange {
@@ -29,20 +30,20 @@ pub struct FieldChange {
     pub before: Option<String>,
     /// The new value; `None` if the field is absent.
     pub after: Option<String>,
-    /// The effect of the change.
+    /// What the change means for the directive.
     pub effect: ChangeEffect,
 }
 
 impl FieldChange {
-    /// Returns the differences between two versions of a directive. The fields `created_*` and
-    /// `updated_*` are not compared.
+    /// Returns the differences between two versions of a directive. Does not compare the fields
+    /// `created_*` and `updated_*`.
     #[must_use]
     pub fn between(before: &Document, after: &Document) -> Vec<Self> {
         changes(before, after)
     }
 
-    /// Returns the difference for a malformed document that is replaced with a directive. The
-    /// intended targets of a malformed document are unknown, so the change counts as widening.
+    /// Returns the difference if a directive replaces a malformed document. The intended targets of
+    /// a malformed document are not known, so the change counts as widening.
     pub(super) fn of_malformed(rejection: &Rejection) -> Self {
         Self {
             field: "document",
@@ -76,8 +77,8 @@ impl Changes {
     }
 }
 
-/// Returns the differences between a stored directive and its replacement. The fields `created_*`
-/// and `updated_*` are not compared.
+/// Returns the differences between a stored directive and its replacement. Does not compare the
+/// fields `created_*` and `updated_*`.
 pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     let mut all = Changes(Vec::new());
     targets(&mut all, before, after);
@@ -98,7 +99,8 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     all.0
 }
 
-/// Adds a change to `all` if the signatures differ in any part. The change names the signers.
+/// If the signatures differ in any part, adds a change to `all`. The values of this change are the
+/// names of the signers.
 fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
     let (old, new) = (&before.signatures, &after.signatures);
     if old == new {
@@ -122,8 +124,7 @@ fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
 }
 
 fn targets(all: &mut Changes, before: &Document, after: &Document) {
-    // If the value of a target changes, the directive matches requests that it did not match
-    // before.
+    // If a target gets another value, the directive matches requests that it did not match before.
     fn target<T>(before: Option<&T>, _: Option<&T>) -> ChangeEffect {
         match before {
             Some(_) => ChangeEffect::Widens,
@@ -169,7 +170,7 @@ fn effects(all: &mut Changes, before: &Document, after: &Document) {
 
 fn times(all: &mut Changes, before: &Document, after: &Document) {
     let (old, new) = (&before.directive, &after.directive);
-    // A start before the time of the write means that the directive starts immediately.
+    // If the start is before the time of the write, the directive starts immediately.
     let written = after.audit.updated_at.unwrap_or(Timestamp::MIN);
     let begins = |start: Option<Timestamp>| start.filter(|&start| start > written);
     all.add(
@@ -198,8 +199,8 @@ fn times(all: &mut Changes, before: &Document, after: &Document) {
     };
     let (old, new) = (before.audit.revoked_at, after.audit.revoked_at);
     if old == new {
-        // A revoked document may lack the time of its revocation, so the field `revoked` is
-        // compared instead.
+        // A revoked document may lack the time of its revocation, so the code compares the field
+        // `revoked`.
         let (old, new) = (Some(before.revoked), Some(after.revoked));
         all.add("revoked", old, new, |_, _| revocation);
     } else {

@@ -6,8 +6,8 @@ use super::installer::{Change, InstallError, InstallStep, Installer, file};
 use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
-/// The index name in the files of `mappings/roles`. When a role is installed, the name of the real
-/// index replaces the placeholder in the index patterns.
+/// The name of the index in the files of `mappings/roles` is a placeholder. When a role is
+/// installed, the name of the real index replaces it in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (
@@ -44,7 +44,8 @@ impl Installer {
     /// Returns the changes that [`install_roles`](Self::install_roles) would make now.
     ///
     /// # Errors
-    /// Fails if the cluster has no security plugin, or if the user may not read the roles.
+    /// Returns an error if the cluster has no security plugin, or if the user may not read the
+    /// roles.
     pub async fn plan_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let mut steps = Vec::with_capacity(ROLES.len());
         for (name, json) in ROLES {
@@ -69,11 +70,12 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the roles for the client's index, replaces existing roles with a different content,
-    /// and returns one step for each role. The method maps no user to a role.
+    /// Creates the roles for the client's index. If a role exists with a different content,
+    /// replaces it. Returns one step for each role. The method does not map users to the roles.
     ///
     /// # Errors
-    /// Fails like [`plan_roles`](Self::plan_roles), or if the user may not change roles.
+    /// Returns the errors of [`plan_roles`](Self::plan_roles). Also returns an error if the user
+    /// may not change roles.
     pub async fn install_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan_roles().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {
@@ -85,8 +87,8 @@ impl Installer {
     }
 }
 
-/// Returns the names of the roles that contain a permission for the given index. A role that
-/// contains the permission only for another index, such as the fleet's index, is omitted.
+/// Returns the names of the roles that contain a permission for the given index. Leaves out a role
+/// that contains the permission only for another index, such as the fleet's index.
 pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
     let contains = |list: &Value, wanted: &str| {
         let list = list.as_array();
@@ -126,9 +128,9 @@ fn role_for(index: &str, json: &str) -> Value {
     role
 }
 
-/// Returns true if an installed role has the same description and permissions as the role in the
-/// embedded file. The comparison ignores the default values that the plugin adds to an installed
-/// role.
+/// Returns true if an installed role has the same description and the same permissions as the role
+/// in the embedded file. The plugin adds default values to an installed role; the comparison
+/// ignores them.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {
         let permissions = of["index_permissions"].as_array();

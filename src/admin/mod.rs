@@ -1,5 +1,5 @@
-//! The operations of an operator: prepare a cluster, and read and change directives without
-//! overwriting concurrent changes.
+//! The operations of an operator: to prepare a cluster, to read directives, and to change
+//! directives without overwriting changes that somebody else makes at the same time.
 
 mod bulk;
 mod cluster_info;

@@ -1,5 +1,5 @@
-//! Plans the writes of directives: compares the drafts, as the cluster's pipeline would store them,
-//! with the stored documents.
+//! Plans the writes of directives. The cluster's pipeline returns the documents that it would store
+//! for the drafts, and the plan compares them with the stored documents.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,12 +11,12 @@ use super::planned_write::{AUTHENTICATED_AS, PlannedWrite};
 use opensearch_directives_core::document::{Audit, Draft, encode_draft};
 
 impl DirectivesApi {
-    /// Creates the planned writes that store directives, without executing them. Each draft is
-    /// checked locally and by the cluster's pipeline, and compared with the stored document.
+    /// Creates the planned writes that store directives, without executing them. Checks each draft
+    /// locally and with the cluster's pipeline, and compares it with the stored document.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_invalid`] or [`WriteError::is_refused`] if a draft is not valid,
-    /// and with another error if a request fails.
+    /// Returns an error if a request fails, or if a draft is not valid. In the second case,
+    /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] of the error returns true.
     pub async fn plan(&self, drafts: &[Draft]) -> Result<Vec<PlannedWrite>, WriteError> {
         self.check(drafts)?;
         let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
@@ -25,10 +25,10 @@ impl DirectivesApi {
     }
 
     /// Works like [`plan`](Self::plan), but compares the drafts with documents that the caller has
-    /// read. The list `stored` has one entry for each draft.
+    /// already read. The list `stored` must have one entry for each draft.
     ///
     /// # Errors
-    /// Fails like [`plan`](Self::plan).
+    /// Returns the errors of [`plan`](Self::plan).
     pub async fn plan_from(
         &self,
         drafts: &[Draft],
@@ -48,8 +48,8 @@ impl DirectivesApi {
         };
         let mut encoded = sources(self.authenticated_as.as_deref());
         let simulated = match self.simulate(drafts, &encoded).await {
-            // An older pipeline does not know the field `authenticated_as`, but directives must be
-            // writable even before the pipeline is upgraded.
+            // An older pipeline does not know the field `authenticated_as`. Operators must be able
+            // to write directives even before the pipeline is upgraded.
             Err(error) if error.is_unknown_field(AUTHENTICATED_AS) => {
                 encoded = sources(None);
                 self.simulate(drafts, &encoded).await?
@@ -76,8 +76,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the author and the time of the first write of a stored directive. When the directive is
-/// replaced, its first author and first time are preserved.
+/// Returns the author and the time of the first write of a stored directive. A write that replaces
+/// the directive preserves these two values.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {
@@ -87,7 +87,7 @@ fn created(stored: Option<&Stored>) -> Audit {
     let Some(stored) = stored else {
         return Audit::default();
     };
-    // `created_at` and `created_by` are read even from a malformed document.
+    // The code reads `created_at` and `created_by` even if the document is malformed.
     let created: Created = serde_json::from_str(stored.source.get()).unwrap_or_default();
     let text = |value: Option<Value>| value?.as_str().map(str::to_owned);
     Audit {

@@ -1,5 +1,5 @@
-//! One planned change of one directive: its effect, its bulk action, and whether the index already
-//! contains the resulting document.
+//! A planned write changes one directive. It knows its effect, its bulk action, and whether the
+//! index already contains the resulting document.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use super::record_writes::Attribution;
 use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Document, Draft, Expiry};
 
-/// The name of the field that contains the user whom the cluster authenticated.
+/// The name of the field that contains the user that the cluster authenticated.
 pub(super) const AUTHENTICATED_AS: &str = "authenticated_as";
 
 /// The effect of a planned write.
@@ -27,17 +27,18 @@ pub enum PlannedKind {
     Sign,
     /// The write deletes a directive.
     Delete,
-    /// No write is sent, because the index already contains the wanted document.
+    /// Nothing is written, because the index already contains the planned document.
     Nothing,
 }
 
-/// One change of one directive, with the document that was read and the document to store.
+/// One change of one directive, with the document that was read and the document that will be
+/// stored.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlannedWrite {
     /// The directive's id.
     pub id: String,
-    /// The document that was read; `None` if no directive had the id.
+    /// The document that was read; `None` if there was no document with this id.
     pub before: Option<Stored>,
     /// The document that will be stored. `None` if the directive is deleted, or if a malformed
     /// document is revoked.
@@ -61,9 +62,9 @@ pub(super) enum Action {
 }
 
 impl PlannedWrite {
-    /// Creates the planned write that stores a draft. `after` is the document into which the
-    /// cluster's pipeline converts `source`. Nothing will be written if the stored document has the
-    /// same content as `after`.
+    /// Creates the planned write that stores a draft. `after` is the document that the cluster's
+    /// pipeline makes of `source`. If the stored document already has the same content as `after`,
+    /// nothing will be written.
     pub(super) fn store(
         draft: &Draft,
         before: Option<Stored>,
@@ -88,8 +89,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Creates the planned write that revokes a directive. A directive that is already revoked or
-    /// expired does not change.
+    /// Creates the planned write that revokes a directive. If the directive is already revoked or
+    /// has expired, the write changes nothing.
     #[must_use]
     pub fn revoke(stored: Stored, at: Timestamp, by: Option<&str>, reason: Option<&str>) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
@@ -103,7 +104,7 @@ impl PlannedWrite {
             if let Some(reason) = reason {
                 fields["revoked_reason"] = reason.into();
             }
-            // If the caller gives no name, `unknown` replaces the name of the previous author.
+            // If the caller passes no name, `unknown` replaces the name of the previous author.
             fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();
@@ -168,8 +169,7 @@ impl PlannedWrite {
         matches!(self.action, Action::Delete)
     }
 
-    /// Returns the lines of the planned write for a bulk request; `None` if nothing has to be
-    /// written.
+    /// Returns the lines of the bulk request for this write; `None` if nothing must be written.
     pub(super) fn action(&self) -> Option<String> {
         let mut target = json!({ "_id": self.id });
         if let Some(version) = self.before.as_ref().and_then(|before| before.version) {
@@ -180,8 +180,7 @@ impl PlannedWrite {
             Action::Index(source, _) => {
                 target["pipeline"] = PIPELINE.into();
                 // A `create` action needs no version condition, because it fails if the document
-                // exists. OpenSearch refuses every bulk request that contains a `create` action
-                // with a version condition.
+                // exists. With a version condition, OpenSearch would refuse the whole bulk request.
                 let name = if self.before.is_some() {
                     "index"
                 } else {
@@ -189,9 +188,9 @@ impl PlannedWrite {
                 };
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
-            // The ingest pipeline would refuse to revoke a malformed or expired document, but a
-            // bulk update does not run the pipeline. A signature covers stored fields, so the
-            // pipeline must not change these fields when a signature is added.
+            // A bulk update does not run the ingest pipeline. This is necessary in both cases. For
+            // a revocation, the pipeline would refuse a malformed or expired document. For a
+            // signature, the pipeline must not change the fields that the signature covers.
             Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
@@ -201,8 +200,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Sets the authenticated user of a revocation or a signature, which replaces the user of the
-    /// previous write.
+    /// Sets the authenticated user of a revocation or a signature. This user replaces the user of
+    /// the previous write in the document.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
             return;
@@ -216,11 +215,11 @@ impl PlannedWrite {
         }
     }
 
-    /// Adapts the write to an older mapping by removing the field that the mapping lacks. `reason`
-    /// is the cluster's reason for the refusal, which names the missing field. Returns whether the
-    /// adapted write can be sent. If an index has no field `revoked`, the field `revoked_at` alone
-    /// revokes a directive. Without the field `revoked`, a revocation with a reason is not adapted,
-    /// because the reason would be lost.
+    /// Adapts the write to an older mapping: removes the field that the mapping lacks. `reason` is
+    /// the reason that the cluster gave for the refusal; it names the missing field. Returns
+    /// whether the adapted write can be sent. If the mapping has no field `revoked`, the field
+    /// `revoked_at` alone revokes a directive. In this case, a revocation with a reason is not
+    /// adapted, because the reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {
@@ -251,7 +250,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns true if the index contains the planned document.
+    /// Returns true if `current`, the document in the index, is the planned document.
     pub(super) fn is_stored_as(&self, current: Option<&Stored>) -> bool {
         match (&self.action, current) {
             (Action::Delete, None) | (Action::Nothing, _) => true,
@@ -280,7 +279,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns true if the index still contains the version that was read before the write.
+    /// Returns true if `current`, the document in the index, still has the version that was read
+    /// before the write.
     pub(super) fn is_unwritten(&self, current: Option<&Stored>) -> bool {
         match (&self.before, current) {
             (None, None) => true,
@@ -292,9 +292,9 @@ impl PlannedWrite {
     }
 }
 
-/// Returns true if a stored directive already has the content of a draft. The draft's time to live
-/// counts from the time at which the stored directive was written, so a repeated write of the same
-/// draft does not prolong the directive.
+/// Returns true if a stored directive already has the content of a draft. For this comparison, the
+/// draft's time to live begins at the time at which the stored directive was written. So, if the
+/// same draft is written again, the directive does not expire later.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)

@@ -1,4 +1,4 @@
-//! Reads stored directives by id in real time, or all directives of the index.
+//! Reads stored directives: single directives by id in real time, or all directives of the index.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +15,16 @@ use crate::http::{Exception, Method, Request, malformed};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// The maximum number of documents in one multi-get request. With this maximum, the response stays
-/// far below the size limit of responses.
+/// One multi-get request reads at most this many documents, so the response stays far below the
+/// size limit of responses.
 const MULTI_GET: usize = 2_000;
 
-/// The response of a multi-get.
+/// The response to a multi-get request.
 #[derive(Deserialize)]
 struct MultiGet {
     docs: Vec<Item>,
 }
-/// The result for one id: a document, the statement that no document exists, or an error.
+/// The result for one id: a document, the information that no document exists, or an error.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "_id")]
@@ -44,16 +44,17 @@ impl DirectivesApi {
     /// does not exist.
     ///
     /// # Errors
-    /// Fails if the document could not be read.
+    /// Returns an error if the document could not be read.
     pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
         Ok(self.get_many(&[id]).await?.pop().flatten())
     }
 
-    /// Reads the documents with the given ids in real time, that is, without waiting for a refresh.
-    /// The result has the same order as the ids, with `None` for each document that does not exist.
+    /// Reads the documents with the given ids in real time, without waiting for a refresh. The
+    /// result has one entry for each id, in the same order. The entry is `None` if the document
+    /// does not exist.
     ///
     /// # Errors
-    /// Fails if one of the documents could not be read.
+    /// Returns an error if one of the documents could not be read.
     pub async fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
         let mut all = Vec::with_capacity(ids.len());
         for part in ids.chunks(MULTI_GET) {
@@ -115,7 +116,7 @@ impl DirectivesApi {
     /// Reads every document of the index, ordered by id.
     ///
     /// # Errors
-    /// Fails if the index could not be read completely.
+    /// Returns an error if the index could not be read completely.
     pub async fn list(&self) -> Result<Vec<Stored>, WriteError> {
         struct All {
             limits: DecodeLimits,
@@ -148,8 +149,8 @@ impl DirectivesApi {
         Ok(all.stored)
     }
 
-    /// Creates the error for an index that does not exist. The index name may contain a typing
-    /// error, so the error lists the indices that contain directives.
+    /// Creates the error that is returned if the index does not exist. The name may be mistyped, so
+    /// the error lists the indices that contain directives.
     pub(crate) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
@@ -159,8 +160,8 @@ impl DirectivesApi {
         struct Mappings {
             #[serde(rename = "_meta")]
             meta: Option<Meta>,
-            /// A field that only an index of directives has; the history and the fleet do not have
-            /// this field.
+            /// The fields of the mapping. The request asks only for a field that an index of
+            /// directives has, but the history and the fleet's index do not have.
             properties: Option<IgnoredAny>,
         }
         #[derive(Deserialize)]
@@ -178,7 +179,7 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // If the role does not permit reading the mappings, the message lists no indices.
+            // If the role does not permit reading the mappings, the list is empty.
             others: all
                 .unwrap_or_default()
                 .into_iter()

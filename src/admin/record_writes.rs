@@ -1,7 +1,7 @@
 //! Records the executed writes of a plan in the history of the index, if the index has a history.
 //!
-//! A write is recorded only after it was executed, so a failure of the history never makes a write
-//! fail. The report names each write that was not recorded.
+//! A write is recorded only after it was executed. So, if the history fails, the write still
+//! succeeds. The report names each write that was not recorded.
 
 use std::collections::HashMap;
 
@@ -20,17 +20,17 @@ use crate::http::BULK_BYTES;
 use crate::rest::Probe;
 use opensearch_directives_core::document::{DecodeLimits, encode};
 
-/// The result of recording the executed writes in the history of the index.
+/// Says which executed writes are recorded in the history of the index.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct HistoryReport {
-    /// The number of executed writes that the history contains, including writes that a recorder
-    /// recorded first.
+    /// The number of executed writes that the history contains. Writes that a recorder has recorded
+    /// earlier count, too.
     pub recorded: usize,
-    /// The writes that were executed but that this client could not record.
+    /// The executed writes that this client could not record.
     pub unrecorded: Vec<Unrecorded>,
-    /// The error of the request that checks whether the index has a history; `None` if the request
-    /// succeeded.
+    /// The error, if the client could not find out whether the index has a history; otherwise
+    /// `None`.
     pub unclear: Option<WriteError>,
 }
 
@@ -44,7 +44,7 @@ pub struct Unrecorded {
     pub reason: String,
 }
 
-/// The author and the reason of a deletion. All other writes store author and reason in the
+/// The author and the reason of a deletion. All other writes store the author and the reason in the
 /// document.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attribution {
@@ -55,7 +55,7 @@ pub(super) struct Attribution {
 /// The uuid of the index and the history uuid of its shard.
 type Identity = (String, String);
 
-/// The state of the history before the first write of a plan.
+/// The state of the history before the first write of the plan.
 #[derive(Debug)]
 pub(super) enum Ledger {
     Absent,
@@ -67,7 +67,7 @@ pub(super) enum Ledger {
 }
 
 impl DirectivesApi {
-    /// Finds out whether the index has a history, and if so, requests the uuids of the index.
+    /// Finds out whether the index has a history. If it has one, requests the uuids of the index.
     pub(super) async fn open_ledger(&self) -> Ledger {
         let stream = Stream::of(self.client.clone());
         match stream.exists().await {
@@ -80,7 +80,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the uuids of the index, or the reason why the uuids are not known.
+    /// Returns the uuids of the index, or the reason why they are not known.
     async fn identity(&self) -> Result<Identity, String> {
         match self.session().probe().await {
             Ok(Probe::Checkpoints(checkpoints)) => match checkpoints.history_uuid() {
@@ -106,7 +106,7 @@ impl DirectivesApi {
             .zip(executed)
             .filter(|(_, executed)| matches!(executed.outcome, Outcome::Written))
             .map(|(planned, executed)| (planned, executed.numbers))
-            // An update that changed nothing is not an operation, so it is not recorded.
+            // If an update changed nothing, it is not an operation, so it is not recorded.
             .filter(|(planned, numbers)| numbers.is_some() || planned.is_delete())
             .collect();
         let (stream, identity) = match ledger {
@@ -134,8 +134,8 @@ impl DirectivesApi {
         Some(report)
     }
 
-    /// Checks that the index still has the uuids that it had before the writes, because the
-    /// `_seq_no`s of two indices are not comparable.
+    /// Checks whether the index still has the uuids that it had before the writes, because the
+    /// `_seq_no`s of two indices cannot be compared.
     async fn same_identity(&self, before: Result<Identity, String>) -> Result<Identity, String> {
         let unknown = |reason| format!("the uuid of the index is not known: {reason}");
         let before = before.map_err(unknown)?;
@@ -165,8 +165,8 @@ impl DirectivesApi {
         written.iter().filter_map(entry).collect()
     }
 
-    /// Re-reads the written documents, because the ingest pipeline has added fields to them. A
-    /// document that cannot be read is recorded without its content.
+    /// Reads the written documents again, because the ingest pipeline has added fields to them. If
+    /// a document cannot be read, the write is recorded without the document.
     async fn read_back(
         &self,
         written: &[(&PlannedWrite, Option<OperationNumbers>)],
@@ -193,7 +193,7 @@ impl DirectivesApi {
         by: &RecordedBy,
     ) -> Option<Entry> {
         let last = planned.before.as_ref().and_then(|before| before.version);
-        // A deletion whose response was lost is recorded without its number.
+        // If the response to a deletion was lost, the deletion is recorded without its number.
         let (seq_no, primary_term) = match (numbers, last) {
             (Some(numbers), _) => (numbers.seq_no, numbers.primary_term),
             (None, Some(last)) => (last.seq_no, last.primary_term),
@@ -208,8 +208,8 @@ impl DirectivesApi {
         let same = |version: &super::Version| {
             (version.seq_no, version.primary_term) == (seq_no, primary_term)
         };
-        // The stored document is used only if it still has the version of the write, because
-        // somebody else may have replaced it.
+        // Somebody else may have replaced the document. So it is used only if it still has the
+        // version that this write created.
         let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
         let after = match stored {
             Some(stored) => Some(stored.source.get().to_owned()),
@@ -273,8 +273,8 @@ impl DirectivesApi {
 
 impl PlannedWrite {
     /// Sets who deletes the directive and why, for the [history](crate::history) of the index. Only
-    /// a deletion needs `deleted_by`, because all other writes store author and reason in the
-    /// document.
+    /// a deletion needs this method, because all other writes store the author and the reason in
+    /// the document.
     #[must_use]
     pub fn deleted_by(mut self, by: Option<&str>, reason: Option<&str>) -> Self {
         self.deletion = Attribution {
@@ -284,8 +284,8 @@ impl PlannedWrite {
         self
     }
 
-    /// Returns the JSON that the write should have stored, so that it can be compared with the
-    /// previous document.
+    /// Returns the JSON that the write should have stored. The caller compares it with the previous
+    /// document.
     fn expected(&self, limits: &DecodeLimits) -> Option<String> {
         match &self.action {
             Action::Revoke(fields) | Action::Sign(fields) => {

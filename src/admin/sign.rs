@@ -1,8 +1,9 @@
-//! Signs directives: drafts before they are written, and directives that are already stored.
+//! Signs directives. A directive can be signed as a draft, before it is written, or later, when it
+//! is already stored.
 //!
-//! A signature covers absolute times, so a simulation of the ingest pipeline converts the times of
-//! a draft to absolute times before the draft is signed. A second simulation checks that the
-//! pipeline would store exactly the signed content.
+//! A signature covers absolute times. So, before a draft is signed, a simulation of the ingest
+//! pipeline converts its times to absolute times. A second simulation checks that the pipeline
+//! would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -20,14 +21,14 @@ use opensearch_directives_core::document::{
 
 /// The maximum number of signatures of a document.
 const MAX_SIGNATURES: usize = 8;
-/// The maximum time between the computation of an expiry and the write of the signed directive.
+/// A signed directive must be written within this time after its expiry was computed.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index, which each signature covers.
+    /// Returns the uuid of the index. Each signature covers this uuid.
     ///
     /// # Errors
-    /// Fails if the index does not exist, or if the cluster does not respond.
+    /// Returns an error if the index does not exist, or if the cluster does not respond.
     pub async fn index_uuid(&self) -> Result<String, WriteError> {
         match self.session().resolve_index().await {
             Ok(index) => Ok(index.uuid),
@@ -37,11 +38,12 @@ impl DirectivesApi {
     }
 
     /// Signs the drafts with the given keys, and then works like [`plan_from`](Self::plan_from).
-    /// The expiries of the drafts become absolute times. A draft loses its signatures by other keys
-    /// if its content differs from the stored directive.
+    /// The expiries of the drafts become absolute times. If the content of a draft differs from the
+    /// stored directive, the draft loses its signatures by other keys.
     ///
     /// # Errors
-    /// Fails like [`plan`](Self::plan), or if a directive cannot be signed.
+    /// Returns the errors of [`plan`](Self::plan). Also returns an error if a directive cannot be
+    /// signed.
     pub async fn plan_signed(
         &self,
         drafts: &mut [Draft],
@@ -74,12 +76,12 @@ impl DirectivesApi {
         Ok(plan)
     }
 
-    /// Creates the planned writes that add signatures by the given keys to stored directives. The
-    /// signed content does not change.
+    /// Creates the planned writes that add signatures by the given keys to stored directives. These
+    /// writes do not change the signed content.
     ///
     /// # Errors
-    /// Fails if a directive is malformed or has too many signatures, or if the cluster does not
-    /// respond.
+    /// Returns an error if a directive is malformed or has too many signatures, or if the cluster
+    /// does not respond.
     pub async fn plan_signatures(
         &self,
         stored: Vec<Stored>,
@@ -108,13 +110,14 @@ impl DirectivesApi {
         })
     }
 
-    /// Removes the signatures of a draft if the stored directive has a different signed content.
+    /// If the signed content of the stored directive differs from that of the draft, removes the
+    /// signatures of the draft.
     fn drop_outdated(&self, draft: &mut Draft, stored: Option<&Stored>) {
         let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
             return;
         };
-        // The two compared signed forms both contain an empty index uuid, so the comparison ignores
-        // the uuid.
+        // Both signed forms contain an empty uuid, so the uuid of the index has no influence on the
+        // comparison.
         let same = match draft.expiry {
             Expiry::At(end) => {
                 let directive = draft.to_directive(end);
@@ -130,8 +133,8 @@ impl DirectivesApi {
 }
 
 impl PlannedWrite {
-    /// Creates the planned write that replaces the signatures of a stored directive. The signed
-    /// content does not change.
+    /// Creates the planned write that replaces the signatures of a stored directive. This write
+    /// does not change the signed content.
     fn sign(stored: Stored, signatures: Vec<Signature>, at: Timestamp, by: &str) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
         let action = match &mut after {
@@ -156,9 +159,9 @@ impl PlannedWrite {
     }
 }
 
-/// Returns the expiry of a directive that will be signed. If the draft has the same content and the
-/// same time to live as the stored directive, the stored expiry stays, so that a repeated write of
-/// the same draft does not prolong the directive.
+/// Returns the absolute expiry of a directive that will be signed. If the draft has the same
+/// content and the same time to live as the stored directive, returns the stored expiry. So, if the
+/// same draft is written again, the directive does not expire later.
 fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     let computed = after.directive.expires_at;
     let before = planned.before.as_ref();
@@ -183,8 +186,8 @@ fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     }
 }
 
-/// Adds a signature by each of the given keys. A new signature replaces an existing signature by
-/// the same key.
+/// Adds a signature by each of the given keys. If there already is a signature by the same key, the
+/// new signature replaces it.
 fn with_signatures(
     signatures: &[Signature],
     keys: &[SigningKey],
@@ -212,7 +215,7 @@ fn with_signatures(
     Ok(all)
 }
 
-/// Returns an error if the content that the cluster would store differs from the signed content.
+/// Returns an error if the cluster would store a content that differs from the signed content.
 fn expect_signed(draft: &Draft, planned: &PlannedWrite) -> Result<(), WriteError> {
     let form = |directive: &DiagnosticsDirective| SignedForm::new(directive.as_ref(), "").content();
     let is_signed = planned.after.as_ref().is_some_and(|after| {

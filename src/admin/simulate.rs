@@ -14,8 +14,8 @@ use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Document, Draft, decode};
 
 impl DirectivesApi {
-    /// Returns the documents that the pipeline creates from drafts. If the pipeline refuses some
-    /// drafts, the error lists all refused drafts.
+    /// Returns the documents that the pipeline would make of the drafts. If the pipeline refuses
+    /// some drafts, returns an error that lists all refused drafts.
     pub(super) async fn simulate(
         &self,
         drafts: &[Draft],

@@ -1,10 +1,10 @@
 //! Long polls: between two polls, the source sends a request that the agent holds until it has
-//! another snapshot. A change then passes through a chain of agents in a few round trips, and does
-//! not wait for the interval of each agent.
+//! another snapshot. So a change passes through a chain of agents in a few round trips, without
+//! waiting for the poll interval of each agent.
 //!
 //! A long poll only shortens the pause between two polls. If a long poll fails, the next poll still
-//! begins on time. A proxy that cuts held requests therefore only makes the attempts useless. After
-//! repeated failures, or after a refusal, no long poll is sent for some time.
+//! begins on time. If a proxy cuts held requests, only the long polls are useless. After repeated
+//! failures, or after a refusal, the source sends no long poll for some time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,17 +18,16 @@ use super::response::is_unchanged;
 use crate::http::{Client, Method, Request, RequestError, chain};
 use crate::source::PauseFuture;
 
-/// The shortest pause in which a long poll is sent. In a shorter pause, it would save too little
-/// time.
+/// If the pause is shorter than this, no long poll is sent, because it would save too little time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest wait that an agent accepts.
+/// The longest time for which an agent holds a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The time without long polls after a refusal or a repeated failure. Each further failure doubles
-/// this time.
+/// After a refusal or a repeated failure, the source sends no long polls for this time. Each
+/// further failure doubles the time.
 const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
 
-/// A response to a long poll, which the next poll decodes.
+/// A response to a long poll. The next poll decodes it.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) body: Bytes,
@@ -45,7 +44,7 @@ enum Outcome {
 #[derive(Debug)]
 struct Failure {
     reason: String,
-    /// Whether the failure may be over at the next attempt, for example if the agent was restarted.
+    /// Whether the next attempt may succeed, for example because the agent was only restarted.
     is_transient: bool,
     retry_after: Duration,
 }
@@ -57,14 +56,14 @@ pub(super) struct LongPolls {
     random: fastrand::Rng,
     failures: u32,
     resume_at: Option<Instant>,
-    /// The reason for the current failures.
+    /// The reason why long polls fail now; `None` if they work.
     note: Option<String>,
-    /// Whether the last long poll returned a change, which all clients of the agent received at the
-    /// same moment.
+    /// Whether the last long poll returned a change. All clients of the agent received such a
+    /// change at the same moment.
     has_just_changed: bool,
 }
 
-/// The times of one long poll.
+/// The time limits of one long poll.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     /// The time for which the agent may hold the request.
@@ -73,9 +72,9 @@ struct Times {
     /// the pause.
     limit: Duration,
     pause: Duration,
-    /// A random fraction from 0 to 1. After a failure, the client waits for this fraction of the
-    /// remaining pause, so that the clients of an agent that ended do not all send the next request
-    /// at once.
+    /// A random number from 0 to 1. After a failure that may be over soon, the client waits for
+    /// this fraction of the remaining pause. So, if an agent ends, its clients do not send their
+    /// next requests all at once.
     spread: f64,
 }
 
@@ -91,8 +90,8 @@ impl LongPolls {
         }
     }
 
-    /// Returns the reason why long polls are suspended, so that only polls find changes; `None` if
-    /// long polls work.
+    /// Returns the reason why long polls do not work, for the notes in the status; `None` if they
+    /// work.
     pub(super) fn note(&self) -> Option<String> {
         let reason = self.note.as_ref()?;
         Some(format!("without long polls: {reason}"))
@@ -119,8 +118,8 @@ impl LongPolls {
             let result = result.map(|body| Arrived { body, sent_at });
             let result = result.map_or_else(Outcome::Failed, Outcome::Arrived);
             lock(&outcome).replace(result);
-            // A poll that a caller requests must not use a response that arrived before, so the
-            // future completes in the same step in which it stores a response.
+            // If a caller requests a poll, this poll must not use a response that arrived before
+            // the request. So the future completes in the same step in which it stores a response.
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
             }
@@ -128,11 +127,13 @@ impl LongPolls {
     }
 
     fn times(&mut self, pause: Duration, request_timeout: Duration) -> Times {
-        // The response must have arrived before the pause ends.
+        // The response must arrive before the pause ends, so the agent may not hold the request for
+        // the whole pause.
         let transit = (pause / 4).min(request_timeout);
         let mut wait = pause.saturating_sub(transit).min(LONGEST_WAIT);
         if self.has_just_changed {
-            // Without this jitter, all clients would send their next requests at the same moment.
+            // Without this random factor, all clients would send their next requests at the same
+            // moment.
             wait = wait.mul_f64(0.5 + self.random.f64() / 2.0);
         }
         Times {
@@ -143,7 +144,8 @@ impl LongPolls {
         }
     }
 
-    /// Returns the response of the last long poll, if one has arrived. A failure is recorded.
+    /// Returns the response of the last long poll, if it has arrived. If the long poll failed,
+    /// records the failure.
     pub(super) fn take(&mut self) -> Option<Arrived> {
         let outcome = self.lock().take();
         match outcome? {
@@ -165,7 +167,7 @@ impl LongPolls {
         self.has_just_changed = has_changed;
     }
 
-    /// Records that the response of a long poll was refused.
+    /// Records that the source refused the response of a long poll.
     pub(super) fn refuse(&mut self, error: &dyn std::error::Error) {
         self.fail(Failure {
             reason: chain(error),
@@ -176,7 +178,7 @@ impl LongPolls {
 
     fn fail(&mut self, failure: Failure) {
         self.failures = self.failures.saturating_add(1);
-        // After the first transient failure, long polls are not suspended.
+        // Long polls are not suspended after the first transient failure.
         let doublings = match self.failures {
             1 if failure.is_transient => None,
             failures if failure.is_transient => Some(failures - 2),
@@ -185,7 +187,7 @@ impl LongPolls {
         if let Some(doublings) = doublings {
             let pause = FIRST_SUSPENSION.saturating_mul(1 << doublings.min(16));
             let pause = pause.min(LONGEST_SUSPENSION);
-            // Many clients may have been refused at the same moment.
+            // The agent may have refused many clients at the same moment, so the pause is random.
             let pause = pause.mul_f64(0.5 + self.random.f64() / 2.0);
             let pause = pause.max(failure.retry_after.min(LONGEST_SUSPENSION));
             if self.resume_at.is_none() {
@@ -221,8 +223,8 @@ async fn long_poll(client: &Client, tag: &str, times: Times) -> Result<Bytes, Fa
     let body = response
         .map_err(|_| transient("there was no response after the wait; does a proxy hold it?"))?
         .map_err(|error| Failure::of_request(&error))?;
-    // An agent that ends responds to all held requests at once, so all clients would send their
-    // next requests at the same moment.
+    // When an agent ends, it responds to all held requests at once. If this counted as a success,
+    // all clients would send their next requests at the same moment.
     if sent_at.elapsed() < wait * 9 / 10 && is_unchanged(&body, tag) {
         return Err(transient(
             "the agent responded before the wait ended, without a change",

@@ -1,12 +1,12 @@
 //! Reads the snapshot that another agent publishes, instead of reading the index.
 //!
-//! An agent returns its published snapshot and the time since the index was read, so the revision
-//! and the digest pass through a chain of agents unchanged. Each agent reports the time since the
-//! index was read, regardless of the number of agents in between. The signatures of directives also
-//! pass through a chain unchanged, and each store verifies them with its own trusted keys.
+//! An agent returns the snapshot that it has published, so a chain of agents passes on the
+//! revision, the digest and the signatures unchanged. Each store verifies the signatures with its
+//! own trusted keys. An agent also returns the age of its snapshot. The age counts from the time at
+//! which the index was read, regardless of the number of agents in between.
 //!
-//! After the first snapshot, the agent sends only the differences, and between two polls a long
-//! poll (`long_poll.rs`) waits for a change.
+//! After the first snapshot, the agent sends only the differences. Between two polls, the source
+//! sends a long poll (`long_poll.rs`), to which the agent responds when its snapshot changes.
 
 mod long_poll;
 mod response;
@@ -34,10 +34,10 @@ use opensearch_directives_core::{Snapshot, SnapshotErrorKind};
 pub(crate) use response::AgentError;
 use response::{Decoding, Received};
 
-/// The endpoint of an agent's snapshot.
+/// The path from which an agent serves its snapshot.
 const PATH: &str = "/v1/snapshot";
-/// The time after which the parameter `since` is sent again to an agent of an earlier version,
-/// which refuses the parameter.
+/// If an agent of an earlier version refuses the parameter `since`, the source sends the parameter
+/// to this agent again after this time.
 const UPGRADE_CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// A source that polls one agent, or several agents of the same index.
@@ -50,24 +50,24 @@ pub(crate) struct AgentSource {
     trust_generation: u64,
     limit: DocumentLimit,
     clear_after: Option<Duration>,
-    /// The number of snapshots that were received.
+    /// The number of snapshots that the source has received so far.
     generation: u64,
-    /// The tag of the last snapshot; empty before the first snapshot.
+    /// The tag of the last received snapshot; empty before the first snapshot.
     tag: String,
-    /// The state of the last snapshot, to which differences are applied.
+    /// The content of the last received snapshot. The next differences are applied to this content.
     base: Option<Arc<DeltaBase>>,
-    /// If the agent is of an earlier version, the instant at which the source tries again to read
-    /// differences.
+    /// The instant at which the source next requests differences, if the agent is of an earlier
+    /// version and has refused such a request.
     without_delta_until: Option<Instant>,
     long_polls: LongPolls,
     counters: ReadCounters,
 }
 
-/// The part of a request that describes the snapshot of this store.
+/// The part of a request that tells the agent which snapshot this store already has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Known {
     Nothing,
-    /// The tag of the last snapshot.
+    /// The tag of the last received snapshot.
     Tag,
 }
 
@@ -89,8 +89,8 @@ impl AgentSource {
         }
     }
 
-    /// Requests the agent's snapshot. The agent sends the snapshot only if it differs from the
-    /// published snapshot.
+    /// Requests the agent's snapshot. The agent sends its snapshot only if this snapshot differs
+    /// from the one that the store has published.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
         let began = Instant::now();
         // The published state has no age before the first complete read, or after the set was
@@ -99,7 +99,7 @@ impl AgentSource {
             .age
             .filter(|_| published.snapshot.revision().is_some());
         let trust_generation = self.verifier.generation();
-        // With new keys or a new policy, the decision about every directive may change.
+        // If the trusted keys or the policy are new, the verdict on every directive may change.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
         let received = self.receive(is_ours).await?;
@@ -124,8 +124,8 @@ impl AgentSource {
         self.generation > 0 && published == Some(self.generation)
     }
 
-    /// Returns the response of the long poll if one has arrived, or requests the snapshot. If
-    /// differences cannot be applied, requests the whole snapshot.
+    /// Returns the response of the long poll if this response has arrived. Otherwise, requests the
+    /// snapshot. If the received differences cannot be applied, requests the whole snapshot.
     async fn receive(&mut self, is_ours: bool) -> Result<Received, ReadError> {
         let arrived = self.long_polls.take().filter(|_| is_ours);
         if !is_ours {
@@ -185,7 +185,8 @@ impl AgentSource {
         self.decode(operation, body, sent_at, known).await
     }
 
-    /// Sends the request that an agent of an earlier version understands.
+    /// Sends a request without the parameter `since`, which an agent of an earlier version would
+    /// refuse.
     async fn request_known(&self) -> Result<Received, ReadError> {
         let sent_at = Instant::now();
         let request = Request::new(Method::Get, PATH).query("known", &self.tag);
@@ -249,10 +250,10 @@ impl AgentSource {
         Err(ReadError::new(self.client.index(), failure))
     }
 
-    /// Returns an error if the snapshot has reached `clear_after`, or if it is older than the
-    /// published snapshot. If the new snapshot is known not to be older (`is_known`), because both
-    /// snapshots show the same state of the index or because the agent sent the differences, an
-    /// older read is accepted.
+    /// Returns an error if the age of the new snapshot has reached `clear_after`, or if the new
+    /// snapshot was read from the index earlier than the published one. With `is_known`, an earlier
+    /// read is accepted, because the content cannot be older: both snapshots show the same state of
+    /// the index, or the agent sent differences from the published snapshot.
     fn check(
         &self,
         received: &Received,

@@ -13,8 +13,8 @@ use crate::signatures::Trust;
 use opensearch_directives_core::internal::{DeltaBase, visible_beginning};
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 
-/// The factor by which a measured wait is reduced. The monotonic clocks of two hosts do not run at
-/// exactly the same rate, and an age must never be too low.
+/// The wait that the agent has measured is multiplied by this factor. The monotonic clocks of two
+/// hosts do not run at exactly the same rate, and an age must never be too low.
 const CERTAIN_WAIT: f64 = 0.999;
 
 /// The response of an agent.
@@ -23,19 +23,21 @@ struct Response<'a> {
     /// The index or alias that the first agent of the chain polls.
     index: String,
     age_seconds: f64,
-    /// The time for which the agent held the request, if the request allowed this.
+    /// The time for which the agent held the request; `None` if the request did not ask the agent
+    /// to hold it.
     waited_seconds: Option<f64>,
-    /// A string that identifies the snapshot. If a request contains the tag of the agent's current
-    /// snapshot, the response contains neither this snapshot nor differences.
+    /// A string that identifies the snapshot. If the request contains the tag of the agent's
+    /// current snapshot, the response contains no snapshot and no differences.
     tag: String,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
-    /// The differences between the snapshot with the tag in the request and the current one.
+    /// The differences between the snapshot whose tag the request contains and the agent's current
+    /// snapshot.
     #[serde(borrow)]
     delta: Option<&'a RawValue>,
 }
 
-/// A response that was accepted.
+/// The content of a decoded response.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) tag: String,
@@ -46,8 +48,8 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// Replaces the snapshot's age by the given age if the given age is lower, because the age of
-    /// the later read counts if two agents have equal snapshots.
+    /// Replaces the snapshot's age by the given age, if the given age is lower. If two agents have
+    /// equal snapshots, the age of the later read counts.
     pub(super) fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {
@@ -65,14 +67,14 @@ impl Received {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) snapshot: Snapshot,
-    /// The state to which the next differences can be applied.
+    /// The state to which the next differences are applied.
     pub(super) base: DeltaBase,
-    /// Whether the agent sent only the differences. The agent published the snapshot of this store
-    /// earlier than the new snapshot, so the new snapshot is not older.
+    /// Whether the agent sent only the differences. In this case, the agent published the snapshot
+    /// of this store before the new snapshot, so the new snapshot is not older.
     pub(super) is_delta: bool,
 }
 
-/// The reason why a snapshot of another agent is refused.
+/// The reason why the store refuses the snapshot of an agent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AgentError {
     #[error(transparent)]
@@ -97,7 +99,8 @@ pub(crate) enum AgentError {
         "the agent returned no snapshot, although this store does not have the agent's current snapshot"
     )]
     NotRequested,
-    /// Another agent than before responded, and its snapshot is older than the published snapshot.
+    /// A different agent responded this time, and its snapshot is older than the published
+    /// snapshot.
     #[error("the agent read the index earlier than the published snapshot was read")]
     Older,
     #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]
@@ -120,18 +123,19 @@ impl AgentError {
     }
 }
 
-/// The values with which a store decodes a response.
+/// The values that a store needs to decode a response.
 #[derive(Debug)]
 pub(super) struct Decoding {
     pub(super) index: String,
     pub(super) max_stored: usize,
     pub(super) trust: Option<Arc<Trust>>,
-    /// The state of this store; `None` if the request named none.
+    /// The state of this store to which differences are applied; `None` if the request contained no
+    /// tag.
     pub(super) base: Option<Arc<DeltaBase>>,
 }
 
 impl Decoding {
-    /// Decodes a response to a request that was sent `elapsed` ago. `now` is the current time.
+    /// Decodes a response. The request was sent `elapsed` ago. `now` is the current time.
     pub(super) fn decode(
         &self,
         body: &[u8],
@@ -142,8 +146,8 @@ impl Decoding {
         if response.index != self.index {
             return Err(AgentError::OtherIndex(response.index));
         }
-        // The source adds the transit time of the response, so a reported age may be too high but
-        // never too low. The agent measures the age after the wait.
+        // The agent measures the age at the end of the wait, and the source adds the transit time
+        // of the response. So the resulting age may be too high, but never too low.
         let transit = transit_time(response.waited_seconds, elapsed)?;
         let age = Duration::try_from_secs_f64(response.age_seconds)
             .map_err(|_| AgentError::Age)?
@@ -192,8 +196,7 @@ impl Decoding {
     }
 }
 
-/// Returns an upper bound of the time between the moment at which the agent measured the age and
-/// now.
+/// Returns the longest time that can have passed since the agent measured the age.
 fn transit_time(waited_seconds: Option<f64>, elapsed: Duration) -> Result<Duration, AgentError> {
     let Some(seconds) = waited_seconds else {
         return Ok(elapsed);
@@ -206,8 +209,8 @@ fn transit_time(waited_seconds: Option<f64>, elapsed: Duration) -> Result<Durati
     })
 }
 
-/// Returns true if the response identifies the snapshot with this tag and contains nothing else. A
-/// large response is not parsed, because it contains a snapshot.
+/// Returns true if the response contains this tag, but no snapshot and no differences. A large
+/// response is not parsed, because it must contain a snapshot or differences.
 pub(super) fn is_unchanged(body: &[u8], tag: &str) -> bool {
     const MAX_UNCHANGED_BYTES: usize = 4 << 10;
     body.len() <= MAX_UNCHANGED_BYTES

@@ -1,5 +1,5 @@
-//! Tests the source that polls another agent, over a transport that returns scripted snapshots.
-//! `long_polls.rs` tests the pauses between the polls with a simulated hub.
+//! Tests the source that polls another agent. A transport returns scripted snapshots.
+//! `long_polls.rs` tests the pauses between the polls, with a simulated hub.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -176,7 +176,7 @@ async fn a_published_snapshot_is_not_sent_again() {
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // The published set did not come from the polled agent, or was emptied in the meantime.
+    // The published set does not come from the polled agent, or it was emptied in the meantime.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),
@@ -200,8 +200,8 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         why(upstream.read(published(&a, None, Some(SECOND * 10))).await),
         AgentError::Older
     ));
-    // An equal snapshot from an earlier read of the index changes neither the published set nor its
-    // age.
+    // If the agent returns an equal snapshot from an earlier read of the index, the published set
+    // and its age do not change.
     fake.says("directives", 60.0, "tag-a", Some(&a));
     let taken = upstream
         .read(published(&a, None, Some(SECOND * 10)))

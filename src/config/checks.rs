@@ -1,4 +1,5 @@
-//! Refuses settings with which a store could not poll, before the store sends the first request.
+//! Checks the settings of a store. Settings with which the store could not poll are refused before
+//! the store sends the first request.
 
 use std::time::Duration;
 
@@ -6,7 +7,8 @@ use super::{Config, Upstream};
 use crate::http::ConfigError;
 
 impl Config {
-    /// Returns the age of the last complete read above which the set counts as stale.
+    /// Returns the age above which the set counts as stale. The age counts from the last complete
+    /// read.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after
@@ -20,7 +22,7 @@ impl Config {
         self.check_polling()
     }
 
-    /// Returns an error if the store could not poll with the settings.
+    /// Returns an error if the store cannot poll with these settings.
     pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {

@@ -1,5 +1,5 @@
-//! Settings of a store: its source, the intervals and limits of polls, and the behaviour after a
-//! failed poll.
+//! The settings of a store: its source, the intervals and the limits of its polls, and its
+//! behaviour after a failed poll.
 
 mod checks;
 mod startup;
@@ -23,17 +23,17 @@ pub enum Upstream {
     /// The servers are the nodes of a cluster that has the index.
     #[default]
     Index,
-    /// The servers are agents (`directives agent`), which poll the index or other agents.
+    /// The servers are agents (`directives agent`). The agents poll the index or other agents.
     ///
     /// The store publishes the revision, the digest and the rejections that the agent reports, and
     /// the agent's limit for expiries (`max_ttl`) applies. The age of the set counts from the time
-    /// at which the index was read. If several addresses are given, all agents must poll the same
-    /// index. An agent whose snapshot is older than the published one is ignored.
+    /// at which the index was read. If several addresses are configured, all agents must poll the
+    /// same index. The store ignores an agent whose snapshot is older than the published one.
     ///
     /// Between two polls, the store sends a request that the agent holds until its snapshot
-    /// changes. So a change arrives at once, and the interval is the longest time without a
-    /// response. If such requests do not get through, the store polls at the interval, and the notes
-    /// of the [polling strategy](crate::status::PollStrategy::notes) contain the reason.
+    /// changes. So a change arrives at once, and the store waits for a response at most for one
+    /// poll interval. If such requests cannot reach the agent, the store polls at the interval, and
+    /// the notes of the [polling strategy](crate::status::PollStrategy::notes) contain the reason.
     Agent,
 }
 
@@ -50,40 +50,40 @@ pub enum Upstream {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The cluster, the index, and the credentials.
+    /// The addresses of the servers, the name of the index, and the credentials.
     pub cluster: ClusterConfig,
-    /// The kind of servers that are polled.
+    /// The kind of servers that the store polls: nodes or agents.
     pub upstream: Upstream,
     /// The pause from the end of one poll to the start of the next one, without jitter.
     pub interval: Duration,
-    /// The behaviour if the first read fails.
+    /// What the store does if its first read fails.
     pub startup: Startup,
-    /// The set counts as stale when the last complete read is longer ago than this duration. `None`
-    /// means [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll intervals, whichever
-    /// is longer.
+    /// The published set counts as stale when more than this duration has passed since the last
+    /// complete read. `None` means [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll
+    /// intervals, whichever is longer.
     pub stale_after: Option<Duration>,
-    /// The longest pause between failed polls. A longer pause that a response requests with
-    /// `Retry-After` is shortened to `max_backoff`.
+    /// The longest pause between failed polls. If a response requests a longer pause with
+    /// `Retry-After`, the pause is `max_backoff`.
     pub max_backoff: Duration,
     /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
-    /// No directive applies any more when the last complete read is longer ago than this duration.
-    /// `None` sets no limit.
+    /// When more than this duration has passed since the last complete read, no directive applies
+    /// any more. `None` sets no limit.
     ///
-    /// Each evaluation enforces the limit, to the second, with the time that is passed to
-    /// `evaluate`. The limit holds even if the refresher no longer runs. When the set reaches the
-    /// age limit, the refresher also empties it, even between two polls, and notifies the
-    /// subscribers.
+    /// Each evaluation compares the limit with the time that the caller passes to `evaluate`, with
+    /// a precision of one second. The limit is therefore in force even if the refresher no longer
+    /// runs. When the set reaches the limit, the refresher also publishes an empty set and notifies
+    /// the subscribers, without waiting for the next poll.
     pub clear_after: Option<Duration>,
     /// The file in which the store saves the last good set after each publish.
     pub last_good: Option<PathBuf>,
-    /// The local kill switch: while this file exists, no directive applies. The store checks twice
-    /// a second whether the file exists, even while the cluster is unreachable. The content of the
-    /// file does not matter.
+    /// The off file, a kill switch for this process: while the file exists, no directive applies.
+    /// The store checks twice a second whether the file exists, even while the cluster is
+    /// unreachable. The content of the file does not matter.
     pub off_file: Option<PathBuf>,
     /// Whether the store counts the requests that each directive matches (see
-    /// [`hits`](crate::OpenSearchDirectiveStore::hits)). Counting adds no cost to a request that
-    /// matches no directive.
+    /// [`hits`](crate::OpenSearchDirectiveStore::hits)). If a request matches no directive,
+    /// counting needs no time.
     pub count_hits: bool,
     /// The interval between periodic reconciles, with a jitter of ±20 %. A reconcile compares the
     /// `_seq_no`s of all documents by ranges, or reads all documents if the server does not permit
@@ -94,27 +94,28 @@ pub struct Config {
     /// rejected. A rejected document is checked again when somebody writes it, and at the next
     /// reconcile (`reconcile_interval`).
     pub max_ttl: Duration,
-    /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if the index has more unfinished documents than `max_documents`, or more than
-    /// five times as many documents in total.
+    /// The largest permitted number of unfinished documents in the index. A document is unfinished
+    /// if it has neither ended nor been revoked. A read fails if the index has more unfinished
+    /// documents than `max_documents`, or if it has more than `5 * max_documents` documents in
+    /// total.
     pub max_documents: usize,
-    /// The trusted keys, and the policy that says which directives need a signature. With `None`,
-    /// signatures are not verified.
+    /// The trusted keys, and the policy that says which directives need a signature. If this field
+    /// is `None`, the store verifies no signatures.
     #[cfg(feature = "signatures")]
     pub signatures: Option<SignatureChecks>,
-    /// Whether this instance writes a record of each operation that its polls show into the
-    /// [history](crate::history) of the index. The history must exist (`directives init
-    /// --history`). For each index, it is enough that a few instances record the history.
+    /// Whether this instance records the [history](crate::history) of the index: it writes one
+    /// record of each operation that its polls show. `directives init --history` must have created
+    /// the history before. It is enough that a few instances of an index record its history.
     pub record_history: bool,
-    /// The name of this instance in its status. The name also seeds the random choices that
-    /// distribute the requests of a fleet over the nodes and over time.
+    /// The name of this instance in its status. The name also seeds the random choices of this
+    /// instance, so that the instances of a fleet poll different nodes at different times.
     pub instance: String,
-    /// Provides the time of day.
+    /// The clock that provides the time of day.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Config {
-    /// The shortest pause between polls.
+    /// The shortest pause between polls that the configuration accepts.
     pub const MIN_INTERVAL: Duration = Duration::from_millis(10);
     /// The default pause between polls.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -128,7 +129,7 @@ impl Config {
     pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_secs(30 * 60);
     /// The default of `max_ttl`: an expiry may be at most 30 days from now.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-    /// The default limit for the number of documents.
+    /// The default of `max_documents`.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
 
     /// Returns the default settings for the given cluster, with a random instance name.
@@ -170,7 +171,7 @@ impl Config {
         Self::new(ClusterConfig::new([]).with_index(name))
     }
 
-    /// Sets the kind of servers that are polled.
+    /// Sets the kind of servers that the store polls.
     #[must_use]
     pub fn with_upstream(mut self, upstream: Upstream) -> Self {
         self.upstream = upstream;
@@ -184,14 +185,15 @@ impl Config {
         self
     }
 
-    /// Sets the behaviour if the first read fails.
+    /// Sets what the store does if its first read fails.
     #[must_use]
     pub fn with_startup(mut self, startup: Startup) -> Self {
         self.startup = startup;
         self
     }
 
-    /// Sets how long ago the last complete read may be before the set counts as stale.
+    /// Sets the age above which the published set counts as stale. The age counts from the last
+    /// complete read.
     #[must_use]
     pub fn with_stale_after(mut self, stale_after: Duration) -> Self {
         self.stale_after = Some(stale_after);
@@ -212,7 +214,8 @@ impl Config {
         self
     }
 
-    /// Sets how long ago the last complete read may be before the set is emptied.
+    /// Sets the age above which the published set is emptied. The age counts from the last complete
+    /// read.
     #[must_use]
     pub fn with_clear_after(mut self, clear_after: Duration) -> Self {
         self.clear_after = Some(clear_after);
@@ -233,7 +236,7 @@ impl Config {
         self
     }
 
-    /// Lets the store count the requests that each directive matches.
+    /// Makes the store count the requests that each directive matches.
     #[must_use]
     pub fn with_hit_counts(mut self) -> Self {
         self.count_hits = true;
@@ -254,7 +257,8 @@ impl Config {
         self
     }
 
-    /// Sets the largest number of documents in the index that have neither ended nor been revoked.
+    /// Sets the largest permitted number of documents in the index that have neither ended nor been
+    /// revoked.
     #[must_use]
     pub fn with_max_documents(mut self, max_documents: usize) -> Self {
         self.max_documents = max_documents;
@@ -271,12 +275,12 @@ impl Config {
 
     /// Sets whether this instance records the history of the index.
     ///
-    /// The recorder runs in the task of the refresher. The recorder never delays a poll, and its
-    /// queue is bounded. [`Status::recorder`](crate::Status::recorder) contains the numbers of
-    /// recorded, unseen and lost operations. At a shutdown, the recorder sends its queue for at
-    /// most two seconds. `directives init --history` or
+    /// The recorder runs in the task of the refresher. The recorder never delays a poll, and the
+    /// length of its queue is bounded. [`Status::recorder`](crate::Status::recorder) contains the
+    /// numbers of recorded, unseen and lost operations. At a shutdown, the recorder spends at most
+    /// two seconds on sending the records that remain in its queue. `directives init --history` or
     /// [`Installer::install_history`](crate::admin::Installer::install_history) creates the
-    /// history. Until the history exists, the records wait.
+    /// history. Until the history exists, the records wait in the queue.
     ///
     /// ```
     /// # use opensearch_directives::Config;

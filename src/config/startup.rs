@@ -1,19 +1,19 @@
-//! The behaviour of a store whose first read fails.
+//! What a store does if its first read fails.
 
 use std::time::Duration;
 
-/// The behaviour of a store if the index cannot be read at the start.
+/// What a store does if it cannot read the index at the start.
 ///
 /// [`LastGoodOrEmpty`](Self::LastGoodOrEmpty) is recommended for a proxy, because a proxy must
 /// serve its traffic even if the cluster is unavailable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Startup {
-    /// The start fails if the index cannot be read.
+    /// If the index cannot be read, the start fails.
     /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
     /// the error of the read.
     Require {
-        /// The duration for which a failed first read is repeated. The first attempt may take
+        /// The store repeats a failed first read for this duration. The first attempt may take
         /// longer than this duration, so the default of zero means one attempt.
         within: Duration,
     },
@@ -21,8 +21,8 @@ pub enum Startup {
     /// if neither the index nor the file can be read.
     LastGood,
     /// The store starts with the set of the last-good file, or with an empty set if the file cannot
-    /// be read either, and continues to poll. The start succeeds even if both the cluster and the
-    /// file are unreadable.
+    /// be read either, and continues to poll. The start succeeds even if neither the index nor the
+    /// file can be read.
     LastGoodOrEmpty,
     /// The store starts with an empty set and continues to poll.
     Empty,

@@ -5,7 +5,7 @@ use super::relay::SentReports;
 use super::write::{IndexWriter, Refusal, ReportError};
 use crate::http::{Client, Method, Request};
 
-/// The endpoint of an agent that accepts reports.
+/// The path at which an agent accepts reports.
 const PATH: &str = "/v1/reports";
 
 /// The receiver of the reports.
@@ -17,7 +17,7 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    /// Returns the name of the receiver, for an error.
+    /// Returns the name of the receiver, for error messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Index(index) => index.index().to_owned(),
@@ -26,7 +26,7 @@ impl Destination {
     }
 
     /// Sends reports, and returns the refusal of each report that was not accepted. `now` is the
-    /// current time, by the clock that the times in the reports come from.
+    /// current time, according to the same clock as the times in the reports.
     pub(super) async fn write(
         &mut self,
         reports: Vec<InstanceReport>,

@@ -7,8 +7,8 @@ use super::read::Reports;
 use super::{Fleet, IndexPosition, InstanceReport, relay};
 use crate::rest::SearchResponse;
 
-/// Decodes the response of the search for reports. Returns the reports, and the position of an
-/// index with which the reports are compared; `None` if the response is not complete.
+/// Decodes the response to the search for reports. Returns the reports, together with a state of
+/// the index with which they can be compared. Returns `None` if the response is not complete.
 #[must_use]
 pub fn fleet_reports(body: &[u8]) -> Option<Fleet> {
     let response: SearchResponse<'_> = serde_json::from_slice(body).ok()?;

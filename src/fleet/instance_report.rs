@@ -1,5 +1,5 @@
-//! Defines the document that one instance writes: which state of the index the instance applies,
-//! and the age of this state.
+//! Defines the report, the document that each instance writes. It says which state of the index the
+//! instance applies, and how old this state is.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::status::{Staleness, Status};
 /// The maximum number of rejections that a report lists. A separate field contains the total number
 /// of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The maximum number of characters of a text in a report; longer texts are cut off.
+/// The maximum number of characters of a text in a report. Longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
 /// The maximum number of agents that can forward a report.
@@ -36,7 +36,7 @@ pub enum InstanceKind {
 }
 
 impl InstanceKind {
-    /// Returns the name of the kind, as it is written in the document.
+    /// Returns the name of the kind that the document contains.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,12 +47,12 @@ impl InstanceKind {
     }
 }
 
-/// The report of one instance. The document in the index has the same field names as
-/// `InstanceReport`.
+/// The report of one instance. The fields of the document in the index have the same names as the
+/// fields of this struct.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceReport {
-    /// The name of the instance, which is the id of the document.
+    /// The name of the instance. It is also the id of the document.
     pub instance: String,
     /// The name of the host, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,8 +70,8 @@ pub struct InstanceReport {
     /// The uuid of the index from which the applied set was read; absent before the first read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The `_seq_no` up to which the instance applies every operation; absent if it is not known,
-    /// for example because the instance's role does not permit the index statistics.
+    /// The instance applies every operation up to this `_seq_no`. Absent if the number is not
+    /// known, for example because the instance's role does not permit the index statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The number of documents from which the applied set was read.
@@ -85,41 +85,42 @@ pub struct InstanceReport {
     pub digest: String,
     /// The number of applied directives, including expired ones.
     pub directives: usize,
-    /// The number of revoked documents.
+    /// The number of revoked documents in the state of the index that the instance applies.
     pub revoked: usize,
     /// Whether the instance applies no directive because its off file exists.
     pub off: bool,
-    /// The number of rejected documents.
+    /// The number of documents that the instance rejects.
     pub rejected: usize,
     /// The first rejections, ordered by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<ReportedRejection>,
-    /// The counts of active directives, if the instance counts hits: the 50 directives that applied
-    /// to the most requests, and then the first 50 directives that no request has matched.
+    /// The counts of active directives, if the instance counts hits. First the 50 directives that
+    /// applied to the most requests, and then the first 50 directives that no request has matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<ReportedHits>,
-    /// The number of active directives that `hits` omits; absent if the instance does not count
-    /// hits.
+    /// The number of active directives that are not in `hits`; absent if the instance does not
+    /// count hits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hits_omitted: Option<u64>,
-    /// Whether the age of the applied set is within the limits of the instance.
+    /// Whether the applied set is `fresh`, `stale` or `dark`, according to its age and the limits
+    /// of the instance.
     pub staleness: String,
     /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if there
     /// is no measurement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<f64>,
-    /// The time at which the reporter was created, by the instance's clock.
+    /// The time at which the reporter was created, according to the instance's clock.
     pub started: Timestamp,
-    /// The time at which the last successful poll ended, by the instance's clock.
+    /// The time at which the last successful poll ended, according to the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<Timestamp>,
-    /// The time of the last publish, by the instance's clock.
+    /// The time of the last publish, according to the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change: Option<Timestamp>,
-    /// The time of the report by the instance's clock, corrected by the clock skew if the skew is
-    /// known.
+    /// The time of the report, according to the instance's clock. If the clock skew is known, the
+    /// time is corrected by it.
     pub reported_at: Timestamp,
-    /// The longest time until the next report.
+    /// The instance will send its next report within this time.
     pub heartbeat_seconds: f64,
     /// Whether the instance was shut down and will not report again.
     pub left: bool,
@@ -226,7 +227,8 @@ impl InstanceReport {
         self.index_uuid.is_some() && read(self) == read(other)
     }
 
-    /// Returns the name of a field whose value no instance of this project reports.
+    /// Returns the name of a field whose value no instance of this project would report; `None` if
+    /// there is no such field.
     pub(super) fn field_out_of_bounds(&self) -> Option<&'static str> {
         let is_name = |text: &str| !text.is_empty() && text.len() <= MAX_NAME_BYTES;
         let is_short = |text: &str| text.chars().count() <= MAX_CHARACTERS;

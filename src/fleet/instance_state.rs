@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::instance_report::InstanceReport;
 
-/// An instance counts as silent after this many heartbeats without a report.
+/// An instance counts as silent if it has not reported for this many heartbeats.
 const HEARTBEATS: f64 = 3.0;
-/// The time that is added before an instance counts as silent, because a report may be late, for
-/// example after an adjustment of the instance's clock.
+/// A report may be late, for example after an adjustment of the instance's clock. So an instance
+/// counts as silent only after this additional time.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The longest heartbeat of an instance, to which a longer heartbeat in a report is reduced,
-/// because otherwise the instance would never become silent.
+/// The longest heartbeat of an instance. If a report contains a longer heartbeat, this value
+/// replaces it. Otherwise, the instance would never count as silent.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state of the index at one instant.
@@ -21,8 +21,8 @@ pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60)
 pub struct IndexPosition {
     /// The uuid of the index.
     pub index_uuid: String,
-    /// The highest assigned `_seq_no`, which may belong to a deletion. `None` if no number was
-    /// assigned yet, or if the role does not permit the index statistics.
+    /// The highest `_seq_no` that the index has assigned. It may belong to a deletion. `None` if no
+    /// number was assigned yet, or if the role does not permit the index statistics.
     pub assigned_seq_no: Option<u64>,
     /// The highest `_seq_no` of the visible documents.
     pub max_seq_no: Option<u64>,
@@ -32,11 +32,11 @@ pub struct IndexPosition {
     pub(super) sum_seq_no: Option<u64>,
 }
 
-/// The state of an instance.
+/// The state of an instance, compared with the state of the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InstanceState {
-    /// The instance applies every operation.
+    /// The instance applies every operation on the index.
     Synced,
     /// The instance applies every operation, but it rejects documents.
     Rejecting,
@@ -46,13 +46,12 @@ pub enum InstanceState {
         /// known.
         operations: Option<u64>,
     },
-    /// The instance has not reported for three heartbeats, and may have ended without a last
-    /// report.
+    /// The instance has not reported for three heartbeats. It may have ended without a last report.
     Silent {
         /// The time since the last report.
         since: Duration,
     },
-    /// The last report of the instance states that the instance was shut down.
+    /// The instance was shut down, according to its last report.
     Left,
 }
 
@@ -86,7 +85,7 @@ impl InstanceState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct UnreadableReport {
-    /// The id of the document, which is the name of the instance.
+    /// The id of the document. It is also the name of the instance.
     pub instance: String,
     /// The reason why the report cannot be decoded.
     pub reason: String,
@@ -99,14 +98,14 @@ pub struct Fleet {
     /// The reports, ordered by instance.
     pub reports: Vec<InstanceReport>,
     /// The reports that cannot be decoded. Instances with such a report count as not converged,
-    /// because nothing shows that they apply an operation.
+    /// because nothing shows which operations they apply.
     pub unreadable: Vec<UnreadableReport>,
-    /// The number of instances that were not read, because there are too many instances. The
-    /// omitted instances are the last in the order of names, and count as not converged.
+    /// The number of instances that were not read because there are too many. These are the last
+    /// instances in the order of names. They count as not converged.
     pub omitted: u64,
     /// The state of the index.
     pub position: IndexPosition,
-    /// The current time of the cluster's clock.
+    /// The current time, according to the cluster's clock.
     pub now: Timestamp,
 }
 
@@ -134,12 +133,12 @@ impl Fleet {
 }
 
 impl IndexPosition {
-    /// Returns true if an instance applies every operation in the state `self` of the index.
+    /// Returns true if an instance applies every operation that led to this state of the index.
     ///
-    /// An instance applies every operation if its reported `applied_seq_no` is at least the highest
-    /// assigned number, or if it read exactly the documents of `self` and one of the documents has
-    /// the highest assigned number. The highest number that an instance has read proves less,
-    /// because a lower number can become visible after a higher number, and because no document has
+    /// This is true in two cases. The reported `applied_seq_no` is at least the highest assigned
+    /// number. Or the instance has read exactly the documents of this state, and one of these
+    /// documents has the highest assigned number. The highest number that an instance has read is
+    /// not sufficient: a lower number can become visible after a higher number, and no document has
     /// the number of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
@@ -174,14 +173,14 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // If the difference is zero, the index may lack a document that the instance applies, and
-        // the number of the deletion is not known.
+        // If the difference is zero, a document that the instance still applies may have been
+        // deleted, and the number of this deletion is not known.
         (missing > 0).then_some(missing)
     }
 }
 
 impl InstanceReport {
-    /// Returns the time since the report; `None` if the instance does not count as silent.
+    /// Returns the time since the report, if the instance counts as silent; otherwise `None`.
     pub(super) fn silent_for(&self, now: Timestamp) -> Option<Duration> {
         let longest = LONGEST_HEARTBEAT.as_secs_f64();
         let heartbeat = self.heartbeat_seconds.clamp(0.0, longest);

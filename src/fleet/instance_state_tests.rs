@@ -8,7 +8,8 @@ use super::*;
 
 const NOON: &str = "2030-01-01T12:00:00Z";
 
-/// An instance that read the documents with the numbers 3, 5 and 9, and applies everything up to 9.
+/// Returns the report of an instance that has read the documents with the numbers 3, 5 and 9, and
+/// applies every operation up to number 9.
 fn report() -> InstanceReport {
     serde_json::from_value(json!({
         "instance": "proxy-1", "version": "1", "kind": "library", "index": "directives",
@@ -59,8 +60,8 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
     assert_eq!(state(&report, position(Some(11), &[3, 5, 11])), BEHIND(2));
     // Number 10 was assigned to a deletion, so no document has this number.
     assert_eq!(state(&report, position(Some(10), &[3, 9])), BEHIND(1));
-    // The last operation is not visible yet, so equal documents do not prove that the instance
-    // applies the last operation.
+    // The last operation is not visible yet. So, although the documents are equal, the instance may
+    // not apply the last operation.
     assert_eq!(state(&report, position(Some(10), &[3, 5, 9])), BEHIND(1));
     let mut other = report.clone();
     other.index_uuid = Some("another".to_owned());

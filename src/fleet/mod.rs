@@ -1,19 +1,19 @@
-//! The fleet: which instances apply which directives.
+//! Shows which instances of a fleet apply which directives.
 //!
-//! Each instance that has a [`Reporter`] maintains one document in the fleet's index. The name of
-//! the fleet's index is the name of the polled index followed by `-fleet`.
-//! [`Installer::install_fleet`] creates the fleet's index. The reporter writes the document when
-//! the applied state changes, and also at a regular interval, by default once a minute.
-//! [`DirectivesApi::fleet`] reads the documents of all instances, and compares these documents with
-//! the polled index.
+//! If an instance has a [`Reporter`], the reporter keeps one document in the fleet's index up to
+//! date. The name of the fleet's index is the name of the polled index followed by `-fleet`.
+//! [`Installer::install_fleet`] creates the fleet's index. The reporter writes the document
+//! whenever the instance applies a new state of the polled index, and also at a regular interval,
+//! by default once a minute. [`DirectivesApi::fleet`] reads the documents of all instances, and
+//! compares these documents with the polled index.
 //!
-//! An instance that polls an agent reports through the polled agent ([`Reporter::through_agent`]
-//! and [`Relay`]). Each writer of reports also records in a data stream, the history of the fleet,
-//! when an instance began to apply other operations. [`DirectivesApi::fleet_at`] reads the history
-//! of the fleet.
+//! If an instance polls an agent, it sends its report to this agent, which forwards the report
+//! ([`Reporter::through_agent`] and [`Relay`]). The *history of the fleet* is a data stream that
+//! shows when each instance began to apply other operations. Each writer of reports also writes to
+//! this data stream. [`DirectivesApi::fleet_at`] reads it.
 //!
-//! Reporting is optional. A report never delays a poll, and an instance that may not report
-//! continues to poll.
+//! Reporting is optional. A report never delays a poll. If the role of an instance does not permit
+//! reports, the instance continues to poll.
 //!
 //! [`Installer::install_fleet`]: crate::admin::Installer::install_fleet
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet

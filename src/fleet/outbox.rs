@@ -1,4 +1,4 @@
-//! Retains the last report of each instance that reports through this instance, until the report is
+//! Keeps the last report of each instance that reports through this instance, until the report is
 //! written.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::instance_report::InstanceReport;
 
 /// The maximum number of instances that can report through this instance.
 const MAX_CLIENTS: usize = 10_000;
-/// The maximum size of the last reports of all other instances, in bytes of JSON.
+/// The maximum total size of the last reports of all other instances, in bytes of JSON.
 const MAX_BYTES: usize = 32 << 20;
 
 /// The last reports of other instances.
@@ -32,18 +32,18 @@ struct Client {
     report: InstanceReport,
     bytes: usize,
     is_pending: bool,
-    /// The `applied_seq_no` of the other instance, as far as it is known.
+    /// The `applied_seq_no` of the other instance; `None` if it is not known yet.
     applied: Option<u64>,
 }
 
-/// The outbox has no room for another instance.
+/// The error if the outbox has no room for another report.
 #[derive(Debug)]
 pub(super) struct Full;
 
 impl Outbox {
-    /// Adds reports, which replace earlier reports of the same instances. If one of the reports
-    /// does not fit, no report is added. `now` is the current time, by which silent instances are
-    /// forgotten.
+    /// Adds reports. Each report replaces the earlier report of the same instance. If one of the
+    /// reports does not fit, no report is added. To make room, the outbox forgets instances that
+    /// are silent at the time `now`.
     pub(super) fn add(&self, reports: Vec<InstanceReport>, now: Timestamp) -> Result<(), Full> {
         let mut clients = self.lock();
         let sized: Vec<(usize, InstanceReport)> = reports
@@ -64,7 +64,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Completes when reports were added since the last call.
+    /// Completes as soon as reports were added since the last call of this method.
     pub(super) async fn added(&self) {
         self.added.notified().await;
     }
@@ -73,12 +73,13 @@ impl Outbox {
         self.lock().reports.values().any(|one| one.is_pending)
     }
 
-    /// Returns pending reports of at most `limit` bytes, and at least one report if there is any.
-    /// The returned reports stay pending until [`settle`](Self::settle) is called.
+    /// Returns pending reports of at most `limit` bytes in total. If there is any pending report,
+    /// returns at least one. The returned reports stay pending until [`settle`](Self::settle) is
+    /// called.
     ///
-    /// An instance that polls an agent does not know the `_seq_no` up to which it applies every
-    /// operation. If the instance has read the same documents as `own`, its report receives the
-    /// `_seq_no` of `own`.
+    /// If an instance polls an agent, it does not know up to which `_seq_no` it applies every
+    /// operation. If it has read the same documents as the instance of the report `own`, the method
+    /// adds the `_seq_no` of `own` to its report.
     pub(super) fn pending(&self, own: &InstanceReport, limit: usize) -> Vec<InstanceReport> {
         let mut clients = self.lock();
         let mut bytes = 0;
@@ -98,15 +99,16 @@ impl Outbox {
         taken
     }
 
-    /// Makes the reports pending again whose `applied_seq_no` is now known or has risen.
+    /// If the `applied_seq_no` of a report is now known or has risen, makes this report pending
+    /// again.
     pub(super) fn complete(&self, own: &InstanceReport) {
         for client in self.lock().reports.values_mut() {
             client.is_pending |= client.complete(own);
         }
     }
 
-    /// Records that a report was written, or will never be accepted. A newer report of the same
-    /// instance stays pending, and an instance that has left is forgotten.
+    /// Records that a report was written or will never be accepted. If there is a newer report of
+    /// the same instance, it stays pending. If the instance has left, it is forgotten.
     pub(super) fn settle(&self, report: &InstanceReport) {
         let mut clients = self.lock();
         let Some(client) = clients.reports.get_mut(&report.instance) else {
@@ -165,8 +167,8 @@ impl Clients {
 }
 
 impl Client {
-    /// Finds out the `_seq_no` up to which the instance applies every operation. Returns whether
-    /// the known `_seq_no` has changed.
+    /// Finds out up to which `_seq_no` the instance applies every operation. Returns whether this
+    /// `_seq_no` has changed.
     fn complete(&mut self, own: &InstanceReport) -> bool {
         let before = self.applied;
         if self.report.applied_seq_no.is_none() && self.report.has_read_the_same_as(own) {
@@ -200,7 +202,8 @@ mod tests {
         NOON.parse().unwrap()
     }
 
-    /// Writes all pending reports.
+    /// Settles all pending reports, as if they were written. Returns the instance and the
+    /// `applied_seq_no` of each report.
     fn write(outbox: &Outbox, own: &InstanceReport) -> Vec<(String, Option<u64>)> {
         let written = outbox.pending(own, usize::MAX).into_iter().map(|report| {
             outbox.settle(&report);
@@ -218,11 +221,11 @@ mod tests {
         let [behind, same] = ["behind", "same"].map(str::to_owned);
         assert_eq!(written, [(behind, None), (same.clone(), Some(9))]);
         assert!(!outbox.has_pending());
-        // The instances do not report again after operation 10, which changed no document.
+        // Operation 10 changed no document, so the instances do not report again after it.
         let own = report("agent", 3, Some(10));
         outbox.complete(&own);
         assert_eq!(write(&outbox, &own), [(same.clone(), Some(10))]);
-        // The agent has read operation 11 already, but the instance has not.
+        // The agent has already read operation 11, but the instance has not.
         outbox.add(vec![report("same", 3, None)], now()).unwrap();
         let written = write(&outbox, &report("agent", 4, Some(11)));
         assert_eq!(written, [(same, Some(10))]);
@@ -242,13 +245,13 @@ mod tests {
         let own = report("agent", 3, Some(9));
         let part = outbox.pending(&own, 1000);
         assert!((1..10).contains(&part.len()), "{}", part.len());
-        // A newer report replaces a report that is being written.
+        // While a report is being written, a newer report of the same instance replaces it.
         let mut newer = report("proxy-00000", 4, None);
         newer.reported_at = now() + jiff::SignedDuration::from_secs(1);
         outbox.add(vec![newer], now()).unwrap();
         outbox.settle(&part[0]);
         assert_eq!(write(&outbox, &own).len(), MAX_CLIENTS);
-        // Instances that have not reported for a long time are forgotten to make room.
+        // To make room, the outbox forgets instances that have not reported for a long time.
         let day = jiff::SignedDuration::from_hours(24);
         outbox.add(one_more(), now() + day).unwrap();
         let mut left = report("left", 3, None);

@@ -10,8 +10,8 @@ use crate::history::{Stream, UnreadableRecord};
 
 /// The time in which each state is recorded at least once, because the heartbeat is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
-/// The additional time for which an instance counts as running after its last record, if no later
-/// record shows that it ran.
+/// If no later record shows that an instance ran, it counts as running for this additional time
+/// after its last record.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The instances that were running at an instant, as the history of the fleet shows them.
@@ -49,7 +49,7 @@ pub enum PastState {
     NotYet,
     /// The instance rejected the document.
     Rejected,
-    /// The off file of the instance existed, so that no directive applied.
+    /// The off file of the instance existed, so no directive applied.
     Off,
     /// The history of the fleet does not show whether the instance applied the version.
     Unknown,
@@ -96,8 +96,8 @@ impl PastInstance {
         !self.before.left || self.after.as_ref().is_some_and(has_restarted)
     }
 
-    /// Returns true if the records show that the process that made the last record was still
-    /// running.
+    /// Returns true if a record shows that the process that made the record `before` was still
+    /// running at the instant.
     fn is_certain(&self) -> bool {
         let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
         let age = self.instant.duration_since(self.before.timestamp);
@@ -106,7 +106,7 @@ impl PastInstance {
             && (self.after.as_ref().is_some_and(is_same_process) || age <= confirmed + TOLERANCE)
     }
 
-    /// Returns true if the instance applied the version of a directive that an operation wrote.
+    /// Returns whether the instance applied the version of a directive that an operation wrote.
     #[must_use]
     pub fn state(&self, index_uuid: &str, seq_no: u64, directive: &str) -> PastState {
         let before = &self.before;
@@ -223,8 +223,8 @@ mod tests {
         assert_eq!(state(nine(), None), PastState::Applied);
         assert_eq!(state(transition(-10, Some(8)), None), PastState::NotYet);
         assert_eq!(state(transition(-10, None), None), PastState::Unknown);
-        // After a long time without a record, the state is unknown, because an instance that was
-        // killed leaves no record.
+        // If there was no record for a long time, the state is unknown, because an instance that is
+        // killed writes no last record.
         assert_eq!(state(transition(-90, Some(9)), None), PastState::Unknown);
         let later = || transition(30, Some(12));
         assert_eq!(

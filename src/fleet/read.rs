@@ -1,4 +1,5 @@
-//! Reads the reports of all instances, and the state of the index with which they are compared.
+//! Reads the reports of all instances. Also reads the state of the index, with which the reports
+//! are compared.
 
 use opensearch::SearchParts;
 use opensearch_directives_core::internal::visible_beginning;
@@ -46,11 +47,11 @@ impl DirectivesApi {
     /// compared. At most 50,000 instances and 512 MiB are read.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_not_found`] if the fleet's index does not exist, and with
-    /// another error if an index could not be read completely.
+    /// Returns an error if an index cannot be read completely. If the fleet's index does not exist,
+    /// [`WriteError::is_not_found`] of the error returns true.
     pub async fn fleet(&self) -> Result<Fleet, WriteError> {
-        // The state of the index is read before the reports, so that it does not contain operations
-        // that are newer than the reports.
+        // The state of the index is read before the reports. So it does not contain operations that
+        // are newer than the reports.
         let position = self.position().await?;
         let reports = self.reports(MAX_BYTES).await?;
         let now = self.now().await?;
@@ -131,7 +132,8 @@ impl Reports {
         with_content: bool,
     ) -> Result<PageEnd, RequestError> {
         let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
-        // Only a report that another tool has written lacks the name of its instance.
+        // The `_seq_no` is the second sort key, because a report that another tool has written may
+        // lack the name of its instance.
         let sort = json!([sorted_by("instance"), { "_seq_no": "asc" }]);
         let mut body = Map::from_iter([("sort".to_owned(), sort)]);
         if let Some(after) = after {

@@ -1,5 +1,5 @@
-//! Accepts the reports of instances that poll an agent instead of the index, so that the agent
-//! writes them into the fleet's index.
+//! Accepts the reports of instances that poll an agent instead of the index. The agent writes these
+//! reports into the fleet's index.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ const MAX_CHARACTERS: usize = 300;
 /// The reports that one instance sends to an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SentReports {
-    /// The time at which the reports were sent, by the clock that the times in the reports come
-    /// from.
+    /// The time at which the reports were sent, according to the same clock as the times in the
+    /// reports.
     pub(super) now: Timestamp,
     pub(super) reports: Vec<InstanceReport>,
 }
 
-/// Accepts the reports of other instances for a [`Reporter`](super::Reporter), which writes them
-/// together with its own report. Clones accept reports for the same reporter.
+/// Accepts the reports of other instances for a [`Reporter`](super::Reporter). The reporter writes
+/// them together with its own report. All clones belong to the same reporter.
 #[derive(Clone, Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
@@ -47,13 +47,13 @@ impl Relay {
         Self { shared, outbox }
     }
 
-    /// Accepts reports in the JSON form that [`Reporter::through_agent`](super::Reporter) sends, and
-    /// returns their number. The caller limits the size of the JSON. The reports are written within
-    /// about a second; if the index of the fleet is not available, they are written later.
+    /// Accepts reports in the JSON form that [`Reporter::through_agent`](super::Reporter) sends,
+    /// and returns their number. The caller must limit the size of the JSON. The reporter writes
+    /// the reports within about a second, or later if the index of the fleet is not available.
     ///
     /// # Errors
-    /// [`RelayError`] if the JSON or one of the reports is malformed, or if too many instances
-    /// report. If one report is not accepted, no report is accepted.
+    /// Returns a [`RelayError`] if the JSON or one of the reports is malformed, or if too many
+    /// instances report. If one report is not accepted, none of them is accepted.
     pub fn accept(&self, json: &[u8]) -> Result<usize, RelayError> {
         let now = super::reporter::corrected_now(&self.shared);
         let reports = decode(json, self.shared.instance(), now)?;

@@ -1,5 +1,5 @@
-//! Tests that an agent writes the reports of its clients and their transitions, under virtual time
-//! and with a scripted index of the fleet.
+//! Tests that an agent writes the reports of its clients and their transitions. The tests use
+//! virtual time and a scripted index of the fleet.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,8 +12,8 @@ use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::fleet::reporter::tests::{Fleet, Index, SECOND, store_with_reporter};
 
-/// Reports of clients whose clocks are an hour ahead. The clients have read the same documents as
-/// the scripted source when it was changed `max_seq_no` times.
+/// Returns the reports of clients whose clocks are an hour ahead. The clients have read
+/// the documents of the scripted source as they are after its first `max_seq_no` changes.
 fn reports(names: &[&str], max_seq_no: u64) -> Value {
     let now = SystemClock.now() + SignedDuration::from_hours(1);
     let report = |name: &&str| {

@@ -1,5 +1,5 @@
-//! One round of reporting: writes the instance's own report and the reports that it forwards, and
-//! decides for each refused report whether to retry or drop it.
+//! One round of reporting. It writes the instance's own report and the reports that the instance
+//! forwards. If a report is refused, it decides whether to send the report again or to drop it.
 
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -45,8 +45,8 @@ impl Reporter {
         written
     }
 
-    /// Writes reports: first the `relayed` reports, and possibly the instance's own report as the
-    /// last one.
+    /// Writes reports: the `relayed` reports and, as the last one, possibly the instance's own
+    /// report.
     async fn write(
         &mut self,
         reports: Vec<InstanceReport>,
@@ -85,8 +85,8 @@ impl Reporter {
     }
 
     /// Settles the forwarded reports that were written or will never be accepted. Returns the
-    /// reports that will never be accepted with the reasons, and the reason why another report
-    /// stays pending.
+    /// reports that will never be accepted, with the reasons. Also returns why another report stays
+    /// pending, if one does.
     fn settle<'a>(
         &self,
         relayed: &'a [InstanceReport],
@@ -107,8 +107,8 @@ impl Reporter {
         (refused, remaining)
     }
 
-    /// Logs why a report could not be written. A repeated failure with the same error is logged as
-    /// a warning only once.
+    /// Logs why a report could not be written. If consecutive reports fail with the same error,
+    /// only the first failure is logged as a warning.
     fn note_failure(&mut self, error: &ReportError) {
         let text = chain(error);
         if self.last_error.as_ref() == Some(&text) {

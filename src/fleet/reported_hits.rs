@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use opensearch_directives_core::{DirectiveHits, Hits};
 use serde::{Deserialize, Serialize};
 
-/// The maximum number of directives with a match that a report lists, and the maximum number of
-/// directives without one.
+/// A report lists at most this many directives with a match, and at most this many directives
+/// without a match.
 const MAX_HITS: usize = 50;
 /// The maximum number of directives that a report lists.
 pub(super) const MAX_LISTED: usize = 2 * MAX_HITS;
@@ -18,19 +18,21 @@ pub(super) const MAX_LISTED: usize = 2 * MAX_HITS;
 pub struct ReportedHits {
     /// The id of the directive.
     pub id: String,
-    /// The number of requests to which the directive applied in this instance since its start.
+    /// The number of requests to which the directive has applied in this instance since the
+    /// instance started.
     pub count: u64,
-    /// The number of requests that matched the directive in this instance since its start. A
-    /// directive that samples requests applies only to some of them.
+    /// The number of requests that have matched the directive in this instance since the instance
+    /// started. If the directive samples requests, it applies only to some of them.
     pub matched: u64,
-    /// The time of the last match, by the instance's clock; absent if no request has matched.
+    /// The time of the last match, according to the instance's clock; absent if no request has
+    /// matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_matched: Option<Timestamp>,
-    /// The time from which on the instance counts the matches of the directive.
+    /// The instance has counted the matches of the directive since this time.
     pub counted_since: Timestamp,
 }
 
-/// The counts that a report lists, and the number of active directives that it omits.
+/// The counts that a report lists, and the number of active directives that it does not list.
 pub(super) struct ListedHits {
     pub(super) hits: Vec<ReportedHits>,
     pub(super) omitted: u64,

@@ -1,5 +1,5 @@
-//! The task that reports the state of one instance, and of all instances that report through this
-//! instance.
+//! The task that reports the state of one instance. It also writes the reports of all instances
+//! that report through this instance.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -30,20 +30,20 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two reports.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// The shortest pause after a report that failed.
+/// The shortest pause after a report that could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// The jitter of the heartbeat, in percent.
 const JITTER_PERCENT: u32 = 20;
-/// The time limit of the last report, for which an application waits at its end.
+/// The time limit of the last report. An application that ends waits for this report.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause between two deletions of old reports.
+/// The pause between two requests that delete old reports.
 pub(super) const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reports to the [fleet](crate::fleet) which directives a store applies, until the store ends.
+/// Reports which directives a store applies to the [fleet](crate::fleet), until the store ends.
 ///
-/// The reporter runs in a separate task, so a report never delays a poll. If the instance may not
-/// report, or if the index of the fleet does not exist, the reporter logs one warning and tries
-/// again later.
+/// The reporter runs in a separate task, so a report never delays a poll. If the role does not
+/// permit reports, or if the index of the fleet does not exist, the reporter logs one warning and
+/// tries again later.
 ///
 /// ```no_run
 /// # use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
@@ -65,7 +65,7 @@ pub struct Reporter {
     pub(super) shared: Arc<Shared>,
     /// The subscription ends with the store.
     pub(super) subscription: Subscription,
-    /// Every poll notifies this receiver.
+    /// Each poll of the store notifies this receiver.
     pub(super) polled: watch::Receiver<Progress>,
     pub(super) identity: Identity,
     pub(super) destination: Destination,
@@ -74,7 +74,7 @@ pub struct Reporter {
     /// The transitions of all reporting instances; `None` if an agent records the transitions.
     pub(super) transitions: Option<TransitionLog>,
     pub(super) random: fastrand::Rng,
-    /// The content of the last report that was written.
+    /// The key of the last report that was written.
     pub(super) reported: Option<ReportKey>,
     pub(super) last_error: Option<String>,
     pub(super) cleanup_at: Instant,
@@ -85,12 +85,13 @@ impl Reporter {
     /// day.
     pub const INTERVALS: RangeInclusive<Duration> = SHORTEST_INTERVAL..=LONGEST_HEARTBEAT;
 
-    /// Creates a reporter for a store. The reports are written into the fleet's index of the given
-    /// cluster; `cluster.index` is the name of the polled index. The reporter does not keep the
-    /// store alive.
+    /// Creates a reporter for a store. The reporter writes the reports into the fleet's index of
+    /// the given cluster. `cluster.index` is the name of the polled index. The reporter does not
+    /// keep the store alive.
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting of the cluster is invalid, or a file cannot be read.
+    /// Returns a [`ConfigError`] if a setting of the cluster is invalid, or if a file cannot be
+    /// read.
     pub fn new(
         store: &OpenSearchDirectiveStore,
         cluster: &ClusterConfig,
@@ -101,12 +102,12 @@ impl Reporter {
     }
 
     /// Creates a reporter for a store that polls an agent ([`Upstream::Agent`](crate::Upstream)).
-    /// The reporter sends reports to the agent, which writes the reports into the fleet's index.
-    /// `agent` has the addresses and the credentials of the agent. The agent must itself report to
-    /// the fleet.
+    /// The reporter sends its reports to the agent, and the agent writes them into the fleet's
+    /// index. `agent` contains the addresses and the credentials of the agent. The agent must
+    /// itself report to the fleet.
     ///
     /// # Errors
-    /// [`ConfigError`] if a setting of `agent` is invalid, or a file cannot be read.
+    /// Returns a [`ConfigError`] if a setting of `agent` is invalid, or if a file cannot be read.
     pub fn through_agent(
         store: &OpenSearchDirectiveStore,
         agent: &ClusterConfig,
@@ -148,7 +149,7 @@ impl Reporter {
 
     /// Sets the longest time between two reports. An interval of less than one second counts as one
     /// second, and an interval of more than one day counts as one day. The default is one minute.
-    /// An instance that has not reported for three intervals counts as silent.
+    /// If an instance has not reported for three intervals, it counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.identity.heartbeat = interval.clamp(SHORTEST_INTERVAL, LONGEST_HEARTBEAT);
         self
@@ -183,7 +184,7 @@ impl Reporter {
             interval,
             seed_of(self.shared.instance()),
         );
-        // No report is written before `not_before`, and the next heartbeat is due at
+        // The loop writes no report before `not_before`. The next heartbeat is due at
         // `heartbeat_at`.
         let mut not_before = Instant::now();
         let mut heartbeat_at = not_before;
@@ -198,8 +199,8 @@ impl Reporter {
             };
             tokio::select! {
                 changed = self.subscription.changed() => if changed.is_err() { break },
-                // A poll that publishes nothing may still find out that the set already contains
-                // further operations.
+                // Even if a poll publishes nothing, it may find out that the set already contains
+                // the result of further operations.
                 Ok(()) = self.polled.changed(), if !has_news => {}
                 () = outbox.added(), if !has_pending => {}
                 () = sleep_until(due) => {
@@ -223,7 +224,7 @@ impl Reporter {
                 }
             }
         }
-        // The last report has a time limit, because the application waits until the reporter has
+        // The last report has a time limit, because the application may wait until the reporter has
         // ended.
         let farewell = timeout(FAREWELL_TIMEOUT, self.report(true, true));
         if farewell.await.is_err() {
@@ -231,15 +232,17 @@ impl Reporter {
         }
     }
 
-    /// Returns the pause before the next heartbeat, which is at most the configured interval. The
-    /// jitter of the pause spreads the heartbeats of instances that started at the same time.
+    /// Returns the pause before the next heartbeat. The pause is at most the configured interval.
+    /// If instances started at the same time, the jitter of the pause spreads their heartbeats over
+    /// time.
     fn pause_of_heartbeat(&mut self) -> Duration {
         let percent = self.random.u32(100 - JITTER_PERCENT..=100);
         self.identity.heartbeat * percent / 100
     }
 }
 
-/// Returns the current time of the instance's clock, corrected by the clock skew if it is known.
+/// Returns the current time according to the instance's clock. If the clock skew is known, the time
+/// is corrected by it.
 pub(super) fn corrected_now(shared: &Shared) -> Timestamp {
     let (now, skew) = (
         shared.now(),
@@ -257,8 +260,8 @@ fn client_for(
     Client::new(&cluster)
 }
 
-/// Completes one second after the end of the store, so that a pending report can still arrive
-/// before the last report. A pending report that hangs for longer does not delay the last report.
+/// Completes one second after the end of the store. In this second, a pending report can still
+/// arrive. If the pending report takes longer, it does not delay the last report.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

@@ -61,7 +61,7 @@ pub(in crate::fleet) enum Index {
     Hangs,
 }
 
-/// The index of the fleet, with the reports that it received.
+/// A scripted index of the fleet, with the reports that it has received.
 #[derive(Debug)]
 pub(in crate::fleet) struct Fleet {
     index: Mutex<Index>,
@@ -161,7 +161,7 @@ fn respond(status: u16, body: &Value) -> Result<Response, RequestFailure> {
     })
 }
 
-/// Starts a store with a poll interval of 10 s, and its reporter.
+/// Starts a store with a poll interval of 10 s, and runs its reporter.
 async fn start(
     fleet: &Arc<Fleet>,
 ) -> (
@@ -173,7 +173,7 @@ async fn start(
     (source, store, tokio::spawn(reporter.run()))
 }
 
-/// Starts a store with a poll interval of 10 s, and creates its reporter.
+/// Starts a store with a poll interval of 10 s, and creates its reporter without running it.
 pub(in crate::fleet) async fn store_with_reporter(
     fleet: &Arc<Fleet>,
 ) -> (Source, OpenSearchDirectiveStore, Reporter) {
@@ -242,7 +242,7 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
         (&json!(1), &json!(1))
     );
     assert!(matched["last_matched"].is_string());
-    // Many changes within a second must cause only one or two reports.
+    // If there are many changes within a second, the instance must send only one or two reports.
     for _ in 0..50 {
         source.change();
         store.refresh().await.unwrap();

@@ -1,5 +1,5 @@
-//! Compares consecutive reports of an instance, to find out when the set of operations that the
-//! instance applies changed. The history of the fleet stores these changes.
+//! Compares consecutive reports of an instance, to find out when the instance began to apply other
+//! operations. Such a change is a transition. The history of the fleet stores the transitions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,19 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use super::instance_report::{InstanceKind, InstanceReport};
 
-/// The time after which an unchanged state is recorded again, to show later how long a killed
-/// instance has run.
+/// If the state of an instance does not change, it is recorded again after this time. So, if the
+/// instance is killed, the history shows how long it ran.
 pub(super) const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// The maximum number of instances whose last state is remembered. The state of a forgotten
-/// instance is recorded again at its next report.
+/// The last states of at most this many instances are remembered. If an instance was forgotten, its
+/// state is recorded again at its next report.
 const MAX_INSTANCES: usize = 20_000;
 
-/// The state of an instance since an instant, as the history of the fleet records it.
+/// A state of an instance, and the time at which it began, in the form in which the history of the
+/// fleet stores it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The time of the first report with the state. The instance may have reached the state
-    /// slightly earlier.
+    /// The time of the first report with this state. The instance reached the state a short time
+    /// before this report.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// The name of the instance.
@@ -35,24 +36,24 @@ pub struct Transition {
     /// wrote the report itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
-    /// The time at which the instance was started, by the clock of the instance.
+    /// The time at which the instance was started, according to its own clock.
     pub started: Timestamp,
     /// The uuid of the index whose directives the instance applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The `_seq_no` up to which the instance applied every operation before the transition.
+    /// Before the transition, the instance applied every operation up to this `_seq_no`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq_no: Option<u64>,
-    /// The `_seq_no` up to which the instance applied every operation after the transition.
+    /// After the transition, the instance applied every operation up to this `_seq_no`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The digest of the applied directives.
     pub digest: String,
     /// Whether the instance applied no directive because its off file existed.
     pub off: bool,
-    /// The number of rejected documents.
+    /// The number of documents that the instance rejected.
     pub rejected: usize,
-    /// The ids of the first rejected documents.
+    /// The ids of the rejected documents that the report lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected_ids: Vec<String>,
     /// Whether the instance was shut down.

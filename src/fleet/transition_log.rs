@@ -18,17 +18,18 @@ use crate::http::{Client, Method, Request, RequestError, chain};
 const MAX_WAITING: usize = 10_000;
 /// The maximum number of transitions in one request.
 const BATCH: usize = 500;
-/// The pause after a failure, and between two checks whether a missing stream exists.
+/// The pause after a failure. Also the pause before the log checks again whether a missing stream
+/// exists now.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The transitions that wait to be appended.
+/// The transitions that wait to be appended to the data stream.
 #[derive(Debug)]
 pub(super) struct TransitionLog {
     client: Client,
     states: LastStates,
     waiting: VecDeque<Transition>,
     lost: u64,
-    /// Whether the stream exists; `None` if the stream has not been checked.
+    /// Whether the stream exists; `None` if the log has not checked this yet.
     exists: Option<bool>,
     not_before: Instant,
     last_error: Option<String>,
@@ -48,7 +49,8 @@ impl TransitionLog {
         }
     }
 
-    /// Queues the transitions that reports show. The reports must have been written.
+    /// Queues the transitions that the given reports show. Call this method only after the reports
+    /// were written.
     pub(super) fn observe<'a>(&mut self, reports: impl Iterator<Item = &'a InstanceReport>) {
         let transitions = reports.filter_map(|report| self.states.observe(report));
         self.waiting.extend(transitions);
@@ -58,8 +60,8 @@ impl TransitionLog {
         }
     }
 
-    /// Appends the queued transitions, unless an attempt has failed shortly before. If the stream
-    /// does not exist, the transitions are dropped.
+    /// Appends the queued transitions to the stream. Does nothing if an attempt failed less than a
+    /// minute ago. If the stream does not exist, drops the transitions.
     pub(super) async fn flush(&mut self) {
         if self.waiting.is_empty() || Instant::now() < self.not_before {
             return;
@@ -85,8 +87,8 @@ impl TransitionLog {
 
     async fn append(&mut self) -> Result<(), RequestError> {
         if self.exists.is_none() {
-            // The stream is checked first, because a write to a missing stream would create an
-            // ordinary index.
+            // The code first checks whether the stream exists, because a write to a missing stream
+            // would create an ordinary index.
             self.exists = Some(Stream::of(self.client.clone()).exists().await?);
         }
         if self.exists == Some(false) {
@@ -113,8 +115,8 @@ impl TransitionLog {
         Ok(())
     }
 
-    /// Counts the transitions that the stream has refused. Refused transitions are not sent again,
-    /// because the next confirmation of the state has the same content.
+    /// Counts the transitions that the stream has refused. They are not sent again, because the
+    /// next record of the state has the same content.
     fn note_refusals(&mut self, response: &Value) {
         let items = response["items"].as_array();
         let reasons = items.into_iter().flatten();
@@ -125,8 +127,8 @@ impl TransitionLog {
         }
     }
 
-    /// Logs why a transition could not be recorded. A repeated failure with the same error is
-    /// logged as a warning only once.
+    /// Logs why a transition could not be recorded. If consecutive attempts fail with the same
+    /// error, only the first failure is logged as a warning.
     fn note_failure(&mut self, error: String) {
         if self.last_error.as_ref() == Some(&error) {
             debug!(

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::instance_report::InstanceReport;
 use crate::http::{ActionStatus, BulkResponse, Client, Method, Request, RequestError};
 
-/// The time after an instance's last report at which its document is deleted.
+/// The document of an instance is deleted when this time has passed since its last report.
 const KEPT_FOR: &str = "7d";
 /// The maximum number of documents that one request deletes.
 const MAX_DELETED: u64 = 100;
@@ -17,14 +17,14 @@ const MAX_DELETED: u64 = 100;
 /// Writes reports into the index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexWriter {
-    /// A client of the fleet's index with a separate list of node states, so that a refused report
-    /// does not influence the polls.
+    /// A client of the fleet's index. It has its own list of node states, so a refused report does
+    /// not influence the polls.
     client: Client,
     /// Whether the index existed at the last request.
     has_index: bool,
 }
 
-/// The error for reports that could not be written.
+/// The error if reports could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
     #[error("the index {0} does not exist; create it with `directives init --fleet`")]
@@ -35,11 +35,11 @@ pub(super) enum ReportError {
     Request(#[source] RequestError),
 }
 
-/// One of several reports was refused by the index.
+/// The refusal of one report.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// Whether the index will refuse the same report again.
+    /// Whether the index would refuse the same report every time.
     pub(super) is_final: bool,
 }
 
@@ -65,7 +65,7 @@ impl IndexWriter {
         &mut self,
         reports: &[InstanceReport],
     ) -> Result<Vec<Option<Refusal>>, ReportError> {
-        // A write to an index that does not exist would create the index without the mapping.
+        // If the index does not exist, a write would create it without its mapping.
         if !self.has_index {
             let path = IndicesGetMappingParts::Index(&[self.client.index()]).url();
             self.send(Request::new(Method::Get, path)).await?;
@@ -82,7 +82,8 @@ impl IndexWriter {
         reports: &[InstanceReport],
     ) -> Result<Vec<Option<Refusal>>, ReportError> {
         let lines = reports.iter().map(|report| {
-            // The id is sent in the body, because not every instance name is valid in a path.
+            // The request contains the id in its body, because not every instance name is valid in
+            // a path.
             let action = json!({ "index": { "_id": report.instance } });
             format!("{action}\n{}\n", report.json())
         });
@@ -103,8 +104,9 @@ impl IndexWriter {
         Ok(results.into_iter().map(refusal).collect())
     }
 
-    /// Deletes the documents of instances that have not reported for a week, by the clock of the
-    /// cluster, so that instances with random names do not fill the index over time.
+    /// Deletes the documents of instances that have not reported for a week, according to the
+    /// cluster's clock. Without these deletions, instances with random names would fill the index
+    /// over time.
     pub(super) async fn delete_old(&self) -> Result<(), ReportError> {
         let path = SearchParts::Index(&[self.client.index()]).url();
         let range = json!({ "lt": format!("now-{KEPT_FOR}") });
@@ -166,8 +168,8 @@ struct Old {
 }
 
 impl Old {
-    /// Returns the bulk action that deletes the document. The action has no effect if the instance
-    /// has reported since the search.
+    /// Returns the bulk action that deletes the document. If the instance has reported since the
+    /// search, the action has no effect.
     fn deletion(&self) -> String {
         let target = json!({
             "_id": self.id,

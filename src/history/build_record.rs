@@ -11,11 +11,11 @@ use super::kind::{Before, RecordKind, classify};
 use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// How far the time in a document may lie outside the period in which the write can have happened,
-/// because the clocks of nodes differ. A time that is further outside does not come from the ingest
-/// pipeline.
+/// The clocks of nodes differ. So the time in a document may be outside the period in which the
+/// write happened, by at most this duration. If the time is further outside, it does not come from
+/// the ingest pipeline.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// The name that the ingest pipeline writes if the writer named no author.
+/// The name that the ingest pipeline writes if the writer did not name an author.
 const NO_NAME: &str = "unknown";
 
 /// One operation, as a writer or a recorder saw it.
@@ -27,11 +27,11 @@ pub(crate) struct Seen<'a> {
     pub(crate) before: Before<'a>,
     /// The JSON of the document after the operation; `None` for a deletion.
     pub(crate) after: Option<&'a str>,
-    /// The instant before which the operation cannot have happened, if it is known.
+    /// If known, the operation cannot have happened before this instant.
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// The program that makes a record, and the time at which it does.
+/// The name of the program that makes a record, and the time of the record.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedBy {
     pub(crate) name: String,
@@ -40,8 +40,8 @@ pub(crate) struct RecordedBy {
     pub(crate) max_ttl: Duration,
 }
 
-/// The fields that say who wrote a document, when and why. A malformed document may contain these
-/// fields, too.
+/// The fields in which a document says who wrote it, when and why. A malformed document may contain
+/// these fields, too.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Claims {
@@ -90,8 +90,8 @@ pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
         Before::Stored(json) => Some(Claims::of(json)),
         Before::Absent | Before::Unknown => None,
     };
-    // After a write that bypassed the pipeline, the document still contains the time and the author
-    // of an earlier write.
+    // If a write bypassed the pipeline, the document may still contain the time and the author of
+    // an earlier write.
     let is_stale = before
         .as_ref()
         .is_some_and(|before| before.updated_at == claims.updated_at);

@@ -1,4 +1,4 @@
-//! Reconstructs from the records which directives existed at an instant, and finds out how each
+//! Uses the records to reconstruct which directives existed at an instant, and to find out how each
 //! directive ended.
 
 use std::time::Duration;
@@ -16,21 +16,22 @@ use crate::config::Config;
 use opensearch_directives_core::DirectiveSet;
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
 
-/// The directives of an index at an instant, reconstructed from the records.
+/// The directives of an index at an instant, as reconstructed from the records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Past {
-    /// The instant at which the directives existed.
+    /// The instant for which the directives were reconstructed.
     pub instant: Timestamp,
-    /// The ledger of the index to which the name referred; `None` if no index is known at the
-    /// instant.
+    /// The ledger of the index to which the name referred at the instant; `None` if no such index
+    /// is known.
     pub ledger: Option<IndexLedger>,
-    /// The documents that existed, ordered by id. The list includes revoked and expired directives.
+    /// The documents that existed at the instant, ordered by id. The list includes revoked and
+    /// expired directives.
     pub directives: Vec<PastDirective>,
     /// The reasons why the result may be wrong; empty if the history is complete up to the instant.
     pub doubts: Vec<Doubt>,
-    /// The records that cannot be decoded. An operation whose only record cannot be decoded is in a
-    /// gap, and the gap is one of the doubts.
+    /// The records that cannot be decoded. If the only record of an operation cannot be decoded,
+    /// the operation is in a gap, and the gap is one of the doubts.
     pub unreadable: Vec<UnreadableRecord>,
 }
 
@@ -39,30 +40,31 @@ pub struct Past {
 #[serde(tag = "doubt", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Doubt {
-    /// Operations before or around the instant are not recorded.
+    /// Some operations that happened before the instant, or may have, are not recorded.
     Gap(Gap),
-    /// The document of the directive was replaced before a recorder could read it.
+    /// The content of the directive is not known, because its document was replaced before a
+    /// recorder could read it.
     UnknownDocument {
         /// The directive's id.
         directive: String,
-        /// The number of the operation.
+        /// The `_seq_no` of the operation that wrote the document.
         seq_no: Option<u64>,
     },
-    /// The directive was to expire later than the longest time to live permits. Proxies with this
-    /// longest time to live rejected the directive at the instant, but proxies with a longer limit
-    /// applied the directive.
+    /// The expiry of the directive was later than the longest time to live permits. Proxies with
+    /// this limit rejected the directive at the instant, but proxies with a higher limit applied
+    /// it.
     BeyondMaxTtl {
         /// The directive's id.
         directive: String,
-        /// The expiry in the document.
+        /// The expiry that the document contains.
         expires_at: Timestamp,
     },
-    /// A new index replaced the index after the last recorded operation, possibly before the
-    /// instant.
+    /// A new index has replaced the index. This happened after the last recorded operation, and
+    /// possibly before the instant.
     Replaced,
 }
 
-/// A directive at an instant.
+/// A directive that existed at an instant.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PastDirective {
@@ -71,7 +73,7 @@ pub struct PastDirective {
     /// The document, or the reason why proxies rejected the document; `None` if the record does not
     /// contain the document.
     pub document: Option<Result<Document, Rejection>>,
-    /// The later operations on the directive.
+    /// The operations on the directive after the instant.
     pub later: Vec<Record>,
     is_lost: bool,
     replaced_at: Option<Timestamp>,
@@ -79,27 +81,27 @@ pub struct PastDirective {
     now: Timestamp,
 }
 
-/// The end of a directive.
+/// How a directive ended.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The directive has not ended, and will expire at the contained instant.
+    /// The directive has not ended yet. It will expire at this instant.
     Pending(Timestamp),
-    /// The directive expired at the contained instant.
+    /// The directive expired at this instant.
     Expired(Timestamp),
     /// An operation ended the directive: a revocation, a deletion, or a change after which the
     /// directive no longer applied.
     Operation(Box<Record>),
-    /// The index was deleted and created again, or restored. The contained time is the time at
-    /// which the new index replaced the old index, if the time is known.
+    /// The index was deleted and created again, or restored. If it is known when the new index
+    /// replaced the old index, the value contains this time.
     IndexReplaced(Option<Timestamp>),
     /// The index lost the operation that wrote the directive, in a failover or in a restore.
     Lost,
 }
 
 impl Past {
-    /// Builds the directive set that a proxy had at the instant. A proxy that verifies signatures
-    /// may have rejected some of the directives.
+    /// Builds the directive set that a proxy applied at the instant. If a proxy verifies
+    /// signatures, it may have rejected some of these directives.
     #[must_use]
     pub fn set(&self) -> DirectiveSet {
         let live = self.directives.iter().filter_map(PastDirective::live);
@@ -115,10 +117,10 @@ impl PastDirective {
         (!document.revoked).then_some(document)
     }
 
-    /// Finds out how the directive ended. `applies` receives a later document of the directive and
-    /// the time of the operation that wrote it, and decides whether the directive still had the
-    /// effect that interests the caller. `applies` does not need to check the expiry or a
-    /// revocation.
+    /// Finds out how the directive ended. The method calls `applies` with each later document of
+    /// the directive and the time at which this document was written. `applies` returns whether the
+    /// directive still had the effect in which the caller is interested. It does not need to check
+    /// the expiry or a revocation.
     #[must_use]
     pub fn end(&self, applies: impl Fn(&Document, Timestamp) -> bool) -> End {
         let Some(document) = self.live() else {
@@ -134,8 +136,8 @@ impl PastDirective {
                 Some(Ok(later)) if !later.revoked && applies(&later, record.timestamp) => {
                     expires_at = later.directive.expires_at;
                 }
-                // It is not known whether the directive applied with a version of the document that
-                // the record does not contain.
+                // The record does not contain the document, so it is not known whether the
+                // directive still applied with this version.
                 None if record.kind != RecordKind::Deleted => {}
                 _ => return End::Operation(Box::new(record.clone())),
             }
@@ -157,7 +159,7 @@ impl History {
     /// Reconstructs which directives existed at an instant.
     ///
     /// # Errors
-    /// Fails if the history or the index cannot be read completely.
+    /// Returns an error if the history or the index cannot be read completely.
     pub async fn at(&self, instant: Timestamp) -> Result<Past, HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
@@ -169,9 +171,9 @@ impl History {
         Ok(past)
     }
 
-    /// Returns the longest time to live that proxies may permit: the limit of the cluster, or the
-    /// default limit of proxies if it is longer or if the role may not read the limit of the
-    /// cluster.
+    /// Returns the longest time to live that proxies may permit. This is the limit of the cluster
+    /// or the default limit of proxies, whichever is higher. If the role does not permit reading
+    /// the limit of the cluster, it is the default limit.
     async fn max_ttl(&self) -> Result<Duration, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         let limits = api.lifetime_limits().await?;
@@ -250,8 +252,8 @@ impl Context<'_> {
     }
 }
 
-/// Returns a doubt for each directive whose expiry is further away than the longest time to live
-/// permits. The expiry is only a doubt, because the limit may have been longer at the instant.
+/// Returns a doubt for each directive whose expiry is later than the longest time to live permits.
+/// This is only a doubt, because the limit may have been higher at the instant.
 fn beyond_max_ttl(
     directives: &[PastDirective],
     instant: Timestamp,
@@ -270,8 +272,9 @@ fn beyond_max_ttl(
     })
 }
 
-/// Decodes the document of a record as a proxy does at an instant. The limit for the time to live
-/// is not checked, because the history does not contain the limits of the past.
+/// Decodes the document of a record in the same way as a proxy at an instant. The code does not
+/// check the limit for the time to live, because the history does not contain the limits of the
+/// past.
 fn document_of(record: &Record, now: Timestamp) -> Option<Result<Document, Rejection>> {
     let source = record.document()?.to_string();
     let max_ttl = Duration::MAX;

@@ -1,4 +1,4 @@
-//! Tests that a directive that exceeds the maximum time to live is listed, and is a reason for
+//! Tests that a directive that exceeds the longest time to live is still listed, and causes a
 //! doubt.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -14,7 +14,8 @@ fn day(day: u8) -> Timestamp {
     format!("2026-11-{day:02}T12:00:00Z").parse().unwrap()
 }
 
-/// Returns the record of a directive that was created on the first day with the given time to live.
+/// Returns the record of a directive that was created on the first day. The directive has the given
+/// time to live, in days.
 fn created(number: u64, directive: &str, ttl_days: i64) -> Record {
     let expires_at = day(1) + SignedDuration::from_hours(24 * ttl_days);
     serde_json::from_value(json!({
@@ -57,7 +58,8 @@ fn a_directive_beyond_the_longest_time_to_live_is_present_and_a_reason_for_doubt
         expires_at: day(1) + SignedDuration::from_hours(24 * 60),
     };
     assert_eq!(at(day(2), 30 * DAY), [doubt]);
-    // There is no doubt if the limit of the cluster was raised, or if the expiry is nearer.
+    // There is no doubt if the limit of the cluster was raised, or if the expiry is within the
+    // limit.
     assert_eq!(at(day(2), 90 * DAY), []);
     assert_eq!(at(day(2), Duration::MAX), []);
     assert_eq!(at(day(20), 41 * DAY), []);

@@ -1,4 +1,4 @@
-//! Evaluates records from a fuzz target in the same way as the readers of a history.
+//! Evaluates records that a fuzz target generates, in the same way as the readers of a history.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use super::verification::contradictions;
 use super::{Past, Record, UnreadableRecord, Verification};
 use crate::config::Config;
 
-/// The decoded records, and the results of evaluating them.
+/// The decoded records, and the results of their evaluation.
 #[derive(Clone, Debug)]
 pub struct EvaluatedHistory {
     /// The records in the order of the input.
@@ -18,7 +18,7 @@ pub struct EvaluatedHistory {
     pub unreadable: Vec<UnreadableRecord>,
     /// The result of comparing the records with an index that contains their documents.
     pub verification: Verification,
-    /// The state at the time of the first record.
+    /// The directives at the time of the first record.
     pub past: Past,
 }
 
@@ -37,7 +37,7 @@ pub fn history_records(lines: &str) -> EvaluatedHistory {
     let facts = facts(&records);
     let instant = records.first().map_or(now, |first| first.timestamp);
     let entries: Vec<Entry> = records.iter().map(Entry::from).collect();
-    // The current index may also be unknown.
+    // The ledger must also work if the current index is unknown.
     let former = account(&entries, None);
     let mut indices = account(&entries, facts.as_ref());
     indices.extend(former);
@@ -67,8 +67,8 @@ pub fn history_records(lines: &str) -> EvaluatedHistory {
     }
 }
 
-/// An index that contains the documents of all records. The highest number of the index is the
-/// number of the last record, although other records can have higher numbers.
+/// Returns the facts of an index that contains the documents of all records. The highest number of
+/// this index is the number of the last record, although other records can have higher numbers.
 fn facts(records: &[Record]) -> Option<IndexFacts> {
     let first = records.first()?;
     let visible = |record: &Record| {

@@ -1,4 +1,5 @@
-//! Compares the documents before and after an operation, and determines what the operation did.
+//! Compares the document before an operation with the document after it, and determines what the
+//! operation did.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +10,8 @@ use serde_json::{Map, Value};
 
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode, is_revoked};
 
-/// The fields that are not compared: the time and the author, which every write changes and a
-/// record contains in separate fields, and `targets`, which is derived from other fields.
+/// The fields that are not compared. Every write changes the time and the author, and a record has
+/// separate fields for them. `targets` is derived from other fields.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
 /// The effect of an operation on a directive.
@@ -18,16 +19,18 @@ const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as",
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RecordKind {
-    /// Before the operation, there was no directive with the same id.
+    /// The directive is new: before the operation, there was no directive with the same id.
     Created,
-    /// The write changed the directive in a way that no other kind describes: for example, a target
-    /// or a text has another value, or the previous document is not known.
+    /// The operation replaced the directive in a way that no other kind describes. For example, a
+    /// target or a text has another value, or the previous document is not known.
     Replaced,
-    /// The directive matches more requests, records more about them, or starts earlier.
+    /// After the operation, the directive matches more requests, records more about them, or starts
+    /// earlier.
     Widened,
-    /// The directive matches fewer requests, records less, starts later or ends earlier.
+    /// After the operation, the directive matches fewer requests, records less, starts later or
+    /// ends earlier.
     Narrowed,
-    /// The directive ends later.
+    /// After the operation, the directive ends later.
     Extended,
     /// The directive was revoked.
     Revoked,
@@ -35,12 +38,12 @@ pub enum RecordKind {
     Reactivated,
     /// The document was deleted.
     Deleted,
-    /// Proxies reject the document.
+    /// The operation wrote a document that proxies reject.
     Rejected,
 }
 
 impl RecordKind {
-    /// All kinds.
+    /// All kinds of operations.
     pub const ALL: [Self; 9] = [
         Self::Created,
         Self::Replaced,
@@ -53,7 +56,7 @@ impl RecordKind {
         Self::Rejected,
     ];
 
-    /// Returns the name, in lower case.
+    /// Returns the name of the kind, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +101,7 @@ impl FromStr for RecordKind {
 pub enum Before<'a> {
     /// There was no document before the operation.
     Absent,
-    /// The JSON of the document.
+    /// The JSON of the document before the operation.
     Stored(&'a str),
     /// It is not known whether there was a document before the operation.
     Unknown,
@@ -119,9 +122,8 @@ pub struct Change {
 /// Compares the documents before and after an operation. `after` is `None` for a deletion, and
 /// `limits.now` is the time of the operation.
 ///
-/// If an operation has several effects, its kind is the effect that is most important for an
-/// auditor. For example, if a directive matches more requests and also ends earlier, its kind is
-/// `Widened`.
+/// If an operation has several effects, its kind is the one that is most important for an auditor.
+/// For example, if a directive matches more requests and also ends earlier, its kind is `Widened`.
 #[must_use]
 pub fn classify(
     id: &str,
@@ -152,7 +154,7 @@ pub fn classify(
 }
 
 /// Returns the kind of an operation that is not a revocation, a deletion or a rejected write.
-/// `after` is `None` for a malformed document that was revoked before.
+/// `after` is `None` if the document is malformed and was already revoked before.
 fn kind_of(
     id: &str,
     before: Before<'_>,
@@ -209,7 +211,8 @@ impl Directions {
         all.amount(old.sample_per_mille, new.sample_per_mille);
         all.amount(old.ring_buffer, new.ring_buffer);
         all.amount(old.capture, new.capture);
-        // A directive with a start in the past has already started, so its start is ignored.
+        // If the start of a directive is in the past, the directive has already started, so a
+        // change of this start is ignored.
         let start = |start: Option<Timestamp>| start.filter(|&start| start > now).unwrap_or(now);
         all.amount(start(new.starts_at), start(old.starts_at));
         all.extends |= new.expires_at > old.expires_at;
@@ -246,8 +249,8 @@ impl Directions {
     }
 }
 
-/// Returns the names of the fields with different values. A field with the value `null` differs
-/// from an absent field, because proxies reject `null`.
+/// Returns the names of the fields whose values differ. The value `null` is not the same as an
+/// absent field, because proxies reject `null`.
 fn changed_fields(before: Before<'_>, after: &str) -> Option<Vec<String>> {
     let before = match before {
         Before::Absent => return Some(Vec::new()),

@@ -1,4 +1,4 @@
-//! Tests that each kind is derived from the documents before and after an operation.
+//! Tests which kind an operation has, for documents before and after the operation.
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
 
@@ -15,7 +15,7 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// A stored document with some of its fields replaced; `null` removes a field.
+/// Returns a stored document in which some fields are replaced; `null` removes a field.
 fn document(changes: Value) -> String {
     let mut document = json!({
         "targets": ["tenant"],
@@ -133,7 +133,7 @@ fn the_effect_that_matters_most_decides() {
 
 #[test]
 fn a_start_in_the_past_is_not_earlier_than_another_one() {
-    // A start after `created_at` is not the default start.
+    // If the start is later than `created_at`, the pipeline has not set it by default.
     let early = json!({ "created_at": "2026-11-27T11:00:00Z" });
     let before = document(early.clone());
     let mut after = early;
@@ -198,8 +198,8 @@ fn what_proxies_reject_is_rejected_with_the_reason() {
     assert_eq!(change.fields.unwrap(), ["tenant"]);
     let reason = change.rejection.unwrap().to_string();
     assert!(reason.contains("tenant"), "{reason}");
-    // The targets of a malformed document are not known, so a correction of a malformed document
-    // does not count as widened.
+    // The targets of a malformed document are not known. So, if an operation corrects a malformed
+    // document, its kind is not `Widened`.
     let (kind, _) = super::tests::change(Before::Stored(&masked), &before);
     assert_eq!(kind, RecordKind::Replaced);
 }
@@ -233,7 +233,7 @@ fn the_fields_of_every_write_are_not_changes() {
         "updated_at": "2026-11-27T14:00:00Z", "updated_by": "bob", "authenticated_as": "bob",
     }));
     assert_eq!((kind, fields), (RecordKind::Replaced, Vec::new()));
-    // A change of the time of the first write is reported.
+    // A change of `created_at` is reported, because no normal write changes it.
     let (_, fields) = changed(json!({ "created_at": "2026-11-27T12:59:59Z" }));
     assert_eq!(fields, ["created_at"]);
 }

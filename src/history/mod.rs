@@ -2,10 +2,10 @@
 //! each operation on a directive.
 //!
 //! The index contains only the current documents. OpenSearch assigns the next `_seq_no` to each
-//! write, and a [`Record`] states the effect of the write with a `_seq_no`: the whole document
-//! after the write, the fields that changed, the author, the reason and the time. The id of a
-//! record is derived from the [`Operation`], so the stream contains one record of an operation even
-//! if several writers record it.
+//! write. The [`Record`] of a write contains this `_seq_no`, the whole document after the write,
+//! the fields that changed, the author, the reason and the time. The id of a record is derived from
+//! the [`Operation`]. So the stream contains only one record of an operation, even if several
+//! writers record the operation.
 
 mod audit_log;
 mod build_record;

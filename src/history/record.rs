@@ -1,5 +1,5 @@
-//! Defines the record of one operation, as the data stream stores it, and the unique id of a
-//! record.
+//! Defines the record of one operation, in the form in which the data stream stores it, and the id
+//! of a record.
 
 use jiff::Timestamp;
 use serde::de::Error as _;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::kind::RecordKind;
 
-/// The name of the field, whose content is not searchable, for a document that the mapping of the
-/// stream refused.
+/// If the mapping of the stream refuses a document, the record contains the document in this field.
+/// The content of the field is not searchable.
 const UNINDEXED: &str = "unindexed";
 
 /// Returns the name of the data stream that contains the history of an index.
@@ -20,23 +20,23 @@ pub fn stream_name(index: &str) -> String {
 
 /// The identity of an operation on an index with one shard.
 ///
-/// The `_seq_no` alone does not identify an operation. After a failover or a restore in place, the
-/// same `_seq_no` can be assigned to another operation, but then the primary term or the history
-/// uuid differs.
+/// The `_seq_no` alone does not identify an operation. After a failover or a restore in place,
+/// another operation can get the same `_seq_no`. In this case, the primary term or the history uuid
+/// differs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Operation<'a> {
     /// The uuid of the index.
     pub index_uuid: &'a str,
-    /// The history uuid of the shard, which a restore in place changes.
+    /// The history uuid of the shard. A restore in place changes it.
     pub history_uuid: &'a str,
-    /// The primary term, which each failover raises.
+    /// The primary term. Each failover raises it.
     pub primary_term: u64,
-    /// The number that the primary assigned to the operation.
+    /// The `_seq_no` that the primary assigned to the operation.
     pub seq_no: u64,
 }
 
 impl Operation<'_> {
-    /// Returns the id of the record of the operation.
+    /// Returns the id of the operation's record.
     #[must_use]
     pub fn record_id(&self) -> String {
         let Self {
@@ -48,16 +48,16 @@ impl Operation<'_> {
         format!("{index_uuid}.{history_uuid}.{primary_term}.{seq_no}")
     }
 
-    /// Returns the id for the record of a deletion whose `_seq_no` is not known. `self` is the last
-    /// known operation on the directive before the deletion.
+    /// Returns the id of the record of a deletion whose `_seq_no` is not known. `self` is the last
+    /// known operation on the directive before this deletion.
     #[must_use]
     pub fn deletion_id(&self) -> String {
         format!("{}.deleted", self.record_id())
     }
 }
 
-/// Decodes a number that OpenSearch assigned. Every such number is a positive `long`, so the number
-/// after it also fits.
+/// Decodes a number that OpenSearch assigned. Every such number is a positive `long`, so the next
+/// higher number also fits into the type.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let number: Option<u64> = Deserialize::deserialize(deserializer)?;
     match number {
@@ -72,17 +72,18 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// The time of the operation, by the cluster's clock. For a deletion, the time at which the
-    /// deletion was noticed, because no document states the time of the deletion.
+    /// The time of the operation, according to the cluster's clock. For a deletion, this is the
+    /// time at which the deletion was noticed, because there is no document that contains the time
+    /// of the deletion.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// The kind of the operation.
     pub kind: RecordKind,
     /// The directive's id.
     pub directive: String,
-    /// The stored document after the operation, in the form of the stream;
-    /// [`document`](Self::document) returns it as it was stored. `None` for a deletion, and for a
-    /// document that was replaced before it was read.
+    /// The document after the operation, in the form in which the stream stores it.
+    /// [`document`](Self::document) returns the document as the index stored it. `None` for a
+    /// deletion, and for a document that was replaced before a recorder could read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
     /// The sorted names of the fields that changed; empty for a new directive. `None` if the
@@ -100,47 +101,47 @@ pub struct Record {
         deserialize_with = "number"
     )]
     pub primary_term: Option<u64>,
-    /// The number of the operation. `None` only for a deletion that a recorder noticed, because a
-    /// search does not return the number of a deletion.
+    /// The `_seq_no` of the operation. It is `None` only for a deletion that a recorder noticed,
+    /// because a search does not return the number of a deletion.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no: Option<u64>,
-    /// For a deletion without a number: the highest number that had been assigned when the document
-    /// still existed. The number of the deletion is higher than `seq_no_after`.
+    /// For a deletion without a number: the highest number that had been assigned when a recorder
+    /// last saw the document. The number of the deletion is higher.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no_after: Option<u64>,
-    /// For a deletion without a number: the highest number that had been assigned when the document
-    /// was found to be missing. The number of the deletion is at most `seq_no_until`.
+    /// For a deletion without a number: the highest number that had been assigned when a recorder
+    /// noticed that the document was absent. The number of the deletion is not higher.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no_until: Option<u64>,
-    /// The `_version` of the document after the operation; `None` if it is not known. If a version
-    /// is missing between two records of one directive, nobody recorded the operation with the
-    /// missing version.
+    /// The `_version` of the document after the operation; `None` if it is not known. If two
+    /// records of a directive do not have consecutive versions, nobody recorded the operations with
+    /// the versions in between.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub version: Option<u64>,
-    /// The author as the writer stated it; `None` if the writer stated no author.
+    /// The author that the writer named; `None` if the writer named no author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The user whom the cluster authenticated, as the writer stated it.
+    /// The user that the cluster authenticated, according to the writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_by: Option<String>,
-    /// The reason for the revocation or the deletion, or the reason why proxies reject the
-    /// document. For all other operations, the reason in the directive.
+    /// For a revocation or a deletion, its reason. For a rejected document, the reason of the
+    /// rejection. For all other operations, the reason that the directive contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The ticket of the directive.
@@ -164,7 +165,7 @@ impl Record {
         })
     }
 
-    /// Returns the document after the operation as it was stored in the index.
+    /// Returns the document after the operation, as the index stored it.
     #[must_use]
     pub fn document(&self) -> Option<&Value> {
         let stored = self.document.as_ref()?;
@@ -174,8 +175,8 @@ impl Record {
         }
     }
 
-    /// Moves the document into the field that is not searchable, because the mapping of the stream
-    /// refused the document. Returns whether the record has changed.
+    /// Moves the document into a field that is not searchable. This is necessary if the mapping of
+    /// the stream has refused the document. Returns whether the record has changed.
     pub(crate) fn unindex(&mut self) -> bool {
         let is_unindexed = |stored: &Value| stored.get(UNINDEXED).is_some();
         match self.document.take() {

@@ -1,5 +1,5 @@
-//! Appends records to the data stream of a history, each record at most once. Returns for each
-//! record whether it was added, was already present, or was refused.
+//! Appends records to the data stream of a history, each record at most once. For each record,
+//! returns whether it was added, was already present, or was refused.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::http::{
     ActionStatus, BulkResponse, Client, Exception, Method, Request, RequestError, segment,
 };
 
-/// The parts of a bulk response that are decoded.
+/// The parts of a bulk response that the client needs.
 const FILTER_PATH: &str = "items.*.status,items.*.error.type,items.*.error.reason,\
                            items.*.error.caused_by.type,items.*.error.caused_by.reason";
 
@@ -28,7 +28,7 @@ pub(crate) struct Stream {
     name: String,
 }
 
-/// A record with its id, ready to be sent.
+/// A record together with its id.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: String,
@@ -38,27 +38,29 @@ pub(crate) struct Entry {
 /// The result of appending one record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Appended {
-    /// The request has appended the record.
+    /// This request has appended the record.
     Now,
     /// The stream already contained a record of the operation.
     Before,
-    /// The stream will never accept the record.
+    /// The stream will never accept the record. The string contains the reason.
     Refused(String),
-    /// The stream does not accept the record now, but may accept it later.
+    /// The stream does not accept the record now, but may accept it later. The string contains the
+    /// reason.
     Failed(String),
 }
 
 impl Entry {
-    /// Returns an entry for a record, or `None` if the number of the record's operation is not
+    /// Returns the entry for a record. Returns `None` if the `_seq_no` of its operation is not
     /// known.
     pub(crate) fn of_operation(record: Record) -> Option<Self> {
         let id = record.operation()?.record_id();
         Some(Self { id, record })
     }
 
-    /// Returns an entry for a deletion whose number is not known. `record` contains the number of
-    /// the last known operation before the deletion, from which the id is derived. The number of
-    /// the deletion is higher than `after`, and at most `until` if `until` is known.
+    /// Returns the entry for a deletion whose number is not known. `record` contains the number of
+    /// the last known operation before the deletion; the id of the entry is derived from this
+    /// number. The number of the deletion is higher than `after`, and not higher than `until`, if
+    /// `until` is known.
     pub(crate) fn of_unnumbered_deletion(
         mut record: Record,
         after: u64,
@@ -70,16 +72,16 @@ impl Entry {
         Some(Self { id, record })
     }
 
-    /// Returns the two lines of a bulk request.
+    /// Returns the two lines of a bulk request that append this record.
     fn lines(&self) -> String {
         let action = json!({ "create": { "_id": self.id } });
         let record = serde_json::to_string(&self.record).unwrap_or_default();
         format!("{action}\n{record}\n")
     }
 
-    /// Returns true if this is a deletion without a number, and the given record describes the same
-    /// deletion with its number. A number outside the range in which the deletion happened belongs
-    /// to another deletion, or to a forged record that would hide this deletion.
+    /// Returns true if this entry is a deletion without a number, and the given record is the same
+    /// deletion with its number. If the number is outside the range of this entry, the given record
+    /// is another deletion, or it was forged to hide this deletion.
     fn is_deletion_of(&self, recorded: &Value) -> bool {
         let record = &self.record;
         let number = recorded["seq_no"].as_u64();
@@ -112,22 +114,22 @@ impl Stream {
         &self.client
     }
 
-    /// Returns true if the data stream exists. The existence must be checked before a write,
-    /// because a write to a missing data stream could create an ordinary index.
+    /// Returns true if the data stream exists. Check this before a write, because a write to a
+    /// missing data stream could create an ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         let path = format!("/_data_stream/{}", segment(&self.name));
         let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");
         match self.client.json::<Value>(request).await {
             Ok(found) => Ok(found["data_streams"][0]["name"] == self.name.as_str()),
             Err(error) if error.status() == Some(404) && error.exception().is_some() => Ok(false),
-            // A server without data streams has no history.
+            // If the server does not support data streams, there is no history.
             Err(error) if matches!(error.status(), Some(400 | 405 | 501)) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Returns, for each entry, whether the entry is a deletion without a number that the command
-    /// has already recorded with its number.
+    /// Returns, for each entry, whether it is a deletion without a number that the command has
+    /// already recorded with its number.
     pub(crate) async fn known_deletions(
         &self,
         entries: &[Entry],
@@ -171,9 +173,9 @@ impl Stream {
     }
 
     /// Appends records in one request, and returns the result for each record. If `refresh` is set,
-    /// the records become visible to searches.
+    /// the request also makes the records visible to searches.
     ///
-    /// If the mapping refuses a document, the record is sent again with the document in a form that
+    /// If the mapping refuses a document, sends the record again, with the document in a form that
     /// is not searchable.
     pub(crate) async fn append(
         &self,

@@ -1,5 +1,5 @@
-//! Verifies a history: finds the numbers of the index without a record, and looks for signs that a
-//! record was changed, removed or forged.
+//! Verifies a history: finds the numbers of the index that have no record, and looks for signs that
+//! a record was changed, removed or forged.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use super::record::Record;
 use super::{RecordKind, stream_name};
 use crate::clock::{Clock as _, SystemClock};
 
-/// The maximum number of attempts to read all records, because a search may not return the newest
-/// records immediately.
+/// A search may not return the newest records immediately, so the records may have to be read
+/// again. There are at most this many attempts.
 const ATTEMPTS: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -30,17 +30,18 @@ pub struct Verification {
     pub history: String,
     /// The time of the verification.
     pub verified_at: Timestamp,
-    /// The ledger of each index that had the name. The ledger of the current index comes last.
+    /// The ledger of each index to which the name has referred. The ledger of the current index
+    /// comes last.
     pub indices: Vec<IndexLedger>,
-    /// The state of the history.
+    /// The state of the history's data stream.
     pub stream: StreamState,
-    /// The numbers for which two records contradict each other.
+    /// The `_seq_no`s for which two records contradict each other.
     pub contradictions: Vec<Contradiction>,
     /// The records that cannot be decoded.
     pub unreadable: Vec<UnreadableRecord>,
 }
 
-/// A number for which two records state different operations, so that one of the two records is
+/// A `_seq_no` for which two records contain different operations. So one of the two records is
 /// forged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
@@ -60,14 +61,14 @@ impl Verification {
         self.indices.iter().all(IndexLedger::is_complete)
     }
 
-    /// Returns true if OpenSearch shows no sign that a record was changed, removed or forged.
+    /// Returns true if there is no sign that a record was changed, removed or forged.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.stream.is_intact() && self.contradictions.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Returns true if only the newest operations of the current index are not recorded, so that a
-    /// recorder may still be writing their records.
+    /// Returns true if only the newest operations of the current index are not recorded. A recorder
+    /// may then still be writing their records.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());
@@ -85,7 +86,7 @@ impl History {
     /// Verifies the history.
     ///
     /// # Errors
-    /// Fails if the history or the index cannot be read completely.
+    /// Returns an error if the history or the index cannot be read completely.
     pub async fn verify(&self) -> Result<Verification, HistoryError> {
         Ok(self.verify_records().await?.0)
     }
@@ -104,7 +105,7 @@ impl History {
         } = self.all_records(&stream, false).await?;
         let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
         if let Some(facts) = &facts {
-            // Operations that happened after the index was read are not verified.
+            // The verification ignores operations that happened after the index was read.
             let newest = self.highest_number(&facts.uuid).await?;
             entries.retain(|entry| {
                 entry.index_uuid != facts.uuid
@@ -126,7 +127,7 @@ impl History {
         Ok((verification, records))
     }
 
-    /// Reads all records, and checks that the role hides no record.
+    /// Reads all records. Returns an error if the role hides records.
     pub(super) async fn all_records(
         &self,
         stream: &StreamState,
@@ -137,8 +138,8 @@ impl History {
         loop {
             let found = self.search(&filter, with_documents).await?;
             attempt += 1;
-            // A search may find fewer records at first, because a replica shard may make the newest
-            // records visible later than the primary.
+            // At first, a search may find fewer records, because the newest records may become
+            // visible on a replica shard later than on the primary.
             if found.read < stream.records() && attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -168,7 +169,7 @@ impl From<&Record> for Entry {
     }
 }
 
-/// Finds the numbers for which two records name different directives or versions.
+/// Finds the `_seq_no`s for which two records contain different directives or versions.
 pub(super) fn contradictions(records: &[Record]) -> Vec<Contradiction> {
     let mut first: HashMap<(&str, u64, u64), &Record> = HashMap::new();
     let mut all = Vec::new();

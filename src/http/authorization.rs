@@ -1,5 +1,5 @@
-//! Builds the `Authorization` header of a request from the configured secrets, or signs the request
-//! for AWS.
+//! Builds the `Authorization` header of each request from the configured secrets, or signs each
+//! request for AWS.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,8 +13,8 @@ use super::credentials::Credentials;
 use super::error::RequestFailure;
 use super::secret::Secret;
 
-/// Either the value of the `Authorization` header, which contains the current secrets, or the
-/// signer of AWS requests.
+/// How requests are authorized: with the value of the `Authorization` header, which contains the
+/// current secrets, or with a signer of AWS requests.
 #[derive(Clone)]
 pub(super) enum Authorization {
     None,
@@ -24,8 +24,9 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets. The call blocks the thread if a secret is in a file. The caller must
-    /// first replace a [`Credentials::Provider`] by the credentials that it provides.
+    /// Reads the secrets. If a secret is in a file, the call blocks the thread. If the credentials
+    /// are a [`Credentials::Provider`], the caller must call the provider first, and must pass the
+    /// provided credentials instead.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
             Credentials::None => return Ok(Self::None),
@@ -61,7 +62,8 @@ impl Authorization {
             } => return Signer::new(provider, region, service).map(Self::AwsSigV4),
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            // The cause of the error is dropped, because its message could contain the secret.
+            // The returned error does not contain its cause, because the message of the cause could
+            // contain the secret.
             error("the credentials contain characters that a header cannot carry")
         })?;
         value.set_sensitive(true);
@@ -88,13 +90,13 @@ impl Authorization {
         Ok(())
     }
 
-    /// Returns true if `self` has the same effect on requests as the previous credentials.
+    /// Returns true if requests with `self` contain the same credentials as requests with `before`.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,
             (Self::Header(one), Some(Self::Header(other))) => one == other,
-            // A signer gets its keys from the provider for each request, so any two signers are
-            // equivalent.
+            // A signer gets its keys from the provider for each request, so every signer has the
+            // same effect.
             #[cfg(feature = "aws-sigv4")]
             (Self::AwsSigV4(_), Some(Self::AwsSigV4(_))) => true,
             _ => false,

@@ -1,5 +1,5 @@
-//! Reads a response body up to a size limit. The limit applies to the received bytes and to the
-//! decompressed bytes.
+//! Reads a response body up to a size limit. The limit applies to the number of received bytes, and
+//! also to the number of decompressed bytes.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use super::error::RequestFailure;
 
 /// Reads a body. Returns an error as soon as the received or the decompressed bytes exceed the
-/// limit. Bytes beyond the limit are not stored.
+/// limit. Never stores more bytes than the limit.
 pub(super) async fn read(
     mut response: reqwest::Response,
     limit: u64,
@@ -28,8 +28,8 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads the first `limit` bytes of a body. The rest of an error response is not needed, because an
-/// error message quotes only the beginning of the body.
+/// Reads the first `limit` bytes of the body of an error response. The rest of the body is not
+/// needed, because an error message quotes only its beginning.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,
@@ -142,8 +142,8 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.limit.saturating_sub(self.bytes.len());
         if bytes.len() > room {
-            // The bytes up to the limit are stored, because an error message quotes the beginning
-            // of the body.
+            // The writer stores the bytes up to the limit, because an error message quotes the
+            // beginning of the body.
             self.bytes.extend_from_slice(&bytes[..room]);
             self.is_exceeded = true;
             return Err(io::Error::other("the limit is reached"));

@@ -14,7 +14,7 @@ pub(crate) const BULK_BYTES: usize = 900 << 10;
 /// The response to a bulk request. `T` contains the fields of a result that the caller needs.
 #[derive(Deserialize)]
 pub(crate) struct BulkResponse<T> {
-    // Each item is a map with one key, the name of the action.
+    // Each item is a map with one key. The key is the name of the action.
     items: Vec<HashMap<String, T>>,
 }
 
@@ -26,8 +26,8 @@ pub(crate) struct ActionStatus {
 }
 
 impl<T> BulkResponse<T> {
-    /// Returns the results in the order of the actions. Fails if the response does not contain a
-    /// result for each of the `actions`.
+    /// Returns the results in the order of the actions. Returns an error if the number of results
+    /// is not `actions`.
     pub(crate) fn results(self, actions: usize, operation: String) -> Result<Vec<T>, RequestError> {
         let items = self.items.into_iter();
         let results: Vec<T> = items.filter_map(|item| item.into_values().next()).collect();

@@ -1,4 +1,5 @@
-//! Sends a request to the nodes in turn until one of them responds, and counts requests and bytes.
+//! Sends each request to one node after the other until a node responds. Counts the requests and
+//! the received bytes.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use super::nodes::{NodeState, Nodes};
 use super::reqwest_transport::NetworkTransport;
 use super::transport::{Request, Response, Transport};
 
-/// An HTTP client for the nodes of a cluster. The client also holds the name of the index. The
+/// An HTTP client for the nodes of a cluster. The client also contains the name of the index. All
 /// clones of a client share its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -26,7 +27,7 @@ pub struct Client {
     nodes: Arc<Nodes>,
     index: Arc<str>,
     request_timeout: Duration,
-    /// The advice for an operator if the cluster does not accept the credentials.
+    /// What an operator should check if the cluster does not accept the credentials.
     to_check: &'static str,
     traffic: Arc<Traffic>,
 }
@@ -44,7 +45,7 @@ impl PinnedNode {
         self.0.get().copied()
     }
 
-    /// Pins a node. Only the first call has an effect.
+    /// Pins a node. If a node is already pinned, the call has no effect.
     fn pin(&self, node: usize) {
         let _ = self.0.set(node);
     }
@@ -61,7 +62,7 @@ impl Client {
     /// Checks the configuration and creates the client, without sending a request.
     ///
     /// # Errors
-    /// [`ConfigError`] names the invalid setting.
+    /// Returns a [`ConfigError`] that names the invalid setting.
     pub fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
         config.check()?;
         if let Some(url) = config.unencrypted_url() {
@@ -106,7 +107,7 @@ impl Client {
         self.transport.credential_reloads()
     }
 
-    /// Causes a reload of credentials and certificates before the next request.
+    /// Makes the client reload its credentials and certificates before the next request.
     pub(crate) fn reload_credentials(&self) {
         self.transport.reload_credentials();
     }
@@ -130,7 +131,7 @@ impl Client {
         &self.index
     }
 
-    /// Returns the nodes and their states.
+    /// Returns the nodes of the cluster and their states.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeState> {
         self.nodes.states()
@@ -138,14 +139,15 @@ impl Client {
 
     /// Sends a request and returns the body of a response of status 2xx.
     ///
-    /// The nodes are tried in turn until one responds. The time limit of a request applies to each
-    /// attempt. A request may be sent twice. A repeated request is safe, because every request
-    /// either only reads, or writes a whole document under its id.
+    /// The client tries one node after the other until a node responds. The time limit of a request
+    /// applies to each attempt. Several nodes may receive the same request. This is safe, because
+    /// every request either only reads, or writes a whole document under its id.
     ///
-    /// A response of status 429, 502, 503 or 504 counts as a failure of the node, because another
-    /// node may succeed. A response of status 401, 403 or 500 also counts as a failure of the node,
-    /// but only if another node then serves the request. If no node serves the request, the
-    /// response is returned as the cluster's decision.
+    /// A response of status 429, 502, 503 or 504 counts as a failure of the node, so the client
+    /// tries the next node. After a response of status 401, 403 or 500, the client also tries the
+    /// next node. If another node then serves the request, the response counts as a failure of the
+    /// first node. If no node serves the request, the client returns the response as the cluster's
+    /// decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
@@ -168,8 +170,8 @@ impl Client {
         ))
     }
 
-    /// Returns true if the pinned node has either failed or refused a request that another node may
-    /// serve.
+    /// Returns true if the pinned node has failed, or if it has refused a request that another node
+    /// may serve.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()
@@ -183,12 +185,12 @@ impl Client {
         }
     }
 
-    /// Sends a request that the server may hold for up to `hold` before it responds. Only the node
-    /// that would be tried first receives the request.
+    /// Sends a request that the server may hold for up to `hold` before it responds. Only one node
+    /// receives the request: the node that the client would try first.
     ///
-    /// A node that does not respond in time does not count as failed, because a proxy in front of
-    /// the node may not let held requests through although it lets others through. After a refusal
-    /// because of overload, the next request goes to another node.
+    /// If the node does not respond in time, it does not count as failed: a proxy in front of the
+    /// node may block held requests although it forwards other requests. If the node refuses the
+    /// request because it is overloaded, the next request goes to another node.
     pub(crate) async fn send_held(
         &self,
         request: Request,
@@ -228,8 +230,8 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Tries the pinned node, or all nodes in turn if none is pinned. Returns the position of the
-    /// node that responded, and its response.
+    /// Tries the pinned node. If no node is pinned, tries one node after the other. Returns the
+    /// position of the node that responded, and its response.
     async fn exchange(
         &self,
         pinned: &PinnedNode,
@@ -256,7 +258,8 @@ impl Client {
                     return Ok((node, response));
                 }
                 Ok(response) => error_response::failure(&response, self.to_check),
-                // No other node is tried, because every node would send a body of the same size.
+                // The client does not try another node, because every node would send a body of the
+                // same size.
                 Err(failure @ RequestFailure::TooLarge { .. }) => {
                     attempt.succeeded();
                     return Err(self.error(request, node, failure));
@@ -275,12 +278,13 @@ impl Client {
             pinned.pin(node);
             return Ok((node, response));
         }
-        // `last_error` is always set after the loop, because at least one node was tried.
+        // After the loop, `last_error` is always set, because the loop has tried at least one node.
         let none = RequestFailure::Timeout(self.request_timeout);
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
 
-    /// Marks the nodes that refused a request as failed, because another node served the request.
+    /// Marks the nodes that refused a request as failed. Call this method after another node served
+    /// the request.
     fn mark_as_failed(&self, refusals: &[(usize, Response)]) {
         for (node, _) in refusals {
             self.nodes.failed(*node, Instant::now());
@@ -313,14 +317,14 @@ impl Client {
     }
 }
 
-/// Returns true if the status means that the node is overloaded or is not part of a cluster, so
-/// that another node may succeed.
+/// Returns true if the status says that the node is overloaded or has no contact with its cluster.
+/// Another node may then serve the request.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }
 
-/// Returns true if the status may be the fault of a single node: its security index or its disk may
-/// be damaged, or a proxy in front of the node may have refused the request.
+/// Returns true if a fault of a single node may be the reason for the status: the node's security
+/// index or its disk may be damaged, or a proxy in front of the node may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)
 }

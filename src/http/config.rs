@@ -1,5 +1,5 @@
-//! Settings of the connection to a cluster: nodes, index, credentials, TLS, time limits and size
-//! limit.
+//! Settings of the connection to a cluster: the nodes, the index, the credentials, TLS, the time
+//! limits and the size limit.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::credentials::Credentials;
 use super::forward_proxy::is_loopback;
 use super::tls::Tls;
 
-/// The settings for access to the index. [`Client::new`](super::Client::new) checks the settings.
+/// The settings with which a client accesses the index. [`Client::new`](super::Client::new) checks
+/// the settings.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
@@ -20,25 +21,26 @@ pub struct ClusterConfig {
     pub urls: Vec<Url>,
     /// The name of the index, or an alias of exactly one index.
     pub index: String,
-    /// The credentials with which requests are sent.
+    /// The credentials that the client sends with each request.
     pub credentials: Credentials,
     /// The trusted CA certificates and the client certificate.
     pub tls: Tls,
     /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
-    /// The time limit for connecting to a node. If there is only one node, or if the connection
-    /// goes through a proxy, only `request_timeout` limits the time for connecting.
+    /// The time limit for connecting to a node. This limit is not used if there is only one node,
+    /// or if the connection goes through a proxy. Then only `request_timeout` limits the time for
+    /// connecting.
     pub connect_timeout: Duration,
-    /// The size limit of one response in bytes. The limit applies to the bytes as sent and to the
-    /// decompressed bytes. A larger response is refused as soon as the limit is exceeded, and the
-    /// rest is not read.
+    /// The size limit of one response in bytes. The limit applies to the received bytes, and also
+    /// to the decompressed bytes. As soon as a response exceeds the limit, the client refuses the
+    /// response and does not read the rest.
     pub max_response_bytes: u64,
-    /// Whether to follow the proxy settings in the environment variables `HTTP_PROXY`,
-    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or in their lower-case variants. Loopback
-    /// addresses are never accessed through a proxy.
+    /// Whether the client uses the proxies that the environment variables `HTTP_PROXY`,
+    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case variants, specify. The client
+    /// never connects to a loopback address through a proxy.
     pub use_proxy: bool,
-    /// The name of this instance. A hash of the instance's name selects the node that is tried
-    /// first, so that the instances of a fleet are distributed over the nodes.
+    /// The name of this instance. A hash of this name selects the node that the client tries first.
+    /// So the requests of a fleet are distributed over the nodes.
     pub instance: String,
 }
 
@@ -49,8 +51,8 @@ impl ClusterConfig {
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
     /// The default time limit for connecting.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The default size limit of one response: 56 MiB. With a limit of 56 MiB, one response
-    /// increases the memory of a process by less than 64 MB.
+    /// The default size limit of one response: 56 MiB. With this limit, a response increases the
+    /// memory of the process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
     /// Creates the settings for the index `directives` on the given nodes, without credentials.
@@ -69,14 +71,14 @@ impl ClusterConfig {
         }
     }
 
-    /// Sets the index.
+    /// Sets the name of the index.
     #[must_use]
     pub fn with_index(mut self, index: impl Into<String>) -> Self {
         self.index = index.into();
         self
     }
 
-    /// Sets the credentials.
+    /// Sets the credentials that the client sends with each request.
     #[must_use]
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;
@@ -111,15 +113,15 @@ impl ClusterConfig {
         self
     }
 
-    /// Ignores the proxies that environment variables specify.
+    /// Makes the client ignore the proxies that environment variables specify.
     #[must_use]
     pub fn without_proxy(mut self) -> Self {
         self.use_proxy = false;
         self
     }
 
-    /// Returns the first address to which a password, a token or a key would be sent without
-    /// encryption. Loopback addresses are ignored.
+    /// Returns the first address to which the client would send a password, a token or a key
+    /// without encryption. Ignores loopback addresses.
     #[must_use]
     pub fn unencrypted_url(&self) -> Option<&Url> {
         let exposes = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
@@ -130,7 +132,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Returns an error if a setting is invalid. The check sends no request.
+    /// Returns an error if a setting is invalid. The check does not send a request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -152,7 +154,7 @@ impl ClusterConfig {
 }
 
 impl fmt::Debug for ClusterConfig {
-    /// Prints no secret, not even a secret that an address contains by mistake.
+    /// Prints no secret, even if an address contains a secret by mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let urls: Vec<_> = self.urls.iter().map(without_secrets).collect();
         f.debug_struct("ClusterConfig")
@@ -172,8 +174,8 @@ impl fmt::Debug for ClusterConfig {
 /// Returns only the scheme, host, port and path of an address.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // An address without a host may contain a password: `user:password` is parsed as
-        // `scheme:path`.
+        // If an address has no host, it may contain a password, because `user:password` is parsed
+        // as `scheme:path`.
         return "(not printed, because it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();
@@ -188,7 +190,7 @@ fn without_secrets(url: &Url) -> String {
 
 fn check_url(url: &Url) -> Result<(), ConfigError> {
     if !url.username().is_empty() || url.password().is_some() {
-        // The URL is not printed, because it contains a secret.
+        // The error does not contain the URL, because the URL contains a secret.
         return Err(url_error(format!(
             "url of host {}: it contains a user name or password, which would appear in logs; \
              set the credentials separately",
@@ -219,8 +221,9 @@ fn url_error(message: impl Into<String>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Url, message)
 }
 
-/// Checks that an index name is valid. Characters with which a name could refer to several indices
-/// are refused, because a directive set must come from exactly one index.
+/// Checks whether an index name is valid. With characters such as `*` and `,`, a name could refer
+/// to several indices. Such a name is refused, because a directive set must come from exactly one
+/// index.
 fn check_index(index: &str) -> Result<(), ConfigError> {
     let problem = if index.is_empty() {
         "it is empty"

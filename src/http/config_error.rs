@@ -1,4 +1,4 @@
-//! The error that reports an invalid setting before any request is sent.
+//! The error for an invalid setting. It is returned before any request is sent.
 
 use std::error::Error;
 use std::fmt;
@@ -21,11 +21,11 @@ pub enum ConfigErrorKind {
     Url,
     /// The name of the index is invalid.
     Index,
-    /// A user name, password, token or key cannot be used.
+    /// A user name, a password, a token or a key cannot be used.
     Credentials,
     /// A certificate or a private key cannot be used, or the system has no CA certificates.
     Certificate,
-    /// A setting that no other kind covers is invalid.
+    /// Another setting is invalid, which belongs to none of the other kinds.
     Setting,
     /// The HTTP client could not be built.
     Client,
@@ -45,7 +45,7 @@ impl ConfigError {
         self
     }
 
-    /// Creates the error for an invalid setting. `problem` states the fault and the remedy.
+    /// Creates the error for an invalid setting. `problem` contains the fault and the remedy.
     pub(crate) fn setting(setting: &str, problem: impl fmt::Display) -> Self {
         Self::new(ConfigErrorKind::Setting, format!("{setting}: {problem}"))
     }

@@ -1,5 +1,5 @@
-//! Holds the HTTP clients with their credentials and certificates, and replaces them when a secret
-//! file or a provider's credentials change.
+//! Keeps the HTTP clients with their credentials and certificates. Replaces them when a secret file
+//! changes or a provider returns other credentials.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,14 +15,14 @@ use super::credentials::Credentials;
 use super::error::{Cause, RequestFailure, chain};
 use super::tls::{Tls, TlsConfig, TlsMaterial};
 
-/// The interval at which files are re-read and credentials providers are called again.
+/// The interval at which the files are read again and the credentials provider is called again.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
-/// The clients, credentials and certificates that are used together.
+/// The HTTP clients, the credentials and the certificates that are used together.
 pub(super) struct Session {
     clients: Clients,
-    /// The authorization of requests; `None` until the application's credentials provider is called
-    /// for the first time.
+    /// The authorization of requests; `None` until the client calls the application's credentials
+    /// provider for the first time.
     authorization: Option<Authorization>,
     tls_digest: [u8; 32],
 }
@@ -36,7 +36,7 @@ struct Clients {
     proxied: Option<Route>,
 }
 
-/// Two clients with the same TLS and proxy settings.
+/// Two HTTP clients that have the same TLS settings and the same proxy settings.
 #[derive(Clone)]
 struct Route {
     /// A client that reuses idle connections.
@@ -79,12 +79,13 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // With only one node, connecting may use up the time limit of the whole request.
+            // If there is only one node, connecting may take as long as the time limit of the whole
+            // request.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
 
-    /// Returns true if the credentials or certificates can change.
+    /// Returns true if the credentials or the certificates can change at run time.
     fn can_change(&self) -> bool {
         let credentials = match &self.credentials {
             Credentials::Basic {
@@ -125,8 +126,8 @@ impl SessionSettings {
     }
 }
 
-/// Returns the common settings of all clients. Redirects, retries and automatic decompression are
-/// switched off, even if another crate enables these features of `reqwest`.
+/// Returns the settings that all HTTP clients have in common. The settings switch off redirects,
+/// retries and automatic decompression, even if another crate enables these features of `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -147,12 +148,13 @@ fn client_error(error: reqwest::Error) -> ConfigError {
     .with_source(error.without_url())
 }
 
-/// Holds the current session and renews it.
+/// Contains the current session, and replaces it when the credentials or the certificates have
+/// changed.
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// The lock is held while a session is created, so that two tasks never create a session at the
-    /// same time.
+    /// A task holds this lock while it creates a session. So two tasks never create a session at
+    /// the same time.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -160,13 +162,14 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changes; `None` causes a check before the next request.
+    /// The instant of the last check for changes. If it is `None`, a check is made before the next
+    /// request.
     checked_at: Option<Instant>,
 }
 
 impl Sessions {
-    /// Reads all files and creates the first session. The application's credentials provider is
-    /// called only before the first request.
+    /// Reads all files and creates the first session. Does not call the application's credentials
+    /// provider; the first request does.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -191,8 +194,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session for the next request. If a check for changed credentials and
-    /// certificates is due, makes the check first.
+    /// Returns the session for the next request. If it is time to check for changed credentials and
+    /// certificates, makes this check first.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -216,7 +219,7 @@ impl Sessions {
         self.renewed(used).await.ok().flatten()
     }
 
-    /// Forces a check for changed credentials and certificates before the next request is sent.
+    /// Requires a check for changed credentials and certificates before the next request is sent.
     pub(super) fn expire(&self) {
         self.state().checked_at = None;
     }
@@ -246,8 +249,8 @@ impl Sessions {
             Ok(Some(session)) => {
                 let session = Arc::new(session);
                 state.session = session.clone();
-                // The first credentials of a provider replace nothing, so they do not count as a
-                // reload.
+                // The first credentials of a provider do not replace other credentials, so they do
+                // not count as a reload.
                 if current.authorization.is_some() {
                     self.renewals.fetch_add(1, Ordering::Relaxed);
                     info!("credentials or certificates changed and were reloaded");

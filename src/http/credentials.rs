@@ -1,4 +1,4 @@
-//! The methods with which a client authenticates itself to the cluster. The `Debug` output of
+//! The methods by which a client authenticates itself to the cluster. The `Debug` output of
 //! credentials contains no secret.
 
 use std::error::Error;
@@ -16,24 +16,25 @@ use super::secret::Secret;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// The requests contain no credentials.
+    /// The client sends requests without credentials.
     #[default]
     None,
-    /// HTTP basic authentication, with a user name and a password.
+    /// The client uses HTTP basic authentication, with a user name and a password.
     Basic {
         /// The user's name.
         username: String,
         /// The user's password.
         password: Secret,
     },
-    /// A bearer token, such as a JSON web token.
+    /// The client sends a bearer token, such as a JSON web token.
     Bearer(Secret),
-    /// An API key in the form `ID:KEY`. The key is sent as `Authorization: ApiKey base64(ID:KEY)`.
+    /// The client sends an API key, which has the form `ID:KEY`, as `Authorization: ApiKey
+    /// base64(ID:KEY)`.
     ApiKey(Secret),
-    /// Credentials that the application provides; see [`provider`](Self::provider).
+    /// The application provides the credentials; see [`provider`](Self::provider).
     Provider(CredentialsProvider),
-    /// The requests are signed with AWS Signature Version 4. The provider is called for each
-    /// request, so rotated credentials are used immediately.
+    /// The client signs each request with AWS Signature Version 4. The client calls the provider
+    /// for each request, so it uses rotated credentials immediately.
     #[cfg(feature = "aws-sigv4")]
     AwsSigV4 {
         /// The provider of the AWS keys.
@@ -53,9 +54,10 @@ type Provide = dyn Fn() -> BoxFuture<'static, Result<Credentials, BoxError>> + S
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Credentials {
-    /// Creates credentials that come from `provide`, a function that the application supplies. The
-    /// function is called before the first request, once a minute, and after a response of status
-    /// 401 or a failed connection. If the function fails, the last good credentials stay in use.
+    /// Creates credentials that come from `provide`, a function of the application. The client
+    /// calls this function before the first request, once a minute, and after a response of status
+    /// 401 or a failed connection. If the function fails, the client continues to use the last
+    /// credentials that the function returned.
     ///
     /// ```
     /// use opensearch_directives::Credentials;
@@ -73,7 +75,7 @@ impl Credentials {
         Self::Provider(CredentialsProvider(Arc::new(move || provide().boxed())))
     }
 
-    /// Returns the advice for an operator if the cluster does not accept the credentials.
+    /// Returns what an operator should check if the cluster does not accept the credentials.
     pub(super) fn to_check(&self) -> &'static str {
         match self {
             Self::None => "set a user and password, a token, an API key or a client certificate",
@@ -86,8 +88,8 @@ impl Credentials {
         }
     }
 
-    /// Returns true if the requests contain a secret that an eavesdropper on the network could
-    /// reuse.
+    /// Returns true if the requests contain a secret that somebody who reads the network traffic
+    /// could use for other requests.
     pub(super) fn can_be_reused_by_an_eavesdropper(&self) -> bool {
         match self {
             Self::None => false,

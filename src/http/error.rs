@@ -1,5 +1,5 @@
-//! The error for a request that received no usable response. The error contains the node, the
-//! status and the cause.
+//! The error for a request that received no usable response. It contains the node, the HTTP status
+//! and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use opensearch_directives_core::internal::visible;
 
-/// The boxed cause of an error.
+/// The cause of an error, in a box.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// A request received no usable response.
+/// The error if a request received no usable response.
 ///
-/// The error message contains the fault, the request, the node and the proxy, but no secret.
+/// The error message names the fault, the request, the node and the proxy. It contains no secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -33,17 +33,17 @@ pub enum RequestErrorKind {
     /// The client does not accept the server's certificate, or the TLS handshake failed for another
     /// reason.
     Tls,
-    /// The credentials are not available or cannot be sent.
+    /// The credentials are not available, or a header cannot contain them.
     Credentials,
     /// The response was larger than the limit.
     TooLarge,
     /// The response's content encoding is not supported.
     Encoding,
-    /// The response was a redirect. Redirects are not followed.
+    /// The response was a redirect. The client does not follow redirects.
     Redirect,
-    /// The response's HTTP status was an error.
+    /// The HTTP status of the response says that the request failed.
     Status,
-    /// The HTTP status was 2xx, but the body was not as expected.
+    /// The HTTP status was 2xx, but the body did not have the expected format.
     Malformed,
 }
 
@@ -62,7 +62,7 @@ pub enum RequestFailure {
     Connection(#[source] Cause),
     #[error("{advice}")]
     Tls {
-        /// The fault and the remedy.
+        /// The description of the fault and its remedy.
         advice: String,
         source: Cause,
     },
@@ -82,7 +82,7 @@ pub enum RequestFailure {
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
     Redirect {
         status: u16,
-        /// The target of the redirect, and the URL to set instead.
+        /// The target of the redirect, and the URL that should be configured instead.
         advice: String,
     },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
@@ -100,7 +100,7 @@ pub enum RequestFailure {
 }
 
 impl RequestFailure {
-    /// Returns true if there was no connection, or the connection was interrupted.
+    /// Returns true if no connection could be established, or if the connection was interrupted.
     pub(super) fn is_of_connection(&self) -> bool {
         let kind = self.kind();
         matches!(kind, RequestErrorKind::Connection | RequestErrorKind::Tls)
@@ -161,7 +161,7 @@ impl RequestError {
         self.0.failure.kind()
     }
 
-    /// Returns the request, as `METHOD /path`.
+    /// Returns the method and the path of the request, as `METHOD /path`.
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.0.operation
@@ -217,8 +217,8 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Returns true if the cluster was unreachable, unavailable, or too slow to respond in time. A
-    /// later attempt to send the request may succeed.
+    /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. If
+    /// the request is sent again later, it may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -230,8 +230,8 @@ impl RequestError {
         }
     }
 
-    /// Returns true if the request was refused because the server does not support it or because
-    /// the role does not permit it. The caller may use another API if the request is unsupported.
+    /// Returns true if the server refused the request because it does not support the request or
+    /// because the role does not permit it. The caller may then use another API.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -279,8 +279,8 @@ impl Error for RequestError {
 }
 
 /// Formats an error and its causes on one line, for logs and for the status. The error messages of
-/// this crate do not repeat their causes. Invisible characters and terminal control characters are
-/// escaped, because a cluster or another agent may have sent them.
+/// this crate do not repeat their causes. The function escapes invisible characters and terminal
+/// control characters, because a cluster or another agent may have sent them.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();

@@ -10,7 +10,7 @@ use super::transport::Response;
 /// The maximum number of characters of a response that an error message quotes.
 const REASON_CHARS: usize = 300;
 
-/// An exception in an OpenSearch response.
+/// An exception that an error response of OpenSearch contains.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Exception {
     r#type: String,
@@ -24,8 +24,8 @@ impl Exception {
         self.r#type == name
     }
 
-    /// Returns the reason of the innermost cause. The outer exceptions only report consequences of
-    /// the innermost cause.
+    /// Returns the reason of the innermost exception. The outer exceptions only report the
+    /// consequences of this exception.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {
@@ -35,8 +35,8 @@ impl Exception {
     }
 }
 
-/// Returns the failure that an error response reports. `to_check` is the advice for a response of
-/// status 401.
+/// Converts an error response into the failure that it reports. `to_check` says what an operator
+/// should check after a response of status 401.
 pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     #[derive(Deserialize)]
     struct Refusal {
@@ -59,7 +59,7 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
         Ok(Refusal {
             error: Problem::Text(text),
         }) => (None, text),
-        // OpenSearch's security plugin sends plain text with status 401.
+        // With status 401, OpenSearch's security plugin sends plain text instead of JSON.
         Err(_) if response.status == 401 => (None, text(response)),
         Err(_) => (None, foreign(response)),
     };
@@ -79,8 +79,8 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     }
 }
 
-/// Describes a response that OpenSearch did not send, such as an agent's error or a load balancer's
-/// error page.
+/// Describes an error response that does not come from OpenSearch, such as the error of an agent or
+/// the error page of a load balancer.
 fn foreign(response: &Response) -> String {
     #[derive(Deserialize)]
     struct ProblemDocument {

@@ -1,13 +1,13 @@
-//! Determines, for each node, the proxy that the environment variables select.
+//! Determines through which proxy each node is accessed. Environment variables select the proxy.
 //!
 //! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case
-//! variants. Loopback addresses are never accessed through a proxy.
+//! variants. The client never connects to a loopback address through a proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
 
-/// Returns the address of each node's proxy, without user name and password; `None` if the node is
-/// accessed directly.
+/// Returns the address of each node's proxy, without user name and password; `None` if the client
+/// connects to the node directly.
 pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
     let environment = Matcher::from_env();
     let proxy = |url: &Url| {

@@ -50,7 +50,7 @@ fn wall_clock() -> SystemTime {
 }
 
 /// Acquires a lock, even if another thread panicked while it held the lock. Ignoring the panic is
-/// safe, because no code in this module can panic between two related changes of a locked value.
+/// safe: no code in this module can panic after it has changed only a part of a locked value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

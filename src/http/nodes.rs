@@ -1,9 +1,9 @@
-//! Determines the order in which the client tries the nodes: first the node that responded last,
-//! then the other live nodes, and finally the dead nodes.
+//! Determines the order in which the client tries the nodes: first the node that responded to the
+//! last request, then the other live nodes, and finally the dead nodes.
 //!
-//! A node that fails is marked as dead for one second. Each further failure doubles the time for
-//! which the node counts as dead, up to a minute. If no live node responds, the dead nodes are also
-//! tried, in the order in which they become live again.
+//! If a node fails, it counts as dead for one second. Each further consecutive failure doubles this
+//! time, up to a minute. If no live node responds, the client also tries the dead nodes, in the
+//! order in which they become live again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use url::Url;
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
 const REVIVE_AFTER_AT_MOST: Duration = Duration::from_secs(60);
 
-/// Whether a node is alive or dead. Dead nodes are tried only after the live nodes.
+/// Whether a node is alive or dead. The client tries a dead node only if no live node responds.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,8 +46,8 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Whether the node's last response had status 401, 403 or 500. Another node may serve a
-    /// request that this node refused.
+    /// Whether the node's last response had status 401, 403 or 500. Such a request may succeed on
+    /// another node.
     has_refused: bool,
 }
 
@@ -60,13 +60,13 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 struct Inner {
     nodes: Vec<Node>,
-    /// The position in `nodes` of the node that is tried first.
+    /// The position in `nodes` of the node that the client tries first.
     preferred: usize,
 }
 
 impl Nodes {
     /// Creates the list of nodes. `start` modulo the number of nodes is the position of the node
-    /// that is tried first.
+    /// that the client tries first.
     pub(crate) fn new(urls: &[Url], start: u64) -> Self {
         let nodes: Vec<Node> = urls
             .iter()
@@ -83,16 +83,16 @@ impl Nodes {
         }
     }
 
-    /// Returns the positions of the nodes in the order in which to try them. The live nodes come
-    /// first, starting with the preferred one. The dead nodes follow, ordered by the time at which
-    /// they become live again.
+    /// Returns the positions of the nodes, in the order in which the client should try them. The
+    /// live nodes come first, starting with the preferred one. The dead nodes follow, ordered by
+    /// the time at which they become live again.
     pub(crate) fn order(&self, now: Instant) -> Vec<usize> {
         let inner = self.lock();
         let count = inner.nodes.len();
         let mut order: Vec<usize> = (0..count)
             .map(|offset| (inner.preferred + offset) % count)
             .collect();
-        // The sort is stable, so the live nodes stay in the order of the list.
+        // The sort is stable, so it does not change the order of the live nodes.
         order.sort_by_key(|&index| inner.nodes[index].dead_until.filter(|&until| until > now));
         order
     }
@@ -105,10 +105,10 @@ impl Nodes {
             .unwrap_or_default()
     }
 
-    /// Records that a request to a node starts.
+    /// Records the start of a request to a node.
     ///
-    /// If the returned value is dropped before the caller reports a response, the request counts as
-    /// failed. For example, a node that does not respond before the deadline of a poll counts as
+    /// If the caller drops the returned value without reporting a response, the request counts as
+    /// failed. For example, if a node does not respond before the deadline of a poll, it counts as
     /// failed, so the next poll tries another node first.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
@@ -134,14 +134,14 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Returns true if the given node has either failed or refused a request that another node may
-    /// serve.
+    /// Returns true if the given node has failed, or if it has refused a request that another node
+    /// may serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // `another_may_serve` is used only if the given node itself has refused the request, so
-            // a node without a refusal is a different node.
+            // `another_may_serve` matters only if the given node itself has refused the request. A
+            // node without a refusal is then a different node.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })
@@ -158,13 +158,14 @@ impl Nodes {
         }
     }
 
-    /// Marks a node as failed, although it may have responded, and prefers another node.
+    /// Marks a node as failed, even if it has responded, and makes another node the preferred one.
     pub(crate) fn avoid(&self, node_index: usize, now: Instant) {
         self.failed(node_index, now);
         self.prefer_another(node_index);
     }
 
-    /// Prefers another node, so that the given node is not tried first even when it is live again.
+    /// Makes another node the preferred one. So the client does not try the given node first, even
+    /// when it is live again.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
         if inner.preferred == node_index {
@@ -193,7 +194,7 @@ impl Nodes {
     }
 }
 
-/// A pending request to a node.
+/// A request to a node that has received no response yet.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     nodes: &'a Nodes,
@@ -201,14 +202,15 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Reports that the node responded.
+    /// Reports that the node responded to the request.
     pub(crate) fn succeeded(self) {
         self.nodes.succeeded(self.node_index);
-        // Dropping the attempt would count as a failure of the node.
+        // If the attempt were dropped, it would count as a failure of the node.
         std::mem::forget(self);
     }
 
-    /// Reports a response whose status may be the fault of the node or the decision of the cluster.
+    /// Reports a refusal that may be caused by a fault of the node or may be the decision of the
+    /// cluster.
     pub(crate) fn refused(self) {
         self.nodes.refused(self.node_index);
         std::mem::forget(self);

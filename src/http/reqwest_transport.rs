@@ -1,5 +1,5 @@
-//! Sends requests over the network with HTTP/1.1. A request is sent a second time if the server
-//! closed an idle connection or if the credentials have changed.
+//! Sends requests over the network with HTTP/1.1. Sends a request a second time if the server has
+//! closed an idle connection, or if the credentials have changed in the meantime.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,9 +22,9 @@ use super::tls;
 use super::transport::{Method, Request, Response, Transport};
 use super::wall_clock;
 
-/// The size limit for responses that are expected to be small, in bytes.
+/// The size limit in bytes for the response to a request that expects a small response.
 const MAX_SMALL_BYTES: u64 = 1 << 20;
-/// The maximum number of bytes that are read from an error response.
+/// The client reads at most this many bytes of an error response.
 const MAX_ERROR_BYTES: u64 = 256 << 10;
 
 /// The transport that sends requests over the network.
@@ -38,7 +38,7 @@ pub(super) struct NetworkTransport {
 }
 
 impl fmt::Debug for NetworkTransport {
-    /// Prints no fields, because the HTTP clients in these fields would print credentials.
+    /// Prints no fields, because the `Debug` output of the HTTP clients would contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkTransport").finish_non_exhaustive()
     }
@@ -57,9 +57,9 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends a request with the current credentials. If outdated credentials or certificates can
-    /// have caused a failure, and newer credentials or certificates exist, the request is sent
-    /// again with them.
+    /// Sends a request with the current credentials. If the request fails and outdated credentials
+    /// or certificates may be the cause, checks for newer ones. If newer ones exist, sends the
+    /// request again with them.
     async fn send_authorized(
         &self,
         node: usize,
@@ -80,9 +80,9 @@ impl NetworkTransport {
 
     /// Sends a request, and repeats it once if the connection was closed before the response began.
     ///
-    /// A server or a load balancer closes connections that are idle for too long, possibly at the
-    /// moment when the next request is written. The second attempt opens a new connection, which
-    /// the server cannot have closed as idle.
+    /// A server or a load balancer closes a connection that has been idle for too long. It may do
+    /// so at the moment when the client writes the next request. The second attempt therefore opens
+    /// a new connection.
     async fn send_repeatedly(
         &self,
         node: usize,
@@ -166,8 +166,8 @@ impl NetworkTransport {
             };
         }
         if error.is_timeout() {
-            // A timeout of the `reqwest` client is always a connect timeout, because no other time
-            // limit is set on the client.
+            // If the `reqwest` client reports a timeout, connecting took too long, because no other
+            // time limit is set on this client.
             return RequestFailure::NoConnection(self.connect_timeout);
         }
         RequestFailure::Connection(error.into())
@@ -234,9 +234,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Returns how long to wait according to the `Retry-After` header. The header contains seconds or a
-/// date. A date is compared with the response's `Date` header, or with the local clock if the
-/// response has no `Date` header.
+/// Returns how long the client should wait according to the `Retry-After` header. The header
+/// contains a number of seconds or a date. A date is compared with the `Date` header of the same
+/// response. If the response has no `Date` header, the date is compared with the local clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {
@@ -249,8 +249,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// Describes the target of a redirect, without the parts that may contain secrets, and the URL to
-/// set instead.
+/// Describes the target of a redirect, and the URL that should be configured instead. The
+/// description leaves out the parts of the URL that may contain secrets.
 fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let Some(target) =
         text(response.headers(), &LOCATION).and_then(|target| response.url().join(target).ok())
@@ -260,8 +260,8 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // `set_username` and `set_password` fail only for addresses without a host, and an address
-    // without a host cannot contain a user name.
+    // `set_username` and `set_password` fail only if the address has no host. Such an address
+    // cannot contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

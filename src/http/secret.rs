@@ -1,5 +1,6 @@
-//! A secret that is never printed: a password, token, key or PEM certificate. A secret is given as
-//! a string, or as a file that is re-read to notice changes.
+//! A secret that is never printed: a password, a token, a key or certificates in PEM. The
+//! application passes a secret as a string or as the name of a file. A file is read again from time
+//! to time, to notice changes.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -13,11 +14,12 @@ const MAX_BYTES: u64 = 4 << 20;
 
 /// A secret that is never printed: a password, a token, a key, or certificates.
 ///
-/// The secret is given as a string (`Secret::from("…")`) or as a [file](Self::file). A file is
-/// re-read once a minute, and after a response of status 401, a failed connection or a failed
-/// handshake. If the new content cannot be used, the last good content stays in use.
+/// The application passes a secret as a string (`Secret::from("…")`) or as the name of a
+/// [file](Self::file). The client reads a file again once a minute, and after a response of status
+/// 401, a failed connection or a failed handshake. If the client cannot use the new content, it
+/// continues to use the last good content.
 ///
-/// Leading and trailing white space is ignored.
+/// White space at the beginning and at the end of a secret is ignored.
 #[derive(Clone)]
 pub struct Secret(Source);
 
@@ -44,18 +46,18 @@ pub(crate) enum SecretError {
 
 impl Secret {
     /// Creates a secret from the content of a file. The documentation of [`Secret`] says when the
-    /// file is re-read.
+    /// client reads the file again.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into().into()))
     }
 
-    /// Returns true if the secret is in a file, and can therefore change.
+    /// Returns true if the secret is in a file, because such a secret can change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }
 
-    /// Returns the current secret. The call blocks the thread if the secret is in a file.
+    /// Returns the current secret. If the secret is in a file, the call blocks the thread.
     pub(super) fn read(&self) -> Result<SecretString, SecretError> {
         let text = match &self.0 {
             Source::Text(text) => text.expose_secret().trim().to_owned(),

@@ -1,5 +1,5 @@
-//! The trait for sending one request to one node. The trait separates the client from the network,
-//! so that tests can replace the network.
+//! The trait by which the client sends one request to one node. The trait separates the client from
+//! the network, so that tests can replace the network.
 //!
 //! `reqwest_transport.rs` implements the trait for real connections. The simulation implements the
 //! trait for simulated nodes.
@@ -36,7 +36,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// An HTTP request whose path is percent-encoded.
+/// An HTTP request. Its path is percent-encoded.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -44,9 +44,10 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
-    /// The headers of the request, except the headers that every request has.
+    /// The headers of the request, except the headers that the client adds to every request.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether a small response is expected, so that a lower size limit applies.
+    /// Whether the caller expects a small response. If so, a lower size limit applies to the
+    /// response.
     pub has_small_response: bool,
 }
 
@@ -62,9 +63,9 @@ impl Request {
         }
     }
 
-    /// Lowers the size limit of the response. After parsing, a response of many small values needs
-    /// several times its size in memory, so without the lower limit a false cluster could exhaust a
-    /// proxy's memory.
+    /// Lowers the size limit of the response. If a response contains many small values, the parsed
+    /// values need several times the size of the response in memory. Without the lower limit, a
+    /// malicious cluster could therefore exhaust the memory of a proxy.
     pub fn with_small_response(mut self) -> Self {
         self.has_small_response = true;
         self
@@ -98,7 +99,7 @@ impl Request {
 
 /// Percent-encodes one segment of a path, such as an index name or a document id.
 pub(crate) fn segment(text: &str) -> String {
-    // `Url` encodes a path segment only as a part of a complete URL.
+    // `Url` can encode a path segment only as a part of a complete URL.
     let Ok(mut url) = url::Url::parse("http://h/") else {
         return String::new();
     };
@@ -108,7 +109,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// A node's response, which may have any status.
+/// The response of a node. It may have any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -117,8 +118,8 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Sends one request to one node. An implementation may ignore the time limit, because the client
-/// enforces it.
+/// Sends one request to one node. An implementation does not need to enforce the time limit,
+/// because the client does.
 pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends a request to the node at position `node` of the configured list.
     fn send<'a>(
@@ -128,8 +129,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Response, RequestFailure>>;
 
-    /// Returns the address of the proxy through which a node is accessed, without user name and
-    /// password.
+    /// Returns the address of the proxy through which the transport connects to a node, without
+    /// user name and password.
     fn proxy(&self, _node: usize) -> Option<&str> {
         None
     }
@@ -139,12 +140,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
         (0, 0)
     }
 
-    /// Causes a reload of credentials and certificates before the next request.
+    /// Makes the transport reload its credentials and certificates before the next request.
     fn reload_credentials(&self) {}
 }
 
-/// The transport of a store that reads from no cluster. Every request through a `NoTransport`
-/// fails.
+/// The transport of a store that does not read from a cluster. Every request through a
+/// `NoTransport` fails.
 #[derive(Debug)]
 pub(crate) struct NoTransport;
 

@@ -1,8 +1,8 @@
-//! Logs and counts each change of a directive: a publish adds, changes or removes the directive, or
-//! the directive starts or expires afterwards.
+//! Logs and counts each change of a directive. A publish can add, change or remove a directive.
+//! After the publish, a directive can start or expire.
 //!
-//! An expired directive counts as absent, so that the first read of an index with many old
-//! documents does not log every old document.
+//! An expired directive counts as absent. Otherwise, the first read of an index with many old
+//! documents would log every old document.
 
 mod compare;
 
@@ -19,14 +19,13 @@ use crate::status::ChangeCounters;
 use crate::sync::Origins;
 use compare::{ChangedFields, Difference, differences};
 
-/// The maximum number of changes that are logged for one publish or one instant. The counters
-/// include all changes.
+/// For one publish or one instant, at most this many changes are logged. The counters count all
+/// changes.
 const LOGGED_CHANGES: usize = 100;
-/// The maximum number of rejections that are logged for one publish. The status contains all
-/// rejections.
+/// For one publish, at most this many rejections are logged. The status contains all rejections.
 const LOGGED_REJECTIONS: usize = 100;
 
-/// The instant up to which changes have been logged, and the next change of the published snapshot.
+/// The instant up to which all starts and expiries are logged, and the instant of the next one.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     /// The operations that wrote the documents of the published snapshot, if they are known.
@@ -47,10 +46,11 @@ impl ChangeLog {
         origins: Option<Origins>,
         now: Timestamp,
     ) -> (ChangeCounters, u64) {
-        // Starts and expiries before the publish concern the former set, so they are logged first.
+        // If directives of the former set started or expired before the publish, this is logged
+        // first.
         let mut counters = self.advance(before.set(), now);
-        // The sets are compared only if their digests differ, because a publish can change only the
-        // revision or the rejections.
+        // The sets are compared only if their digests differ. If a publish changes only the
+        // revision or the rejections, the digests are equal.
         if before.digest() != after.digest() {
             counters += log_differences(before.set(), after.set(), origins.as_ref(), now);
         }
@@ -67,8 +67,7 @@ impl ChangeLog {
     }
 
     /// Logs the directives of the published set that have started or expired since the last call.
-    /// Returns the number of directives that have started, and the number of those that have
-    /// expired.
+    /// Returns how many directives have started, and how many have expired.
     pub(super) fn advance(&mut self, set: &DirectiveSet, now: Timestamp) -> ChangeCounters {
         let mut counters = ChangeCounters::default();
         let (Some(from), Some(next)) = (self.logged_until, self.next) else {
@@ -101,7 +100,7 @@ impl ChangeLog {
     }
 }
 
-/// Limits the number of logged lines.
+/// Limits the number of lines in the log.
 #[derive(Default)]
 struct Lines {
     wanted: usize,
@@ -203,8 +202,8 @@ fn log_event(
     );
 }
 
-/// Logs the rejections that the former snapshot did not have. A document that was written again is
-/// logged again, even if its fault is the same. Returns the number of new rejections.
+/// Logs the rejections that the former snapshot did not have. If a rejected document was written
+/// again, it is logged again, even if its fault is the same. Returns the number of new rejections.
 fn log_rejections(
     before: &Snapshot,
     after: &Snapshot,
@@ -240,7 +239,7 @@ fn new_rejections<'a>(
     origins_after: Option<&'a Origins>,
 ) -> impl Iterator<Item = &'a Rejection> {
     let seq_no = |origins: Option<&Origins>, id: &str| origins?.of_document(id).seq_no;
-    // Both lists are ordered by id.
+    // Both lists of rejections are ordered by id.
     let known = before.rejections();
     after.rejections().iter().filter(move |rejection| {
         let found = known.binary_search_by(|known| known.id().cmp(rejection.id()));

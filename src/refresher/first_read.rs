@@ -15,8 +15,8 @@ impl Poller {
     /// the next poll.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
-        // The off file is checked before the first publish, because no directive may apply even for
-        // a moment while the file exists.
+        // The refresher checks the off file before the first publish, because no directive may
+        // apply while the file exists, not even for a moment.
         self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {

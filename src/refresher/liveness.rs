@@ -1,5 +1,5 @@
-//! Determines whether the refresher runs. The refresher announces the time of its next action, and
-//! is overdue if it has not acted by this time, for example because it hangs.
+//! Determines whether the refresher is running. The refresher announces by when it will act again.
+//! If it has not acted by then, for example because it hangs, it is overdue.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// The delay above which the refresher counts as overdue. Even on a busy runtime, tasks are delayed
-/// by less than five seconds.
+/// The refresher counts as overdue if it acts later than announced by more than this duration. Even
+/// on a busy runtime, a task is delayed by less than five seconds.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century, which replaces a duration that is too long to be added to the current instant.
+/// A century. If a duration is too long to be added to the current instant, this duration replaces
+/// it.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.
@@ -20,14 +21,14 @@ const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 pub(super) enum Liveness {
     #[default]
     NotStarted,
-    /// The refresher has announced that it will act again by the contained instant.
+    /// The refresher has announced that it will act again at this instant or earlier.
     DueBy(Instant),
-    /// The future of the refresher completed or was dropped.
+    /// The refresher has ended, because its future has completed or was dropped.
     Ended,
 }
 
 impl Liveness {
-    /// Returns the state of a refresher that announces that it will act again within `time`.
+    /// Returns the state of a refresher that will act again within `time`.
     pub(super) fn due_within(time: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(time.saturating_add(GRACE));

@@ -1,5 +1,5 @@
-//! Compares, between two polls, the longest time to live that the ingest pipeline permits with the
-//! `max_ttl` of the store.
+//! Compares the longest time to live that the ingest pipeline permits with the `max_ttl` of the
+//! store. The comparison is made between two polls.
 
 use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
@@ -17,23 +17,24 @@ use crate::rest::IndexReader;
 /// The longest time by which one comparison may delay the next poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest times to live that the ingest pipeline and the store permit.
+/// Compares the limit of the ingest pipeline with the limit of the store, and remembers the
+/// results.
 #[derive(Debug)]
 pub(super) struct MaxTtlComparison {
     reader: IndexReader,
     max_ttl: Duration,
     interval: Duration,
-    /// The instant at which the pipeline is read again.
+    /// The instant at which the next comparison is due.
     next: Instant,
-    /// The limit of the pipeline at the last comparison; `None` if the pipeline had no limit or the
-    /// role may not read the pipeline.
+    /// The limit of the pipeline at the last comparison; `None` if the pipeline had no limit, or if
+    /// the role does not permit reading the pipeline.
     pipeline: Option<Duration>,
 }
 
 impl MaxTtlComparison {
     pub(super) fn new(config: &Config, client: Client) -> Self {
         Self {
-            // The document limit is zero, because this reader reads no documents.
+            // This reader reads no documents, so its limit for documents is zero.
             reader: IndexReader::new(client, &config.instance, 0),
             max_ttl: config.max_ttl,
             interval: config.reconcile_interval,
@@ -42,9 +43,9 @@ impl MaxTtlComparison {
         }
     }
 
-    /// Reads the pipeline if a comparison is due. Returns `None` if the warning does not change,
-    /// `Some(None)` if the warning is to be removed, and otherwise the new warning. A role that may
-    /// not read the pipeline causes no warning.
+    /// Reads the pipeline if a comparison is due. Returns `None` if the warning in the status stays
+    /// as it is, `Some(None)` if it must be removed, and otherwise the new warning. If the role
+    /// does not permit reading the pipeline, there is no warning.
     async fn compare_if_due(&mut self) -> Option<Option<String>> {
         let now = Instant::now();
         if now < self.next {
@@ -78,7 +79,8 @@ impl MaxTtlComparison {
 
 impl Poller {
     /// Compares the pipeline's limit with the `max_ttl` of the store if a comparison is due, and
-    /// records the warning. A panic is caught, because the application's log subscriber may panic.
+    /// records the warning. Catches a panic, because the log subscriber of the application may
+    /// panic.
     pub(super) async fn compare_max_ttl(&mut self) {
         let Some(bound) = &mut self.max_ttl_comparison else {
             return;

@@ -1,7 +1,7 @@
-//! The polling loop, which waits, polls and publishes until the store is dropped.
+//! The polling loop. It waits, polls and publishes until the store is dropped.
 //!
-//! A failed poll changes only the status. A snapshot is published in one swap, and only if it
-//! differs from the published snapshot.
+//! A failed poll changes only the status. After a successful poll, the loop publishes the new
+//! snapshot in one swap, if it differs from the published snapshot.
 
 mod change_log;
 mod first_read;
@@ -39,28 +39,28 @@ pub use shared_state::Shared;
 pub(crate) use shared_state::{Progress, ReportKey};
 pub use subscription::Subscription;
 
-/// The channel to a caller that waits for the result of the next poll.
+/// The channel through which a waiting caller receives the result of the next poll.
 pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 
 /// The task that polls the index and publishes new sets.
 ///
 /// [`OpenSearchDirectiveStore::build`](crate::OpenSearchDirectiveStore::build) returns the
 /// refresher together with the store. The application runs the refresher in a task with
-/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). A process that
-/// forks must run the refresher after the fork.
+/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). If a process
+/// forks, it must run the refresher only after the fork.
 ///
-/// The refresher ends when the store is dropped or shut down. If the refresher itself is dropped,
-/// the published set stays in use, and the [status](crate::Status::refresher) reports that the
-/// refresher has stopped.
+/// The refresher ends when the store is dropped or shut down. If the application drops the
+/// refresher before the store, the published set stays in use, and the
+/// [status](crate::Status::refresher) reports that the refresher has stopped.
 #[derive(Debug)]
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The stop signal of the store: the value becomes `true` at a shutdown, and the channel closes
+    /// The stop signal of the store. The value becomes `true` at a shutdown, and the channel closes
     /// when the store is dropped.
     stop: watch::Receiver<bool>,
-    // The channel closes after all other fields are dropped, because fields are dropped in the
-    // order of their declaration.
+    // This field is the last one, so its channel closes after all other fields are dropped: Rust
+    // drops fields in the order of their declaration.
     waiting: mpsc::Receiver<Waiter>,
 }
 
@@ -77,13 +77,13 @@ impl Refresher {
         }
     }
 
-    /// Reads the index for the first time, then polls until the store is dropped or shut down. When
-    /// the store ends, the future completes even during a poll.
+    /// Reads the index for the first time, then polls until the store is dropped or shut down. If
+    /// the store ends during a poll, the future completes without waiting for the end of the poll.
     ///
-    /// If the first read fails and the [`Startup`](crate::Startup) policy permits the last-good
-    /// file, the refresher restores the set of the file. Under every policy, the refresher
-    /// continues to poll. [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first
-    /// set.
+    /// If the first read fails and the [`Startup`](crate::Startup) policy permits the use of the
+    /// last-good file, the refresher publishes the set from this file. With every policy, the
+    /// refresher continues to poll. [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the
+    /// first set.
     ///
     /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
     /// I/O, the future completes immediately, and the status contains the reason.
@@ -91,11 +91,11 @@ impl Refresher {
         self.run_after(None).await;
     }
 
-    /// Runs the refresher on a new thread with its own runtime, so that the refresher depends on no
-    /// other runtime.
+    /// Runs the refresher on a new thread with its own runtime, so that the application needs no
+    /// tokio runtime.
     ///
     /// # Errors
-    /// The operating system cannot create the runtime or the thread.
+    /// Returns an error if the operating system cannot create the runtime or the thread.
     pub fn spawn_thread(self) -> io::Result<JoinHandle<()>> {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build()?;
@@ -104,14 +104,14 @@ impl Refresher {
             .spawn(move || runtime.block_on(self.run()))
     }
 
-    /// Returns the poller, so that the caller can wait for the first read.
+    /// Returns the poller, so that the caller can run the first read itself.
     pub(crate) fn poller(&mut self) -> &mut Poller {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped or shut down, which also ends a poll that is running. The
-    /// first poll begins after `pause`. If `pause` is `None`, the first read has not happened yet
-    /// and is performed first.
+    /// Polls until the store is dropped or shut down. The end of the store also ends a running
+    /// poll. The first poll begins after `pause`. If `pause` is `None`, the first read has not
+    /// happened yet and is performed first.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
@@ -123,7 +123,7 @@ impl Refresher {
             };
             self.poll_forever(pause).await;
         };
-        // The off file is checked, and operations are recorded, even while a poll is running.
+        // The refresher checks the off file and records operations even while a poll is running.
         let polls = async {
             tokio::select! {
                 never = off_switch.run() => match never {},
@@ -131,8 +131,9 @@ impl Refresher {
                 () = polls => {}
             }
         };
-        // A panic outside of a poll, for example in a runtime without a timer, would occur again
-        // immediately, so it ends the loop. Panics in a poll are already caught.
+        // If a panic occurs outside of a poll, for example because the runtime has no timer, the
+        // panic ends the loop, because it would occur again immediately. A panic in a poll is
+        // caught elsewhere, and the loop continues.
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
             biased;
@@ -159,23 +160,23 @@ impl Refresher {
         }
     }
 
-    /// Polls repeatedly, first after `pause`. All callers that are waiting when a poll begins
-    /// receive the result of this poll.
+    /// Polls repeatedly. The first poll begins after `pause`. All callers that are waiting when a
+    /// poll begins receive the result of this poll.
     async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.poller.poll().await;
             pause = self.poller.pause_after(result.as_ref().err());
             for waiter in waiters {
-                // If the caller no longer waits, the result is dropped.
+                // If the caller no longer waits for the result, the result is dropped.
                 let _ = waiter.send(result.clone());
             }
             self.poller.compare_max_ttl().await;
         }
     }
 
-    /// Waits until the next poll is due or the source knows of a change, and returns the callers
-    /// that wait for the result of the poll, or `None` if the store was dropped. If the published
-    /// set becomes too old while the loop waits, an empty set is published.
+    /// Waits until the next poll is due or the source has learned of a change. Returns the callers
+    /// that wait for the result of the next poll, or `None` if the store was dropped. If the
+    /// published set reaches its age limit during this wait, publishes an empty set.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
         let mut waiters = Vec::new();
@@ -187,8 +188,9 @@ impl Refresher {
             tokio::select! {
                 is_early = &mut pause => {
                     if is_early {
-                        // The source has received its next snapshot, and a caller may have requested
-                        // a poll since. The callers that wait now share the poll after the next one.
+                        // The source has already received the snapshot that the next poll returns.
+                        // A caller may have requested a poll after this snapshot was sent, so the
+                        // callers that wait now share the poll after the next one.
                         return Some(waiters);
                     }
                     break;
@@ -208,8 +210,8 @@ impl Refresher {
     }
 }
 
-/// Reports that the loop has ended for any reason, for example because the runtime was dropped and
-/// has dropped the refresher.
+/// Reports that the loop has ended, regardless of the reason. For example, the runtime was dropped
+/// and has dropped the refresher.
 impl Drop for Refresher {
     fn drop(&mut self) {
         let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();
@@ -222,8 +224,8 @@ impl Drop for Refresher {
     }
 }
 
-/// Runs the recorder, if there is one. `recording` never completes, so the polls continue even
-/// after a panic of the recorder.
+/// Runs the recorder, if there is one. The future of `recording` never completes, so the polls
+/// continue even after the recorder has panicked.
 async fn recording(recorder: Option<&mut Recorder>) {
     if let Some(recorder) = recorder {
         recorder.run().await;

@@ -1,4 +1,5 @@
-//! The local kill switch: while the off file exists, no directive applies in this instance.
+//! The off switch, a kill switch for one instance: while the off file exists, no directive applies
+//! in this instance.
 //!
 //! The off switch works without the cluster. Polling continues while the off file exists, so the
 //! current directives apply as soon as the file is removed.
@@ -29,7 +30,8 @@ pub(crate) struct OffSwitch {
     outlet: Outlet,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    /// Whether the last check failed, so that a lasting failure is logged only once.
+    /// Whether the last check failed. If the next check fails, too, the failure is not logged
+    /// again.
     is_failing: bool,
 }
 
@@ -55,15 +57,15 @@ impl OffSwitch {
             return std::future::pending().await;
         }
         loop {
-            // The clock and the log subscriber are application code, which may panic. A panic must
-            // not prevent the next check.
+            // The clock and the log subscriber belong to the application and may panic. A panic
+            // must not prevent the next check.
             let _ = AssertUnwindSafe(self.check()).catch_unwind().await;
             tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Checks once whether the off file exists. If an error prevents the check, the state of the
-    /// switch does not change.
+    /// Checks once whether the off file exists. If the check fails, the state of the switch does
+    /// not change.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;
@@ -110,7 +112,7 @@ impl OffSwitch {
     }
 }
 
-/// Returns true if the path exists. A symbolic link counts even if its target does not exist.
+/// Returns true if the path exists. A symbolic link exists even if its target does not exist.
 fn exists(file: &std::path::Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(file) {
         Ok(_) => Ok(true),

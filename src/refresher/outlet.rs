@@ -1,5 +1,6 @@
-//! The write half of the published state. The outlet publishes each snapshot and then notifies the
-//! subscribers. While the store is off, the outlet publishes an empty snapshot instead.
+//! The outlet is the write half of the published state. It publishes each snapshot and then
+//! notifies the subscribers. While the store is off, the outlet publishes an empty snapshot
+//! instead.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,20 +12,20 @@ use tokio::sync::watch;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The published state, whose fields are replaced together in one swap.
+/// The published state. All fields are replaced together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot for the evaluation of requests. It equals the snapshot of the last complete
-    /// read, but has no directives while the store is off.
+    /// The snapshot with which requests are evaluated. While the store is off, it is empty.
+    /// Otherwise, it is the snapshot of the last complete read.
     shown: Arc<Snapshot>,
     is_off: bool,
-    /// The age of the read that returned the snapshot; `None` for an empty snapshot. Later polls
-    /// may have found the index unchanged, so the snapshot may be younger.
+    /// The age of the read that returned the snapshot; `None` for an empty snapshot. If later polls
+    /// found the index unchanged, the age of the set is lower.
     read_age: Option<ReadAge>,
-    /// The number of times that the set was emptied. Within an epoch, no snapshot is older than the
-    /// one that it replaced.
+    /// How often the set was emptied. Within an epoch, each snapshot is at least as new as the
+    /// snapshot that it replaced.
     epoch: u64,
 }
 
@@ -49,7 +50,7 @@ impl Served {
         &self.kept
     }
 
-    /// Returns the snapshot for the evaluation of requests.
+    /// Returns the snapshot with which requests are evaluated.
     pub(crate) fn shown(&self) -> &Arc<Snapshot> {
         &self.shown
     }
@@ -86,8 +87,8 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
     .into()
 }
 
-/// Publishes snapshots and notifies subscribers. The loop and its off switch share the outlet. When
-/// the loop and the off switch have dropped the outlet, all subscriptions end.
+/// Publishes snapshots and notifies subscribers. The polling loop and its off switch share the
+/// outlet. When both have dropped the outlet, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,
@@ -110,11 +111,11 @@ impl Outlet {
     }
 
     /// Replaces the snapshot of the last complete read in one swap, and then notifies the
-    /// subscribers. A subscriber that loads after the notification finds the new snapshot or a
-    /// later snapshot. A store that is off stays off.
+    /// subscribers. If a subscriber loads the set after the notification, it gets the new snapshot
+    /// or a later one. If the store is off, it stays off.
     ///
-    /// `age` is the time since the snapshot was read. `None` stands for an empty snapshot, after
-    /// which a snapshot of any age may follow.
+    /// `age` is the time since the snapshot was read. `None` stands for an empty snapshot. A
+    /// snapshot of any age may replace an empty one.
     pub(super) fn publish(&self, snapshot: Snapshot, age: Option<Duration>) {
         let mut publisher = self.lock();
         let current = self.published.snapshot();
@@ -147,8 +148,8 @@ impl Outlet {
         true
     }
 
-    /// Acquires the lock that ensures that the loop and the off switch never publish at the same
-    /// time. Readers of the published state do not need the lock.
+    /// Acquires the lock. The lock ensures that the loop and the off switch never publish at the
+    /// same time. Readers of the published state do not need it.
     fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
         self.publisher
             .lock()

@@ -22,8 +22,8 @@ impl Poller {
     pub async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
         let begin = Instant::now();
-        // Panics in the whole attempt are caught, because the clock and the log subscriber are
-        // application code, which may panic.
+        // A panic in any part of the attempt is caught, because the clock and the log subscriber
+        // belong to the application and may panic.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
             Ok(result) => result,
@@ -36,8 +36,8 @@ impl Poller {
         self.shared.update(|progress| {
             progress.counters.poll_seconds += begin.elapsed();
             if result.is_err() {
-                // After a failed poll, the applied `_seq_no` does not change, because the source
-                // may have read a snapshot that was not published.
+                // After a failed poll, the applied `_seq_no` stays the same, because the source may
+                // have read a snapshot that was not published.
                 report.applied_seq_no = progress.source.applied_seq_no;
             }
             progress.source = report;
@@ -85,8 +85,8 @@ impl Poller {
         self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
-        // A failed write of the last-good file is repeated at the next poll, even if nothing has
-        // changed.
+        // If the last write of the last-good file failed, the file is written again at the next
+        // poll, even if nothing has changed.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.write_last_good().await;
         }
@@ -111,7 +111,8 @@ impl Poller {
 
     pub(super) fn record_failure(&self, error: &PollError) {
         let text = chain(error);
-        // A repeated failure with the same error is logged as a warning only once.
+        // If consecutive polls fail with the same error, only the first failure is logged as a
+        // warning.
         if self.shared.progress().last_error.as_ref() == Some(&text) {
             debug!(error = text, "the poll failed again");
         } else {

@@ -1,4 +1,5 @@
-//! The state that all polls of one store share: the client, the known view and the pauses.
+//! The state that all polls of one store share, such as the source, the pauses and the published
+//! generation.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
 
-/// The upper bound of the shortest pause between two polls of a source that reports its changes.
+/// If a source reports its changes, there is a shortest pause between two polls. The shortest pause
+/// is never longer than this.
 const MAX_SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Polls a source and publishes its snapshots.
@@ -37,7 +39,7 @@ pub struct Poller {
     pub(super) shared: Arc<Shared>,
     pub(super) outlet: Outlet,
     pub(super) source: Box<dyn SnapshotSource>,
-    /// The generation of the published snapshot, as the source numbers its snapshots.
+    /// The generation of the published snapshot, according to the source.
     pub(super) published_generation: Option<u64>,
     pub(super) clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -49,10 +51,11 @@ pub struct Poller {
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
     pub(super) change_log: ChangeLog,
-    /// The instant of the last pass over the set that looked for starts and expiries.
+    /// The instant at which the refresher last looked through the whole set for starts and
+    /// expiries.
     pub(super) boundary_pass_at: Option<Instant>,
-    /// The recorder of the history, until the refresher takes it; `None` if this instance records
-    /// nothing.
+    /// The recorder of the history. The refresher takes it out when it starts. `None` if this
+    /// instance records nothing.
     pub(super) recorder: Option<Recorder>,
 }
 
@@ -86,8 +89,8 @@ impl Poller {
         }
     }
 
-    /// Creates a poller of the index with other sizes and without some safeguards, for tests
-    /// that must detect the missing safeguards.
+    /// Creates a poller of the index with other sizes of requests and without some safeguards.
+    /// Tests use it to prove that they detect the missing safeguards.
     #[doc(hidden)]
     #[must_use]
     pub fn with_tuning(config: &Config, client: Client, tuning: Tuning) -> Self {
@@ -173,10 +176,12 @@ impl Poller {
         let shortest = shortest_pause(pause);
         let rest = pause.saturating_sub(shortest);
         let shortest = tokio::time::sleep(shortest);
-        // After a failure, the whole pause passes, so that a server that fails has time to recover.
+        // After a failure, the pause is never shortened, so that a failing server has time to
+        // recover.
         let has_failed = self.shared.progress().consecutive_failures > 0;
         let (source, generation) = (&mut self.source, self.published_generation);
-        // The source may be application code, which may panic. The whole pause then passes.
+        // The source may belong to the application and may panic. After such a panic, the pause is
+        // not shortened.
         let change = if has_failed {
             None
         } else {
@@ -188,8 +193,8 @@ impl Poller {
                 let Some(change) = change else {
                     return std::future::pending().await;
                 };
-                // The source begins to wait after the shortest pause, so that it has received
-                // nothing when a caller requests a poll.
+                // The source begins to wait only after the shortest pause. So, if a caller requests
+                // a poll, the source has not received a response before.
                 shortest.await;
                 if AssertUnwindSafe(change).catch_unwind().await.is_err() {
                     std::future::pending::<()>().await;
@@ -212,15 +217,15 @@ impl Poller {
     }
 }
 
-/// Returns the shortest pause between two polls, however often the source reports changes: a
-/// fiftieth of the pause without changes, but between 10 and 100 ms.
+/// Returns the shortest pause between two polls, which applies even if the source reports changes
+/// more often. It is a fiftieth of the pause without changes, but at least 10 and at most 100 ms.
 fn shortest_pause(pause: Duration) -> Duration {
     let least = Config::MIN_INTERVAL.min(pause);
     (pause / 50).clamp(least, MAX_SHORTEST_PAUSE.max(least))
 }
 
-/// Computes a seed from the name of the instance, so that the instance polls in the same phase of
-/// the interval after a restart.
+/// Computes a seed from the name of the instance. So, after a restart, the instance polls in the
+/// same phase of the interval as before.
 pub(crate) fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()

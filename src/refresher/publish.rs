@@ -15,8 +15,8 @@ use crate::rest::{off_the_runtime, weight_of};
 use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
-/// The shortest pause between two passes over the set that look for starts and expiries. If many
-/// directives expire shortly after each other, one pass logs all directives that expire within a
+/// The shortest pause between two searches of the whole set for starts and expiries. If many
+/// directives expire shortly after each other, one search logs all those that expire within a
 /// second.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,9 +49,9 @@ impl Poller {
         true
     }
 
-    /// Forgets the `_seq_no` up to which every operation is applied, if the snapshot is from
-    /// another index. The `_seq_no`s of two indices cannot be compared, and the source reports the
-    /// new `_seq_no` only after the poll.
+    /// Forgets the applied `_seq_no` if the new snapshot comes from another index, because the
+    /// `_seq_no`s of two indices cannot be compared. The source reports the new `_seq_no` only
+    /// after the poll.
     fn forget_applied_of_other_index(&self, before: &Snapshot, after: &Snapshot) {
         let uuid = |snapshot: &Snapshot| {
             let revision = snapshot.revision();
@@ -63,7 +63,7 @@ impl Poller {
         }
     }
 
-    /// Records the time of a publish, and counts the publish.
+    /// Records the time of the publish, and increments the counter of publishes.
     fn note_publish(&self, now: Timestamp) {
         self.shared.update(|progress| {
             progress.last_change = Some(now);
@@ -71,8 +71,8 @@ impl Poller {
         });
     }
 
-    /// Logs and counts the differences between a former snapshot and the published snapshot. The
-    /// differences are logged after the publish, because writing a log can be slow.
+    /// Logs and counts the differences between a former snapshot and the published snapshot. This
+    /// is done after the publish, because writing a log can be slow.
     pub(super) fn log_changes(
         &mut self,
         before: &Snapshot,
@@ -88,20 +88,20 @@ impl Poller {
     }
 
     /// Returns the instant at which the next start or expiry must be logged. Returns `None` if the
-    /// clock panics, because the next poll reports the panic.
+    /// clock panics. The next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let next = self.change_log.next()?;
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
-        // The shortest pause is observed even if the clock does not advance or is adjusted. The
-        // pause begins at the last pass over the set and not at the call, because each poll calls
-        // `boundary_at` again and would otherwise postpone the next pass.
+        // The shortest pause is kept even if the clock does not advance or is adjusted. The pause
+        // begins at the last search of the set and not at the call of `boundary_at`. Each poll
+        // calls `boundary_at` again, and would otherwise postpone the next search.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }
 
-    /// Logs the directives that have started or expired. A panic is caught and recorded.
+    /// Logs the directives that have started or expired. Catches and records a panic.
     pub(super) fn log_boundary(&mut self) {
         self.boundary_pass_at = Some(Instant::now());
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -115,7 +115,7 @@ impl Poller {
         }
     }
 
-    /// Attaches the counters of the directives to the set, if matches are counted.
+    /// Attaches the hit counters to the set, if the store counts matches.
     pub(super) async fn with_hit_counters(&self, snapshot: Snapshot, now: Timestamp) -> Snapshot {
         let Some(counters) = self.shared.hit_counters.clone() else {
             return snapshot;
@@ -124,8 +124,8 @@ impl Poller {
         off_the_runtime(weight, move || snapshot.counted_by(&counters, now)).await
     }
 
-    /// Sets the instant from which no directive of the set applies, so that `clear_after` holds
-    /// even if the refresher no longer runs. `age` is the time since the set was read.
+    /// Sets the instant from which no directive of the set applies any more. So `clear_after` is in
+    /// force even if the refresher no longer runs. `age` is the time since the set was read.
     pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
         if let Some(clear_after) = self.clear_after {
             let at = now.saturating_add(clear_after.saturating_sub(age));
@@ -133,8 +133,8 @@ impl Poller {
         }
     }
 
-    /// Returns the instant at which the published set becomes too old; `None` if no limit is
-    /// configured, or if the published snapshot has no revision.
+    /// Returns the instant at which the age of the published set reaches `clear_after`; `None` if
+    /// `clear_after` is not configured, or if the published snapshot has no revision.
     pub(super) fn clear_at(&self) -> Option<Instant> {
         let clear_after = self.clear_after?;
         self.shared.kept().revision().as_ref()?;
@@ -142,7 +142,7 @@ impl Poller {
         read_age.reaches(clear_after)
     }
 
-    /// Publishes an empty set. A panic is caught and recorded.
+    /// Publishes an empty set. Catches and records a panic.
     pub(super) fn clear(&mut self) {
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
         if let Err(panic) = guarded {
@@ -158,7 +158,7 @@ impl Poller {
         );
         self.published_generation = None;
         let before = self.shared.kept();
-        // The set is emptied before the clock is read, because the clock may panic.
+        // The code empties the set before it reads the clock, because the clock may panic.
         self.outlet.publish(Snapshot::default(), None);
         let now = self.clock.now();
         self.note_publish(now);

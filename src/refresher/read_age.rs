@@ -1,10 +1,10 @@
-//! The age of a read, which grows with the monotonic clock.
+//! The age of a read, measured with the monotonic clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The age of a read. The age grows with time.
+/// The time since a read of the index. The value grows by itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
     noted_at: Instant,
@@ -23,7 +23,7 @@ impl ReadAge {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
-    /// Returns the instant at which the read reaches this age.
+    /// Returns the instant at which the read will have this age.
     pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
         self.noted_at.checked_add(age.saturating_sub(self.then))
     }

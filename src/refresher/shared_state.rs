@@ -23,13 +23,13 @@ use super::outlet::Served;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The state that the loop and the store share.
+/// The state that the polling loop and the store share.
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) published: Published<Served>,
-    /// The subscription from which new subscriptions are cloned.
+    /// New subscriptions are clones of this subscription.
     pub(crate) subscription: Subscription,
-    /// The counters of the directives; `None` if matches are not counted.
+    /// The hit counters of the directives; `None` if the store does not count matches.
     pub(super) hit_counters: Option<Arc<HitCounters>>,
     pub(super) client: Client,
     pub(super) verifier: Arc<Verifier>,
@@ -38,8 +38,8 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polls, which the loop and the off switch update. The status reads all
-    /// fields of the progress at once, so the fields are consistent.
+    /// The progress of the polls. The loop and the off switch update it. The status reads all
+    /// fields of the progress at once, so they are consistent.
     progress: watch::Sender<Progress>,
 }
 
@@ -64,8 +64,8 @@ pub(crate) struct Progress {
     pub(super) counters: Counters,
 }
 
-/// The values of a report to the fleet that are compared with the last report, because a difference
-/// must be reported immediately.
+/// The values whose change an instance reports to the fleet immediately. They are compared with the
+/// values of the last report.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ReportKey {
     revision: Option<Revision>,
@@ -83,8 +83,8 @@ impl Progress {
     }
 }
 
-/// Returns the age of the served snapshot: that of the last poll, or that of the snapshot itself if
-/// it was published a moment ago and the poll has not ended yet.
+/// Returns the age of the served snapshot according to the last poll. If the snapshot was published
+/// a moment ago and its poll has not ended yet, returns the age of its own read.
 fn least_age(polled: Option<Duration>, served: &Served) -> Option<Duration> {
     let read = served.read_age();
     polled
@@ -140,7 +140,8 @@ impl Shared {
 
     /// Returns the age of the published set; `None` before the first complete read.
     pub(crate) fn age(&self) -> Option<Duration> {
-        // The progress is read before the snapshot, so the snapshot is at least as new.
+        // The code reads the progress before the snapshot. So the snapshot is at least as new as
+        // the age says.
         let polled = self.polled_age();
         least_age(polled, &self.published.snapshot())
     }
@@ -171,8 +172,8 @@ impl Shared {
     /// Returns the current status of the store.
     #[must_use]
     pub fn status(&self) -> Status {
-        // The progress is read before the snapshot, so the snapshot is at least as new as the
-        // progress.
+        // The code reads the progress before the snapshot. So the snapshot is at least as new as
+        // the progress.
         let progress = self.progress();
         let served = self.published.snapshot();
         let age = least_age(progress.read_age.map(ReadAge::now), &served);
@@ -253,8 +254,8 @@ impl Shared {
         }
     }
 
-    /// Returns a key that differs from the key of the last report if there is something new to
-    /// report.
+    /// Returns the key of the current state. If it differs from the key of the last report, there
+    /// is something new to report.
     pub(crate) fn report_key(&self) -> ReportKey {
         let progress = self.progress();
         let served = self.published.snapshot();
@@ -307,7 +308,7 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Waits until a snapshot was published, the refresher ended, or the limit has passed.
+    /// Waits until a snapshot is published, the refresher has ended, or the time limit has passed.
     pub(crate) async fn ready(&self, limit: Duration) -> Result<(), StartError> {
         let mut progress = self.progress.subscribe();
         let decided = async {

@@ -1,32 +1,32 @@
-//! The handle with which an application waits until the store publishes a set. The handle carries
-//! no set, and several publishes in quick succession may cause only one notification.
+//! The handle with which an application waits until the store publishes a set. The handle does not
+//! contain the set. Several publishes in quick succession may cause only one notification.
 
 use tokio::sync::watch;
 
 use crate::error::Stopped;
 
-/// Notifies one subscriber whenever a set is published. A clone of a subscription has received the
-/// same notifications as the original.
+/// Notifies one subscriber whenever a set is published. If a subscription has received a
+/// notification, its later clones do not receive this notification again.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
-/// subscription. A subscription holds no set, but only records that a set was published. Several
+/// subscription. A subscription contains no set. It only records that a set was published. Several
 /// publishes in quick succession may cause only one notification.
 #[derive(Clone, Debug)]
 pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
     /// Completes when a set has been published since the previous call, or since the subscription
-    /// was created. If a set was published before the call, the call completes immediately. A load
-    /// after the completion returns the published set or a later set.
+    /// was created. If this has already happened before the call, the call completes immediately.
+    /// After the completion, a load returns the published set or a later one.
     ///
-    /// A publish changes the directives, the revision or the rejections, so the directives may be
-    /// equal to the previous directives. The start and the expiry of a directive happen without a
-    /// publish and cause no notification.
+    /// A publish may change only the revision or the rejections, so the directives may be the same
+    /// as before. If a directive starts or expires, there is no publish and no notification.
     ///
-    /// `changed` is cancel safe.
+    /// `changed` is cancel safe: if its future is dropped, no notification is lost.
     ///
     /// # Errors
-    /// [`Stopped`] if the store was shut down or dropped, so that no further set will be published.
+    /// Returns [`Stopped`] if the store was shut down or dropped. No further set will be published
+    /// then.
     pub async fn changed(&mut self) -> Result<(), Stopped> {
         self.0.changed().await.map_err(|_| Stopped)
     }
@@ -42,7 +42,7 @@ impl Subscription {
         Self(receiver)
     }
 
-    /// Returns a subscription that is notified only of sets that are published later.
+    /// Returns a subscription that is notified only of sets that are published from now on.
     pub(crate) fn anew(&self) -> Self {
         let mut receiver = self.0.clone();
         receiver.mark_unchanged();

@@ -1,5 +1,5 @@
-//! Requests the version of the cluster state. A node that is cut off from the cluster returns an
-//! old version, or refuses the request.
+//! Requests the version of the cluster state. If a node is cut off from the cluster, it returns an
+//! old version or refuses the request.
 
 use opensearch::cluster::ClusterStateParts;
 use serde::Deserialize;
@@ -24,7 +24,8 @@ impl ClusterVersion {
 
 impl Session {
     /// Requests the version of the cluster state from the elected cluster manager, through the
-    /// session's node. A node that has no contact with a cluster manager responds with an error.
+    /// session's node. If this node has no contact with a cluster manager, it responds with an
+    /// error.
     ///
     /// Returns `None` if the role does not permit the request, or if the response contains no
     /// version.

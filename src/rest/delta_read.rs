@@ -1,5 +1,5 @@
-//! Searches for the documents whose `_seq_no` is above a given number, and requests the aggregates
-//! over all documents of the index with the same search.
+//! Searches for the documents whose `_seq_no` is above a given number. The same request also
+//! returns the aggregates over all documents of the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};
@@ -18,7 +18,7 @@ pub(crate) enum DeltaRead<C> {
         collector: C,
         documents: u64,
         aggregates: Aggregates,
-        /// The highest primary term in which one of the returned documents was written.
+        /// The highest primary term of the returned documents.
         term: Option<u64>,
     },
     /// More documents have changed than one response can contain.
@@ -28,7 +28,7 @@ pub(crate) enum DeltaRead<C> {
 }
 
 impl Session {
-    /// Passes to the collector every document whose `_seq_no` is above `after`.
+    /// Reads every document whose `_seq_no` is above `after`, and passes it to the collector.
     pub(crate) async fn read_delta<C: Collect>(
         &self,
         index: &ConcreteIndex,

@@ -21,17 +21,18 @@ pub(crate) struct FullRead<C> {
     /// The aggregates that the cluster computed over all documents; `None` if the cluster supports
     /// no aggregates.
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term in which a document was written.
+    /// The highest primary term of the documents.
     pub(crate) term: Option<u64>,
-    /// Whether the pages were read from the live index, because the server opened no point in time.
+    /// Whether the pages were read from the live index, because the server could not open a point
+    /// in time.
     pub(crate) live: bool,
 }
 
-/// The view from which all pages are read.
+/// The view of the index from which all pages are read.
 enum View {
     PointInTime(PointInTimeId),
-    /// The live index. If the aggregates of two pages differ, the index has changed between the two
-    /// pages.
+    /// The live index, with the aggregates of the first page. If the aggregates of a later page
+    /// differ, the index has changed in the meantime.
     Live(Aggregates),
 }
 
@@ -42,20 +43,20 @@ struct Pages<C> {
     term: Option<u64>,
     /// The `search_after` value for the request of the next page.
     after: Option<Value>,
-    /// The total number of documents and the aggregates that the first page reported.
+    /// The total number of documents and the aggregates that the first page contained.
     first: Option<(u64, Option<Aggregates>)>,
 }
 
 impl Session {
-    /// Passes every document of a concrete index to the collector. The order of the documents is
-    /// unspecified.
+    /// Reads every document of a concrete index, in no particular order, and passes it to the
+    /// collector.
     pub(crate) async fn read_all<C: Collect>(
         &mut self,
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // A single search returns one state of the shard, so only a read of several pages opens a
-        // point in time, which costs two more requests.
+        // A single search returns one state of the shard. So a point in time, which costs two more
+        // requests, is opened only if there are several pages.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {
@@ -122,8 +123,8 @@ impl Session {
             first: None,
         };
         loop {
-            // The aggregates are requested with the first page. Without a point in time, the
-            // aggregates are requested with every page, to detect a change of the index.
+            // The first page requests the aggregates. If there is no point in time, every page
+            // requests the aggregates, to detect a change of the index.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;
@@ -203,8 +204,8 @@ impl Session {
     ) -> Request {
         let mut body = Map::new();
         let mut put = |key: &str, value| body.insert(key.to_owned(), value);
-        // Each shard assigns its own `_seq_no`s, so documents of different shards can have equal
-        // numbers and need a second sort key.
+        // Each shard assigns its own `_seq_no`s, so two documents of different shards can have the
+        // same number. The search therefore needs a second sort key.
         put(
             "sort",
             if index.shards == 1 {

@@ -1,29 +1,29 @@
-//! Encodes and decodes `histogram` aggregations on `_seq_no`, which count the documents in ranges
-//! of `_seq_no`s.
+//! Encodes and decodes `histogram` aggregations on `_seq_no`. These aggregations count the
+//! documents in ranges of `_seq_no`s.
 
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A request to count the documents in buckets of equal width.
+/// A query that counts the documents in buckets of equal width.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HistogramQuery {
     pub(crate) scope: Scope,
     /// The width of a bucket. Each bucket begins at a multiple of the width.
     pub(crate) interval: u64,
-    /// Whether the query also requests the sum of the numbers in each bucket.
+    /// Whether the query also requests the sum of the `_seq_no`s in each bucket.
     pub(crate) sums: bool,
 }
 
-/// The numbers that a histogram covers.
+/// The `_seq_no`s that a histogram covers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
     /// The given number of buckets, beginning at zero. The response contains all buckets in order,
-    /// including empty buckets, so that it needs no keys.
+    /// including the empty ones, so it does not need to contain their keys.
     Prefix { buckets: u64 },
-    /// Ranges of whole buckets, in ascending order and without overlap. The response contains only
-    /// buckets that are not empty.
+    /// Ranges of whole buckets, in ascending order. The ranges do not overlap. The response
+    /// contains only the buckets that are not empty.
     Ranges(Vec<Range<u64>>),
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Bucket {
     pub(crate) sum: u64,
 }
 
-/// A histogram in a response, whose fields depend on the request.
+/// A histogram as it appears in a response. Its fields depend on the request.
 #[derive(Default, Debug, Deserialize)]
 pub(crate) struct RawHistogram {
     #[serde(default)]
@@ -65,8 +65,8 @@ impl HistogramQuery {
         }
     }
 
-    /// Returns true if each bucket of the response is a single number, so that the keys contain all
-    /// information.
+    /// Returns true if each bucket of the response stands for a single number. The keys of the
+    /// buckets then contain all information.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
     }
@@ -74,8 +74,8 @@ impl HistogramQuery {
     pub(super) fn aggregation(&self) -> Value {
         let mut histogram = json!({ "field": "_seq_no", "interval": self.interval });
         match &self.scope {
-            // The bounds must enclose whole buckets, because OpenSearch silently drops the first
-            // bucket if `hard_bounds` begins inside it.
+            // The bounds must contain only whole buckets. If `hard_bounds` begins inside a bucket,
+            // OpenSearch drops this bucket without an error.
             Scope::Prefix { .. } => {
                 let bounds = json!({ "min": 0, "max": self.end().saturating_sub(1) });
                 histogram["min_doc_count"] = 0.into();
@@ -91,8 +91,8 @@ impl HistogramQuery {
         aggregation
     }
 
-    /// Returns the query that restricts a search to the scope; `None` for a prefix, which the
-    /// bounds of the aggregation restrict.
+    /// Returns the query that restricts a search to the scope. Returns `None` for a prefix, because
+    /// the bounds of the aggregation already restrict the histogram.
     pub(super) fn query(&self) -> Option<Value> {
         let Scope::Ranges(ranges) = &self.scope else {
             return None;
@@ -102,7 +102,8 @@ impl HistogramQuery {
         Some(json!({ "bool": { "should": ranges } }))
     }
 
-    /// Returns the parts of the response that are decoded. `path` is the path of the aggregation.
+    /// Returns the `filter_path` for the parts of the response that [`decode`](Self::decode) needs.
+    /// `path` is the path of the aggregation.
     pub(super) fn filter_path(&self, path: &str) -> String {
         let mut parts = Vec::new();
         if matches!(self.scope, Scope::Ranges(_)) {
@@ -121,7 +122,8 @@ impl HistogramQuery {
         parts.join(",")
     }
 
-    /// Decodes a response. Returns `None` if the response is not the histogram that was requested.
+    /// Decodes a response. Returns `None` if the response is not the histogram that this query
+    /// requests.
     pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
         if let Scope::Prefix { buckets } = self.scope
             && raw.buckets.len() as u64 != buckets
@@ -174,8 +176,7 @@ impl HistogramQuery {
     }
 }
 
-/// Adds up numbers of documents. The sum saturates, because counts from the cluster can be
-/// arbitrarily high.
+/// Adds up numbers of documents. The sum saturates, because a cluster can report any count.
 pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }

@@ -1,6 +1,6 @@
-//! The reasons why a response of status 200 does not count as complete.
+//! The reasons why a response does not count as complete although its status is 200.
 
-/// The reason why a response of status 200 is incomplete.
+/// The reason why a response is incomplete although its status is 200.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Incomplete {
     #[error("the search timed out on the server (timed_out)")]
@@ -20,8 +20,8 @@ pub(crate) enum Incomplete {
     Repeated,
     #[error("the documents are too many or too long for one directive set")]
     TooLarge,
-    // Under document-level security, the aggregates include documents that the role hides from
-    // searches.
+    // If document-level security is in use, the aggregates include documents that the role hides
+    // from searches.
     #[error(
         "the documents that were read do not match the cluster's aggregates; if this persists, \
          does document-level security hide documents from this user?"

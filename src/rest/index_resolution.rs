@@ -16,8 +16,8 @@ pub(crate) struct ConcreteIndex {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) shards: u32,
-    /// The interval after which the index makes writes visible to searches; `None` if the index
-    /// refreshes only on request.
+    /// The interval between two refreshes, which make writes visible to searches; `None` if the
+    /// index refreshes only on request.
     pub(crate) refresh_interval: Option<Duration>,
 }
 
@@ -47,7 +47,7 @@ struct Settings {
     refresh_interval: Option<String>,
 }
 
-/// The index settings that are requested from the server.
+/// The names of the index settings that the request asks for.
 const SETTINGS: [&str; 3] = [
     "index.uuid",
     "index.number_of_shards",

@@ -1,8 +1,8 @@
-//! Requests the statistics of the index. The response of a few hundred bytes shows whether the
-//! index has changed.
+//! Requests the statistics of the index. The response has only a few hundred bytes and shows
+//! whether the index has changed.
 //!
-//! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises the
-//! highest `_seq_no` immediately, even before the change is visible to searches.
+//! The statistics of a shard contain its highest `_seq_no`. Every write and every deletion raises
+//! this number immediately, even before the change is visible to searches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,8 +19,8 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.max_seq_no,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
-/// The checkpoints of the primary of each shard. Two observations of the checkpoints are equal if
-/// nothing was written between the observations.
+/// The checkpoints of the primary of each shard. If nothing was written between two observations,
+/// the two observations are equal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -31,12 +31,12 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid, which changes when a snapshot is restored into the same index.
+    /// The history uuid. It changes when a snapshot of the index is restored into the same index.
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
-    /// The `_seq_no` up to which all in-sync copies hold all operations. While writes are in
-    /// progress, the global checkpoint is lower than `max_seq_no`.
+    /// The global checkpoint: all in-sync copies hold all operations up to this `_seq_no`. While
+    /// writes are in progress, the global checkpoint is lower than `max_seq_no`.
     global_checkpoint: i64,
     documents: u64,
 }
@@ -45,9 +45,11 @@ struct Primary {
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part, so the poll uses a search instead of the statistics.
+    /// The response lacks a necessary part, which the string names. The poll then uses a search
+    /// instead of the statistics.
     Unclear(&'static str),
-    /// The server does not provide the statistics, or the role does not permit the request.
+    /// The server does not provide the statistics, or the role does not permit the request. The
+    /// string contains the reason.
     Unsupported(String),
 }
 
@@ -143,8 +145,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Returns true if all in-sync copies hold every operation to which a `_seq_no` was assigned,
-    /// which means that no write is in progress.
+    /// Returns true if no write is in progress: all in-sync copies hold every operation that has a
+    /// `_seq_no`.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()
@@ -159,12 +161,12 @@ impl ShardCheckpoints {
     /// Returns the number of documents that the primaries count, including documents that a role
     /// hides.
     pub(crate) fn documents(&self) -> u64 {
-        // The sum saturates, because a false cluster can claim any numbers.
+        // The sum saturates, because a malicious cluster can report any numbers.
         let documents = self.primaries.iter().map(|primary| primary.documents);
         documents.fold(0, u64::saturating_add)
     }
 
-    /// Returns true if both checkpoints belong to one history, which means that no snapshot was
+    /// Returns true if both checkpoints have the same history uuid. In this case, no snapshot was
     /// restored into the index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
@@ -174,8 +176,8 @@ impl ShardCheckpoints {
         self.uuid == other.uuid && histories(self) == histories(other)
     }
 
-    /// Returns true if all in-sync copies hold every operation whose `_seq_no` had been assigned
-    /// when `other` was observed.
+    /// Returns true if all in-sync copies now hold every operation that had a `_seq_no` when
+    /// `other` was observed.
     pub(crate) fn holds_all_of(&self, other: &Self) -> bool {
         self.primaries.len() == other.primaries.len()
             && self
@@ -185,8 +187,9 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Returns true if `self` can be a later state of the index that `other` describes: the history
-    /// and the primaries' nodes are the same, and no shard's highest `_seq_no` is lower.
+    /// Returns true if `self` can be a later state of the index than `other`: the history uuids and
+    /// the nodes of the primaries are equal, and no shard has a lower highest `_seq_no` than
+    /// before.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid

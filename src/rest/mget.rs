@@ -1,5 +1,5 @@
-//! Requests the current versions of single documents in real time, that is, even before a refresh
-//! makes these versions visible to searches.
+//! Requests the current versions of single documents in real time. The response contains a version
+//! even before a refresh makes it visible to searches.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ const IDS_PER_REQUEST: usize = 1_000;
 pub(crate) struct CurrentVersions {
     /// The `_seq_no` of each document that exists.
     pub(crate) seq_nos: HashMap<String, u64>,
-    /// Whether the primary returned the versions.
+    /// Whether the versions come from the primary.
     pub(crate) primary: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct CurrentVersions {
 #[derive(Debug)]
 pub(crate) enum Lookup {
     Found(CurrentVersions),
-    /// The server does not support the request, or the role does not permit it.
+    /// The server does not support `_mget` requests in real time, or the role does not permit them.
     NotPermitted,
 }
 
@@ -56,8 +56,8 @@ struct ItemError {
 }
 
 impl Item {
-    /// Returns true if the security plugin refused the document. If the user lacks the shard-level
-    /// privilege, the plugin accepts the request and refuses each document.
+    /// Returns true if the security plugin refused to return the document. If the user lacks the
+    /// shard-level privilege, the plugin accepts the whole request but refuses each document.
     fn is_not_permitted(&self) -> bool {
         let error = self
             .error
@@ -69,7 +69,7 @@ impl Item {
 
 impl Session {
     /// Requests the current `_seq_no` of each document from the primary. If the cluster does not
-    /// permit selecting the primary, any copy of the shard may respond.
+    /// permit a request to select the primary, any copy of the shard may respond.
     pub(crate) async fn current_versions(
         &self,
         index: &ConcreteIndex,
@@ -102,8 +102,8 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// Returns the response, and whether the primary sent it; `None` if the request is not
-    /// permitted.
+    /// Returns the response, and whether the response comes from the primary. Returns `None` if the
+    /// request is not permitted.
     async fn mget(
         &self,
         index: &ConcreteIndex,
@@ -121,8 +121,8 @@ impl Session {
         if let Some(response) = self.send_if_supported(to_primary).await? {
             return Ok(Some((response, true)));
         }
-        // Without the preference, any copy may respond. For example, a cluster with weighted
-        // routing refuses the preference `_primary`.
+        // The cluster refused the preference `_primary`, as a cluster with weighted routing does.
+        // Without the preference, any copy may respond.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

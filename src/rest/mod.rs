@@ -1,5 +1,5 @@
-//! Sends the requests of a poll, with one file for each OpenSearch API, and decides whether a
-//! response is complete.
+//! Sends the requests of a poll and decides whether each response is complete. There is one file
+//! for each OpenSearch API.
 //!
 //! | file | API | question that the response answers |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | `delta_read.rs` | `_search` | Which documents changed above a `_seq_no`? |
 //! | `reconcile_read.rs`, `histogram.rs` | `_search` | How many documents does each range of `_seq_no`s contain? |
 //! | `full_read.rs` | `_search` | Which documents does the index contain? |
-//! | `point_in_time.rs` | `_search/point_in_time` | (opens one view for all pages of a full read, or all requests of a reconciliation) |
+//! | `point_in_time.rs` | `_search/point_in_time` | (opens one view that all pages of a full read or all requests of a reconciliation use) |
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
 //! | `cluster_state_version.rs` | `_cluster/state` | Does the node have contact with the cluster manager? |
 //! | `index_resolution.rs` | `_settings` | To which concrete index does the name refer? |

@@ -1,18 +1,18 @@
-//! Runs long computations, such as decoding a large response, on blocking threads instead of the
-//! runtime's threads.
+//! Runs a long computation, such as decoding a large response, on a blocking thread instead of a
+//! thread of the runtime.
 
 /// A response of up to this many bytes is decoded on the current thread, because the decoding takes
 /// only a fraction of a millisecond.
 const DECODE_IN_PLACE: usize = 64 << 10;
 
-/// Returns the number of response bytes whose decoding takes as long as processing the given number
-/// of directives.
+/// Converts a number of directives into a number of response bytes: processing the directives takes
+/// about as long as decoding a response of this size.
 #[must_use]
 pub fn weight_of(directives: usize) -> usize {
     directives.saturating_mul(100)
 }
 
-/// Runs the closure on a blocking thread if its input is large, so that the closure does not delay
+/// Runs the closure. If its input is large, runs it on a blocking thread, so that it does not delay
 /// other tasks of the runtime.
 pub async fn off_the_runtime<T: Send + 'static>(
     bytes: usize,
@@ -23,10 +23,12 @@ pub async fn off_the_runtime<T: Send + 'static>(
     }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // A panic of the closure is resumed, so that the caller of the poll catches and reports it.
+        // If the closure panicked, the panic continues here. The refresher, which runs the poll,
+        // catches and reports it.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down, and will drop the current task.
+            // The closure did not run, because the runtime is shutting down. The runtime will drop
+            // the current task, too.
             Err(_) => std::future::pending().await,
         },
     }

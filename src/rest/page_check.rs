@@ -1,4 +1,5 @@
-//! Checks one page of search results for completeness, then passes its documents to a collector.
+//! Checks whether one page of search results is complete, and then passes its documents to a
+//! collector.
 
 use bytes::Bytes;
 
@@ -19,7 +20,7 @@ pub(crate) struct Page<C> {
     pub(crate) histogram: Option<RawHistogram>,
     /// The primary term of the document with the highest `_seq_no` of the index.
     pub(crate) newest_term: Option<u64>,
-    /// The highest primary term in which one of the documents was written.
+    /// The highest primary term of the documents on the page.
     pub(crate) term: Option<u64>,
     /// The `search_after` value for the request of the next page.
     pub(crate) next: Option<serde_json::Value>,

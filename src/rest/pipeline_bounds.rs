@@ -1,5 +1,5 @@
-//! Reads the longest time to live that the ingest pipeline permits, for a comparison with the limit
-//! of the reader.
+//! Reads the longest time to live that the ingest pipeline permits. The caller compares it with its
+//! own limit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The name of the ingest pipeline, which is the same for every index.
+/// The name of the ingest pipeline. Every index of directives uses the same pipeline.
 pub(crate) const PIPELINE: &str = "directives";
 
 #[derive(Debug, Deserialize)]
@@ -40,7 +40,8 @@ impl Session {
     /// not read the pipeline, or if the pipeline sets no limit.
     ///
     /// # Errors
-    /// The request failed for a reason other than a missing permission or a missing pipeline.
+    /// Returns an error if the request fails, unless the role lacks the permission or there is no
+    /// pipeline.
     pub(crate) async fn pipeline_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .with_small_response()

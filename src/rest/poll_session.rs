@@ -15,7 +15,7 @@ use super::search::{Extras, PAGE_SIZE};
 use crate::http::{Client, PinnedNode, Request, RequestError, malformed};
 use crate::safeguard_switches::{Safeguard, Safeguards};
 
-/// The state that all polls share: the client, the limits and the preferred shard copy.
+/// The state that all polls of a store share: the client, the limits and the preferred shard copy.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexReader {
     client: Client,
@@ -27,11 +27,12 @@ pub(crate) struct IndexReader {
     safeguards: Safeguards,
     /// Whether reads return the `_version` of each document.
     versions: bool,
-    /// The value of the search parameter `preference`. The preference directs all searches of this
-    /// instance to the same shard copy, and distributes the instances of a fleet over all copies.
+    /// The value of the search parameter `preference`. All searches of this instance have the same
+    /// preference, so they go to the same shard copy. Different instances of a fleet have different
+    /// preferences, so their searches are distributed over all copies.
     preference: String,
-    /// A number that is appended to the preference. Zero means that nothing is appended. A
-    /// different number may select a different shard copy.
+    /// A number that is appended to the preference, unless it is zero. If the number changes, the
+    /// searches may go to a different shard copy.
     copy: u32,
 }
 
@@ -43,8 +44,8 @@ impl IndexReader {
             max_stored,
             safeguards: Safeguards::all(),
             versions: false,
-            // The prefix is needed because an instance name may start with an underscore, and
-            // OpenSearch reserves preferences that start with an underscore.
+            // OpenSearch reserves preferences that start with an underscore. An instance name may
+            // start with an underscore, so the preference needs a prefix.
             preference: format!("directives-{instance}"),
             copy: 0,
         }
@@ -57,7 +58,7 @@ impl IndexReader {
         self
     }
 
-    /// Lets reads return the `_version` of each document.
+    /// Makes reads return the `_version` of each document.
     pub(crate) fn with_versions(mut self) -> Self {
         self.versions = true;
         self
@@ -81,8 +82,8 @@ impl IndexReader {
 
 /// The session of one poll, through which the poll sends all its requests.
 ///
-/// The node that responds first serves all requests of the session, because the confirmation of one
-/// node says nothing about the data of another node.
+/// The node that responds first serves all requests of the session, because a node confirms only
+/// its own data, not the data of another node.
 ///
 /// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
 /// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
@@ -100,7 +101,7 @@ impl Session {
         self.reader.client.index()
     }
 
-    /// Returns the data that the searches of the session request in addition to the documents.
+    /// Returns which data the searches of the session request in addition to the documents.
     pub(super) fn extras(&self, aggregates: bool) -> Extras {
         Extras {
             aggregates,
@@ -120,7 +121,7 @@ impl Session {
         self.node.index()
     }
 
-    /// Makes later sessions try other nodes before the node of the current session.
+    /// Marks the session's node as failed, so that later sessions try the other nodes first.
     pub(crate) fn avoid_node(&self) {
         self.reader.client.avoid(&self.node);
     }
@@ -165,7 +166,8 @@ impl Session {
         request.query("preference", self.preference())
     }
 
-    /// Sends a request to the session's node. The caller decides how to handle an error.
+    /// Sends a request to the session's node. Returns the error of the request, so that the caller
+    /// can react to it.
     pub(super) async fn try_send(&self, request: Request) -> Result<Bytes, RequestError> {
         if !self.checks(Safeguard::OneNode) {
             return self.reader.client.send(request).await;
@@ -173,7 +175,8 @@ impl Session {
         self.reader.client.send_to(&self.node, request).await
     }
 
-    /// Sends a request to the session's node. If the request fails, the whole read fails.
+    /// Sends a request to the session's node. Returns the error of a read, because without this
+    /// request the whole read fails.
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))
@@ -220,8 +223,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // Without a runtime, no request can be sent, and the server closes the point in time itself
-        // when its keep-alive time ends.
+        // If there is no runtime, no request can be sent. The server then closes the point in time
+        // itself at the end of its keep-alive time.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));
@@ -229,6 +232,6 @@ impl Drop for Session {
     }
 }
 
-/// The time limit for closing a point in time. The limit is short, because closing only frees
-/// memory on the server and must not delay the next poll.
+/// The time limit of the request that closes a point in time. The limit is short: the request only
+/// frees memory on the server, and it must not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -10,14 +10,15 @@ use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// The index could not be read completely.
+/// The error if the index could not be read completely.
 ///
 /// [`kind`](Self::kind) tells a caller how to react to the failure.
 /// [`source`](std::error::Error::source) returns the cause: the request or the response that
 /// failed.
 #[derive(Debug)]
 pub struct ReadError {
-    /// The configured name of the index or alias, or the name of another source.
+    /// The configured name of the index or alias. If the store has another source, the name of this
+    /// source.
     index: String,
     failure: Box<ReadFailure>,
 }
@@ -27,9 +28,9 @@ pub struct ReadError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
-    /// A request received no usable response (the connection failed, the time limit passed, or the
-    /// server refused the request), or a source of snapshots that the application implements
-    /// failed.
+    /// A request received no usable response: the connection failed, the time limit passed, or the
+    /// server refused the request. A failure of a source that the application implements also has
+    /// this kind.
     Request,
     /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,
@@ -39,14 +40,14 @@ pub enum PollErrorKind {
     Stale,
     /// The cluster counts documents that the role hides from this user.
     HiddenDocuments,
-    /// The role hides or masks fields of the documents.
+    /// The role hides or masks fields of the documents in the index.
     HiddenFields,
-    /// The index contains more than `max_documents` documents that have not ended, or, including
-    /// ended documents, more than a fixed multiple of `max_documents`.
+    /// The index contains too many documents: more than `max_documents` that have not ended, or,
+    /// including ended documents, more than a fixed multiple of `max_documents`.
     TooManyDocuments,
-    /// The poll as a whole took longer than `poll_timeout`.
+    /// The whole poll took longer than `poll_timeout`.
     Deadline,
-    /// The poll panicked. The refresher continues with the next poll.
+    /// The poll panicked. The refresher continues to run, and makes the next poll.
     Panic,
 }
 
@@ -60,11 +61,11 @@ pub(crate) enum ReadFailure {
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state than an earlier poll. The contained string is the
+    /// The response shows an older state of the index than an earlier poll. The string contains the
     /// explanation.
     Stale(String),
-    /// The response may show an older state, and the role does not permit the request that would
-    /// show whether it is older.
+    /// The response may show an older state of the index. The role does not permit the request that
+    /// would show whether it is older.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although a node returned a
     /// version before. The node may be cut off from the cluster.
@@ -83,15 +84,15 @@ pub(crate) enum ReadFailure {
         documents: u64,
         max_documents: usize,
     },
-    /// The index contains more documents, including documents that have ended, than a reader can
-    /// hold.
+    /// The index contains more documents than a reader may store. Documents that have ended count,
+    /// too.
     TooManyStored {
         documents: u64,
         max_stored: usize,
     },
-    /// The snapshot of another agent is refused.
+    /// The store refused the snapshot of another agent.
     Agent(AgentError),
-    /// A source of snapshots that the application implements failed.
+    /// A poll of a source that the application implements failed.
     Source(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -104,7 +105,7 @@ impl ReadError {
     }
 
     /// Creates the error for a failed read of a [source](crate::source) that the application
-    /// implements. `name` says what could not be read, such as the name of a file.
+    /// implements. `name` says what the source could not read, for example the name of a file.
     #[must_use]
     pub fn of_source(
         name: &str,
@@ -142,7 +143,7 @@ impl ReadError {
         }
     }
 
-    /// Returns the error of the failed request, if a request was the cause.
+    /// Returns the error of the failed request, if the read failed because of a request.
     #[must_use]
     pub fn request(&self) -> Option<&RequestError> {
         match self.failure.as_ref() {
@@ -237,7 +238,7 @@ impl fmt::Display for ReadError {
 }
 
 impl ReadError {
-    /// Writes the message for a response that is, or may be, older than an earlier response.
+    /// Writes the message for a response that is older than an earlier response, or may be older.
     fn fmt_older_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let index = &self.index;
         match self.failure.as_ref() {

@@ -1,5 +1,5 @@
-//! The requests of a reconciliation, which reads the changed documents and counts the `_seq_no`s of
-//! all documents in one point in time.
+//! The requests of a reconciliation. In one point in time, they read the changed documents and
+//! count the `_seq_no`s of all documents.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use super::search_response::{Aggregates, Collect};
 use crate::http::Request;
 use crate::safeguard_switches::Safeguard;
 
-/// The view of the index that all requests of a reconciliation read.
+/// The view of the index from which all requests of a reconciliation read.
 #[derive(Debug)]
 pub(crate) struct FrozenView {
     path: String,
@@ -36,12 +36,13 @@ pub(crate) enum FirstRead<C> {
 /// The first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
-    /// All documents from the given `_seq_no` on, and the documents that were requested again.
+    /// Has received all documents from the given `_seq_no` on, and the documents that were
+    /// requested again.
     pub(crate) collector: C,
     pub(crate) aggregates: Aggregates,
-    /// The highest primary term in which a document of the index was written.
+    /// The highest primary term of all documents in the index.
     pub(crate) term: Option<u64>,
-    /// The buckets that are not empty; the list is empty if no histogram was requested.
+    /// The buckets that contain documents. The list is empty if no histogram was requested.
     pub(crate) counted: Vec<Bucket>,
 }
 
@@ -162,8 +163,8 @@ impl Session {
         Ok(Some(counted))
     }
 
-    /// Passes the documents with the given numbers to the collector. Also returns the number of
-    /// documents, and the highest primary term in which one of the documents was written.
+    /// Reads the documents with the given `_seq_no`s, and passes them to the collector. Also
+    /// returns the number of these documents, and their highest primary term.
     pub(crate) async fn read_numbers<C: Collect>(
         &mut self,
         view: &mut FrozenView,

@@ -14,15 +14,15 @@ use crate::http::{Method, Request, RequestError};
 
 /// The maximum number of documents in one page, equal to the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
-/// The fields to which a search response is restricted, among them all fields that show whether the
-/// response is complete.
+/// The parts of a search response that the server returns (`filter_path`). They include all fields
+/// that show whether the response is complete.
 pub(super) const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
                            hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
                            aggregations.all.seq.max,aggregations.all.seq.sum,\
                            aggregations.all.updated.value";
 
-/// The aggregates over the whole index, as a search on one shard copy returned them.
+/// The aggregates over the whole index that a search on one shard copy returned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) of: Aggregates,
@@ -33,12 +33,12 @@ pub(crate) struct Summary {
 /// The `filter_path` for the `_version` of each document. Only a recorder needs the versions.
 const VERSION_PATH: &str = ",hits.hits._version";
 
-/// The data that a search requests in addition to the documents.
+/// Which data a search requests in addition to the documents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extras {
-    /// The aggregates of all documents.
+    /// Whether the search requests the aggregates over all documents.
     pub(super) aggregates: bool,
-    /// The `_version` of each document.
+    /// Whether the search requests the `_version` of each document.
     pub(super) versions: bool,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn search_for(
         .json(Value::Object(body).to_string())
 }
 
-/// Returns the aggregations over all documents: the [`Aggregates`], and the given others.
+/// Returns the aggregations over all documents: those of [`Aggregates`], and the given other ones.
 pub(super) fn all_documents<const N: usize>(others: [(&str, Value); N]) -> Value {
     let mut all = json!({ "all": {
         "global": {},
@@ -112,7 +112,8 @@ impl Session {
     }
 
     /// Requests the aggregates over the whole index from the primary. If the cluster does not
-    /// permit selecting the primary, the shard copy that this instance prefers responds.
+    /// permit a request to select the primary, the request goes to the shard copy that this
+    /// instance prefers.
     pub(crate) async fn summary_of_primary(
         &self,
         index: &ConcreteIndex,
@@ -130,8 +131,8 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// Returns the outer error if the request failed, and the inner error if the response is
-    /// incomplete.
+    /// If the request fails, returns the outer error. If the response is incomplete, returns the
+    /// inner error.
     async fn try_summary(
         &self,
         request: Request,
@@ -142,7 +143,7 @@ impl Session {
     }
 }
 
-/// The collector of a search that requests aggregates and no documents.
+/// The collector for a search that requests aggregates but no documents.
 #[derive(Debug)]
 pub(super) struct NoDocuments;
 

@@ -1,8 +1,8 @@
 //! Decodes a search response without copying the documents, and checks that every shard responded
 //! in time.
 //!
-//! In the types of this module, the fields that prove completeness are optional, so that a response
-//! without one of these fields can be reported as incomplete.
+//! Some fields prove that a response is complete. In the types of this module, these fields are
+//! optional, so that the module can report a response without one of them as incomplete.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::histogram::{RawHistogram, whole_number};
 use super::incomplete::Incomplete;
 
-/// A receiver for the documents of a read.
+/// Receives the documents of a read one by one.
 pub(crate) trait Collect: Send + 'static {
     /// Receives the number of documents of the whole read, before the documents of a page.
     fn expect(&mut self, _documents: usize) {}
@@ -57,7 +57,8 @@ struct Total {
     relation: Cow<'static, str>,
 }
 
-/// The aggregations of all documents, and those of the documents that the query selects.
+/// The aggregations over all documents, and the aggregations over the documents that the query
+/// selects.
 #[derive(Debug, Deserialize)]
 struct Aggregations {
     all: Option<AllDocuments>,
@@ -98,7 +99,7 @@ struct SeqNos {
 
 #[derive(Debug, Deserialize)]
 struct Newest {
-    /// The time in milliseconds since 1970.
+    /// The aggregated time, in milliseconds since 1970.
     value: Option<f64>,
 }
 
@@ -143,7 +144,7 @@ impl Aggregations {
     }
 }
 
-/// The content of a search response in which every shard responded in time.
+/// The content of a search response, if every shard responded in time.
 #[derive(Debug)]
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
@@ -186,7 +187,7 @@ impl Complete<'_> {
 }
 
 impl<'a> SearchResponse<'a> {
-    /// Returns the content if every shard responded in time.
+    /// Returns the content of the response, if every shard responded in time.
     pub(crate) fn complete(self) -> Result<Complete<'a>, Incomplete> {
         match self.timed_out {
             Some(false) => {}

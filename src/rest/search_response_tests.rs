@@ -1,5 +1,5 @@
-//! Tests that a search response counts as complete only if none of the fields that prove its
-//! completeness is missing.
+//! Tests that a search response counts as complete only if it has all fields that prove that it is
+//! complete.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// Returns a complete response, which a test then changes.
+/// Returns a complete response. A test then changes a part of it.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -89,7 +89,7 @@ fn p1_a_response_without_a_required_part_is_not_complete() {
     }
 }
 
-/// In each response, one field has an invalid value or is missing.
+/// Each response of this test has one field that is missing or has an invalid value.
 #[test]
 fn a_response_of_another_shape_is_refused() {
     for (path, name) in [
@@ -110,7 +110,8 @@ fn a_response_of_another_shape_is_refused() {
             let mut response = value();
             response.pointer_mut(path).unwrap()[name] = wrong;
             let response = response.to_string();
-            // A wrong value that is decoded as an absent field makes the response incomplete.
+            // If the decoder treats a wrong value as an absent field, the response counts as
+            // incomplete.
             let read = serde_json::from_str::<SearchResponse<'_>>(&response);
             assert!(read.is_err() || complete(&response).is_err(), "{response}");
         }
@@ -131,7 +132,8 @@ fn a_response_of_another_shape_is_refused() {
             "{response}"
         );
     }
-    // JSON does not define which value of a repeated field is valid, so the response is refused.
+    // JSON does not define which value of a repeated field is valid, so the decoder refuses the
+    // response.
     let twice = COMPLETE.replacen('{', "{\"timed_out\":true,", 1);
     assert!(serde_json::from_str::<SearchResponse<'_>>(&twice).is_err());
 }

@@ -56,13 +56,14 @@ impl Mapping {
 }
 
 impl Session {
-    /// Returns the first of `fields` that the server hides from the session's user, that is, a
-    /// field of the project's mapping that the mapping in the response lacks. Returns `None` if no
-    /// field is hidden, or if the response does not show whether a field is hidden.
+    /// Returns the first of `fields` that the server hides from the session's user. A field is
+    /// hidden if the project's mapping contains it, but the mapping in the response does not.
+    /// Returns `None` if no field is hidden, or if the response does not show whether a field is
+    /// hidden.
     ///
     /// # Errors
-    /// The server did not respond to the request. A refusal by the server is not an error, because
-    /// the role may not permit reading the mapping.
+    /// Returns an error if no server responded to the request. It is not an error if the server
+    /// refuses the request, because the role may not permit reading the mapping.
     pub(crate) async fn hidden_field<'a>(
         &self,
         index: &ConcreteIndex,

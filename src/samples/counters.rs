@@ -1,4 +1,4 @@
-//! The counters of a status, such as polls, failures and publishes, as samples.
+//! Converts the counters of a status, such as polls, failures and publishes, into samples.
 
 use super::{Sample, SampleKind};
 use crate::status::Counters;

@@ -1,4 +1,4 @@
-//! The current values of a status, such as ages and numbers of directives, as samples.
+//! Converts the current values of a status, such as ages and numbers of directives, into samples.
 
 use jiff::Timestamp;
 

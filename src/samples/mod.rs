@@ -33,7 +33,7 @@ pub enum SampleKind {
 /// }
 /// ```
 ///
-/// The names are those that Prometheus shows, so the name of a counter ends in `_total`:
+/// The names are the same as in Prometheus, so the name of a counter ends in `_total`:
 ///
 /// | metric | type | meaning |
 /// |---|---|---|
@@ -150,7 +150,7 @@ mod tests {
     use crate::status::RecorderStatus;
     use crate::{Config, OpenSearchDirectiveStore};
 
-    /// The metrics that a store lacks before its first complete read.
+    /// The metrics that a store exports only after its first complete read.
     const AFTER_THE_FIRST_READ: [&str; 8] = [
         "directives_clock_skew_seconds",
         "directives_documents",

@@ -1,4 +1,5 @@
-//! Defines the error of a key, a file of trusted keys or a signature policy that cannot be used.
+//! Defines the error that is returned if a key, a file of trusted keys or a signature policy cannot
+//! be used.
 
 use std::error::Error;
 use std::fmt;
@@ -16,17 +17,17 @@ pub struct SignatureError {
     source: Option<Cause>,
 }
 
-/// The kind of item that a [`SignatureError`] concerns.
+/// The kind of item that cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
-    /// The name of a signer.
+    /// The name of a signer cannot be used.
     Name,
-    /// The private key of a signer.
+    /// The private key of a signer cannot be used.
     SigningKey,
-    /// A public key, or a file of public keys.
+    /// A public key, or a file of public keys, cannot be used.
     TrustedKeys,
-    /// A signature policy.
+    /// A signature policy cannot be used.
     Policy,
 }
 
@@ -50,7 +51,7 @@ impl SignatureError {
         self
     }
 
-    /// Returns the kind of item that the error concerns.
+    /// Returns the kind of item that cannot be used.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         self.kind

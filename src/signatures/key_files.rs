@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::error::{SignatureError, SignatureErrorKind};
 
-/// The first word of a line that contains a public key.
+/// In a key file, a line with a public key begins with this word.
 pub(super) const PUBLIC: &str = "directives-public-key";
-/// The first word of a line that contains a private key.
+/// In a key file, a line with a private key begins with this word.
 pub(super) const PRIVATE: &str = "directives-private-key";
-/// The size in bytes of the largest file that can be read.
+/// The maximum size of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads a whole file, or returns an error if the file is too large.
@@ -30,7 +30,7 @@ pub(super) fn read(file: &Path, kind: SignatureErrorKind) -> Result<String, Sign
     read().map_err(|source| SignatureError::new(kind, "cannot read the file").with_source(source))
 }
 
-/// Creates a new file. Only the owner can read the file if `private` is true.
+/// Creates a new file. If `private` is true, only the owner can read the file.
 pub(super) fn create(file: &Path, line: &str, private: bool) -> Result<(), SignatureError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,10 +1,11 @@
-//! Verifies that directives are signed by people whose keys a proxy trusts. A person who can write
-//! to the index but has no trusted key cannot make a proxy that verifies signatures record more.
+//! Verifies that each directive is signed by people whose keys the proxy trusts. If a proxy
+//! verifies signatures, nobody can make the proxy record more by writing to the index without a
+//! trusted key.
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
-//! its signers and a [`SignaturePolicy`]. The policy says how many signers a directive needs. A
-//! document that does not satisfy the policy is rejected like a malformed document: the document
-//! applies to no request, and the log and the status name the reason.
+//! its signers and a [`SignaturePolicy`]. The policy says how many signers a directive needs. The
+//! proxy rejects a document that does not satisfy the policy, like a malformed document: the
+//! document applies to no request, and the log and the status contain the reason.
 //!
 //! `docs/SIGNATURES.md` in the repository lists the fields that a signature covers and the fields
 //! that it does not cover.

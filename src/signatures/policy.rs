@@ -1,4 +1,4 @@
-//! Reads the signature policy, which defines how many signers each class of directives needs.
+//! Reads the signature policy. The policy defines how many signers each class of directives needs.
 
 use std::fmt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::key_files;
 
 /// The maximum number of rules in a policy.
 const MAX_RULES: usize = 100;
-/// The maximum number of signers that a rule may require, because a document has at most this many
+/// A rule may require at most this many signers, because a document has at most this many
 /// signatures.
 const MAX_SIGNERS: usize = 8;
 
@@ -21,11 +21,11 @@ const MAX_SIGNERS: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DirectiveClass {
-    /// The directives that capture.
+    /// The directives that request capture.
     Capture,
-    /// The directives that record into the ring buffer.
+    /// The directives that request the ring buffer.
     RingBuffer,
-    /// The directives that have no target and so match every request.
+    /// The directives that have no target. Every request matches such a directive.
     Everything,
     /// The directives whose level is above the given level.
     Above(DiagLevel),
@@ -83,17 +83,17 @@ impl FromStr for DirectiveClass {
     }
 }
 
-/// A rule of a policy: the number of signers that the directives of certain classes need.
+/// A rule of a policy: it says how many signers the directives of certain classes need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SignatureRule {
-    /// The classes of directives to which the rule applies. An empty list stands for all
-    /// directives.
+    /// The classes of directives to which the rule applies. If the list is empty, the rule applies
+    /// to all directives.
     pub classes: Vec<DirectiveClass>,
     /// The number of different signers that the rule requires.
     pub signers: usize,
-    /// The names of the signers who count. An empty list stands for every signer with a trusted
-    /// key.
+    /// The names of the signers who count for the rule. If the list is empty, every signer with a
+    /// trusted key counts.
     pub of: Vec<String>,
 }
 
@@ -104,8 +104,8 @@ impl SignatureRule {
         self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
     }
 
-    /// Returns how many of the given signers count for the rule. No name may occur twice among the
-    /// given names.
+    /// Returns how many of the given signers count for the rule. The caller must pass each name
+    /// only once.
     pub(super) fn count(&self, signers: &[&str]) -> usize {
         let counts = |name: &&&str| self.of.is_empty() || self.of.iter().any(|of| of == *name);
         signers.iter().filter(counts).count()
@@ -113,23 +113,23 @@ impl SignatureRule {
 }
 
 /// The rules that say how many signers a directive needs. A directive must satisfy every rule that
-/// applies to it. A directive to which no rule applies needs no signature.
+/// applies to it. If no rule applies to a directive, the directive needs no signature.
 ///
-/// Under every policy, a document is rejected if it has an invalid signature that names a trusted
-/// key. A signature by an unknown key does not count.
+/// With every policy, a document is rejected if one of its signatures names a trusted key but is
+/// invalid. A signature by an unknown key is ignored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SignaturePolicy {
     rules: Vec<SignatureRule>,
 }
 
 impl SignaturePolicy {
-    /// Returns a policy under which no directive needs a signature.
+    /// Returns the policy by which no directive needs a signature.
     #[must_use]
     pub fn optional() -> Self {
         Self::default()
     }
 
-    /// Returns a policy under which every directive needs one signer.
+    /// Returns the policy by which every directive needs one signer.
     #[must_use]
     pub fn required() -> Self {
         Self {
@@ -141,7 +141,7 @@ impl SignaturePolicy {
         }
     }
 
-    /// Reads a policy from JSON.
+    /// Reads a signature policy from JSON.
     ///
     /// ```
     /// use opensearch_directives::signatures::SignaturePolicy;
@@ -157,7 +157,7 @@ impl SignaturePolicy {
     /// ```
     ///
     /// # Errors
-    /// Fails if the JSON is not a policy, or if a rule can never be satisfied.
+    /// Returns an error if the JSON is not a policy, or if no document can satisfy a rule.
     pub fn parse(json: &str) -> Result<Self, SignatureError> {
         let written: WrittenPolicy = serde_json::from_str(json).map_err(|source| {
             SignatureError::new(
@@ -185,23 +185,24 @@ impl SignaturePolicy {
         })
     }
 
-    /// Reads a policy from a file. Reading the file blocks the thread.
+    /// Reads a signature policy from a file. Reading the file blocks the thread.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, or if [`parse`](Self::parse) fails.
+    /// Returns an error if the file cannot be read, or if [`parse`](Self::parse) returns an error.
     pub fn read(file: &Path) -> Result<Self, SignatureError> {
         key_files::read(file, SignatureErrorKind::Policy)
             .and_then(|text| Self::parse(&text))
             .map_err(|error| error.in_file(file))
     }
 
-    /// Returns the rules.
+    /// Returns the rules of the policy.
     #[must_use]
     pub fn rules(&self) -> &[SignatureRule] {
         &self.rules
     }
 
-    /// Returns true if the policy has rules, so that at least some directives need a signature.
+    /// Returns true if the policy has at least one rule. At least some directives then need a
+    /// signature.
     #[must_use]
     pub fn requires_signatures(&self) -> bool {
         !self.rules.is_empty()

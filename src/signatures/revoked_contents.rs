@@ -1,10 +1,10 @@
 //! Remembers the contents of revoked signed directives, so that nobody can restore these
 //! directives.
 //!
-//! No signature covers the field `revoked`, so that a revocation, which only narrows a directive,
-//! needs no key. Without this module, somebody who can write to the index could restore a revoked
-//! directive with its valid signatures. A process that has seen the revocation rejects the restored
-//! document until the directive would have expired.
+//! No signature covers the field `revoked`, so nobody needs a key to revoke a directive. This is
+//! safe, because a revocation only narrows a directive. But somebody who can write to the index
+//! could also restore a revoked directive with its valid signatures. Therefore, a process that has
+//! seen the revocation rejects the restored document until the directive would have expired.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,8 @@ pub(super) struct RevokedContents(Mutex<HashMap<[u8; 32], Timestamp>>);
 impl RevokedContents {
     pub(super) fn contains(&self, content: &[u8]) -> bool {
         let contents = self.lock();
-        // Most indices have no signed and revoked directive, so usually nothing has to be hashed.
+        // Most indices have no revoked directive with a signature, so usually no content must be
+        // hashed.
         !contents.is_empty() && contents.contains_key(&hash(content))
     }
 
@@ -42,8 +43,8 @@ impl RevokedContents {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
-        // The map is consistent even if a thread panicked while it held the lock, so a poisoned
-        // lock is usable.
+        // The map is consistent even if a thread panicked while it held the lock. So the code can
+        // use the lock although it is poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

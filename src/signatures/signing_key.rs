@@ -46,7 +46,8 @@ impl SigningKey {
     /// Creates a random key for a signer.
     ///
     /// # Errors
-    /// Fails if the name is not valid for a signer, or if the system provides no random numbers.
+    /// Returns an error if the name is not a valid name of a signer, or if the system provides no
+    /// random numbers.
     pub fn generate(name: &str) -> Result<Self, SignatureError> {
         if !is_signer_name(name) {
             return Err(SignatureError::new(
@@ -72,7 +73,7 @@ impl SigningKey {
         })
     }
 
-    /// Returns the public key.
+    /// Returns the public key that belongs to this private key.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
@@ -82,8 +83,8 @@ impl SigningKey {
     /// the file blocks the thread.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, if other users can read it, or if it contains no
-    /// private key.
+    /// Returns an error if the file cannot be read, if other users can read it, or if it contains
+    /// no private key.
     pub fn read(file: &Path) -> Result<Self, SignatureError> {
         refuse_shared(file)
             .and_then(|()| key_files::read(file, Kind::SigningKey))
@@ -108,12 +109,12 @@ impl SigningKey {
         Self::of(name, pair)
     }
 
-    /// Creates the files `BASE.key`, which only its owner can read, and `BASE.pub`, and returns
-    /// their names. Writing the files blocks the thread.
+    /// Creates the files `BASE.key` and `BASE.pub`, and returns their names. Only the owner of
+    /// `BASE.key` can read it. Writing the files blocks the thread.
     ///
     /// # Errors
-    /// Fails if one of the files already exists or cannot be created. After an error, no new file
-    /// remains.
+    /// Returns an error if one of the files already exists or cannot be created. After an error, no
+    /// new file remains.
     pub fn create_files(&self, base: &Path) -> Result<(PathBuf, PathBuf), SignatureError> {
         let (private, public) = (with_ending(base, ".key"), with_ending(base, ".pub"));
         let seed = self
@@ -125,18 +126,18 @@ impl SigningKey {
         let line = SecretString::from(line);
         key_files::create(&public, &self.public.to_string(), false)?;
         if let Err(error) = key_files::create(&private, line.expose_secret(), true) {
-            // The private key could not be stored, so the file with the public key is removed
-            // before somebody trusts this key by mistake.
+            // The private key could not be stored. So the code removes the file with the public
+            // key, before somebody trusts this key by mistake.
             let _ = std::fs::remove_file(&public);
             return Err(error);
         }
         Ok((private, public))
     }
 
-    /// Signs a directive.
+    /// Signs the signed form of a directive.
     ///
     /// # Errors
-    /// Fails if the name of the key is not valid in a signature.
+    /// Returns an error if the name of the key is not a valid name of a signer.
     pub fn sign(&self, form: &SignedForm<'_>) -> Result<Signature, SignatureError> {
         let error = || SignatureError::new(Kind::SigningKey, "the directive cannot be signed");
         let signed = self

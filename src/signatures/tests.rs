@@ -1,5 +1,5 @@
-//! Tests the signatures that satisfy a policy, the rotation of keys, the limit of cached verdicts,
-//! and that a revoked directive stays revoked.
+//! Tests which signatures satisfy a policy, how keys are rotated, how many verdicts are cached, and
+//! that a revoked directive stays revoked.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -193,7 +193,7 @@ fn equal_content_is_verified_once() {
         check(&trust, &good).unwrap();
         check(&trust, &bad).unwrap_err();
     }
-    // Three signatures were verified: both signatures of the first document, and the first
+    // The store verified three signatures: both signatures of the first document, and the first
     // signature of the second document.
     assert_eq!(verified(), 3);
     check(&trust, &signed(&directive(), &[&alice])).unwrap();
@@ -219,7 +219,7 @@ fn the_verdicts_of_the_last_reads_stay_and_no_others() {
     };
     assert_eq!(read(0..8), 8);
     assert_eq!(read(0..8), 0);
-    // Each iteration reads new documents, which are not read again in a later iteration.
+    // Each iteration reads new documents. No later iteration reads them again.
     for begin in (8..200).step_by(8) {
         assert_eq!(read(begin..begin + 8), 8);
     }
@@ -239,9 +239,10 @@ fn a_verdict_that_is_used_outlives_its_generation() {
         computed
     };
     assert_eq!((read(0..4), read(4..6)), (4, 2));
-    // The first two verdicts are cached in the previous generation, so they are not computed again.
+    // The previous generation of the cache contains the first two verdicts, so they are not
+    // computed again.
     assert_eq!(read(0..2), 0);
-    // The next two verdicts begin another generation.
+    // The next two verdicts begin another generation of the cache.
     assert_eq!(read(6..8), 2);
     assert_eq!(read(0..2), 0);
 }
@@ -258,7 +259,8 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     let forged = revoked.replace("\"Shape\"", "\"ShapeTiming\"");
     trust.note_revoked(&document("d", &forged), UUID, now);
     check(&trust, &source).unwrap();
-    // A revocation of a document whose only signature is by an unknown key does not count.
+    // If the only signature of a document is by an unknown key, the revocation of this document is
+    // not remembered.
     let unknown = signed(&directive(), &[&key("alice")]);
     let unknown = unknown.replace("\"revoked\":false", "\"revoked\":true");
     trust.note_revoked(&document("d", &unknown), UUID, now);
@@ -271,7 +273,7 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
         text.starts_with("revoked: false, but this proxy has seen"),
         "{text}"
     );
-    // A signature by another signer does not restore the revoked directive, but a directive with
+    // If another signer signs the revoked directive again, it stays revoked. But a directive with
     // another expiry is accepted.
     check(&trust, &signed(&directive(), &[&bob])).unwrap_err();
     let mut later = directive();

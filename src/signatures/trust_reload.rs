@@ -1,5 +1,5 @@
-//! Holds the trusted keys and the signature policy of a running store, and reloads them when their
-//! files change.
+//! Contains the trusted keys and the signature policy of a running store, and reloads them when
+//! their files change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,12 @@ use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
 
-/// The interval at which the files are re-read, the same as for credentials.
+/// The interval at which the store reads the files again. Files with credentials have the same
+/// interval.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
-/// The trusted keys and the policy of a store. A store without [`SignatureChecks`] verifies no
-/// signature.
+/// The trusted keys and the policy of a store. If the configuration has no [`SignatureChecks`], the
+/// store verifies no signature.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {
     checks: Option<SignatureChecks>,
@@ -35,9 +36,10 @@ pub(crate) struct Verifier {
 #[derive(Debug, Default)]
 struct State {
     trust: Option<Arc<Trust>>,
-    /// The number of times that the trusted keys or the policy were set or replaced.
+    /// How often the trusted keys or the policy have been set or replaced.
     generation: u64,
-    /// The time at which the files were last read; `None` causes a reload before the next poll.
+    /// The time at which the files were last read. If the value is `None`, the store reads them
+    /// before the next poll.
     read_at: Option<Instant>,
 }
 
@@ -71,14 +73,14 @@ impl Verifier {
         self.state().trust.clone()
     }
 
-    /// Returns the generation of the keys and the policy in force. A verdict of another generation
-    /// is outdated.
+    /// Returns the generation of the keys and the policy in force. If a verdict was computed in
+    /// another generation, it is outdated.
     pub(crate) fn generation(&self) -> u64 {
         self.state().generation
     }
 
-    /// Re-reads the files if they were last read at least a minute ago. If a file cannot be used,
-    /// the earlier keys and policy stay in force.
+    /// Reads the files again if at least a minute has passed since they were last read. If a file
+    /// cannot be used, the earlier keys and the earlier policy stay in force.
     pub(crate) async fn renew(&self) {
         let due = self
             .state()
@@ -108,12 +110,12 @@ impl Verifier {
                      stay in use"
                 );
             }
-            // The blocking task was cancelled, because the runtime is shutting down.
+            // The task that reads the files was cancelled, because the runtime is shutting down.
             Err(_) => {}
         }
     }
 
-    /// Causes the files to be re-read before the next poll.
+    /// Makes the store read the files again before the next poll.
     pub(crate) fn expire(&self) {
         self.state().read_at = None;
     }
@@ -168,8 +170,8 @@ impl Verifier {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // The state is consistent even if a thread panicked while it held the lock, so a poisoned
-        // lock is usable.
+        // The state is consistent even if a thread panicked while it held the lock. So the code can
+        // use the lock although it is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

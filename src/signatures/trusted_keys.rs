@@ -1,8 +1,8 @@
 //! Defines the public keys of signers, and reads the files that list the trusted keys.
 //!
-//! A line has the form `directives-public-key NAME HEX`. Several lines may have the same name,
-//! because a signer who changes keys has both keys for a while. All keys with the same name count
-//! as one signer.
+//! Each line of such a file has the form `directives-public-key NAME HEX`. Several lines may have
+//! the same name: when a signer replaces a key, the signer has both keys for a while. All keys with
+//! the same name count as one signer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use opensearch_directives_core::internal::{Hex, from_hex};
 use super::error::{SignatureError, SignatureErrorKind};
 use super::key_files::{self, PRIVATE, PUBLIC};
 
-/// The maximum number of keys that can be trusted at once.
+/// The maximum number of keys that a store can trust.
 const MAX_KEYS: usize = 1_000;
 
 /// The Ed25519 public key of a signer.
@@ -90,8 +90,8 @@ impl TrustedKeys {
     /// begin with `#` are ignored.
     ///
     /// # Errors
-    /// Fails if a line is not a public key, if a key has two names, or if there are too many
-    /// keys.
+    /// Returns an error if a line is not a public key, if a key has two names, or if there are too
+    /// many keys.
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let mut keys = Self::default();
         keys.add(text)?;
@@ -101,7 +101,7 @@ impl TrustedKeys {
     /// Reads the keys of all given files into one collection. Reading the files blocks the thread.
     ///
     /// # Errors
-    /// Fails if a file cannot be read, or if [`parse`](Self::parse) fails.
+    /// Returns an error if a file cannot be read, or if [`parse`](Self::parse) returns an error.
     pub fn read<P: AsRef<Path>>(files: &[P]) -> Result<Self, SignatureError> {
         let mut keys = Self::default();
         for file in files.iter().map(AsRef::as_ref) {
@@ -117,7 +117,7 @@ impl TrustedKeys {
         self.0.values()
     }
 
-    /// Returns true if no key is trusted.
+    /// Returns true if there is no trusted key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,5 +1,5 @@
-//! Caches the verdicts on signed documents by their content, so that a full read of unchanged
-//! documents verifies no signature again.
+//! Caches the verdicts on signed documents by their content. So, if a full read finds a document
+//! unchanged, its signatures are not verified again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A hash of a document's signed content and its signatures.
 pub(super) type ContentHash = [u8; 32];
 
-/// The cached verdicts under one set of trusted keys and one policy. The cache holds at most twice
-/// `limit` verdicts.
+/// The cached verdicts for one set of trusted keys and one policy. The cache contains at most `2 *
+/// limit` verdicts.
 ///
 /// The cache has a current and a previous generation. When the current generation is full, it
-/// replaces the previous generation. A verdict that is used moves from the previous to the current
-/// generation. Verdicts on existing documents stay in the cache, and verdicts on deleted documents
-/// are dropped after a while.
+/// becomes the previous generation, and a new one begins. When a verdict is used, it moves from the
+/// previous to the current generation. So verdicts on existing documents stay in the cache, and
+/// verdicts on deleted documents leave it after a while.
 #[derive(Debug)]
 pub(super) struct VerdictCache<V> {
     generations: Mutex<Generations<V>>,
@@ -37,8 +37,8 @@ impl<V: Clone> VerdictCache<V> {
         }
     }
 
-    /// Returns the cached verdict on the content with the given hash, or computes and caches the
-    /// verdict.
+    /// Returns the cached verdict on the content with the given hash. If there is none, computes
+    /// and caches the verdict.
     pub(super) fn get_or(&self, hash: ContentHash, compute: impl FnOnce() -> V) -> V {
         {
             let mut generations = self.lock();
@@ -50,8 +50,8 @@ impl<V: Clone> VerdictCache<V> {
                 return verdict;
             }
         }
-        // The verdict is computed without the lock. Two threads may compute the verdict on equal
-        // content at the same time, but their results are equal.
+        // The thread does not hold the lock while it computes the verdict. Two threads may compute
+        // the verdict on the same content at the same time, but their results are equal.
         let verdict = compute();
         self.lock().insert(hash, verdict.clone(), self.limit);
         verdict
@@ -64,8 +64,8 @@ impl<V: Clone> VerdictCache<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations<V>> {
-        // The maps are consistent even if a thread panicked while it held the lock, so a poisoned
-        // lock is usable.
+        // The maps are consistent even if a thread panicked while it held the lock. So the code can
+        // use the lock although it is poisoned.
         self.generations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -9,12 +9,12 @@ use super::trusted_keys::TrustedKeys;
 
 /// The trusted keys of a store, and the policy that says which directives need a signature.
 ///
-/// The store re-reads the files once a minute, and after a call of
+/// The store reads the files again once a minute, and after a call of
 /// [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys or the
 /// policy have changed, the next poll makes a full read and verifies each document with the new
-/// keys and policy. If a file cannot be used, the earlier keys and policy stay in force, and the
-/// store logs a warning and increments a counter. If all keys were removed from the files, the
-/// store trusts no signer.
+/// keys and policy. If a file cannot be used, the earlier keys and the earlier policy stay in
+/// force. The store then logs a warning and increments a counter. If an operator removes all keys
+/// from the files, the store trusts no signer.
 #[derive(Clone, Debug)]
 pub struct SignatureChecks {
     trusted_keys: Vec<PathBuf>,
@@ -28,8 +28,8 @@ enum PolicySource {
 }
 
 impl SignatureChecks {
-    /// Trusts the keys in the given files. Unless another policy is set, every directive needs one
-    /// signer.
+    /// Creates settings that trust the keys in the given files. By default, every directive needs
+    /// one signer.
     #[must_use]
     pub fn new<I: IntoIterator<Item: Into<PathBuf>>>(trusted_keys: I) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl SignatureChecks {
     /// Reads all files. Reading the files blocks the thread.
     ///
     /// # Errors
-    /// Fails if a file cannot be read or has invalid content.
+    /// Returns an error if a file cannot be read or has invalid content.
     pub fn read(&self) -> Result<(TrustedKeys, SignaturePolicy), SignatureError> {
         let policy = match &self.policy {
             PolicySource::Fixed(policy) => policy.clone(),

@@ -18,11 +18,12 @@ use super::revoked_contents::RevokedContents;
 use super::trusted_keys::{PublicKey, TrustedKeys};
 use super::verdict_cache::{ContentHash, VerdictCache};
 
-/// The number of documents whose verdicts a [`Trust`] caches if no configuration states a maximum
-/// number of documents.
+/// A [`Trust`] caches the verdicts on this many documents, if there is no configuration with a
+/// maximum number of documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
-/// The reason why a document is rejected, and the value with which the reason's message begins.
+/// The reason why a document is rejected, and the value at the beginning of the rejection's
+/// message.
 type Refusal = (RejectionReason, Box<str>);
 
 /// The trusted keys and the signature policy of a proxy.
@@ -53,14 +54,15 @@ pub struct SignatureVerdict {
 }
 
 impl SignatureVerdict {
-    /// Returns the signers with a valid signature by a trusted key, each once.
+    /// Returns the names of the signers who have a valid signature by a trusted key. Each name
+    /// occurs once.
     #[must_use]
     pub fn signers(&self) -> &[String] {
         &self.signers
     }
 
-    /// Returns the names in the signatures by untrusted keys. A signature by an untrusted key does
-    /// not prove the name of its signer.
+    /// Returns the names that the signatures by untrusted keys contain. Such a signature does not
+    /// prove who signed.
     #[must_use]
     pub fn unknown_signers(&self) -> &[String] {
         &self.unknown
@@ -77,8 +79,8 @@ impl SignatureVerdict {
 }
 
 impl PublicKey {
-    /// Returns true if the signature names the public key `self` and its signer, and is valid for
-    /// the signed form.
+    /// Returns true if the signature names this public key and its signer, and is valid for the
+    /// signed form.
     #[must_use]
     pub fn verifies(&self, form: &SignedForm<'_>, signature: &Signature) -> bool {
         signature.key() == self.id()
@@ -90,7 +92,7 @@ impl PublicKey {
 }
 
 impl Trust {
-    /// Trusts the given keys under a policy.
+    /// Creates a `Trust` from the trusted keys and a policy.
     #[must_use]
     pub fn new(keys: TrustedKeys, policy: SignaturePolicy) -> Self {
         Self::sharing(
@@ -102,8 +104,9 @@ impl Trust {
         )
     }
 
-    /// Trusts the given keys under a policy, and shares two values that outlive a change of keys:
-    /// the remembered revocations and the counter of verifications.
+    /// Creates a `Trust` from the trusted keys and a policy. It shares the remembered revocations
+    /// and the counter of verifications with the earlier `Trust`, so a change of keys does not lose
+    /// them.
     pub(super) fn sharing(
         keys: TrustedKeys,
         policy: SignaturePolicy,
@@ -114,21 +117,21 @@ impl Trust {
         Self {
             keys,
             policy,
-            // The capacity is a quarter above `max_documents`, so that changes between two full
-            // reads do not displace verdicts on unchanged documents.
+            // The limit is a quarter above `max_documents`. So verdicts on documents that change
+            // between two full reads do not displace verdicts on unchanged documents.
             verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
             revoked,
             verifications,
         }
     }
 
-    /// Returns the trusted keys.
+    /// Returns the trusted keys of the proxy.
     #[must_use]
     pub fn keys(&self) -> &TrustedKeys {
         &self.keys
     }
 
-    /// Returns the signature policy.
+    /// Returns the signature policy of the proxy.
     #[must_use]
     pub fn policy(&self) -> &SignaturePolicy {
         &self.policy
@@ -178,7 +181,7 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. After the call,
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. From then on,
     /// nobody can restore the revoked directive in this process without a key.
     pub(crate) fn note_revoked(
         &self,
@@ -218,7 +221,7 @@ impl Trust {
                     refusal: Some((RejectionReason::WrongSignature, name.into())),
                 };
             }
-            // Two signatures with different keys of one signer count as one signer.
+            // If one signer has signed with two keys, both signatures count as one signer.
             if !signers.iter().any(|signer| signer == name) {
                 signers.push(name.to_owned());
             }
@@ -232,7 +235,8 @@ impl Trust {
         }
     }
 
-    /// Returns the refusal for the first rule that the given signers do not satisfy.
+    /// Returns why the document is refused: the first rule that the given signers do not satisfy.
+    /// Returns `None` if they satisfy every rule.
     fn shortfall(&self, directive: &DirectiveRef<'_>, signers: &[&str]) -> Option<Refusal> {
         self.policy.rules().iter().find_map(|rule| {
             let (have, need) = (rule.count(signers), rule.signers);
@@ -244,7 +248,7 @@ impl Trust {
     }
 }
 
-/// Returns a hash of all parts of a document that determine its verdict.
+/// Returns a hash of all parts of a document on which its verdict depends.
 fn hash(content: &[u8], signatures: &[Signature]) -> ContentHash {
     let mut hasher = Sha256::new();
     hasher.update((content.len() as u64).to_be_bytes());

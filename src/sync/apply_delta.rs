@@ -13,8 +13,8 @@ use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::{RejectionReason, Signature};
 use opensearch_directives_core::internal::{Edit, SignatureTable};
 
-/// The decoded documents of a delta read, by id, and the documents that a reconciliation found to
-/// be deleted.
+/// The changes of the index, by document id: the decoded documents of a delta read or a
+/// reconciliation, and the documents that were deleted according to a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
     decoder: DocumentDecoder,
@@ -49,13 +49,14 @@ impl ChangeSet {
         }
     }
 
-    /// Returns true if the delta read returned no document.
+    /// Returns true if the read found no change.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Returns true if a changed document is rejected because some of its fields are missing or
-    /// masked, or is rejected now although the replica accepted it with the same number.
+    /// Returns true if the role may hide fields. A changed document is then rejected because some
+    /// of its fields are missing or masked, or it is rejected although the replica accepted it with
+    /// the same `_seq_no`.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes.iter().any(|(id, change)| {
             let Content::Other(Other {
@@ -66,7 +67,7 @@ impl ChangeSet {
                 return false;
             };
             if replica.seq_no(id) != Some(change.seq_no) {
-                // The role may also hide the signatures.
+                // If signatures are missing, the role may hide them.
                 return rejection.is_incomplete() || rejection.lacks_signatures();
             }
             // A rejection because of `max_ttl` does not count, because the clock may have been set
@@ -75,11 +76,11 @@ impl ChangeSet {
         })
     }
 
-    /// Returns the changed documents which suggest that the new view is in fact older than the
+    /// Returns the changed documents that show that the new view may in fact be older than the
     /// replica.
     ///
-    /// If the changes were applied first, [`regressions_in`](Replica::regressions_in) would return
-    /// the same documents, because a delta read removes no document.
+    /// [`regressions_in`](Replica::regressions_in) would return the same documents after the
+    /// changes were applied, because a delta read removes no document.
     pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
@@ -91,8 +92,9 @@ impl ChangeSet {
             .collect()
     }
 
-    /// Marks the documents of a replica that have one of the given numbers as deleted, except the
-    /// documents that were read with another number. The numbers must be in ascending order.
+    /// Marks the documents of a replica that have one of the given `_seq_no`s as deleted. A
+    /// document is not marked if the read returned it with another `_seq_no`. The `_seq_no`s must
+    /// be in ascending order.
     pub(crate) fn delete(&mut self, replica: &Replica, seq_nos: &[u64]) {
         for (id, seq_no) in replica.ids_of(seq_nos) {
             let content = Content::Deleted;
@@ -102,14 +104,14 @@ impl ChangeSet {
         }
     }
 
-    /// Returns true if a document is deleted.
+    /// Returns true if at least one document was deleted.
     pub(crate) fn deletes(&self) -> bool {
         let mut changes = self.changes.values();
         changes.any(|change| matches!(change.content, Content::Deleted))
     }
 
-    /// Returns the numbers of a replica with the changes applied and without the replaced numbers,
-    /// in ascending order. The changes must not contain a deletion.
+    /// Returns the `_seq_no`s that a replica has after the changes, without the replaced
+    /// `_seq_no`s, in ascending order. The changes must not contain a deletion.
     pub(crate) fn seq_nos_after(&self, replica: &Replica, replaced: &[u64]) -> Vec<u64> {
         let earlier = self.changes.keys().filter_map(|id| replica.seq_no(id));
         let replaced = replaced.iter().copied().chain(earlier);
@@ -123,15 +125,15 @@ impl ChangeSet {
         seq_nos
     }
 
-    /// Returns the replica with the changes applied, or `None` if the replica already contains all
-    /// changes.
+    /// Applies the changes to a replica and returns the new replica. Returns `None` if the replica
+    /// already contains all changes.
     ///
-    /// If the result is too large for one directive set, `apply_to` also returns `None`. After a
-    /// `None` for this reason, the fingerprints differ, so a full read follows, which fails and
-    /// reports that the set is too large.
+    /// Also returns `None` if the result would be too large for one directive set. In this case,
+    /// the fingerprints differ afterwards, so a full read follows. The full read fails and reports
+    /// that the set is too large.
     ///
-    /// Only a comparison of the fingerprints reveals changes that the delta read did not return,
-    /// such as deletions.
+    /// A delta read does not return all changes, for example no deletions. Only a comparison of the
+    /// fingerprints shows whether a change is missing.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| change.differs_from(replica, id));
@@ -185,7 +187,7 @@ impl ChangeSet {
         ))
     }
 
-    /// Returns the signatures of the directives with the changes applied.
+    /// Returns the signatures of the directives after the changes.
     fn signatures_after(&mut self, before: &Arc<SignatureTable>) -> Arc<SignatureTable> {
         let mut table = Arc::clone(before);
         for (id, change) in &mut self.changes {
@@ -203,7 +205,7 @@ impl ChangeSet {
         table
     }
 
-    /// Returns the revoked and rejected documents with the changes applied.
+    /// Returns the revoked and rejected documents after the changes.
     fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {
@@ -220,8 +222,9 @@ impl ChangeSet {
 }
 
 impl Change {
-    /// Returns true if the replica lacks the change. A rejected document can become acceptable with
-    /// the same number, if its expiry was too far in the future.
+    /// Returns true if the replica does not contain the change yet. The content can differ even if
+    /// the `_seq_no` is equal: if the expiry of a rejected document was too far in the future, the
+    /// document may be acceptable now.
     fn differs_from(&self, replica: &Replica, id: &str) -> bool {
         match &self.content {
             Content::Deleted => true,

@@ -21,7 +21,8 @@ pub(super) struct Authors {
     names: Arc<Names>,
 }
 
-/// Each author has a number, which is its position in `names` plus one.
+/// The names of the authors. The number of an author is the position of its name in `names`, plus
+/// one.
 #[derive(Clone, Debug, Default)]
 struct Names {
     names: Vec<Arc<str>>,
@@ -43,7 +44,7 @@ impl Authors {
         self.numbers.push(number);
     }
 
-    /// Adds a part of another list. Both lists must use the same table of names.
+    /// Adds a part of another list of authors. Both lists must share the same names.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         let part = other.numbers.get(part).unwrap_or_default();
         self.numbers.extend_from_slice(part);

@@ -1,6 +1,6 @@
 //! Measures the clock skew, that is, the time by which the local clock is ahead of the clock of a
-//! cluster node. Directives start and expire by the local clock, so a wrong clock makes them start
-//! and expire at the wrong time.
+//! cluster node. Directives start and expire according to the local clock. If this clock is wrong,
+//! they start and expire at the wrong time.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use super::IndexSynchronizer;
 use crate::http::chain;
 use crate::rest::Session;
 
-/// A skew of more than this many seconds, in either direction, causes a warning.
+/// A warning is logged if the local clock is more than this many seconds ahead of the cluster's
+/// clock or behind it.
 const SKEW_THAT_MATTERS: f64 = 1.0;
 /// The longest time that the measurement may delay a poll.
 const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl IndexSynchronizer {
-    /// Measures the clock skew. If the measurement fails, the poll still succeeds.
+    /// Measures the clock skew. If the measurement fails, the poll can still succeed.
     pub(super) async fn measure_clock_skew(&mut self, session: &Session) {
         let before = self.clock.now();
         let theirs = match timeout(SKEW_TIMEOUT, session.cluster_time()).await {
@@ -31,7 +32,7 @@ impl IndexSynchronizer {
             }
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
-        // The node read its clock at an unknown moment during the request, for which the middle of
+        // It is not known at which moment during the request the node read its clock. The middle of
         // the request is the best estimate.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);

@@ -12,7 +12,8 @@ use crate::history::Observed;
 use crate::rest::ShardCheckpoints;
 
 impl IndexSynchronizer {
-    /// Replaces the known view with a view that was just read. `began` is the start of the poll.
+    /// Replaces the known view with the view that the poll has read. `began` is the instant at
+    /// which the poll began.
     pub(super) fn commit(
         &mut self,
         observed: ObservedVersion,
@@ -29,8 +30,8 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // A write during the poll or a change of the trusted keys may explain a difference between
-        // the sets, so the difference is not a correction.
+        // If a write happened during the poll or the trusted keys changed, this may be the reason
+        // why the sets differ. Such a difference does not count as a correction.
         let is_explained = after != checkpoints || self.is_trust_outdated();
         let corrects = !is_explained && same.is_some_and(|known| known.is_corrected_by(&view));
         let earlier = same.map(|known| known.convergence);
@@ -60,7 +61,7 @@ impl IndexSynchronizer {
         });
     }
 
-    /// Passes the view to the recorder, if there is one, without waiting.
+    /// Passes the view to the recorder, if there is one. Does not wait for the recorder.
     fn report_to_recorder(
         &self,
         observed: &ObservedVersion,
@@ -104,8 +105,8 @@ impl IndexSynchronizer {
 /// Decides whether a view contains all operations that the primary held when the checkpoints were
 /// observed.
 ///
-/// `checkpoints` were observed before the view was read. `earlier` is the convergence that a
-/// previous poll determined for the same checkpoints.
+/// `checkpoints` were observed before the view was read. If a previous poll observed the same
+/// checkpoints, `earlier` is the convergence that this poll determined.
 fn convergence(
     checkpoints: Option<&ShardCheckpoints>,
     earlier: Option<Convergence>,
@@ -116,7 +117,7 @@ fn convergence(
         return Convergence::Converged;
     };
     match earlier {
-        // The time limit counts from the first observation of the same checkpoints.
+        // The time to converge begins with the first observation of the same checkpoints.
         Some(Convergence::Converging { until }) if began < until => {
             Convergence::Converging { until }
         }

@@ -1,5 +1,5 @@
-//! Decides whether a view contains every operation to which the primary has assigned a `_seq_no`,
-//! and whether a later view is certainly newer.
+//! Decides whether a view contains every operation to which the primary has assigned a `_seq_no`.
+//! Also decides whether a view that is read later is certainly newer.
 
 use std::time::Duration;
 
@@ -7,21 +7,20 @@ use tokio::time::Instant;
 
 use crate::rest::ShardCheckpoints;
 
-/// A view may lag behind the primary by this many refreshes of the index.
+/// A view may be up to this many refreshes of the index behind the primary.
 const REFRESHES: u32 = 3;
-/// The shortest and the longest time that a view has to converge.
+/// A view has at least the first and at most the second of these times to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// The state of convergence: whether a view contains all operations that the primary held when its
-/// checkpoints were observed. A search returns a write only after the next refresh, so a view can
-/// lack recent operations.
+/// Whether a view contains all operations that the primary held when its checkpoints were observed.
+/// A search returns a write only after the next refresh, so a view can lack recent operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
-    /// The view has converged, because the primary confirmed the view or because there are no
-    /// checkpoints to wait for.
+    /// The view has converged: the primary confirmed the view, or there are no checkpoints with
+    /// which the view could be compared.
     Converged,
-    /// Until the contained instant, each poll reads the index even if the checkpoints are
-    /// unchanged. After the instant, polls request a confirmation of the view from the primary.
+    /// Before the instant `until`, each poll reads the index even if the checkpoints are unchanged.
+    /// From then on, a poll asks the primary to confirm the view.
     Converging { until: Instant },
     /// The index refreshes only on request, so each poll reads the index even if the checkpoints
     /// are unchanged.
@@ -29,7 +28,7 @@ pub(super) enum Convergence {
 }
 
 impl Convergence {
-    /// Returns the initial convergence for checkpoints that were just observed.
+    /// Returns the convergence with which a view begins if its checkpoints were observed now.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
         visible_within(refresh_interval)
             .and_then(|within| Instant::now().checked_add(within))
@@ -37,8 +36,8 @@ impl Convergence {
     }
 }
 
-/// Returns the time after which a search on a shard copy certainly returns every operation that the
-/// copy holds; `None` if the index refreshes only on request.
+/// After this time, a search on a shard copy certainly returns every operation that the copy holds.
+/// Returns `None` if the index refreshes only on request.
 pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Duration> {
     let interval = refresh_interval?;
     let (shortest, longest) = CONVERGES_WITHIN;
@@ -46,20 +45,20 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
     Some(within.clamp(shortest, longest.max(interval)))
 }
 
-/// A bound on `_seq_no` that belongs to one view. If another view contains a document above the
-/// bound, the other view is certainly newer.
+/// A bound on `_seq_no` that belongs to one view. If a second view contains a document above the
+/// bound, the second view is certainly newer.
 ///
 /// A view contains no operation above the highest `_seq_no` that was assigned when the view was
-/// read. At some later moment, every in-sync copy holds all operations of the view. If another view
-/// contains a `_seq_no` that was assigned after that moment, the copy behind the other view also
-/// holds all operations of the view. The other view is therefore newer, and documents that are
-/// missing from it were deleted.
+/// read. Some time later, every in-sync copy holds all operations of the view. Suppose that a
+/// second view contains a `_seq_no` that the primary assigned after this time. Then the shard copy
+/// that returned the second view holds all operations of the first view. The second view is
+/// therefore newer. If it lacks a document of the first view, the document was deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that was assigned when the read of the view ended.
     assigned: Option<u64>,
-    /// The highest assigned `_seq_no` at the moment when every in-sync copy held all operations up
-    /// to `assigned`.
+    /// The highest `_seq_no` that was assigned when every in-sync copy held all operations up to
+    /// `assigned`.
     held_everywhere: Option<u64>,
 }
 
@@ -76,7 +75,7 @@ impl FreshnessBound {
         bound
     }
 
-    /// Updates the bound with later checkpoints of the same primaries.
+    /// Updates the bound. The checkpoints must be later ones of the same primaries.
     pub(super) fn observe_checkpoint(&mut self, checkpoints: &ShardCheckpoints) {
         if self.held_everywhere.is_none()
             && self.assigned.is_some()
@@ -86,28 +85,28 @@ impl FreshnessBound {
         }
     }
 
-    /// Returns true if another view, whose highest `_seq_no` is `max_seq_no`, is certainly newer
-    /// than the view of this bound.
+    /// Returns true if a second view is certainly newer than the view of this bound. `max_seq_no`
+    /// is the highest `_seq_no` of the second view.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
     }
 }
 
-/// The `_seq_no` up to which a view contains every operation. A delta read searches for documents
-/// above the low-water mark.
+/// The low-water mark: a view contains every operation up to this `_seq_no`. A delta read searches
+/// for documents above the low-water mark.
 ///
-/// The low-water mark only limits the documents that a delta read requests. The fingerprints decide
-/// whether the result of a delta read is complete.
+/// The low-water mark only decides which documents a delta read requests. The fingerprints decide
+/// whether the result of the delta read is complete.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LowWatermark {
     reached: Option<u64>,
-    /// A checkpoint of the primary, and the instant from which searches on every copy return all
-    /// operations up to the checkpoint.
+    /// The next value of the mark: a checkpoint of the primary. From the instant on, a search on
+    /// any copy returns all operations up to the checkpoint.
     next: Option<(Instant, u64)>,
 }
 
 impl LowWatermark {
-    /// Returns the low-water mark for a view that was just read, given the checkpoints that were
+    /// Returns the low-water mark for a view that was just read. The checkpoints must have been
     /// observed before the read.
     pub(super) fn after_view(
         self,
@@ -129,8 +128,8 @@ impl LowWatermark {
         watermark
     }
 
-    /// Returns the low-water mark for a view that a search on the primary confirmed at the given
-    /// checkpoints.
+    /// Returns the low-water mark for a view that a search on the primary has confirmed. The
+    /// primary had the given checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),

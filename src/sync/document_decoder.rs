@@ -15,7 +15,7 @@ use opensearch_directives_core::document::{
 #[derive(Clone, Debug)]
 pub(crate) struct DocumentDecoder {
     limits: DecodeLimits,
-    /// The uuid of the index that is read, which signatures cover.
+    /// The uuid of the index. The signatures of a document cover this uuid.
     index_uuid: String,
     trust: Option<Arc<Trust>>,
 }
@@ -28,13 +28,13 @@ pub(crate) struct DocumentDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedDocument<'a> {
     Directive(DocumentRef<'a>),
-    /// A document that applies to no request: it is rejected for the reason in `rejection`, or
-    /// revoked if `rejection` is `None`.
+    /// The document applies to no request. If `rejection` is `None`, the document is revoked.
+    /// Otherwise, it is rejected for the reason in `rejection`.
     Other {
         rejection: Option<Rejection>,
-        /// The time of the last write; `None` if the document is rejected.
+        /// The time of the document's last write; `None` if the document is rejected.
         updated_at: Option<Timestamp>,
-        /// The user who revoked the document; `None` if the document is rejected.
+        /// The author of the revocation; `None` if the document is rejected.
         by: Option<Box<str>>,
     },
 }
@@ -51,8 +51,8 @@ impl DocumentDecoder {
     pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedDocument<'a> {
         let source = hit.source.get();
         let rejected = |rejection: Rejection| DecodedDocument::Other {
-            // A revoked document is not reported as rejected, because it applies to no request
-            // anyway.
+            // If the document is revoked, it is not reported as rejected, because it applies to no
+            // request anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
             updated_at: None,
             by: None,

@@ -1,5 +1,5 @@
-//! Fails a poll that finds more unfinished documents (documents that have not ended) than
-//! `max_documents`.
+//! Returns an error, so that the poll fails, if the index has more unfinished documents than
+//! `max_documents`. A document is unfinished if it has not ended.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::document_limit::DocumentCount;
 use crate::rest::{ReadError, ReadFailure, Session, off_the_runtime};
 
 impl IndexSynchronizer {
-    /// Fails the poll if the view contains more than `max_documents` documents that have not ended.
+    /// Returns an error, so that the poll fails, if the view contains more than `max_documents`
+    /// documents that have not ended.
     pub(super) async fn check_document_limit(
         &self,
         session: &Session,

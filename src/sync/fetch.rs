@@ -1,5 +1,5 @@
-//! Fetches a new view of the index. A delta read is tried first, then a reconciliation, which finds
-//! the differences, and finally a full read of all documents.
+//! Fetches a new view of the index. A poll first tries a delta read, then a reconciliation, and
+//! finally a full read of all documents.
 
 use std::sync::Arc;
 
@@ -21,22 +21,22 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view of the index. If the server supports aggregates, the aggregates have confirmed that
-/// the view is complete.
+/// A new view of the index. If the server supports aggregates, the poll has compared the view with
+/// the aggregates, so the view is complete.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
     pub(super) replica: Arc<Replica>,
     /// The newest `updated_at` of all documents.
     pub(super) updated_at: Option<Timestamp>,
-    /// The highest primary term in which a document was written.
+    /// The highest primary term of all documents.
     pub(super) term: Option<u64>,
     pub(super) read: ReadKind,
-    /// Whether the server can aggregate `_seq_no`, so that the primary can confirm the view.
+    /// Whether the server can aggregate `_seq_no`. If so, the primary can confirm the view.
     pub(super) is_aggregated: bool,
     /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
-    /// The documents as they were read, if there is a recorder.
+    /// The documents that the read returned, for the recorder; `None` if there is no recorder.
     pub(super) seen: Option<Vec<SeenDocument>>,
 }
 
@@ -61,12 +61,13 @@ enum Delta {
     /// The replica differs from the index in changes that a delta read does not return, for example
     /// deletions.
     Different,
-    /// Only a full read can find all changes.
+    /// The delta read is not sufficient; only a full read finds all changes.
     Insufficient,
 }
 
 impl IndexSynchronizer {
-    /// Fetches a new view of the index with a delta read if possible, otherwise with a full read.
+    /// Fetches a new view of the index: with a delta read or a reconciliation if possible,
+    /// otherwise with a full read.
     pub(super) async fn fetch(
         &mut self,
         session: &mut Session,
@@ -77,10 +78,11 @@ impl IndexSynchronizer {
             .state
             .known()
             .filter(|_| !self.is_trust_outdated() && !self.was_overtaken)
-            // A recorder needs the documents, but a reconciliation reads only their numbers.
+            // If there is a recorder, no periodic reconciliation is made: the recorder needs the
+            // documents, but a reconciliation mainly reads their `_seq_no`s.
             .filter(|_| !reconcile || self.history.is_none())
-            // A new primary may have assigned the same `_seq_no`s again. Only a comparison of
-            // checkpoints shows whether a new primary has taken over since the known view was read.
+            // A new primary may have assigned the same `_seq_no`s again. Only checkpoints show
+            // whether a new primary has taken over since the known view was read.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
@@ -107,8 +109,8 @@ impl IndexSynchronizer {
         self.fetch_everything(session, observed).await
     }
 
-    /// Returns the known view with the changes applied, unless the delta read may not have returned
-    /// all changes.
+    /// Reads the changes and applies them to the known view. Returns the new view only if the delta
+    /// read has certainly returned all changes.
     async fn fetch_delta(&mut self, session: &Session, known: Known) -> Result<Delta, ReadError> {
         if !self.permits_delta_reads(&known.index) {
             return Ok(Delta::Insufficient);
@@ -157,7 +159,8 @@ impl IndexSynchronizer {
         Ok(Delta::Different)
     }
 
-    /// Returns the reason why the changes of a delta read do not suffice; `None` if they suffice.
+    /// Returns the reason why a full read is necessary after a delta read; `None` if the delta read
+    /// is sufficient.
     fn reason_for_full_read(
         &self,
         known: &Known,
@@ -183,13 +186,13 @@ impl IndexSynchronizer {
     /// Returns true if the aggregates of the cluster agree with the documents of the replica.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
-            // After a snapshot restore, older documents may have the same `_seq_no`s.
+            // After a restore from a snapshot, older documents may have the same `_seq_no`s.
             && aggregates.updated_at >= known.updated_at;
         agrees || !self.checks(Safeguard::Fingerprint)
     }
 
-    /// Fetches all documents of the index. Fails if the configured name no longer refers to the
-    /// index whose version was observed.
+    /// Fetches all documents of the index. Returns an error if the configured name no longer refers
+    /// to the index whose version the poll observed.
     async fn fetch_everything(
         &mut self,
         session: &mut Session,
@@ -242,8 +245,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns true if the primary counts fewer documents than the known view, which means that
-/// documents were deleted that a delta read would not return.
+/// Returns true if the primary counts fewer documents than the known view has. Documents were then
+/// deleted, which a delta read would not show.
 fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     match observed {
         ObservedVersion::Checkpoints(checkpoints) => {
@@ -253,8 +256,8 @@ fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     }
 }
 
-/// Resolves the configured name to a concrete index, and checks that it is the index whose version
-/// was observed. All shards of the index must have a primary.
+/// Resolves the configured name to a concrete index. Returns an error if this is not the index
+/// whose version the poll observed, or if a shard of the index has no primary.
 pub(super) async fn resolve(
     session: &Session,
     observed: &ObservedVersion,
@@ -275,7 +278,7 @@ pub(super) async fn resolve(
     Ok(index)
 }
 
-/// Returns the replica with the changes applied.
+/// Returns the replica after the changes.
 pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     let before = Arc::clone(replica);
     if changes.is_empty() {
@@ -287,7 +290,8 @@ pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Rep
     .await
 }
 
-/// Returns the number of response bytes whose decoding takes as long as iterating over the replica.
+/// Converts the size of the replica into a number of response bytes: iterating over the replica
+/// takes about as long as decoding a response of this size.
 pub(super) fn weight(replica: &Replica) -> usize {
     weight_of(usize::try_from(replica.fingerprint().documents).unwrap_or(usize::MAX))
 }

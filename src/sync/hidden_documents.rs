@@ -1,5 +1,6 @@
-//! Detects documents that the index statistics count but no search returns. The poll must not treat
-//! a document as deleted if document-level security only hides the document from this user.
+//! Detects documents that the index statistics count although no search returns them.
+//! Document-level security may hide such a document from this user, so the poll must not treat the
+//! document as deleted.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -9,10 +10,10 @@ use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {
-    /// Fails the poll if the view has fewer documents than the statistics count. The poll does not
-    /// fail if the shard copy merely lags behind the primary.
+    /// Returns an error, so that the poll fails, if the view has fewer documents than the
+    /// statistics count. The poll does not fail if only the shard copy is behind the primary.
     ///
-    /// An index that refreshes only on request is not checked, because its statistics may count a
+    /// If the index refreshes only on request, there is no check: the statistics may then count a
     /// write that no search returns until somebody requests a refresh.
     pub(super) async fn check_hidden_documents(
         &mut self,
@@ -32,8 +33,8 @@ impl IndexSynchronizer {
         {
             return Ok(());
         }
-        // The statistics come from the primary, so the count of a search on the primary is compared
-        // with them.
+        // The statistics come from the primary, so the poll compares them with the count of a
+        // search on the primary.
         let summary = session.summary_of_primary(&view.index).await?;
         let visible_on_primary = match summary {
             Some(Summary { of, primary: true }) => of.documents,
@@ -68,8 +69,8 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // If the statistics were incomplete when the poll began, the poll requests the
-            // statistics again.
+            // The statistics may have been incomplete when the poll began. In this case, the poll
+            // requests them again.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

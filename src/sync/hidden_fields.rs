@@ -1,6 +1,6 @@
-//! Detects that field-level security or field masking changes the documents that this user reads. A
-//! document with hidden fields must neither make a directive apply to more requests nor remove the
-//! directive from the published set.
+//! Detects whether field-level security or field masking changes the documents that this user
+//! reads. If fields of a document are hidden, its directive must not apply to more requests, and
+//! must not disappear from the published set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -11,20 +11,20 @@ use opensearch_directives_core::document::{Rejection, RejectionReason};
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
 impl IndexSynchronizer {
-    /// Fails the poll if a full read rejects documents because the user's role hides or masks
-    /// their fields.
+    /// Returns an error, so that the poll fails, if a full read rejects documents because the
+    /// user's role hides or masks their fields.
     ///
-    /// A rejection alone does not prove that fields are hidden, because somebody may have written
-    /// an invalid document that bypassed the ingest pipeline. An invalid document must not affect
-    /// other documents. The role hides or masks fields if at least one of two facts is true:
+    /// A rejection alone does not prove that fields are hidden: somebody may have written an
+    /// invalid document without the ingest pipeline. Such an invalid document must not affect other
+    /// documents. The role hides or masks fields if at least one of two facts is true:
     ///
-    /// - The document was accepted before with the same `_seq_no` in the same history of the index,
-    ///   so nobody has changed the document since.
-    /// - The field that caused the rejection is also missing from the mapping that the server
-    ///   returns to this user.
+    /// - The document was accepted before, with the same `_seq_no` in the same history of the
+    ///   index. So nobody has changed the document since.
+    /// - The field because of which the document is rejected is also missing from the mapping that
+    ///   the server returns to this user.
     ///
-    /// The first read after a start is compared with the last-good file, because no earlier view is
-    /// known.
+    /// At the first read after a start, no earlier view is known, so the view is compared with the
+    /// last-good file.
     pub(super) async fn check_hidden_fields(
         &self,
         session: &Session,
@@ -62,8 +62,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Returns the rejection of a document that was accepted before and that nobody has changed
-    /// since, if there is one.
+    /// Returns the rejection of a document that was accepted before, although nobody has changed
+    /// the document since. Returns `None` if there is no such document.
     fn accepted_before<'v>(
         &self,
         observed: &ObservedVersion,
@@ -72,11 +72,11 @@ impl IndexSynchronizer {
         let known = self.state.known().filter(|known| {
             known.index.identity() == view.index.identity()
                 && known.term == view.term
-                // An equal `_seq_no` proves nothing after a snapshot restore, because it may belong
-                // to another version of the document.
+                // After a restore from a snapshot, an equal `_seq_no` proves nothing, because it
+                // may belong to another version of the document.
                 && observed.shares_history_with(known) == Some(true)
-                // After a change of the trusted keys, an unchanged document that was accepted
-                // before may be rejected.
+                // If the trusted keys have changed, a document may be rejected now that was
+                // accepted before, although it has not changed.
                 && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -84,17 +84,19 @@ impl IndexSynchronizer {
     }
 }
 
-/// The part of a last-good file that shows whether a document was accepted before.
+/// The part of a last-good file that the check needs: it shows whether a document was accepted
+/// before.
 #[derive(Debug)]
 pub(super) struct LastGood {
     index_uuid: String,
     max_seq_no: u64,
-    /// The directives, ordered by id.
+    /// The directives in the file, ordered by id.
     set: DirectiveSet,
 }
 
 impl LastGood {
-    /// Returns `None` if the snapshot does not come from an index, or if the index was empty.
+    /// Creates the value from the snapshot of the last-good file. Returns `None` if the snapshot
+    /// does not come from an index, or if the index was empty.
     pub(super) fn of(snapshot: &Snapshot) -> Option<Self> {
         let revision = snapshot.revision()?;
         Some(Self {
@@ -106,8 +108,8 @@ impl LastGood {
 
     /// Returns the rejection of the first document whose fields are now hidden from this user. The
     /// document was accepted when the last-good file was written, because the file contains its
-    /// directive. Nobody has changed the document since, because its `_seq_no` is at most the
-    /// highest `_seq_no` in the file.
+    /// directive. Nobody has changed the document since then, because its `_seq_no` is not above
+    /// the highest `_seq_no` in the file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;
@@ -130,8 +132,8 @@ impl Replica {
     /// Returns the rejection of the first document that an earlier replica accepted with the same
     /// `_seq_no`.
     ///
-    /// A rejection because of `max_ttl` does not count, because the expiry of an unchanged document
-    /// can exceed the limit after the clock was set back.
+    /// A rejection because of `max_ttl` does not count: if the clock was set back, the expiry of an
+    /// unchanged document can exceed the limit.
     fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
         self.others.iter().find_map(|(id, other)| {
             let rejection = other.rejection.as_ref()?;

@@ -1,33 +1,34 @@
-//! Selects the buckets of each histogram of a reconciliation, so that the responses stay small and
-//! few. All functions are pure.
+//! Selects the buckets of each histogram of a reconciliation, so that there are few responses and
+//! each of them is small. All functions are pure.
 
 use std::ops::Range;
 
 use crate::rest::{HistogramQuery, Scope, saturating_sum};
 
-/// The bounds on the size of queries and responses.
+/// The limits for the size of queries and responses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The number of buckets of the first query.
     pub(crate) first_buckets: u64,
-    /// Ranges with at most this many numbers are not divided, but their numbers are listed.
+    /// If a range has at most this many numbers, it is not divided further. Instead, the server
+    /// lists its numbers.
     pub(crate) listed: u64,
-    /// For each difference, this many further numbers may be listed.
+    /// For each difference, the server may list this many further numbers.
     pub(crate) listed_for_each: u64,
-    /// The maximum number of buckets in one response, which is below the server's
+    /// The maximum number of buckets in one response. It is below the server's
     /// `search.max_buckets`.
     pub(crate) max_buckets: u64,
-    /// The maximum number of ranges in one query, which is below the 1,024 clauses that the server
+    /// The maximum number of ranges in one query. It is below the 1,024 clauses that the server
     /// permits.
     pub(crate) max_ranges: usize,
 }
 
 impl Limits {
-    /// The limits for the usual number of buckets in the first query.
+    /// The default number of buckets in the first query.
     pub(crate) const DEFAULT_FIRST_BUCKETS: u64 = 64;
 
-    /// Creates the limits for the given number of buckets in the first query. With fewer buckets, a
-    /// test needs more rounds for the same numbers.
+    /// Creates the limits for the given number of buckets in the first query. A test uses fewer
+    /// buckets, so that the same numbers need more rounds.
     pub(crate) fn new(first_buckets: u64) -> Self {
         let is_usual = first_buckets >= Self::DEFAULT_FIRST_BUCKETS;
         Self {
@@ -40,7 +41,8 @@ impl Limits {
     }
 }
 
-/// Returns the first query for all numbers below `end`. The last bucket may reach beyond `end`.
+/// Returns the first query. It covers all numbers below `end`; its last bucket may reach beyond
+/// `end`.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {
@@ -56,19 +58,20 @@ pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQue
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
-    /// The width of the buckets of the histogram.
+    /// The width of the buckets in this histogram.
     pub(super) interval: u64,
-    /// The first number after all buckets of the first histogram.
+    /// The end of the last bucket of the first histogram: the first number after it.
     pub(super) end: u64,
-    /// The maximum number of documents that the server can have in the ranges.
+    /// The server has at most this many documents in the ranges.
     pub(super) numbers: u64,
-    /// The minimum number of differences.
+    /// There are at least this many differences.
     pub(super) distance: u64,
 }
 
 impl Found {
-    /// Returns the scope and the interval of the next histogram: narrower buckets, or the single
-    /// numbers of the ranges. Returns `None` if the response would be too large.
+    /// Returns the scope and the interval of the next histogram. The next histogram has narrower
+    /// buckets, or lists the single numbers of the ranges. Returns `None` if the response would be
+    /// too large.
     pub(super) fn narrower(self, limits: &Limits) -> Option<(Scope, u64)> {
         let widths = self
             .ranges
@@ -89,8 +92,8 @@ impl Found {
         if interval == 1 || interval >= self.interval {
             return (self.numbers <= limits.max_buckets).then_some((Scope::Ranges(self.ranges), 1));
         }
-        // The division is exact, because the end is a multiple of the first interval, and therefore
-        // of each narrower interval.
+        // The division has no remainder, because `end` is a multiple of the first interval, and
+        // therefore of each narrower interval.
         let buckets = self.end / interval;
         let scope = if whole {
             Scope::Prefix { buckets }
@@ -101,8 +104,8 @@ impl Found {
     }
 }
 
-/// Merges buckets, in ascending order, into at most `max_ranges` ranges. If necessary, a range also
-/// covers the gaps between its buckets.
+/// Merges the buckets, which must be in ascending order, into at most `max_ranges` ranges. If
+/// necessary, a range also covers the gaps between its buckets.
 pub(super) fn merged(
     starts: &(impl Iterator<Item = u64> + Clone),
     interval: u64,
@@ -125,15 +128,15 @@ pub(super) fn merged(
     }
 }
 
-/// Returns the lowest power of two that is not below a number, or the highest `u64` that is a power
-/// of two.
+/// Returns the lowest power of two that is not below a number. If no `u64` is high enough, returns
+/// the highest power of two.
 fn next_power_of_two(number: u64) -> u64 {
     number.checked_next_power_of_two().unwrap_or(1 << 63)
 }
 
-/// Returns the interval at which the next response, which contains buckets, and the last response,
-/// which lists numbers, have the fewest bytes together. A bucket has about three times the size of
-/// a number.
+/// Two more responses follow: the next one contains buckets, and the last one lists numbers.
+/// Returns the interval for which both together have the fewest bytes. A bucket has about three
+/// times the size of a number.
 fn cheapest_interval(width: u64, distance: u64) -> u64 {
     let square = width.saturating_mul(4) / distance.max(1);
     let interval = square.isqrt().max(1);

@@ -1,18 +1,18 @@
-//! Looks up, for the change log, the author and the `_seq_no` of the last write of each directive,
-//! and why a directive left the set (revoked, rejected or deleted).
+//! Provides the change log with the author and the `_seq_no` of the last write of each directive,
+//! and with the reason why a directive left the set (revoked, rejected or deleted).
 
 use std::sync::Arc;
 
 use super::replica::Replica;
 
-/// The operations that wrote the documents of the published snapshot. Clones share the data.
+/// The operations that wrote the documents of the published snapshot. All clones share the data.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins(Arc<Replica>);
 
 /// The last write of a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Origin<'a> {
-    /// The author of the last write, as the document states it.
+    /// The author of the last write, according to the document.
     pub(crate) by: Option<&'a str>,
     pub(crate) seq_no: Option<u64>,
 }

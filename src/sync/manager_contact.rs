@@ -14,31 +14,32 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// The time for which a node's confirmation is valid, and for which an older version of the cluster
-/// state is refused before it is accepted. The duration is longer than the 40 seconds within which,
-/// by default, a cluster manager that lost contact with the other nodes steps down.
+/// A node's confirmation is valid for this time. If nodes return only an older version of the
+/// cluster state, polls refuse this version for the same time and then accept it. If a cluster
+/// manager loses contact with the other nodes, it steps down within 40 seconds by default, so this
+/// time is longer.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
-/// A summary of the nodes' responses to requests for the version of the cluster state.
+/// A summary of the responses to all requests for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has returned a version so far, or no node has returned a version for a minute.
+    /// No node has ever returned a version, or no node has returned a version for a minute.
     Unversioned { confirmation: Option<Confirmation> },
     /// A node returned a version that is at least as new as every version that was returned before.
     Confirmed {
         newest: ClusterVersion,
         confirmation: Confirmation,
     },
-    /// A node returned an older version, or no version any more. Polls fail until a node returns a
-    /// current version of the cluster state, or until a minute has passed.
+    /// A node returned an older version, or no node returns a version any more. Polls fail until a
+    /// node returns a current version of the cluster state, or until a minute has passed.
     Doubtful {
         newest: ClusterVersion,
         since: Instant,
     },
 }
 
-/// The node that has confirmed its contact with the cluster manager, and the end of the
-/// confirmation's validity.
+/// The node that has confirmed its contact with the cluster manager, and the instant until which
+/// this confirmation is valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmation {
     node: Option<usize>,
@@ -73,8 +74,8 @@ impl ManagerContact {
     }
 
     /// Compares the version in a response with the newest version so far. The state becomes
-    /// `Doubtful` if the response contains an older version, or contains no version although a node
-    /// returned a version before.
+    /// `Doubtful` in two cases: the response contains an older version, or it contains no version
+    /// although a node returned a version before.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {
@@ -98,7 +99,7 @@ impl ManagerContact {
         }
     }
 
-    /// Records that the response of a node was accepted.
+    /// Records that the poll accepted the response of a node.
     pub(super) fn confirm(&mut self, response: Option<ClusterVersion>, node: Option<usize>) {
         let confirmation = Confirmation {
             node,

@@ -1,5 +1,5 @@
-//! Polls the index: finds out whether the index has changed, reads the changes into a local
-//! replica, and checks that the result is complete and not older than the known state.
+//! Polls the index. A poll finds out whether the index has changed, and reads the changes into a
+//! local replica. Then it checks that the result is complete and not older than the known state.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -26,8 +26,8 @@
 //! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
 //!
-//! The state is replaced only at the end of a successful poll. A poll that fails or is cut off
-//! leaves the replica unchanged.
+//! The state of the synchronisation is replaced only at the end of a successful poll. A poll that
+//! fails or is cut off leaves the replica unchanged.
 
 mod apply_delta;
 mod authors;
@@ -102,14 +102,14 @@ pub(crate) struct IndexSynchronizer {
     /// decoded.
     trust_generation: u64,
     state: State,
-    /// The content of the last-good file that an earlier process wrote; `None` once the first read
+    /// The content of the last-good file that an earlier process wrote; `None` after the first read
     /// is committed.
     last_good: Option<LastGood>,
     /// Whether a poll since the last commit observed a version that cannot be a later version of
-    /// the known index. If the next poll observes the former primary again, only `was_overtaken`
-    /// shows that another primary may have assigned the same `_seq_no`s in the meantime.
+    /// the known index. Without this flag, the next poll could observe the former primary again and
+    /// miss that another primary may have assigned the same `_seq_no`s in the meantime.
     was_overtaken: bool,
-    /// The number of times that the known view was replaced so far.
+    /// How often the known view has been replaced so far.
     generation: u64,
     manager: ManagerContact,
     degradations: Degradations,
@@ -122,7 +122,7 @@ pub(crate) struct IndexSynchronizer {
     history: Option<HistoryFeed>,
     reconcile_limits: Limits,
     look_back: u64,
-    /// The number of consecutive reconciliations that began but did not end.
+    /// The number of consecutive reconciliations that began but were not completed.
     unfinished_reconciles: u8,
 }
 
@@ -162,7 +162,7 @@ impl IndexSynchronizer {
         self
     }
 
-    /// Sets the sizes and the safeguards, for tests.
+    /// Sets the sizes of requests and the safeguards, for tests.
     pub(crate) fn with_tuning(mut self, tuning: Tuning) -> Self {
         self.reader = self.reader.with_tuning(tuning.page_size, tuning.safeguards);
         self.reconcile_limits = Limits::new(tuning.first_buckets);
@@ -175,11 +175,11 @@ impl IndexSynchronizer {
         self.safeguards.include(safeguard)
     }
 
-    /// Runs one poll: finds out whether the index changed, and reads the changes.
+    /// Runs one poll. Finds out whether the index has changed, and reads the changes.
     ///
-    /// If the node that serves the poll fails during the poll, the whole poll is repeated on
-    /// another node. A poll cannot continue on another node, because the confirmation of the first
-    /// node says nothing about the data of the other node.
+    /// If the node that serves the poll fails during the poll, the code repeats the whole poll on
+    /// another node. A poll cannot continue on another node, because a node confirms only its own
+    /// data, not the data of the other node.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
@@ -238,7 +238,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Updates the freshness bound with later checkpoints of the same primaries.
+    /// Updates the freshness bound if the same primaries report later checkpoints.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())
@@ -249,8 +249,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Checks that the configured name still refers to the index that was read, and returns the
-    /// checkpoints after the read.
+    /// After a read, checks that the configured name still refers to the index that was read.
+    /// Returns the checkpoints after the read.
     async fn revalidate(
         &self,
         session: &Session,

@@ -1,5 +1,5 @@
-//! Accepts or refuses an observation that may be older than the known state, after consulting the
-//! authorities that the decision tables name.
+//! Accepts or refuses an observation that may be older than the known state. First consults the
+//! authorities that the decision tables require.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,21 +22,22 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
-/// A view that may be older than the known view, with the facts for the decision.
+/// A view that may be older than the known view, and the facts on which the decision about it
+/// depends.
 struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
     regressions: &'a [Regression],
-    /// Whether every in-sync copy holds all operations that were read before.
+    /// Whether every in-sync copy holds all operations of the known view.
     held_everywhere: bool,
 }
 
 impl IndexSynchronizer {
     /// Checks that the observed version is not older than the known version.
     ///
-    /// The cluster manager is consulted if the observed version contradicts the known version. The
-    /// cluster manager is also consulted at least once a minute, because a node that is cut off
-    /// from the cluster returns the same version forever.
+    /// If the observed version cannot follow the known version, the poll consults the cluster
+    /// manager. It also does so at least once a minute, because a node that is cut off from the
+    /// cluster returns the same version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -58,8 +59,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Requests the version of the cluster state from the session's node, and accepts or refuses
-    /// the observed version accordingly.
+    /// Requests the version of the cluster state from the session's node. Depending on the
+    /// response, accepts or refuses the observed version.
     async fn consult_manager(
         &mut self,
         session: &Session,
@@ -99,8 +100,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Accepts a version that no authority confirms if an earlier poll also observed this version;
-    /// otherwise fails the poll.
+    /// No authority has confirmed the version. If an earlier poll also observed this version,
+    /// accepts it. Otherwise, returns an error, so that the poll fails.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -116,7 +117,8 @@ impl IndexSynchronizer {
         Err(session.error(ReadFailure::Unconfirmed))
     }
 
-    /// Checks again, after a new view was read, that the node has contact with the cluster manager.
+    /// After a new view was read, checks again whether the node has contact with the cluster
+    /// manager.
     ///
     /// Between the first confirmation and the read, another primary may have taken over and written
     /// the documents of the view. If the node was cut off before the takeover, it returns an older
@@ -193,7 +195,8 @@ impl IndexSynchronizer {
         self.decide(session, case, findings).await
     }
 
-    /// Evaluates the decision table until it accepts the view or fails the poll.
+    /// Evaluates the decision table repeatedly, until the table says that the poll accepts the view
+    /// or fails.
     async fn decide(
         &mut self,
         session: &Session,
@@ -231,7 +234,8 @@ impl IndexSynchronizer {
     }
 
     /// Compares the suspect documents of a view with the primary's current versions of these
-    /// documents. Returns the finding, and the id of the first document whose versions differ.
+    /// documents. Returns the result of the comparison, and the id of the first document whose
+    /// versions differ.
     async fn consult_documents(
         &mut self,
         session: &Session,
@@ -268,8 +272,8 @@ impl IndexSynchronizer {
         Ok((DocumentsFinding::Agree(witness), None))
     }
 
-    /// Accepts a view that no authority confirms if it has persisted for the required time;
-    /// otherwise fails the poll.
+    /// No authority has confirmed the view. If polls have observed it for the required time,
+    /// accepts it. Otherwise, returns an error, so that the poll fails.
     fn require_persistence(
         &mut self,
         session: &Session,
@@ -304,7 +308,7 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns the documents which suggest that a view is in fact older than the known view.
+/// Returns the documents that show that a view may in fact be older than the known view.
 async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     if let Some(regressions) = &view.regressions {
         return regressions.clone();

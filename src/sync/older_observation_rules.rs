@@ -1,42 +1,45 @@
 //! The rules that decide whether a poll accepts an observation that may be older than the known
 //! state. All functions in this file are pure.
 //!
-//! ARCHITECTURE.md contains the rules as two tables, and the tests check the tables row by row. The
-//! first row that matches the findings decides which step follows. If the step consults an
-//! authority, the authority's result is added to the findings, and the table is evaluated again.
+//! ARCHITECTURE.md contains the rules as two tables. The tests check each row of these tables. The
+//! first row that matches the findings decides which step follows. If the step is to consult an
+//! authority, the poll adds the response of the authority to the findings and evaluates the table
+//! again.
 
-/// The next action of a poll.
+/// What a poll does next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Accept,
-    /// Fails the poll, because the observation is older or cannot be trusted yet.
+    /// The poll fails, because the observation is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// Accepts the observation if it has persisted for the given time; otherwise fails the poll.
+    /// If the observation has persisted for the given time, the poll accepts it. Otherwise, the
+    /// poll fails.
     AcceptIfItPersists(Persistence),
 }
 
-/// A source that can distinguish an older state from a newer state.
+/// An authority that can tell whether a state is older or newer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
-    /// The elected cluster manager, which knows the current version of the cluster state.
+    /// The elected cluster manager. It knows the current version of the cluster state.
     ClusterManager,
     /// The primary shard, through the real-time request `_mget`.
     PrimaryDocuments,
-    /// A search on the primary, which shows the primary's state at its last refresh.
+    /// A search on the primary. It shows the state of the primary at its last refresh.
     PrimarySearch,
 }
 
 /// The time for which an observation must persist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Persistence {
-    /// Two polls must make the same observation. If the shard has several copies, the two polls
-    /// read different copies.
+    /// Two polls must make the same observation. If the shard has several copies, the two polls use
+    /// different copies.
     SecondSighting,
-    /// The time after which a search on a shard copy certainly returns every operation that the
-    /// copy holds.
+    /// The observation must persist until a search on a shard copy certainly returns every
+    /// operation that the copy holds.
     Refresh,
-    /// One minute, after which no write that a lagging copy lacks can still be in progress.
+    /// The observation must persist for one minute. A write that a lagging copy does not have
+    /// cannot be in progress for longer.
     Minute,
 }
 
@@ -45,7 +48,8 @@ pub(super) enum Persistence {
 pub(super) struct VersionFindings {
     /// Whether the observed version can be a later version of the known index.
     pub(super) follows: bool,
-    /// Whether the node must prove again that it has contact with the cluster manager.
+    /// Whether the confirmation of the node has expired, so that the node must prove its contact
+    /// with the cluster manager again.
     pub(super) due: bool,
     pub(super) manager: ManagerFinding,
 }
@@ -70,7 +74,8 @@ pub(super) enum ManagerFinding {
     NotPermitted,
 }
 
-/// Decides whether to accept the version that a poll observed.
+/// Decides how a poll continues after it has observed a version: it accepts the version, fails, or
+/// consults an authority.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn version_step(findings: VersionFindings) -> Step {
     let unless_suspicious = if findings.follows {
@@ -100,10 +105,10 @@ pub(super) struct ViewFindings {
     /// Whether the view has a possible regression: a document is missing, older or new compared
     /// with the known view, and the view is not certainly newer.
     pub(super) regression: bool,
-    /// Whether the poll observed checkpoints, which prove that the node has contact with other
-    /// nodes.
+    /// Whether the poll observed checkpoints. Checkpoints prove that the node has contact with
+    /// other nodes.
     pub(super) checkpoints: bool,
-    /// Whether the role permits the index statistics, so that polls notice a failover.
+    /// Whether the role permits the index statistics. If so, polls notice a failover.
     pub(super) statistics: bool,
     /// Whether the cluster manager confirmed the node after the view was read.
     pub(super) node_confirmed: bool,
@@ -122,14 +127,14 @@ pub(super) enum DocumentsFinding {
     Agree(Witness),
 }
 
-/// The shard copy that returned the documents.
+/// Which shard copy returned the documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,
-    /// Any shard copy, at a time when every in-sync copy holds all operations that were read
-    /// before.
+    /// Any shard copy returned the documents, but every in-sync copy holds all operations of the
+    /// known view.
     EveryCopyIsCurrent,
-    /// Any shard copy, possibly a copy that lacks operations.
+    /// Any shard copy returned the documents. This copy may lack operations.
     AnyCopy,
 }
 
@@ -137,13 +142,14 @@ pub(super) enum Witness {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SearchFinding {
     NotConsulted,
-    /// The primary cannot be selected, or the server cannot aggregate `_seq_no`.
+    /// The search cannot select the primary, or the server cannot aggregate `_seq_no`.
     NotPermitted,
     Contradicts,
     Agrees,
 }
 
-/// Decides whether to accept a view that a poll read.
+/// Decides how a poll continues after it has read a view: it accepts the view, fails, or consults
+/// an authority.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn view_step(findings: ViewFindings) -> Step {
     if !findings.regression {

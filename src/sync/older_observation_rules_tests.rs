@@ -44,7 +44,7 @@ fn p3_the_rules_for_versions_equal_each_row_of_the_table() {
     assert_eq!(rows, 8 * 4);
 }
 
-/// The rows for a view with a possible regression from a node that has contact with the cluster
+/// The rows for a view with a possible regression, if the node has contact with the cluster
 /// manager. The columns are: statistics permitted, documents, search, step.
 #[rustfmt::skip]
 const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[
@@ -79,14 +79,15 @@ fn p3_the_rules_for_views_equal_each_row_of_the_table() {
                 ..findings
             };
             assert_eq!(view_step(confirmed), step, "{confirmed:?}");
-            // Without checkpoints, the node must first prove its contact with the cluster manager.
+            // If the poll observed no checkpoints, the node must first prove its contact with the
+            // cluster manager.
             let unconfirmed = ViewFindings {
                 checkpoints: false,
                 ..findings
             };
             let manager = Step::Consult(Authority::ClusterManager);
             assert_eq!(view_step(unconfirmed), manager, "{unconfirmed:?}");
-            // Without a possible regression, no authority is consulted.
+            // If there is no possible regression, no authority is consulted.
             let newer = ViewFindings {
                 regression: false,
                 ..findings

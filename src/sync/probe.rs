@@ -8,11 +8,11 @@ use super::state::Known;
 use crate::rest::{Aggregates, ConcreteIndex, Probe, ReadError, Session, ShardCheckpoints};
 use crate::status::ProbeMethod;
 
-/// The version of the index, as observed at the beginning of a poll.
+/// The version of the index that a poll observed at its beginning.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version comes from the index statistics, which count all operations, including
-    /// operations that no search returns yet.
+    /// The version comes from the index statistics. The statistics count all operations, even those
+    /// that no search returns yet.
     Checkpoints(ShardCheckpoints),
     /// The version comes from a search, because statistics are not available. `aggregates` is
     /// `None` if the server does not support aggregates.
@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if `self` and the known version belong to one history, that is, if no snapshot
-    /// was restored into the index between the two observations. Returns `None` without
-    /// checkpoints, because only checkpoints contain the history.
+    /// Returns whether `self` and the known version have the same history uuid. If so, no snapshot
+    /// was restored into the index between the two observations. Returns `None` if there are no
+    /// checkpoints, because only checkpoints contain the history uuid.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),
@@ -57,8 +57,8 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if the primary's aggregates differ from the view's aggregates. Returns `false`
-    /// for checkpoints, which contain no aggregates.
+    /// Returns true if the aggregates of the primary differ from those of the view. Returns `false`
+    /// if the version consists of checkpoints, because checkpoints contain no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,
@@ -111,8 +111,8 @@ impl IndexSynchronizer {
             let aggregates = None;
             return Ok(ObservedVersion::Searched { index, aggregates });
         }
-        // The summary comes from the primary, so that a shard copy that lags behind the primary is
-        // detected.
+        // The poll requests the summary from the primary, to detect whether another shard copy is
+        // behind the primary.
         let summary = session.summary_of_primary(&index).await?;
         let aggregates = summary.map(|summary| summary.of);
         if aggregates.is_none() {

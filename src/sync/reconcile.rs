@@ -1,10 +1,10 @@
-//! Brings the replica up to date by a reconciliation: reads the changed documents, counts the
-//! `_seq_no`s of all documents in ranges, and divides only the ranges in which the replica has
-//! another count. All requests read one point in time.
+//! Brings the replica up to date by a reconciliation. A reconciliation reads the changed documents,
+//! and counts the `_seq_no`s of all documents in ranges. It divides only the ranges in which the
+//! replica has another count. All requests use one point in time.
 //!
-//! Within one index, history and primary term, a `_seq_no` identifies one version of a document, so
-//! equal numbers mean equal documents. A full read is necessary if the index, the history or the
-//! term is new, and if the server does not aggregate `_seq_no`.
+//! For the same index, history and primary term, a `_seq_no` identifies one version of a document.
+//! So equal numbers mean equal documents. If the index, the history or the term is new, or if the
+//! server cannot aggregate `_seq_no`, a full read is necessary.
 
 use std::sync::Arc;
 
@@ -31,39 +31,38 @@ use opensearch_directives_core::document::RejectionReason;
 pub(super) enum Trigger {
     /// Documents were deleted, or a delta read did not return all changes.
     Difference,
-    /// The interval between two periodic reconciles has passed.
+    /// A periodic reconcile is due.
     Periodic,
 }
 
 /// The jitter of the interval between periodic reconciles, in percent.
 const JITTER_PERCENT: u32 = 20;
-/// The number of accepted documents that a periodic reconcile decodes again, to notice fields that
-/// the role now hides.
+/// A periodic reconcile decodes this many accepted documents again, to notice whether the role now
+/// hides fields.
 const SAMPLE: usize = 2;
-/// The maximum number of documents whose numbers one request lists. If a reconciliation must read
-/// more documents, a full read follows instead.
+/// One request lists the numbers of at most this many documents. If a reconciliation must read more
+/// documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
-/// The number of consecutive unfinished reconciliations after which the next poll makes a full
-/// read, so that polls succeed even if the server cannot serve reconciliations. A single
-/// reconciliation can also fail because its node was lost.
+/// After this many consecutive unfinished reconciliations, the next poll makes a full read. So
+/// polls succeed even if the server cannot serve reconciliations. One unfinished reconciliation may
+/// only mean that its node failed.
 const MAX_UNFINISHED: u8 = 2;
 
-/// The reason in the status if the histograms of a server cannot be used.
+/// The reason in the status if a server returns histograms that cannot be right.
 const CONTRADICTION: &str = "the histograms of `_seq_no` contradict each other";
 
-/// The first response, and the known view with which the response is compared.
+/// The first response of a reconciliation, and the known view with which it is compared.
 struct Comparison {
     known: Known,
     changes: ChangeSet,
     aggregates: Aggregates,
-    /// The highest primary term in which a document was written.
+    /// The highest primary term of all documents.
     term: Option<u64>,
-    /// The known numbers in the range of which the response contains every document, in ascending
-    /// order.
+    /// The first response contains all documents from a certain number on. These are the known
+    /// `_seq_no`s from this number on, in ascending order.
     replaced: Vec<u64>,
-    /// Whether the server may have numbers that are not known, so that the sums must also be
-    /// compared. After a delta read, the known numbers contain almost all of the server's numbers,
-    /// so the counts suffice.
+    /// Whether this is a periodic reconcile. The server may then have numbers that are not known,
+    /// so the sums are also compared. Otherwise, the counts suffice.
     is_periodic: bool,
     /// The query for the histogram, and its buckets; `None` if the response contains every
     /// document.
@@ -72,7 +71,7 @@ struct Comparison {
 
 /// The reason why a reconciliation ends without a view.
 enum Stop {
-    /// A full read is necessary for the given reason.
+    /// A full read is necessary, for the given reason.
     FullRead(&'static str),
     Failed(ReadError),
 }
@@ -92,7 +91,7 @@ impl IndexSynchronizer {
         self.reconcile_at = at.unwrap_or(self.reconcile_at);
     }
 
-    /// Returns the view that a reconciliation with the known view finds, or `None` if a full read
+    /// Reconciles the known view with the index and returns the new view, or `None` if a full read
     /// is necessary.
     pub(super) async fn fetch_differences(
         &mut self,
@@ -107,7 +106,7 @@ impl IndexSynchronizer {
         let found = if self.unfinished_reconciles >= MAX_UNFINISHED {
             Err(Stop::FullRead("the last reconciles failed"))
         } else {
-            // The reconciliation counts as unfinished until it ends, because the poll may be cut
+            // The reconciliation counts as unfinished until its end, because the poll may be cut
             // off.
             self.unfinished_reconciles += 1;
             self.reconcile(session, observed, known, trigger).await
@@ -133,7 +132,7 @@ impl IndexSynchronizer {
         trigger: Trigger,
     ) -> Result<View, Stop> {
         if trigger == Trigger::Periodic {
-            // The index is resolved again, because its settings may have changed.
+            // The settings of the index may have changed, so it is resolved again.
             known.index = resolve(session, observed).await?;
         }
         let Some(mut view) = session.freeze_view(&known.index).await? else {
@@ -209,7 +208,7 @@ impl IndexSynchronizer {
         })
     }
 
-    /// Checks that the documents that were read permit a reconciliation.
+    /// Returns an error if the changed documents show that a full read is necessary.
     fn check_changes(&self, comparison: &Comparison) -> Result<(), Stop> {
         let Comparison { known, changes, .. } = comparison;
         if comparison.term > known.term
@@ -265,8 +264,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Reads the documents that the replica lacks although their numbers are lower than the numbers
-    /// of all changes.
+    /// Reads the added documents: those that the replica lacks although their numbers are below the
+    /// range of the first response.
     async fn read_added(
         &self,
         session: &mut Session,
@@ -293,7 +292,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Applies the changes and the deletions, and compares the fingerprint of the result.
+    /// Applies the changes and the deletions, and compares the fingerprint of the result with the
+    /// aggregates of the cluster.
     async fn apply_differences(
         &self,
         comparison: Comparison,
@@ -311,8 +311,8 @@ impl IndexSynchronizer {
         let deletes = changes.deletes();
         let replica = apply(changes, &known.replica).await;
         let agrees = replica.fingerprint().agrees_with(&aggregates)
-            // After a deletion, the latest `updated_at` may be earlier, because the newest document
-            // may have been deleted.
+            // After a deletion, the latest `updated_at` may be earlier than before, because the
+            // newest document may have been deleted.
             && (deletes || aggregates.updated_at >= known.updated_at);
         let compares = [
             Safeguard::Fingerprint,
@@ -336,8 +336,8 @@ impl IndexSynchronizer {
 }
 
 impl Replica {
-    /// Returns the numbers of the documents that a periodic reconcile decodes again: the documents
-    /// whose expiry was too far in the future, and a random sample of the accepted documents.
+    /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again. These are
+    /// documents whose expiry was too far in the future, and some random accepted ones.
     fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
         let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
             rejection.reason() == RejectionReason::BeyondMaxTtl

@@ -1,5 +1,5 @@
-//! Records the features that the server or the role refuses, so that polls work without these
-//! features and try them again later.
+//! Records which features the server or the role refuses. Polls then work without these features,
+//! and try them again later.
 
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use tracing::info;
 
 use crate::status::{PollStrategy, ProbeMethod};
 
-/// The first pause before a refused feature is tried again. Each further refusal doubles the pause.
+/// After the first refusal of a feature, polls try the feature again after this pause. Each further
+/// refusal doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The current polling strategy, which avoids refused features. A refusal may be temporary, so each
-/// refused feature is tried again after a pause.
+/// The current polling strategy. It avoids refused features. A refusal may be temporary, so polls
+/// try each refused feature again after a pause.
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
-    /// Whether polls may try a reconciliation.
+    /// Whether polls may use reconciliations.
     reconciles: bool,
-    /// The notes that were recorded before the last retry. A note that is repeated after the retry
-    /// is not logged again.
+    /// The notes that were recorded before the last retry. If the retry leads to the same note, the
+    /// note is not logged again.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,
@@ -71,7 +72,7 @@ impl Degradations {
         }
     }
 
-    /// Records that polls work without a feature, and the reason.
+    /// Records that polls do not use a feature, and why.
     pub(super) fn note(&mut self, what: &str, why: &str) {
         let note = format!("without {what}: {why}");
         if self.strategy.notes.contains(&note) {
@@ -91,13 +92,13 @@ impl Degradations {
         self.strategy.probe = probe;
     }
 
-    /// Records that delta reads do not work, and the reason.
+    /// Records that delta reads do not work, and why.
     pub(super) fn without_delta_reads(&mut self, why: &str) {
         self.strategy.delta = false;
         self.note("delta reads", why);
     }
 
-    /// Records that reconciliations do not work, and the reason.
+    /// Records that reconciliations do not work, and why.
     pub(super) fn without_reconciles(&mut self, why: &str) {
         self.reconciles = false;
         self.note("reconciles by ranges", why);

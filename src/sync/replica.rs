@@ -1,8 +1,8 @@
-//! An immutable local copy of all documents of the index, as one read returned them.
+//! A replica: an immutable local copy of all documents of the index, as one read returned them.
 //!
-//! A replica contains the directive set to publish, the `_seq_no` of each document, and the
-//! documents that are not in the set because they are revoked or rejected. Each read creates a new
-//! replica, which may share parts with the previous replica.
+//! A replica contains the directive set that will be published, and the `_seq_no` of each document.
+//! It also contains the documents that are not in the set because they are revoked or rejected.
+//! Each read creates a new replica. The new replica may share parts with the previous one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(super) struct Other {
     pub(super) by: Option<Box<str>>,
 }
 
-/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the cluster computes
-/// the same three aggregates, the replica and the index contain the same documents.
+/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the three aggregates
+/// that the cluster computes are the same, the replica and the index contain the same documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
@@ -108,7 +108,7 @@ impl Replica {
         self.digest
     }
 
-    /// Returns a shared handle to the signatures of the directives.
+    /// Returns the signatures of the directives. The result shares the replica's memory.
     pub(super) fn signatures(&self) -> Arc<SignatureTable> {
         Arc::clone(&self.signatures)
     }
@@ -136,7 +136,7 @@ impl Replica {
         others.filter(|other| other.rejection.is_none()).count()
     }
 
-    /// Returns true if the document is a directive of the set.
+    /// Returns true if the document was accepted, so that it is a directive of the set.
     pub(super) fn accepts(&self, id: &str) -> bool {
         self.set.position_of(id).is_ok()
     }
@@ -154,8 +154,8 @@ impl Replica {
         seq_nos
     }
 
-    /// Returns the documents that have one of the given numbers. The numbers must be in ascending
-    /// order.
+    /// Returns the documents that have one of the given `_seq_no`s. The `_seq_no`s must be in
+    /// ascending order.
     pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
         let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
         let directives = self.seq_nos.iter().enumerate();

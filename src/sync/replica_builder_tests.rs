@@ -1,4 +1,4 @@
-//! Tests decoding the pages of a full read into a replica.
+//! Tests that the pages of a full read are decoded into a replica.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use std::fmt::Write as _;

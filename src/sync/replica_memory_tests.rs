@@ -4,7 +4,7 @@ use super::*;
 
 const MANY: usize = 100_000;
 
-/// Passes to the collector a directive whose id has 16 bytes and whose tenant has a name of 13
+/// Passes one directive to the collector. Its id has 16 bytes, and the name of its tenant has 13
 /// bytes.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
     let source = format!(
@@ -22,7 +22,7 @@ fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str)
     to.take(&hit).unwrap();
 }
 
-/// Returns the average number of allocated bytes for each directive.
+/// Divides a number of bytes by the number of directives.
 fn each(bytes: u64) -> u64 {
     bytes / MANY as u64
 }
@@ -50,7 +50,8 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
         let kept = each(kept.bytes_current.unsigned_abs());
         let used = each(used.bytes_max);
         println!("{changes} changes: {used} bytes a directive beside {kept}");
-        // Each limit is the memory of a directive in the set plus the 8 bytes of its `_seq_no`.
+        // Each limit is the sum of the memory of a directive in the set and the 8 bytes of its
+        // `_seq_no`.
         assert!(kept <= 70 + 8);
         assert!(used <= 105 + 8);
     }

@@ -1,4 +1,4 @@
-//! Compares replicas with a simple model, a map of documents.
+//! Compares replicas with a simple model: a map of documents.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -70,7 +70,7 @@ fn replica(documents: &Documents) -> Replica {
     collector.finish().unwrap()
 }
 
-/// Checks that two replicas agree in every property that their interface exposes.
+/// Asserts that all methods of two replicas return the same results.
 fn assert_same(one: &Replica, other: &Replica) {
     assert_eq!(one.fingerprint(), other.fingerprint());
     assert_eq!(one.digest(), other.digest());
@@ -88,7 +88,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// Generates operations, each of which writes or deletes one document.
+/// Generates operations. Each operation writes or deletes one document.
 fn any_writes(most: usize) -> impl Strategy<Value = Vec<(u8, Option<Kind>)>> {
     let write = (
         0..12_u8,
@@ -135,8 +135,8 @@ proptest! {
         }
         let applied = applied.unwrap_or_else(|| old.clone());
         prop_assert_eq!(suspects, old.regressions_in(&applied));
-        // The fingerprints may differ only if a document was deleted, because a delta read returns
-        // no deletion.
+        // The fingerprints may differ only if a document was deleted, because a delta read does not
+        // return deletions.
         if applied.fingerprint() == new.fingerprint() {
             assert_same(&applied, &new);
         } else {
@@ -170,8 +170,8 @@ proptest! {
         }
     }
 
-    /// A reconciliation reads the documents from one number on. Among the lower numbers, it finds
-    /// those that only the index has and those that only the replica has.
+    /// A reconciliation reads all documents from a certain `_seq_no` on. Among the lower
+    /// `_seq_no`s, it finds those that only the index has, and those that only the replica has.
     #[test]
     fn p2_applying_differences_equals_a_full_read(
         before in any_writes(20),
@@ -236,7 +236,7 @@ proptest! {
     }
 }
 
-/// A periodic reconcile re-reads some documents whose numbers have not changed.
+/// A periodic reconcile reads some documents again although their `_seq_no`s have not changed.
 #[test]
 fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     let known = replica(&Documents::from([
@@ -257,8 +257,8 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     assert!(!earlier.is_incomplete_since(&known));
 }
 
-/// The document was rejected because its expiry was too far in the future, and is acceptable once
-/// enough time has passed.
+/// The document was rejected because its expiry was too far in the future. It becomes acceptable
+/// after enough time has passed.
 #[test]
 fn a_rejected_document_that_is_acceptable_later_is_applied_under_the_same_number() {
     let read = |decoder: DocumentDecoder| {

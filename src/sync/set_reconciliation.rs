@@ -1,43 +1,44 @@
-//! Finds the difference between two sets of `_seq_no`s: the known numbers, and the numbers of a
-//! server that only counts the numbers in buckets. All functions are pure. `histogram_plan.rs`
-//! selects the buckets.
+//! Finds the difference between two sets of `_seq_no`s: the known numbers, and the numbers of the
+//! server. The server only counts its numbers in buckets. All functions are pure.
+//! `histogram_plan.rs` selects the buckets.
 //!
-//! The method is range-based set reconciliation: the first histogram has a few wide buckets. Only
-//! buckets that differ are divided into narrower buckets, until the server lists the single numbers
-//! of the ranges that differ. The cost depends on the number of differences and only
-//! logarithmically on the number of documents.
+//! The method is range-based set reconciliation. The first histogram has a few wide buckets. Only
+//! the buckets that differ are divided into narrower buckets. At the end, the server lists the
+//! single numbers of the ranges that differ. The number of requests and bytes grows with the number
+//! of differences, and only logarithmically with the number of documents.
 //!
-//! If the server's numbers are a subset of the known numbers, equal counts prove that a bucket has
-//! equal numbers. If not, the sums are also compared. The caller must compare the fingerprints at
-//! the end, because two differences in one bucket can cancel each other out.
+//! If the server's numbers are a subset of the known numbers, equal counts prove that a bucket
+//! contains the same numbers on both sides. If they are not a subset, the sums are also compared.
+//! Even then, two differences in one bucket can cancel each other out, so the caller must compare
+//! the fingerprints at the end.
 
 use std::ops::Range;
 
 use super::histogram_plan::{Found, Limits, merged};
 use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum};
 
-/// The number of differences above which a reconciliation costs as much as a full read, if more
-/// than a quarter of the numbers differ.
+/// If there are more differences than this, and more than a quarter of the numbers differ, a full
+/// read is no slower than a reconciliation.
 const MANY_DIFFERENCES: u64 = 64;
 
-/// The numbers that are in only one of the two sets, each in ascending order.
+/// The numbers that are in only one of the two sets. Both lists are in ascending order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Difference {
-    /// The known numbers that the server lacks.
+    /// The known numbers that the server does not have.
     pub(crate) removed: Vec<u64>,
-    /// The numbers that the server has and that are not among the known numbers.
+    /// The numbers of the server that are not known.
     pub(crate) added: Vec<u64>,
 }
 
 /// The next step of a reconciliation.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The server must respond to the query of the contained reconciliation.
+    /// The caller must send the query of this reconciliation to the server.
     Query(Reconciliation),
     Done(Difference),
-    /// The sets differ so much that a full read costs less.
+    /// The two sets differ so much that a full read is faster.
     TooDifferent,
-    /// The response counts another number of documents than the previous response.
+    /// The response and the previous response report different numbers of documents.
     Inconsistent,
 }
 
@@ -47,18 +48,18 @@ pub(crate) struct Reconciliation {
     /// The known numbers, in ascending order.
     known: Vec<u64>,
     limits: Limits,
-    /// The first number that is not compared.
+    /// Only numbers below this number are compared.
     end: u64,
     query: HistogramQuery,
-    /// The number of the server's documents in the scope of the query, according to the previous
-    /// response. `None` if the query lists numbers that only the sums have identified.
+    /// The number of documents that the server has in the scope of the query, according to the
+    /// previous response. `None` if the query lists numbers that were found by the sums.
     expected: Option<u64>,
     /// Whether all later queries also request the sums.
     keeps_sums: bool,
     omissions: Omissions,
 }
 
-/// The checks that a test switches off, to prove that other tests notice the missing check.
+/// The checks that a test can switch off, to prove that the tests notice if a check is missing.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Omissions {
     /// Whether the reconciliation ends before the server lists single numbers.
@@ -73,14 +74,15 @@ struct Differing {
     start: u64,
     known: u64,
     counted: u64,
-    /// The difference of the sums, which is the missing number if exactly one number is missing.
+    /// The difference of the sums. If the server lacks exactly one number of the bucket, this is
+    /// the missing number.
     lacks: Option<u64>,
 }
 
 impl Reconciliation {
-    /// Creates the reconciliation of the known numbers, in ascending order, which waits for the
-    /// response to the first query. `documents` is the number of documents on the server. All
-    /// documents beyond the first query must be known.
+    /// Creates a reconciliation that waits for the response to the first query. The known numbers
+    /// must be in ascending order. `documents` is the number of documents on the server. The caller
+    /// must already know all documents beyond the scope of the first query.
     pub(crate) fn new(
         known: Vec<u64>,
         documents: u64,
@@ -101,7 +103,7 @@ impl Reconciliation {
         }
     }
 
-    /// Lets all queries request the sums, and not only the first query.
+    /// Sets whether all queries request the sums, not only the first one.
     pub(crate) fn keeping_sums(mut self, keeps_sums: bool) -> Self {
         self.keeps_sums = keeps_sums;
         self
@@ -111,7 +113,8 @@ impl Reconciliation {
         &self.query
     }
 
-    /// Compares the response with the known numbers. The buckets must be in ascending order.
+    /// Compares the buckets of the response with the known numbers, and returns the next step. The
+    /// buckets must be in ascending order.
     pub(crate) fn advance(mut self, counted: &[Bucket]) -> Step {
         let total = saturating_sum(counted.iter().map(|bucket| bucket.count));
         let is_expected = self.expected.is_none_or(|expected| expected == total);
@@ -144,12 +147,12 @@ impl Reconciliation {
         }
     }
 
-    /// Returns the query that divides the buckets that differ, or lists their numbers. Returns
+    /// Returns the next query. It divides the buckets that differ, or lists their numbers. Returns
     /// `None` if the response would be too large.
     fn next_query(&self, differing: &[Differing], distance: u64) -> Option<HistogramQuery> {
         let starts = differing.iter().map(|bucket| bucket.start);
         let ranges = merged(&starts, self.query.interval, self.limits.max_ranges);
-        // An upper bound for the server's numbers in the ranges.
+        // The server has at most this many numbers in the ranges.
         let known = ranges.iter().map(|range| self.known_in(range).len() as u64);
         let numbers = saturating_sum(known).saturating_add(distance);
         let found = Found {
@@ -167,10 +170,10 @@ impl Reconciliation {
         })
     }
 
-    /// If each bucket that differs lacks exactly one number, the missing number is the difference
-    /// of the sums. Returns the query with which the server confirms that it lacks these numbers.
-    /// The confirmation is necessary because several differences in one bucket can have the same
-    /// sum.
+    /// If the server lacks exactly one number in each bucket that differs, each missing number is
+    /// the difference of the sums. Returns the query that lists these numbers, so that the server
+    /// confirms that it lacks them. The confirmation is necessary, because several differences in
+    /// one bucket can have the same sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;
@@ -190,8 +193,8 @@ impl Reconciliation {
         })
     }
 
-    /// Returns the number of the server's documents in the scope of the next query. The scope
-    /// contains all buckets that differ.
+    /// Returns how many documents the server has in the scope of the next query. The scope contains
+    /// all buckets that differ.
     fn expected_in(&self, query: &HistogramQuery, differing: &[Differing]) -> u64 {
         let prefix = 0..self.end;
         let ranges = match &query.scope {
@@ -272,8 +275,8 @@ impl Reconciliation {
         buckets
     }
 
-    /// Guesses which numbers of a bucket are missing, so that a test can check whether a wrong
-    /// guess is detected.
+    /// Guesses which numbers of a bucket are missing. A test uses wrong guesses to check that they
+    /// are detected.
     fn guess(&self, differing: &[Differing]) -> Difference {
         let mut difference = Difference::default();
         for bucket in differing {
@@ -288,13 +291,13 @@ impl Reconciliation {
 }
 
 impl Differing {
-    /// Returns the minimum number of differences in the bucket.
+    /// Returns a number of differences that the bucket contains at least.
     fn distance(&self) -> u64 {
         self.known.abs_diff(self.counted).max(1)
     }
 }
 
-/// Returns the difference of buckets that contain one number each.
+/// Returns the difference of the two sets, if each bucket stands for one number.
 fn numbers_that_differ(buckets: &[Differing]) -> Difference {
     let mut difference = Difference::default();
     for bucket in buckets {

@@ -1,5 +1,5 @@
-//! Compares the result of a reconciliation with the difference of two sets, and its cost with the
-//! promised bounds.
+//! Compares the result of a reconciliation with the difference of two sets, and the numbers of its
+//! queries and buckets with their limits.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::super::histogram_plan::first_query;
 use super::*;
 
-/// A server with the given numbers, which responds to queries and counts the queries.
+/// A server that has the given numbers. It responds to queries and counts them.
 #[derive(Default)]
 struct Server {
     numbers: BTreeSet<u64>,
@@ -147,8 +147,9 @@ proptest! {
     }
 
     /// If the server has numbers that are not known, two differences in one bucket can cancel each
-    /// other out. Every difference that is found is right, and all differences are found if the
-    /// fingerprints are equal afterwards or if the sums show each bucket that differs.
+    /// other out. But every difference that a reconciliation finds is right. It has found all
+    /// differences if the fingerprints are equal afterwards, or if the sums show each bucket that
+    /// differs.
     #[test]
     fn p2_no_number_is_removed_that_the_server_has(
         known in any_numbers(),
@@ -189,8 +190,8 @@ fn any_magnitude() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    /// A faulty server can return any buckets. It must neither make a sum overflow nor prolong the
-    /// reconciliation.
+    /// A faulty server can return any buckets. Even then, no sum may overflow, and the
+    /// reconciliation must end.
     #[test]
     fn any_response_ends_the_reconciliation(
         known in prop::collection::btree_set(any_magnitude(), 0..40),
@@ -203,8 +204,8 @@ proptest! {
         let end = known.last().map_or(0, |last| last.saturating_add(1));
         let query = first_query(end.max(1), sums, &limits);
         let known = known.into_iter().collect();
-        // The totals are not compared, so that the reconciliation does not end after the first
-        // response.
+        // This test does not compare the totals, because the reconciliation would otherwise end
+        // after the first response.
         let omissions = Omissions { totals: true, levels: false };
         let mut step = Step::Query(
             Reconciliation::new(known, documents, query, limits, omissions).keeping_sums(sums),
@@ -221,7 +222,8 @@ proptest! {
     }
 }
 
-/// 100,000 documents with numbers below 130,000, as after 30,000 updates.
+/// Returns the numbers of 100,000 documents. The numbers are below 130,000, as after 30,000
+/// updates.
 fn many() -> BTreeSet<u64> {
     (0..130_000).filter(|number| number % 13 > 2).collect()
 }
@@ -229,8 +231,8 @@ fn many() -> BTreeSet<u64> {
 #[test]
 fn the_cost_depends_on_the_differences_and_not_on_the_documents() {
     let known = many();
-    // Each row contains a number of deletions, and the maximum number of queries and buckets that
-    // they may cost.
+    // Each row contains a number of deletions, and the maximum numbers of queries and buckets that
+    // are needed to find them.
     for (deletions, queries, buckets) in
         [(0, 1, 140), (1, 2, 140), (10, 3, 1_200), (1_000, 3, 30_000)]
     {
@@ -260,7 +262,7 @@ fn a_full_read_replaces_a_reconciliation_of_very_different_sets() {
     let known = many();
     let half = known.iter().copied().filter(|number| number % 2 == 0);
     assert_eq!(server(half).reconcile(&known, false, Limits::new(64)), None);
-    // Listing a small set is cheap, even if all its numbers differ.
+    // If a set is small, the server lists it, even if all its numbers differ.
     let few: BTreeSet<u64> = (0..50).collect();
     let removed = few.iter().copied().collect();
     let found = server([]).reconcile(&few, false, Limits::new(64)).unwrap();
@@ -292,7 +294,7 @@ fn p1_a_response_of_another_view_is_noticed() {
     let Step::Query(next) = new().advance(&counted) else {
         panic!("a bucket differs");
     };
-    // A second number in the same bucket is deleted.
+    // Now a second number in the same bucket is deleted.
     left.numbers.remove(&4_712);
     let counted = left.respond(next.query());
     assert!(matches!(next.advance(&counted), Step::Inconsistent));

@@ -14,8 +14,8 @@
 //!
 //! - `Unread`: no read has been completed yet. The next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
-//!   the primary may hold operations that no refresh has made visible yet, so each poll reads the
-//!   index even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
+//!   the primary may hold operations that no refresh has made visible yet. So each poll reads the
+//!   index, even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
 //!   mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
 //!   polls accept this state only if they continue to observe it.
@@ -36,11 +36,12 @@ use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{Revision, Snapshot};
 
-/// The distance below the highest `_seq_no` at which a delta read begins while the low-water mark
-/// is unknown.
+/// While the low-water mark is unknown, a delta read begins this many numbers below the highest
+/// `_seq_no`.
 pub(super) const LOOK_BACK: u64 = 100;
 
-/// The state that all polls so far have established. The module documentation describes the states.
+/// The state of the synchronisation after all polls so far. The module documentation describes each
+/// state.
 #[derive(Debug)]
 pub(super) enum State {
     Unread,
@@ -51,25 +52,25 @@ pub(super) enum State {
     },
 }
 
-/// An observation that may be older than the replica.
+/// An observation that may be older than the replica, so a poll did not accept it.
 #[derive(Debug)]
 pub(super) enum Sighting {
     /// The server returned a version of the index that cannot be later than the known version.
     Version(ObservedVersion),
-    /// A read returned a view that may be older than the known view. `version` is the observed
-    /// version, if this version is also suspicious.
+    /// A read returned a view that may be older than the known view. If the observed version may be
+    /// older, too, `version` contains it.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
     },
 }
 
-/// The fingerprint of a view that may be older than the known view, with the time of its first
-/// observation.
+/// The fingerprint of a view that may be older than the known view, and the instant at which a poll
+/// first observed it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
-    /// The instant of the first observation.
+    /// The instant at which a poll first observed the view.
     pub(super) since: Instant,
 }
 
@@ -89,7 +90,7 @@ impl State {
         }
     }
 
-    /// Replaces the known view and discards every suspicious observation.
+    /// Replaces the known view, and forgets every observation that was not accepted.
     pub(super) fn commit(&mut self, known: Known) {
         *self = Self::Following(Box::new(known));
     }
@@ -148,24 +149,24 @@ impl State {
     }
 }
 
-/// One complete view of the index, and the bounds that distinguish later views from older views.
+/// One complete view of the index, and the bounds by which a poll recognises whether another view
+/// is newer or older.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) index: ConcreteIndex,
-    /// The checkpoints before the view was read; `None` without statistics.
+    /// The checkpoints before the view was read; `None` if the statistics are not available.
     pub(super) checkpoints: Option<ShardCheckpoints>,
     /// The checkpoints after the view was read.
     pub(super) checkpoints_after: Option<ShardCheckpoints>,
     pub(super) replica: Arc<Replica>,
     /// The newest `updated_at` of all documents.
     pub(super) updated_at: Option<Timestamp>,
-    /// The highest primary term in which a document was written.
+    /// The highest primary term of all documents.
     pub(super) term: Option<u64>,
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether the documents on the primary differ from the documents on the shard copy that was
-    /// read.
+    /// Whether the shard copy that was read has other documents than the primary.
     pub(super) lags: bool,
 }
 
@@ -184,7 +185,7 @@ impl Known {
         Some(held.min(highest.checked_sub(look_back)?))
     }
 
-    /// Returns true if the known view had converged, but a later view has another set.
+    /// Returns true if the later view has another set although the known view had converged.
     pub(super) fn is_corrected_by(&self, view: &View) -> bool {
         self.convergence == Convergence::Converged && self.replica.digest() != view.replica.digest()
     }
@@ -192,20 +193,21 @@ impl Known {
     /// Returns true if the aggregates of the cluster agree with the view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
-            // The cluster returns `updated_at` in milliseconds, so only milliseconds are compared.
+            // The cluster returns `updated_at` in milliseconds, so the comparison ignores smaller
+            // units.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Returns true if every in-sync copy holds all operations that the view can contain, so that
-    /// no copy can return an older version of a document in response to `_mget`.
+    /// Returns true if every in-sync copy holds all operations that the view can contain. No copy
+    /// can then return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()
             .is_some_and(|after| checkpoints.holds_all_of(after))
     }
 
-    /// Creates the snapshot to publish.
+    /// Creates the snapshot that the refresher publishes.
     pub(super) fn snapshot(&self, read_at: Timestamp) -> Snapshot {
         let fingerprint = self.replica.fingerprint();
         let mut revision = Revision::new(&self.index.name, &self.index.uuid);

@@ -1,22 +1,24 @@
-//! Finds the documents which suggest that a later view is in fact older than the replica.
+//! Finds the documents that show that a view may in fact be older than the replica, although it was
+//! read later.
 //!
-//! A shard copy that lags returns an older view of the index, and the response does not show that
-//! the view is older. An older view differs from the replica in one of three ways:
+//! If a shard copy is behind the primary, it returns an older view of the index, and the response
+//! does not show that the view is older. An older view differs from the replica in one of three
+//! ways:
 //!
 //! - A document has a lower `_seq_no`.
 //! - A document is missing.
-//! - A document is new. A document that is new in the later view may in fact have been deleted
-//!   before the replica was read.
+//! - A document is new. The document may in fact have been deleted before the replica was read, and
+//!   the older view still contains it.
 //!
-//! Usually a difference from the replica is a normal change, for example a deletion or a new
-//! document. A difference from the replica is only a *possible* regression, so the primary must
-//! confirm the later view.
+//! Usually such a difference is a normal change, for example a deletion or a new document. It is
+//! only a *possible* regression, so the primary must confirm the view.
 
 use std::cmp::Ordering;
 
 use super::replica::Replica;
 
-/// A document which suggests that a later view is in fact older.
+/// A document that shows that a view may in fact be older than the replica, although it was read
+/// later.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
@@ -25,14 +27,14 @@ pub(crate) struct Regression {
     pub(crate) seq_no: Option<u64>,
 }
 
-/// Returns true if the `_seq_no` of a document suggests that a later view is in fact older.
+/// Returns true if the `_seq_no` of a document shows that the later view may in fact be older.
 /// `earlier` is the document's previous `_seq_no`, or `None` if the document did not exist.
 pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
     earlier.is_none_or(|earlier| seq_no < earlier)
 }
 
 impl Replica {
-    /// Returns the documents which suggest that a later view is in fact older than `self`.
+    /// Returns the documents that show that the later view may in fact be older than `self`.
     pub(crate) fn regressions_in(&self, later: &Self) -> Vec<Regression> {
         let mut before = self.seq_nos_by_id().peekable();
         let mut regressions = Vec::new();
@@ -78,7 +80,7 @@ impl Replica {
             };
             match order {
                 Ordering::Less => directives.next(),
-                // `Equal` does not occur, because the two sequences have no id in common.
+                // `Equal` does not occur, because no id is in both sequences.
                 Ordering::Equal | Ordering::Greater => others.next(),
             }
         })

@@ -46,8 +46,8 @@ impl IndexSynchronizer {
         {
             return Ok(false);
         }
-        // Without aggregates, the primary cannot confirm that the replica has converged. Only a
-        // later read can confirm this.
+        // If the server has no aggregates, the primary cannot confirm that the replica has
+        // converged. Only a later read can show this.
         let converged = session
             .summary_of_primary(&known.index)
             .await?

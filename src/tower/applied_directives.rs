@@ -1,5 +1,5 @@
-//! The result of an evaluation in which at least one directive applies. The layer stores the result
-//! in the extensions of the request and of the response.
+//! The result of an evaluation if at least one directive applies. The layer stores this result in
+//! the extensions of the request and of the response.
 
 use std::sync::Arc;
 
@@ -32,14 +32,14 @@ impl AppliedDirectives {
         extensions.get()
     }
 
-    /// Returns the decision in the extensions of a request or response. The decision's level is
-    /// `Off` if no directive applies.
+    /// Returns the decision in the extensions of a request or response. If no directive applies,
+    /// the level of the decision is `Off`.
     #[must_use]
     pub fn decision_of(extensions: &Extensions) -> Decision {
         Self::of(extensions).map(Self::decision).unwrap_or_default()
     }
 
-    /// Returns the decision.
+    /// Returns the decision about the request.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.0.decision
@@ -59,8 +59,7 @@ impl AppliedDirectives {
     }
 }
 
-/// Collects the ids of the directives that apply. The collection allocates only when the first id
-/// is added.
+/// Collects the ids of the directives that apply. A collection without ids has allocated no memory.
 #[derive(Default)]
 pub(super) struct Collected {
     ids: Vec<Box<str>>,
@@ -68,8 +67,8 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Adds the id of a directive that applies. A directive that applies to several indices of the
-    /// request counts once.
+    /// Adds the id of a directive that applies. If a directive applies to several indices of the
+    /// request, its id is added only once.
     pub(super) fn add(&mut self, id: &str) {
         if self.ids.iter().any(|known| **known == *id) {
             return;

@@ -1,4 +1,4 @@
-//! The interface through which the layer obtains the attributes of a request.
+//! The trait through which the layer obtains the attributes of a request.
 
 use http::request::Parts;
 use opensearch_directives_core::{RequestAttrs, RequestId};
@@ -10,8 +10,8 @@ use opensearch_directives_core::{RequestAttrs, RequestId};
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
 /// infers the closure's lifetimes.
 ///
-/// An extractor cannot fail. An extractor should omit an unknown attribute, because a request
-/// without an attribute matches fewer directives, never more.
+/// An extractor cannot return an error. It should leave out an attribute that it does not know,
+/// because a request without an attribute matches fewer directives, never more.
 pub trait Extractor {
     /// Returns the attributes of the request.
     fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a>;

@@ -1,5 +1,5 @@
-//! Implements the layer, its service, and the service's future, which copies the result of the
-//! evaluation into the response.
+//! Implements the layer, its service, and the future of the service. The future copies the result
+//! of the evaluation into the extensions of the response.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::evaluator::Evaluator;
 use super::extractor::Extractor;
 use super::rest_extractor::RestExtractor;
 
-/// A layer that evaluates each request once. The [module](super) has an example.
+/// A layer that evaluates each request once. The documentation of the [module](super) contains an
+/// example.
 #[derive(Debug)]
 pub struct DirectivesLayer<E = RestExtractor> {
     evaluator: Arc<Evaluator<E>>,
@@ -31,7 +32,8 @@ impl<E> DirectivesLayer<E> {
     }
 }
 
-/// A clone shares the evaluator, so the extractor does not need to be `Clone`.
+/// A clone shares the evaluator with the original, so the extractor does not need to implement
+/// `Clone`.
 impl<E> Clone for DirectivesLayer<E> {
     fn clone(&self) -> Self {
         Self {
@@ -51,7 +53,7 @@ impl<S, E> Layer<S> for DirectivesLayer<E> {
     }
 }
 
-/// The service of a [`DirectivesLayer`].
+/// The service that a [`DirectivesLayer`] creates.
 #[derive(Debug)]
 pub struct DirectivesService<S, E = RestExtractor> {
     inner: S,
@@ -87,8 +89,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // The result of an outer layer is removed from the extensions, so that no handler
-            // mistakes it for the result of this layer.
+            // The layer removes the result of an outer layer from the extensions. Otherwise, a
+            // handler could mistake it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }
@@ -101,7 +103,7 @@ where
 }
 
 pin_project! {
-    /// The future of a [`DirectivesService`].
+    /// The future that a [`DirectivesService`] returns.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

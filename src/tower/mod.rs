@@ -54,11 +54,11 @@
 //!
 //! # Guarantees
 //!
-//! - The layer never fails or delays a request, and changes nothing but the extensions. The layer
-//!   is ready when the wrapped service is ready.
-//! - Each request is evaluated once, so that the level, the flags and the ids come from the same
+//! - The layer never fails or delays a request, and changes only the extensions. The layer is ready
+//!   when the wrapped service is ready.
+//! - The layer evaluates each request once, so the level, the flags and the ids come from the same
 //!   set.
-//! - A clone of the layer or of the service shares the evaluator.
+//! - All clones of the layer and of the service share one evaluator.
 //!
 //! In an axum handler, use the extractor `Option<Extension<AppliedDirectives>>`, because the
 //! extension is absent if no directive applies.
@@ -79,5 +79,6 @@ pub use evaluator::Evaluator;
 pub use extractor::{Extracted, Extractor};
 pub use layer::{DirectivesLayer, DirectivesService, ResponseFuture};
 pub use rest_extractor::RestExtractor;
-/// The crates whose traits the layer and its service implement, in the implemented versions.
+/// The crates whose traits the layer and its service implement. An application should use the same
+/// versions of these crates.
 pub use {tower_layer, tower_service};

@@ -1,5 +1,5 @@
-//! Takes the endpoint and the index from the method and path of an OpenSearch request, and the tenant,
-//! the principal and the request id from headers.
+//! Extracts the attributes of an OpenSearch request. The endpoint and the index come from the
+//! method and the path. The tenant, the principal and the request id come from headers.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};

@@ -1,5 +1,5 @@
-//! Tests that fifty refreshers follow 20,000 writes of eight concurrent writers: none publishes an
-//! older state after a newer one, and all publish the last write.
+//! Tests that fifty refreshers follow 20,000 writes of eight concurrent writers. No refresher may
+//! publish an older state after a newer one, and all refreshers must publish the last write.
 
 use std::sync::Arc;
 use std::time::Duration;

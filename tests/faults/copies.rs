@@ -1,5 +1,5 @@
-//! Tests that a store never publishes an older state after a newer one, even if it reads from
-//! several copies of a shard and one of them has not been refreshed.
+//! Tests that a store never publishes an older state after a newer one. In these tests, the store
+//! reads from several copies of a shard, and one of these copies has not been refreshed.
 
 use serde_json::json;
 
@@ -70,7 +70,7 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // The replica is removed. A search on the primary now returns an older view, because the
+    // The test removes the replica. A search on the primary now returns an older view, because the
     // primary has not been refreshed.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
     cluster.request("PUT", &settings, Some(&alone)).await;

@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// Checks that a poll fails for the expected reason and leaves the published set unchanged.
+/// Checks that a poll fails for the expected reason, and that the published set stays unchanged.
 async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {
     let (set, before) = (store.load(), store.status());
     store.refresh().await.unwrap_err();
@@ -53,7 +53,7 @@ async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() 
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
     // The documents of the new index have the same sequence numbers and times as the documents of
-    // the old index. Only the uuid of the index is different.
+    // the old index. Only the uuid of the new index differs from that of the old index.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -112,7 +112,8 @@ async fn p5_polls_of_a_closed_index_fail_until_it_is_opened() {
     assert_eq!(store.status().last_error, None);
 }
 
-/// Takes a snapshot of an index with two directives, changes the index, and restores the snapshot.
+/// Takes a snapshot of an index with two directives, changes the index, and then restores the
+/// snapshot in the given way.
 async fn restored(prefix: &str, way: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -164,7 +165,7 @@ async fn restored(prefix: &str, way: &str) {
     let after = store.status().revision.unwrap();
     assert!(after.max_seq_no < before.max_seq_no);
 
-    // The store also publishes writes after the restore.
+    // The store must also publish writes that happen after the restore.
     write(&url, &index, "e").await;
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "e"]);

@@ -31,8 +31,8 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive whose id is also its tenant, and returns when the directive is visible to
-/// searches.
+/// Writes a directive that has its id as its tenant. The function returns as soon as searches find
+/// the directive.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
     let path = format!("{url}/{index}/_doc/{id}?refresh=true");
@@ -40,7 +40,7 @@ async fn write(url: &str, index: &str, id: &str) {
     assert!(matches!(status, 200 | 201), "{answer:#}");
 }
 
-/// Sends a request, and panics if it does not succeed.
+/// Sends a request, and panics if the request fails.
 async fn must(method: &str, url: &str, body: Option<&Value>) -> Value {
     let (status, answer) = http::send(method, url, body).await;
     assert!((200..300).contains(&status), "{method} {url}: {answer:#}");

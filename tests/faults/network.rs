@@ -18,7 +18,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CUT: Fault = Fault::Cut(40);
 const RESET: Fault = Fault::Reset(40);
 const DELAY: Fault = Fault::Delay(Duration::from_secs(30));
-/// Each single byte arrives in time, but the whole response exceeds the time limit of the request.
+/// With this fault, each single byte arrives in time, but the whole response takes longer than the
+/// time limit of the request.
 const DRIP: Fault = Fault::Drip(Duration::from_millis(300));
 
 fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
@@ -27,8 +28,8 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Checks a fault of the only node: polls fail during the fault, the published set stays, and polls
-/// succeed again after the fault.
+/// Applies a fault to the only node. Checks that polls fail during the fault, that the published
+/// set stays, and that polls succeed again after the fault.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -66,8 +67,8 @@ async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     assert_eq!(status.nodes[0].status, NodeStatus::Alive);
 }
 
-/// Checks a fault of one of two nodes: no poll fails, because the store sends its requests to the
-/// other node.
+/// Applies a fault to one of two nodes. Checks that no poll fails, because the store sends its
+/// requests to the other node.
 async fn costs_nothing(prefix: &str, fault: Fault) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;

@@ -25,8 +25,8 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Starts stores that poll ten times a second. The instance names of the stores differ, so that the
-/// stores begin with different nodes.
+/// Starts stores that poll ten times a second. The stores have different instance names, so that
+/// they poll different nodes first.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -54,8 +54,8 @@ async fn all_agree(cluster: &Cluster, index: &str, stores: &[Arc<OpenSearchDirec
     }
 }
 
-/// Writes continuously while `meanwhile` injects faults. At the end, all stores must have published
-/// all writes, and no store may have published an older state after a newer one.
+/// Writes continuously while `meanwhile` injects faults. Checks that all stores have published all
+/// writes at the end, and that no store has published an older state after a newer one.
 async fn under_writes(
     cluster: &mut Cluster,
     prefix: &str,
@@ -100,7 +100,7 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
     // The test pauses and kills one node. This node has no copy of the index and is not the cluster
-    // manager, so that the cluster works without it.
+    // manager, so the cluster works without it.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;
@@ -138,8 +138,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "c"]);
     assert_eq!(store.status().counters.polls_failed, 0);
-    // A store that knows only the killed node keeps its set, and its polls succeed again after the
-    // node has recovered.
+    // If a store knows only the killed node, it must keep its set, and its polls must succeed again
+    // after the node has recovered.
     again.refresh().await.unwrap_err();
     assert_eq!(ids(&again), ["a", "b"]);
     cluster.heal().await;

@@ -1,5 +1,5 @@
-//! Tests a thread that reads the status during publishes, and callers that request polls at the
-//! same time.
+//! Tests a thread that reads the status while the store publishes, and callers that request polls
+//! at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Tests, for each kind of faulty response, that the poll fails, that the published set stays, and
-//! that the status names the fault.
+//! Tests each kind of faulty response: the poll must fail, the published set must stay, and the
+//! status must name the fault.
 
 use std::time::Duration;
 
@@ -89,16 +89,16 @@ fn error_statuses() -> Vec<Case> {
     ]
 }
 
-/// Returns the ids of the published directives and the status, which a test compares before and
-/// after a failed poll.
+/// Returns the ids of the published directives, and the status. A test compares these values before
+/// and after a failed poll.
 fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let set = store.load();
     let ids = set.iter().map(|directive| directive.id.to_owned());
     (ids.collect(), store.status())
 }
 
-/// Checks that a poll with a faulty response fails and changes nothing, and that the next poll
-/// succeeds with a correct response.
+/// Checks that a poll fails and changes nothing if its response is faulty. Also checks that the
+/// next poll succeeds with a correct response.
 async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case: Case) {
     let (name, faulty, expected) = case;
     let (ids_before, before) = state(store);
@@ -149,8 +149,8 @@ async fn p1_the_name_must_refer_to_exactly_one_index() {
     }
 }
 
-/// Returns one page of a read with several pages. If `sorted` is false, the page lacks the sort
-/// values with which a client requests the next page.
+/// Returns one page of a read that needs several pages. If `sorted` is false, the page lacks the
+/// sort values that a client needs to request the next page.
 fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     let hits: Vec<Value> = (first..first + count)
         .map(|n| {
@@ -304,7 +304,7 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
     let config = config(cluster).with_poll_timeout(Duration::from_secs(10 * 60));
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let text = chain(&error);
-    // The first request is for the statistics, whose response is small.
+    // The store first requests the statistics. The response to this request is small.
     assert!(
         text.contains("larger than the limit of 1048576 bytes"),
         "{text}"

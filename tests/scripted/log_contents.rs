@@ -1,5 +1,5 @@
-//! Tests the log of a store: each change of a directive is one line, a rejection is logged once for
-//! each version of the document, and no secret is logged.
+//! Tests the log of a store. The store must log each change of a directive in one line, and each
+//! rejection once for each version of the document. The store must not log any secret.
 
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::{Value, json};
@@ -33,13 +33,13 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // A change of the valid document causes a new publish.
+    // The valid document has changed, so the store publishes a new set.
     respond(&server, documents(2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(store.status().counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // The invalid document is written a second time, with the same fault.
+    // Somebody has written the invalid document again, with the same fault.
     respond(&server, documents(2, 3)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 2);
@@ -56,7 +56,7 @@ fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
     (log, tracing::subscriber::set_default(subscriber))
 }
 
-/// Returns a directive for a tenant, with the author of the directive's last write.
+/// Returns a document with a directive for a tenant, and with the author of its last write.
 fn written_by(author: &str, level: &str) -> Value {
     stored(json!({
         "level": level,

@@ -1,5 +1,5 @@
-//! Tests a store with a mock server. The server returns scripted responses that a test cannot
-//! obtain from a real node.
+//! Tests a store with a mock server. The server returns scripted responses that a real node cannot
+//! be made to send.
 
 mod concurrent_callers;
 mod faulty_responses;

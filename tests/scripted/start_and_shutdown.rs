@@ -1,5 +1,5 @@
-//! Tests the errors with which a start can fail, and that no task of a store remains after the
-//! store is shut down or dropped.
+//! Tests the errors that a store returns if it fails to start. Also tests that no task of a store
+//! remains after the store is shut down or dropped.
 
 use std::sync::Arc;
 use std::time::Duration;

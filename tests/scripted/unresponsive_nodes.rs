@@ -1,8 +1,8 @@
 //! Tests clusters in which one node refuses connections, hangs, or returns errors.
 //!
 //! The instance name determines which position in the list of nodes a store polls first. In these
-//! tests, all stores have the same name, and one store is started for each rotation of the list of
-//! nodes, so each node is polled first by exactly one store.
+//! tests, all stores have the same name, so they all begin at the same position. The tests start
+//! one store for each rotation of the list, so each store polls another node first.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ async fn a_node_that_is_down_fails_no_poll_if_another_node_responds() {
         assert_eq!(store.status().counters.polls_failed, 0);
         assert_eq!(node(&store, &server.uri()).status, NodeStatus::Alive);
     }
-    // In two of the three rotations, a store tries the faulty node before the good node. The store
-    // tries the faulty node only once, because it sends its later requests to the node that
+    // In two of the three rotations, the store tries the faulty node before the good node. The
+    // store tries the faulty node only once, because it sends its later requests to the node that
     // responded.
     assert_eq!(faulty.received_requests().await.unwrap().len(), 2);
 }

@@ -1,6 +1,6 @@
-//! Measures osproxy-etcd 1.0.5 on a real etcd: the time from an acknowledged write until `load()`
-//! returns the change, and the largest number of directives that etcd accepts. `scripts/bench-etcd`
-//! starts etcd, runs this program and writes its output into `BENCHMARKS.md`.
+//! Measures osproxy-etcd 1.0.5 on a real etcd: how long after an acknowledged write `load()`
+//! returns the change, and how many directives etcd accepts at most. `scripts/bench-etcd` starts
+//! etcd, runs this program and writes its output into `BENCHMARKS.md`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
-/// A key that no store watches, so that the search for the largest number of directives does not
-/// wait for watches. The key is as long as [`KEY`], because etcd limits the size of a request, of
-/// which the key is a part.
+/// A key that no store watches, so that no store slows down the search for the largest number of
+/// directives. This key is as long as [`KEY`], because etcd limits the size of a request, and the
+/// key is a part of the request.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// The time within which a store must return a change; otherwise, the change counts as lost.
+/// If a store does not return a change within this time, the change counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The upper limit of the search for the largest number of directives, about ten times the number
-/// that etcd accepts by default.
+/// The search for the largest number of directives ends at this number. By default, etcd accepts
+/// about a tenth of this number.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -33,8 +33,8 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// Returns a value with all directives for the single key from which osproxy-etcd reads them. Every
-/// change replaces this value as a whole.
+/// Returns a value that contains all directives. osproxy-etcd reads all directives from a single
+/// key, so every change replaces the whole value.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -54,8 +54,8 @@ fn blob(directives: usize) -> Vec<u8> {
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // Each proxy has one store. The case with the most proxies is last, because the watches of
-    // osproxy-etcd continue after a store is dropped and would disturb later cases.
+    // The benchmark uses one store for each proxy. The case with the most proxies is last. When a
+    // store is dropped, its watch continues, and many such watches would disturb later cases.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -64,8 +64,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // A watch begins some time after the connection is open, and the store does not receive
-        // changes before that time.
+        // A watch begins some time after the connection is open. Until the watch begins, the store
+        // receives no changes.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;
@@ -95,8 +95,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
     Ok(())
 }
 
-/// Returns, for each store, the time until the store returned the given number of directives.
-/// Stores that lost the change are omitted.
+/// Returns, for each store, the time until the store returned the given number of directives. The
+/// result does not contain stores that lost the change.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];

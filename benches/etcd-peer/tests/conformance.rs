@@ -25,8 +25,8 @@ struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The instant that osproxy's stopped clock shows, one hour before the time that the
-    /// conformance kit uses as the current time.
+    /// The instant that osproxy's stopped clock shows. This instant is one hour before the instant
+    /// that the conformance kit uses as the current time.
     began: Instant,
     published: AtomicU64,
 }
@@ -74,8 +74,9 @@ impl Etcd {
         set.evaluate(&attrs, now, &RequestId::from(id))
     }
 
-    /// Writes the value to etcd, and waits until the store has received the value. A change before
-    /// the store's first watch is lost, so the function writes the value repeatedly.
+    /// Writes the value to etcd, and waits until the store has received the value. The store loses
+    /// changes that are written before its watch begins, so the function writes the value
+    /// repeatedly.
     async fn put(&self, value: &str, marker: &str) {
         let mut client = self.client.clone();
         let attrs =
@@ -97,7 +98,7 @@ impl Etcd {
 }
 
 /// Converts a directive to osproxy's format. The start of the directive is lost, because osproxy's
-/// format has no field for it.
+/// format has no field for a start.
 fn encoded(directive: &DiagnosticsDirective) -> Value {
     let left = directive.expires_at.duration_since(began()).as_secs();
     let mut value = json!({

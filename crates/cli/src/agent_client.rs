@@ -14,7 +14,7 @@ use super::directive_text::printable;
 use super::error_text;
 use super::exit::{Exit, Failure};
 
-/// The size limit of a response in bytes. A list of 100,000 directives is smaller than the limit.
+/// The size limit of a response, in bytes. A list of 100,000 directives is smaller than this limit.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";
@@ -63,8 +63,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. The client accepts the certificates of CAs that are in the given file or
-    /// that the operating system trusts.
+    /// Creates a client. The client accepts the agent's certificate if its CA is in the given file,
+    /// or if the operating system trusts the CA.
     fn new(
         agent: AgentUrl,
         token: Option<String>,
@@ -91,8 +91,8 @@ impl AgentClient {
         })
     }
 
-    /// Creates a client. The client sends the token in the token file or in
-    /// `DIRECTIVES_AGENT_TOKEN`, if either is given.
+    /// Creates a client. If a token file is given or `DIRECTIVES_AGENT_TOKEN` is set, the client
+    /// sends this token with each request.
     pub(super) fn with_token_file(
         agent: &AgentUrl,
         token_file: Option<&PathBuf>,

@@ -87,8 +87,8 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     capture: bool,
 
-    /// How long the directive applies after the write, by the cluster's clock [default: that of the
-    /// cluster, initially 15m; with --capture, at most 5m]
+    /// Time from the write to the end of the directive, by the cluster's clock [default: that of
+    /// the cluster, initially 15m; with --capture, at most 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 

@@ -1,5 +1,5 @@
 //! `apply --owner NAME --prune`: revokes the owner's directives that are not in the applied files.
-//! In contrast to `directives prune`, this flag deletes no documents.
+//! `directives prune` deletes documents, but this flag deletes none.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ impl OwnerArgs {
         Ok(())
     }
 
-    /// Plans to revoke each directive of the owner for which there is no draft.
+    /// Plans the revocation of each of the owner's directives for which the files contain no draft.
     pub(super) async fn plan_prune(
         &self,
         api: &DirectivesApi,

@@ -1,5 +1,6 @@
-//! Determines the author that a write records: the name in `--author`; without this flag, the user
-//! of the operating system; if this user has no name, the user that the cluster authenticated.
+//! Determines the author that a write records. The author is the name in `--author`. If this flag
+//! is absent, the author is the user of the operating system. If this user has no name, the author
+//! is the user that the cluster authenticated.
 
 use opensearch_directives::admin::DirectivesApi;
 
@@ -23,16 +24,17 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// Returns the user and the host, with which this process fills the field `recorded_by` of history
-/// records.
+/// Returns the text that this process writes into the field `recorded_by` of history records. The
+/// text contains the user and the host.
 pub(super) fn recorder_name() -> String {
     let user = system_user().unwrap_or_else(|| "unknown".to_owned());
     let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
     format!("command {user}@{host}")
 }
 
-/// Returns the name of the user who runs the process. The user id determines the name, because
-/// `$USER` can be changed. Under `sudo`, the function returns the user who called `sudo`.
+/// Returns the name of the user who runs the process. The function looks up the name by the user
+/// id, because the user can change `$USER`. Under `sudo`, the function returns the user who called
+/// `sudo`.
 fn system_user() -> Option<String> {
     let name = whoami::username().ok().filter(|name| !name.is_empty());
     match (name.as_deref(), std::env::var("SUDO_USER")) {

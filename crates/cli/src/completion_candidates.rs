@@ -1,5 +1,5 @@
-//! Completes values on the command line of a shell: ids of directives, contexts, levels, endpoints
-//! and fields.
+//! Returns the candidates with which a shell completes its command line: ids of directives,
+//! contexts, levels, endpoints and fields.
 //!
 //! The shell's completion script runs the binary `directives` to get the candidates. The
 //! environment variable [`VARIABLE`] names the shell, and the arguments are the words that the user
@@ -25,8 +25,8 @@ use super::flags_before_verb::move_behind_verb;
 /// The environment variable that the completion script sets to request candidates.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// The time limit for requests to the cluster. The limit is short, because the shell waits for the
-/// candidates.
+/// The time limit for requests to the cluster. The limit is short, because the user waits while the
+/// shell requests the candidates.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// If a shell has started the binary to complete a command line, prints the candidates and returns
@@ -47,8 +47,8 @@ fn reordered_words() -> Vec<OsString> {
     let words: Vec<OsString> = words.collect();
     let command = super::command(None);
     let moved = move_behind_verb(words.clone(), &command);
-    // The words are not moved before the verb is complete, because the shell completes the word at
-    // the cursor.
+    // If the user has not completed the verb yet, the words stay in their order, because the shell
+    // completes the word at the cursor.
     match moved.get(1).and_then(|verb| verb.to_str()) {
         Some(verb) if command.find_subcommand(verb).is_some() => moved,
         Some(_) | None => words,

@@ -1,5 +1,5 @@
-//! The flags with which a subcommand connects to the cluster (addresses, credentials, TLS and time
-//! limits), and their conversion to the library's configuration.
+//! Defines the flags with which a subcommand connects to the cluster: addresses, credentials, TLS
+//! and time limits. Converts these flags to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -94,8 +94,8 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The address in a flag as the user typed it. Even an address that cannot be parsed may contain a
-/// password, so the command never prints an address as typed.
+/// The address in a flag, exactly as the user typed it. Even an address that cannot be parsed may
+/// contain a password, so the command never prints this text.
 #[derive(Clone)]
 struct UrlText(String);
 
@@ -121,8 +121,8 @@ impl UrlText {
     }
 }
 
-/// The flags for the time limit of a request and the details of an error, for commands that run
-/// once.
+/// The flags of commands that run once: the time limit of a request, and whether an error is
+/// printed with its details.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct TimeoutArgs {
     /// Time limit of one request to one node
@@ -165,8 +165,8 @@ impl ConnectionArgs {
         })
     }
 
-    /// Returns the location of the index for reports: the index name and the first address without
-    /// credentials.
+    /// Returns the location of the index, as reports show it: the index name and the first address
+    /// without credentials.
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;
@@ -189,8 +189,8 @@ impl ConnectionArgs {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses `--credential-command` for a process that runs for days, because the command's
-    /// output is read only once.
+    /// Refuses `--credential-command` for a process that runs for days. Such a process would run
+    /// the command only once, so it could not renew the secret.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),
@@ -287,7 +287,7 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret in the given file, or if no file is given, the secret in the environment
+/// Returns the secret in the given file. If no file is given, returns the secret in the environment
 /// variable. An empty variable counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {

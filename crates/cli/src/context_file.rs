@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::bounded_file;
 use super::exit::Failure;
 
-/// A context: values for the flags that have the same names as the fields. A context contains the
-/// paths of files with secrets, but never the secrets.
+/// A context is a set of values for flags. Each field has the name of a flag, and contains the
+/// value that the context sets for this flag. A context contains the paths of files with secrets,
+/// but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -34,7 +35,7 @@ pub(super) struct Context {
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
-    /// Whether each write to the cluster of this context needs the user's confirmation.
+    /// Whether the user must confirm each write to the cluster of this context.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) protected: bool,
 }
@@ -140,15 +141,16 @@ pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
 }
 
-/// Returns the name of this run's context if the context requires a confirmation of every write.
+/// Returns the name of this run's context, if the user must confirm every write in this context.
 pub(super) fn protected() -> Option<&'static str> {
     let selected = selected().filter(|selected| selected.context.protected)?;
     Some(&selected.name)
 }
 
-/// Selects the context that `--context` names. Without this flag, selects the context that
-/// `DIRECTIVES_CONTEXT` names. Without both, selects the current context. The context is selected
-/// before the command line is parsed, because a context sets the defaults of flags.
+/// Selects the context that `--context` names. If the flag is absent, selects the context that
+/// `DIRECTIVES_CONTEXT` names. If the flag and the variable are absent, selects the current
+/// context. The context is selected before the command line is parsed, because a context sets the
+/// defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -159,7 +161,7 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
     // `context use` sets the current context for the commands of operators. A service ignores the
-    // current context, and uses a context only if a flag or variable names the context.
+    // current context. A service uses a context only if a flag or a variable names this context.
     let is_service = matches!(verb, Some("agent" | "record"));
     let current = contexts.current.clone().filter(|_| !is_service);
     let Some(name) = named.or(current) else {

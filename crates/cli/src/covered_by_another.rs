@@ -1,8 +1,8 @@
 //! Finds planned directives that have no effect because another directive covers them.
 //!
-//! If several directives match a request, the highest level applies, and each request in a smaller
-//! sample is also in every larger sample. A directive therefore has no effect if another directive
-//! matches at least the same requests, lasts at least as long, and records at least as much.
+//! If several directives match a request, the highest level applies. A request in a smaller sample
+//! is also in every larger sample. Therefore, a directive has no effect if another directive
+//! matches at least the same requests, applies at least as long, and records at least as much.
 
 use std::collections::{HashMap, HashSet};
 
@@ -63,7 +63,7 @@ fn applies(document: &Document, now: Timestamp) -> bool {
     !document.revoked && document.directive.expires_at > now
 }
 
-/// The directives that may cover a planned directive, grouped by targets.
+/// The directives that may cover a planned directive, in groups with the same targets.
 struct Candidates<'a>(HashMap<&'a DirectiveMatch, Vec<&'a Document>>);
 
 impl<'a> Candidates<'a> {
@@ -93,8 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all subsets of the given targets. A directive whose targets are a subset matches at
-/// least the requests that the given targets match.
+/// Returns all subsets of the given targets. If the targets of a directive are such a subset, the
+/// directive matches at least the requests that the given targets match.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -115,8 +115,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Returns true if `other` makes `one` superfluous: `other` matches at least the requests that
-/// `one` matches, records at least as much, does not start later, and does not end earlier.
+/// Returns true if `other` makes `one` superfluous. This is the case if `other` matches at least
+/// the same requests, records at least as much, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

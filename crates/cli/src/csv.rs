@@ -3,8 +3,8 @@
 use opensearch_directives::internal::visible;
 use serde_json::Value;
 
-/// Returns a line with the names of the columns, and a line for each object. Each value is the
-/// field of the object that has the name of the column.
+/// Returns a line with the names of the columns, and a line for each object. A column contains the
+/// value of the field that has the same name as the column.
 pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> String {
     let mut lines = vec![columns.join(",")];
     for object in objects {
@@ -27,8 +27,8 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Formats an untrusted text. Control characters and invisible characters are escaped. If a
-/// spreadsheet would interpret the text as a formula, an apostrophe is added in front of it.
+/// Formats an untrusted text. Escapes control characters and invisible characters. If a spreadsheet
+/// would interpret the text as a formula, an apostrophe is added in front of it.
 fn quoted(text: &str) -> String {
     let mut text = visible(text, true);
     if text.starts_with(['=', '+', '-', '@']) {

@@ -1,5 +1,5 @@
-//! Parses an address of OpenSearch Dashboards as a user copies it from a browser, and describes the
-//! target of an import.
+//! Parses an address of OpenSearch Dashboards that a user has copied from a browser. Describes into
+//! which tenant and workspace the dashboards are imported.
 
 use std::str::FromStr;
 

@@ -26,7 +26,7 @@ const WIDE_HEADER: [&str; 7] = [
 const DROPPABLE: [&str; 5] = ["REASON", "BY", "SAMPLE", "RECORDS", "LEVEL"];
 
 /// Formats the documents as a table with one row for each document. If a width is given, long texts
-/// are truncated so that the table is not wider.
+/// are truncated so that the table does not exceed this width.
 pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u16>) -> String {
     let header: Vec<&str> = HEADER
         .into_iter()
@@ -58,7 +58,7 @@ fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
     row
 }
 
-/// Returns the cells of the columns after the id and the state.
+/// Returns those cells of a row that follow the cells with the id and the state.
 pub(super) fn columns(document: &Document, now: Timestamp) -> [String; 7] {
     let directive = &document.directive;
     let audit = &document.audit;

@@ -5,8 +5,8 @@ use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{Decision, DirectiveMatch, EndpointKind};
 
-/// The text that is shown instead of the targets if a directive has no target. The text is in
-/// capitals so that nobody overlooks it.
+/// If a directive has no target, this text is shown instead of the targets. The text is in capitals
+/// so that nobody overlooks it.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// Formats the targets, such as `tenant=acme index=orders`.

@@ -230,7 +230,7 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// The fields that an edit does not keep, because the command or the pipeline sets them at each
+    /// The fields that an edit does not keep. The command or the pipeline sets these fields at each
     /// write.
     const STAMPED: [&str; 10] = [
         "targets",

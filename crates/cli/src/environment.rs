@@ -1,9 +1,9 @@
 //! Sets flags from environment variables. An empty variable counts as unset.
 //!
-//! Variables exist for all flags of the agent and of the recorder. In the commands of operators, variables exist for
-//! the flags of the connection, of the output and of the author. No variable exists for a flag that
-//! describes or selects directives, because a forgotten variable would silently change what a
-//! command does.
+//! Variables exist for all flags of the agent and of the recorder. In the commands of operators,
+//! variables exist for the flags of the connection, of the output and of the author. No variable
+//! exists for a flag that describes or selects directives, because a forgotten variable would
+//! silently change what a command does.
 
 use std::collections::HashMap;
 
@@ -35,9 +35,9 @@ const WITH_VARIABLE: [&str; 19] = [
     "dry-run",
 ];
 
-/// Assigns its environment variable to each flag for which a variable exists. An empty variable
-/// counts as unset. A context sets the defaults of flags, which a variable or the command line
-/// overrides.
+/// Assigns an environment variable to each flag that can be set by a variable. An empty variable
+/// counts as unset. A context sets the defaults of flags. A variable or the command line overrides
+/// these defaults.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -59,8 +59,8 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Returns true if a verb connects to the cluster or to an agent. The flags of a verb that connects
-/// to neither have no variables.
+/// Returns true if a verb connects to the cluster or to an agent. If a verb connects to neither,
+/// its flags have no variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
         || verb
@@ -72,8 +72,8 @@ fn with_variable(service: bool, arg: Arg) -> Arg {
     match variable(service, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // Every value of the variable sets the flag, except words for "no" such as `0` and
-                // `false`.
+                // The flag is set by every value of the variable except words for "no", such as `0`
+                // and `false`.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };

@@ -53,7 +53,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Returns a short message for the error, if it means that the cluster is unreachable or busy.
+/// If the error means that the cluster is unreachable or busy, returns a short message for the
+/// error.
 fn brief(error: &RequestError) -> Option<String> {
     let node = error.node()?.trim_end_matches('/');
     let text = error.to_string();

@@ -57,8 +57,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Returns a rank by which exit codes are compared. If a command has several results, the most
-    /// severe result decides the exit code.
+    /// Returns a number by which exit codes are compared: the more severe the result, the greater
+    /// the number. If a command has several results, the most severe result decides the exit code.
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,

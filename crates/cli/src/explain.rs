@@ -1,5 +1,5 @@
-//! `directives explain`: evaluates a request. For each directive that does not apply, reports the
-//! first condition that the request does not meet.
+//! `directives explain`: evaluates a request. For each directive that does not apply, the command
+//! reports the first condition that the request does not meet.
 
 use std::path::PathBuf;
 
@@ -72,8 +72,8 @@ pub(super) struct ExplainArgs {
 struct Verdict {
     id: String,
     applies: bool,
-    /// The rank of the directive in the list: the more conditions of a directive the request meets,
-    /// the higher is its rank.
+    /// The rank of the directive in the list. A directive has a higher rank if the request meets
+    /// more of its conditions.
     held: usize,
     reason: String,
 }
@@ -116,9 +116,8 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Replaces the verdict of this process with the agent's verdict. The verdict of the agent may
-    /// differ from the verdict of this process, because the agent has another clock and perhaps
-    /// another set.
+    /// Replaces the verdict of this process with the agent's verdict. The two verdicts may differ,
+    /// because the agent has another clock and perhaps another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);
@@ -173,8 +172,8 @@ fn verdict(candidate: &Candidate, request: &RequestAttrs<'_>, now: Timestamp, id
     }
 }
 
-/// Returns what the directive records. If the request does not meet a condition, returns the rank
-/// of the directive and the reason instead.
+/// Returns what the directive records. If the request does not meet a condition, the function
+/// returns the rank of the directive and the reason instead.
 fn first_miss(
     document: &Document,
     state: State,

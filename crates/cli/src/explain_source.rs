@@ -1,5 +1,5 @@
-//! Obtains the decision for a request and the directives that may cause it, from the index or from
-//! an agent.
+//! Obtains the decision for a request from the index or from an agent, together with the directives
+//! that may cause the decision.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};

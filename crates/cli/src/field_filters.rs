@@ -84,7 +84,7 @@ pub(super) struct FilterArgs {
     ending_within: Option<Duration>,
 }
 
-/// A field that selects the requests to which a directive applies.
+/// A field with which a directive selects the requests to which it applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Field {
     Tenant,

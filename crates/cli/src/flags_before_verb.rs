@@ -1,5 +1,5 @@
-//! Allows flags before the verb: `directives --context prod list` is read as `directives list
-//! --context prod`.
+//! Allows flags before the verb: the command treats `directives --context prod list` like
+//! `directives list --context prod`.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -37,7 +37,7 @@ fn name(text: &str) -> &str {
     }
 }
 
-/// Returns a map that contains the flags of all verbs, and for each flag whether it takes a value.
+/// Returns the flags of all verbs. The map contains `true` for a flag that takes a value.
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {

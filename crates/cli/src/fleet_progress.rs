@@ -1,5 +1,5 @@
-//! Code that `status` and `wait` share: counts the instances that already apply every operation of
-//! the index, and formats the report of an instance as text or JSON.
+//! Counts the instances that already apply every operation on the index, and formats the report of
+//! an instance as text or JSON. `status` and `wait` share this code.
 
 use opensearch_directives::fleet::{
     Fleet, IndexPosition, InstanceReport, InstanceState, UnreadableReport,
@@ -10,12 +10,13 @@ use super::directive_text::printable;
 use super::duration::{length, relative, signed};
 use super::report_wording::count;
 
-/// The live instances, divided by whether they apply every operation of a state of the index.
+/// The live instances in two groups: those that apply every operation of a given state of the
+/// index, and those that do not.
 pub(super) struct Convergence<'a> {
-    /// The number of live instances. An instance whose report was not read, or is unreadable,
-    /// counts as live, because nothing shows that it has ended.
+    /// The number of live instances. If the report of an instance was not read or is unreadable,
+    /// the instance counts as live, because nothing shows that it has ended.
     pub(super) live: u64,
-    /// The live instances that lack operations.
+    /// The live instances that do not apply every operation.
     pub(super) missing: Vec<&'a InstanceReport>,
     /// The number of live instances that apply every operation.
     pub(super) applied: u64,

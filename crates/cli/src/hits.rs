@@ -35,8 +35,8 @@ pub(super) struct HitsArgs {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: Vec<String>,
 
-    /// Add up the counts that all live instances reported to the index of the fleet, for each active
-    /// directive, instead of the counts of one agent
+    /// Show, for each active directive, the sum of the counts that all live instances reported to
+    /// the index of the fleet, instead of the counts of one agent
     #[arg(long, conflicts_with_all = ["agent", "agent_token_file"])]
     fleet: bool,
 
@@ -117,8 +117,8 @@ const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
-/// Returns true if no request has matched for at least the given time, and if matches were counted
-/// for at least this time.
+/// Returns true if matches were counted for at least the given time, and if no request has matched
+/// during this time.
 fn is_unmatched(
     last: Option<Timestamp>,
     counted_since: Timestamp,

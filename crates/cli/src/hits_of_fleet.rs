@@ -1,5 +1,5 @@
-//! `directives hits --fleet`: adds up the counts in the reports of all live instances. A directive
-//! with a wrong target is visible at once, because no instance has matched it.
+//! `directives hits --fleet`: adds up the counts in the reports of all live instances. The output
+//! shows at once which directives have a wrong target, because no instance has matched them.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) struct Row {
     matched: u64,
     sampled: u64,
     pub(super) last_matched: Option<Timestamp>,
-    /// The time since which the first of these instances has counted the matches.
+    /// The earliest time at which one of these instances began to count the matches.
     pub(super) counted_since: Timestamp,
 }
 

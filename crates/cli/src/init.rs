@@ -69,7 +69,7 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "N")]
     template_priority: Option<u32>,
 
-    /// Also convert the documents of an earlier version to the stored form
+    /// Also convert documents that an earlier version of the pipeline stored to the present form
     #[arg(long)]
     upgrade: bool,
 
@@ -78,8 +78,9 @@ pub(super) struct InitArgs {
     #[arg(long, group = "recorded")]
     history: bool,
 
-    /// How long the histories that --history and --fleet create keep records, such as 400d. The flag
-    /// installs a policy of Index State Management for each; without a policy, all records are kept
+    /// How long the histories that --history and --fleet create keep records, such as 400d. The
+    /// flag installs a policy of Index State Management for each; without a policy, all records are
+    /// kept
     #[arg(long, value_name = "DURATION", requires = "recorded", value_parser = parse)]
     retention: Option<Duration>,
 
@@ -93,8 +94,9 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "NAME", requires = "dashboards", value_parser = tenant)]
     dashboards_tenant: Option<String>,
 
-    /// Also install the index INDEX-fleet, in which instances report what they apply, and the append-only
-    /// data stream INDEX-fleet-history, which records when each instance began to apply what
+    /// Also install the index INDEX-fleet, in which instances report what they apply, and the
+    /// append-only data stream INDEX-fleet-history, which records when each instance began to apply
+    /// what
     #[arg(long, group = "recorded")]
     fleet: bool,
 

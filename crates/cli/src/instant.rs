@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time as the command line states it. A relative time is converted to an instant only when the
-/// current time is known.
+/// A time, in the form in which the user typed it. A relative time is converted to an instant only
+/// when the current time is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant with a date.
@@ -85,8 +85,8 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded to seconds. Without rounding, a new directive with a time to live
-        // of 15m would be shown with 14m 59s.
+        // The duration is rounded to seconds. Otherwise, the report would show 14m 59s for a new
+        // directive with a time to live of 15m.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))

@@ -68,7 +68,7 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The directives of one read that pass the filters and are not cut off by `--limit`.
+/// The directives that one read returned, after the filters and `--limit` have been applied.
 struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` omits.
@@ -80,8 +80,8 @@ struct Listing {
 }
 
 impl Listing {
-    /// Returns the version and the state of each directive. `watch` compares the versions and
-    /// states to detect a change, because they contain no relative times.
+    /// Returns the version and the state of each directive. `watch` compares these values to detect
+    /// a change, because they contain no relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

@@ -65,7 +65,7 @@ pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     object.into()
 }
 
-/// The columns of the CSV format. Times are absolute.
+/// The columns of the CSV format. The times in these columns are absolute.
 const CSV_COLUMNS: [&str; 23] = [
     "id",
     "state",

@@ -30,7 +30,8 @@ pub(super) struct PruneArgs {
 
 pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
-    // An unknown author is not an error for a deletion, because no document stores its author.
+    // The command deletes even if the author is unknown, because no document stores the author of a
+    // deletion.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let bound = now

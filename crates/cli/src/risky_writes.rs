@@ -90,7 +90,7 @@ impl GuardArgs {
     }
 
     /// Checks the planned writes, and asks the user to consent to the writes with a wide effect. If
-    /// `question` is given, also asks this question.
+    /// `question` is given, the function also asks this question.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -132,9 +132,9 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses a replacement that needs consent, if the command has no flag that gives the consent
-    /// and no terminal on which it can ask the user. Also refuses every replacement if
-    /// `--create-only` is given.
+    /// Refuses a replacement that needs consent, if no flag gives this consent and the command has
+    /// no terminal on which it can ask the user. Also refuses every replacement if `--create-only`
+    /// is given.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {

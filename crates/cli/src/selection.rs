@@ -35,7 +35,7 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// The selected directives as they were read, with their versions.
+/// The selected directives, as the index contained them at the read, with their versions.
 #[derive(Debug)]
 pub(super) struct Selection {
     found: Vec<Stored>,
@@ -47,7 +47,8 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Plans a write of each selected directive, and executes the plan. If filters or `--all`
-    /// selected the directives, first shows their number and asks the user for confirmation.
+    /// selected the directives, the function first shows their number and asks the user for
+    /// confirmation.
     pub(super) async fn write(
         self,
         api: &DirectivesApi,
@@ -68,7 +69,7 @@ impl Selection {
 }
 
 impl SelectionArgs {
-    /// Reads the selected directives.
+    /// Reads the directives that the flags select.
     pub(super) async fn read(
         &self,
         api: &DirectivesApi,

@@ -1,4 +1,4 @@
-//! The flag `--sign-with` of the verbs that write directives, and the signing of drafts before they
+//! Defines the flag `--sign-with` of the verbs that write directives, and signs drafts before they
 //! are written.
 
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use super::stdio::note;
 
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
-    /// Sign what is written with this private key, which `directives keygen` created; repeat the
-    /// flag for several keys
+    /// Sign each written directive; the private key is in this file, which `directives keygen`
+    /// created; repeat the flag for several keys
     #[arg(long, value_name = "FILE")]
     sign_with: Vec<PathBuf>,
 }
 
-/// Reads private keys.
+/// Reads the private keys in the given files.
 pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
     files
         .iter()
@@ -28,8 +28,8 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys. The verbs read the keys before the first request, so that a missing key file
-    /// is reported as a mistake in the command line.
+    /// Reads the keys that the flags name. The verbs read the keys before the first request, so
+    /// that the command reports a missing key file as a mistake in the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }
@@ -40,8 +40,8 @@ impl SignArgs {
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Signs the drafts, and plans to store them. The caller passes the stored directive for each
-    /// draft in `stored`, if it has already read them.
+    /// Signs the drafts, and plans to store them. If the caller has already read the stored
+    /// directives, it passes them in `stored`, in the order of the drafts.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

@@ -55,7 +55,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// Prints JSON. Strings in the JSON may come from somebody else, so control characters and
+/// Prints JSON. Other people may have written the strings in the JSON, so control characters and
 /// invisible characters are escaped. A JSON parser returns the original strings.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&escaped_json(value))
@@ -76,8 +76,9 @@ pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
     if !text.contains(is_unsafe) {
         return Ok(text);
     }
-    // A plain scalar of YAML cannot contain an escape sequence. JSON whose strings contain the
-    // escape sequences of YAML is also valid YAML, so the value is formatted as JSON.
+    // A plain scalar of YAML cannot contain an escape sequence. The value is therefore formatted as
+    // JSON, with the escape sequences of YAML in its strings. JSON with such escape sequences is
+    // also valid YAML.
     Ok(escape(&format!("{value:#}"), |escaped, char| {
         let _ = write!(escaped, "\\U{:08x}", u32::from(char));
     }))
@@ -87,8 +88,8 @@ fn is_unsafe(char: char) -> bool {
     char != '\n' && is_invisible(char)
 }
 
-/// Replaces the unsafe characters of formatted JSON, all of which are in strings. The line feeds
-/// between the lines are safe, and a line feed in a string is already escaped.
+/// Replaces the unsafe characters of formatted JSON. Such characters occur only in strings. The
+/// line feeds between the lines are safe, and a line feed in a string is already escaped.
 fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
@@ -101,7 +102,7 @@ fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     escaped
 }
 
-/// Prints the first warnings to standard error, and the number of the warnings that are not shown.
+/// Prints the first warnings to standard error, and then the number of warnings that it omitted.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {

@@ -1,8 +1,8 @@
-//! Determines the maximum and the default time to live of directives, sets the default in drafts
+//! Determines the maximum and the default time to live of directives. Sets the default in drafts
 //! without an end, and refuses drafts that exceed the maximum.
 //!
-//! Both limits are read from the cluster if the role permits reading them. `--max-ttl` can lower
-//! the maximum of the cluster, but cannot raise it.
+//! The command reads both limits from the cluster, if the role permits this request. `--max-ttl`
+//! can lower the maximum of the cluster, but cannot raise it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::duration::{length, signed};
 use super::exit::Failure;
 use super::stdio::warn;
 
-/// The highest default time to live of a directive that captures bodies.
+/// If a directive captures bodies, its default time to live is never longer than this constant.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
 /// The limits of the time to live for one run of the command.
@@ -24,8 +24,8 @@ const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// The default time to live; `None` if the lifetime limits of the cluster are unknown, so that
-    /// only the ingest pipeline can set the default.
+    /// The default time to live; `None` if the lifetime limits of the cluster are unknown. If they
+    /// are unknown, only the ingest pipeline can set the default.
     default_ttl: Option<Duration>,
     /// The flag or command with which the user can raise `max_ttl`.
     remedy: &'static str,
@@ -33,8 +33,9 @@ pub(super) struct TtlLimits {
 
 impl TtlLimits {
     /// Reads the lifetime limits of the cluster. If the role does not permit reading the limits,
-    /// the maximum is `--max-ttl`, or without this flag the initial maximum of an installation. The
-    /// pipeline refuses a write that exceeds the unknown limits of the cluster.
+    /// the maximum is `--max-ttl`. If `--max-ttl` is absent, too, the maximum is the initial
+    /// maximum of an installation. Even if the command does not know the limits of the cluster, the
+    /// pipeline refuses a write that exceeds them.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),

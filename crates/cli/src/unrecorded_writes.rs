@@ -1,4 +1,4 @@
-//! Warns about successful writes of a command that could not be recorded in the history.
+//! Warns if writes of a command succeeded but could not be recorded in the history.
 
 use opensearch_directives::admin::HistoryReport;
 use opensearch_directives::error::chain;

@@ -40,8 +40,8 @@ pub(super) struct VerifyArgs {
     timeout: TimeoutArgs,
 }
 
-/// The verdict on the signatures of one directive, as a proxy with the same trusted keys and policy
-/// would reach it.
+/// The verdict on the signatures of one directive. A proxy with the same trusted keys and policy
+/// would reach the same verdict.
 struct Verdict {
     id: String,
     signers: Vec<String>,

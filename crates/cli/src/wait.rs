@@ -1,5 +1,6 @@
 //! `directives wait`: waits until the instances apply every operation on the index, and names the
-//! instances that do not. With the flag `--wait`, the verbs that write also wait after the write.
+//! instances that do not apply all of them. If a verb that writes has the flag `--wait`, the verb
+//! also waits in this way after the write.
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub(super) struct WaitArgs {
     )]
     converged: u16,
 
-    /// How long to wait
+    /// Longest time to wait for the instances
     #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIMEOUT, value_parser = parse)]
     timeout: Duration,
 
@@ -69,14 +70,15 @@ pub(super) async fn run(args: WaitArgs) -> Result<Exit, Failure> {
     Ok(wait.exit())
 }
 
-/// Waits after a write, and reports the outcome on standard error.
+/// Waits after a write until the instances have applied it or the time is over, and prints to
+/// standard error which of the two happened.
 pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Result<Exit, Failure> {
     let wait = until_converged(api, 1000, timeout).await?;
     note(&wait.text());
     Ok(wait.exit())
 }
 
-/// Describes a wait for the instances of a fleet, for a fuzz target.
+/// Returns the text that `wait` prints for a fleet. A fuzz target calls this function.
 pub(super) fn text_of(fleet: Fleet) -> String {
     let wait = Wait {
         target: fleet.position.clone(),
@@ -87,7 +89,7 @@ pub(super) fn text_of(fleet: Fleet) -> String {
     wait.text()
 }
 
-/// The outcome of waiting for the instances of a fleet.
+/// The outcome of a wait for the instances of a fleet.
 struct Wait {
     fleet: Fleet,
     /// The state of the index when the command began to wait.

@@ -11,8 +11,8 @@ use super::stdio::note;
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads a list repeatedly, and shows the list whenever it has changed. On a terminal, shows the
-/// list after every read, because the output contains relative times.
+/// Reads a list repeatedly, and shows the list whenever it has changed. On a terminal, the function
+/// shows the list after every read, because the output contains relative times.
 ///
 /// `state` returns the part of the list that is compared to detect a change: everything except
 /// relative times.
@@ -35,7 +35,7 @@ pub(super) async fn watch<T, S: PartialEq, E: Display>(
                     shown = Some(state);
                 }
             }
-            // A failed read does not end the command, since the next read may succeed.
+            // A failed read does not end the command, because the next read may succeed.
             Err(error) => note(&error.to_string()),
         }
         tokio::time::sleep(PAUSE).await;

@@ -42,7 +42,7 @@ pub(super) struct WriteArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(super) output: ReportFormat,
 
-    /// Whether the user has already consented.
+    /// Whether the user has already consented to the write.
     #[arg(skip)]
     has_consented: Cell<bool>,
 

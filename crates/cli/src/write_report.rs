@@ -16,7 +16,7 @@ use super::stdio::{print, print_json};
 use super::unrecorded_writes;
 use super::write_result::{Done, NotPlanned};
 
-/// One directive in the report.
+/// The entry of one directive in the report.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: String,
@@ -112,8 +112,8 @@ impl Report {
         if let Some(history) = &self.history {
             unrecorded_writes::warn(history);
         }
-        // The writes after a failed request were not sent. The entries of unsent writes do not
-        // decide the exit code, because the error of the failed request is more specific.
+        // After a failed request, the command sends no more writes. The entries of these writes do
+        // not decide the exit code, because the error of the failed request is more specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

@@ -1,8 +1,9 @@
-//! Tests that each write records the author and the user that the cluster authenticated, and that
-//! the user of an earlier write does not stay in the document.
+//! Tests that each write records two names: the author, and the user that the cluster
+//! authenticated. Also tests that the user of an earlier write does not stay in the document.
 //!
-//! The node has no security plugin, so the tests set the user name that the plugin would report.
-//! `scripts/test-security` runs similar tests on a node with the security plugin.
+//! The node has no security plugin. Therefore, the tests themselves set the user name that the
+//! plugin would report. `scripts/test-security` runs similar tests on a node with the security
+//! plugin.
 
 use opensearch_directives::admin::{Client, DirectivesApi};
 use opensearch_directives::document::{Draft, Expiry};
@@ -54,7 +55,7 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
         "{}",
         details()
     );
-    // A write of the same content by another user changes nothing.
+    // If another user writes the same content, nothing changes.
     api(&url, &index, "eve@corp").apply(&shape).await.unwrap();
     assert_eq!(stored().await, one);
     // `apply` accepts the output of `get`.
@@ -92,12 +93,12 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
     assert_eq!(stored().await["authenticated_as"], "eve@corp");
 }
 
-/// An index from a version without the field `authenticated_as` accepts each write, and the field
-/// is omitted.
+/// The index comes from a version that did not have the field `authenticated_as`. Each write must
+/// succeed, and the command must omit this field.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();
-    // This call installs the current ingest pipeline, which the test needs.
+    // The test needs the current ingest pipeline, and this call installs it.
     installed_index(&url, "pipeline").await;
     let template = include_str!("../../../mappings/index-template.json");
     let mut body = serde_json::from_str::<Value>(template).unwrap()["template"].take();

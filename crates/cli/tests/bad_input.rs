@@ -1,5 +1,5 @@
-//! Tests that the command reports each problem of invalid input together with the fix, and writes
-//! nothing.
+//! Tests that the command reports each problem of invalid input together with the remedy, and that
+//! it writes nothing.
 
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};

@@ -20,8 +20,8 @@ async fn a_mass_revoke_tries_all_and_reports_each() {
         "{}",
         applied.stdout.len()
     );
-    // The malformed document is written without the pipeline, to test that even such a document can
-    // be revoked.
+    // The test writes the malformed document without the pipeline, because the command must be able
+    // to revoke even such a document.
     let bad = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
@@ -124,15 +124,15 @@ async fn six_operators_at_once_lose_no_update() {
     assert_eq!(document["_version"], 1 + written);
 }
 
-/// After a revocation, the document contains the time, the author and the reason of the revocation,
-/// even if the document was incomplete or malformed before.
+/// After a revocation, the document must contain the time, the author and the reason of the
+/// revocation, even if the document was incomplete or malformed before.
 #[tokio::test]
 async fn a_revocation_is_stored_in_every_document() {
     let url = shared_url();
     let index = installed_index(&url, "revocation").await;
     let apply = ["apply", "new", "--level", "Shape", "--tenant", "acme"];
     run(&url, &index, &apply).ok();
-    // An incomplete and a malformed document are written without the pipeline.
+    // The test writes an incomplete and a malformed document without the pipeline.
     for (id, tenant) in [("incomplete", json!("acme")), ("malformed", json!(42))] {
         let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
         let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");

@@ -1,5 +1,5 @@
-//! Tests the connection flags: secrets are never printed, proxies and CA certificates are used, and
-//! an unreachable cluster causes a distinct exit code.
+//! Tests the connection flags. The command must never print a secret, and must use proxies and CA
+//! certificates. If the cluster is unreachable, the command must end with a distinct exit code.
 
 use std::process::Output;
 
@@ -76,7 +76,7 @@ fn an_empty_variable_is_not_given() {
         let variables = variables_of(args[0]);
         assert!(variables.len() >= at_least, "{line}: {variables:?}");
         let empty: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
-        // Only the last line is compared, because the log lines before contain times.
+        // Only the last line is compared, because the earlier lines are log lines with times.
         let [with_empty, without] = [&empty[..], &[]].map(|variables| {
             let (code, printed) = run(&args, variables);
             (code, printed.lines().last().map(str::to_owned))

@@ -1,5 +1,5 @@
-//! Tests contexts, that is, named connection settings in a file, and the question that the command
-//! asks before each write to a protected cluster.
+//! Tests contexts, which are named connection settings in a file. Also tests the question that the
+//! command asks before each write to a protected cluster.
 
 use std::process::Output;
 

@@ -80,8 +80,7 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // The command does not warn about the first directive, because this directive covers the
-    // others.
+    // The command does not warn about the first directive, because no other directive covers it.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",

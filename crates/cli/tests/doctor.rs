@@ -1,5 +1,5 @@
-//! Tests, with scripted responses, that `doctor` finds problems that a real test node does not
-//! have.
+//! Tests that `doctor` finds problems that a real test node does not have. A mock cluster sends
+//! scripted responses.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Checks that every test that SECURITY.md names exists. The check fails if somebody renames or
-//! removes such a test.
+//! Checks that every test that SECURITY.md names exists. If somebody renames or removes such a
+//! test, this check fails.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Tests `explain --agent`: over TCP with tokens, and over a Unix socket.
+//! Tests `explain --agent`. The command connects to the agent over TCP with tokens, or over a Unix
+//! socket.
 
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives, run, words};

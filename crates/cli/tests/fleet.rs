@@ -1,5 +1,5 @@
-//! Tests on a real node that agents report which operations they apply, and that `status`, `wait`
-//! and `--wait` name the instances that lack an operation.
+//! Tests on a real node that agents report which operations they apply. Also tests that `status`,
+//! `wait` and `--wait` name the instances that do not apply every operation.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Starts an agent that reports. The agent counts as silent three intervals and five seconds after
-/// its last report.
+/// Starts an agent that reports to the fleet. The agent counts as silent if its last report is
+/// older than three intervals and five seconds.
 pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
     let args = [
         "--report",
@@ -45,8 +45,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
-    // The interval is long, because the commands after the end of the agent expect that it is not
-    // silent yet, and on a busy machine they may run late.
+    // The interval is long. When the agent has ended, it must not count as silent before the next
+    // commands have run, and on a busy machine these commands may run late.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true

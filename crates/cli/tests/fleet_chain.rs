@@ -39,15 +39,15 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
     let is_on_both = |shown: &Value| *shown == both;
     eventually("the history shows both", &now, is_on_both).await;
     let applied = SystemClock.now().to_string();
-    // No document contains the number of a deletion, but an instance with the same documents also
-    // applies the deletion.
+    // No document contains the `_seq_no` of a deletion. However, if an instance has the same
+    // documents as the index, the instance also applies the deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     assert_eq!(second.get("/v1/status").await.1["directives"], 0);
     let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
     assert_eq!(status["instances"][1]["via"], json!(["first"]));
     assert_eq!(at(&applied), both, "the past does not change");
 
-    // A suspended agent lacks the operation, and the history must show this later.
+    // The suspended agent does not apply the operation. The history must show this later.
     second.suspend();
     run(&url, &index, &[&apply[..], &["--wait=1s"]].concat());
     status_when(&url, &index, "one is behind", |status| {

@@ -1,7 +1,7 @@
 //! Compares the output of most verbs on a real node (text, JSON and error messages) with the files
 //! in `golden/`.
 //!
-//! Placeholders replace the times, durations, addresses and names that differ between two runs.
+//! Times, durations, addresses and names differ between two runs, so placeholders replace them.
 //! After an intended change of the output, run the test with `UPDATE_GOLDEN=1`, and review how the
 //! files have changed.
 
@@ -16,9 +16,9 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Each verb with its command lines, which run in the given order, and whose output is in the
-/// verb's file in `golden/`. A command line may contain single quotes, and its standard input after
-/// `<`.
+/// Each verb with its command lines. The test runs the command lines in the given order, and
+/// compares their output with the verb's file in `golden/`. A command line may contain single
+/// quotes. The text after `<` is the standard input of the command line.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -199,8 +199,8 @@ impl Redaction {
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
             ),
-            // Other tests create indices on the same node, so numbers about the whole node differ
-            // between two runs.
+            // Other tests create indices on the same node. So numbers that concern the whole node
+            // differ between two runs.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
@@ -288,7 +288,7 @@ async fn seed_fleet(url: &str, index: &str) {
         report(json!({ "instance": "silent", "reported_at": ago(400) })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
-        // A malformed report, which no instance would write.
+        // This report is malformed. No instance would write such a report.
         json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
@@ -323,16 +323,16 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
 #[tokio::test]
 async fn the_output_of_each_verb_is_as_its_golden_file() {
     let (url, index) = (shared_url(), unique_index("golden"));
-    // All tests share one pipeline. This call installs it, so that the output of `init` does not
-    // depend on the order of the tests.
+    // All tests share one pipeline. This call installs the pipeline, so that the output of `init`
+    // does not depend on the order of the tests.
     installed_index(&url, "pipeline-before-golden").await;
     let folder = tempfile::tempdir().unwrap();
     let redaction = Redaction::new(&url, &index, folder.path());
     let mut differences = String::new();
     for (verb, lines) in VERBS {
         if verb == "list" {
-            // A malformed document, written without the pipeline, which `list` must show as
-            // rejected.
+            // The test writes a malformed document without the pipeline. `list` must show this
+            // document as rejected.
             let document = json!({"level": "Shape", "tenant": 42});
             let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
             http::put(&path, &document).await;

@@ -1,5 +1,5 @@
 //! Simulates an incident in which operators and a CI job change the same directives at the same
-//! time: no update may be lost, no directive may be widened without consent, and no revoked
+//! time. No update may be lost, no directive may be widened without consent, and no revoked
 //! directive may apply again.
 
 use std::path::Path;
@@ -12,8 +12,8 @@ use crate::support::eventually::blocking_until;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number;
-/// with 20000, the test takes a minute or more.
+/// Returns how many directives are revoked at once. `INCIDENT_DIRECTIVES` sets another number. With
+/// 20000 directives, the test takes a minute or more.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
@@ -35,8 +35,8 @@ impl Incident {
         ran.ok().json()
     }
 
-    /// Applies a file repeatedly until `stop` is set, as a CI job does. Counts the runs by their
-    /// exit code: success, a missing consent, or a conflict.
+    /// Applies a file repeatedly until `stop` is set, as a CI job does. Counts the runs with each
+    /// exit code: for success, for a missing consent, and for a conflict.
     fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
         while !stop.load(Ordering::Relaxed) {
             let file = file.to_str().unwrap();
@@ -87,7 +87,7 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job contains two directives: the operators change the first directive, and
+    // The file of the CI job contains two directives. The operators change the first directive, and
     // a mass revocation ends the second directive.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
@@ -117,13 +117,13 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         blocking_until("the CI job applies its file", || {
             runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
         });
-        // An operator takes over the directive by setting its owner. The command must refuse every
-        // further run of the CI job, because the job's file states no owner, so each run would
-        // remove the owner.
+        // An operator takes over the directive by setting its owner. The file of the CI job states
+        // no owner, so each further run would remove the owner. The command must therefore refuse
+        // these runs.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
-        // The write of each operator succeeds in the end, after the command has reported each
-        // conflict to the operator concerned.
+        // The command reports each conflict to the operator, who then tries again. In the end, the
+        // write of each operator must succeed.
         assert_eq!(incident.six_operators(), 6);
         let after = incident.directive("slow");
         for field in [
@@ -141,7 +141,7 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // Three operators have extended the directive, by 1, 3 and 5 minutes, and no extension was
+        // Three operators have extended the directive by 1, 3 and 5 minutes. No extension may be
         // lost.
         let end = |directive: &Value| instant(&directive["expires_at"]);
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);

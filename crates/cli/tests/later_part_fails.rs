@@ -1,4 +1,4 @@
-//! Tests what `apply -f` reports if a file is sent in several parts and a later part fails.
+//! Tests what `apply -f` reports if it sends a file in several parts and a later part fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,8 +77,8 @@ async fn apply(second: SecondPart) -> (Ran, usize) {
         move || run_with(&url, &index, &["apply", "-f", "-", "--yes"], &file())
     });
     let ran = applied.await.unwrap();
-    // The command waits for a refresh only after the last part, so the test itself refreshes the
-    // index.
+    // The test refreshes the index itself, because the command waits for a refresh only after the
+    // last part.
     http::send("POST", &format!("{node}/{index}/_refresh"), None).await;
     let (_, counted) = http::get(&format!("{node}/{index}/_count")).await;
     (

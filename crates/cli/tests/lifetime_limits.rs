@@ -1,5 +1,5 @@
-//! Tests that a later `directives init` keeps the lifetime limits and the number of replicas, and
-//! that the limits apply to every writer, also to one that does not use the command.
+//! Tests that a later `directives init` keeps the lifetime limits and the number of replicas. Also
+//! tests that the limits apply to every writer, even if the writer does not use the command.
 
 use serde_json::{Value, json};
 
@@ -59,8 +59,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // It must be possible to revoke a directive after the maximum was lowered below the directive's
-    // time to live.
+    // An operator must be able to revoke a directive even if its time to live exceeds a maximum
+    // that was lowered later.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -88,8 +88,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// Expects these lifetime limits of the cluster: 10 minutes by default, one day at most, and one
-/// hour at most for a capture.
+/// Before this call, the lifetime limits of the cluster must be: 10 minutes by default, one day at
+/// most, and one hour at most for a directive that captures.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
@@ -190,8 +190,8 @@ async fn zones_need_a_number_of_replicas(url: &str) {
     );
 }
 
-/// The lifetime limits and the availability zones concern the whole cluster, so the test starts a
-/// separate node.
+/// The test starts its own node, because the lifetime limits and the availability zones concern the
+/// whole cluster.
 #[tokio::test]
 async fn lifetime_limits_and_replicas_are_set_once() {
     let node = Node::start_with(&["--setting", "node.attr.zone=a"]);

@@ -12,7 +12,7 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the cases of `pipeline_cases.json`, whose dates are relative to today.
+/// Returns the cases of `pipeline_cases.json`. The dates in this file are relative to today.
 fn pipeline_cases() -> Vec<Value> {
     let date = |days: i64| in_hours(24 * days)[..10].to_owned();
     let cases = include_str!("data/pipeline_cases.json")
@@ -70,7 +70,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     );
 }
 
-/// A directive that was stored through the pipeline, in an index that no other test uses.
+/// A directive that the test has written through the pipeline into an index of its own.
 struct Written {
     url: String,
     index: String,
@@ -139,8 +139,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
         // The update script removes both the tenant and the list of targets. The remaining fields
-        // show that the document is a stored document and not a draft, so the pipeline reports the
-        // missing list.
+        // show that this is a stored document and not a draft. So the pipeline must report that the
+        // list is missing.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields

@@ -21,7 +21,7 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
         "{first}"
     );
 
-    // Applying a directive again with the same time to live must not move its end.
+    // If a directive is applied again with the same time to live, its end must not move.
     let stored = run("get one -o json").ok().json();
     assert!(run(base).ok().stdout.starts_with("unchanged one "));
     assert_eq!(run("get one -o json").ok().json(), stored);
@@ -52,7 +52,7 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
     }
     assert_eq!(run("get one -o json").ok().json(), stored);
 
-    // A write that moves the end or adds a target needs no consent, and the report shows the
+    // If a write only moves the end or adds a target, it needs no consent. The report shows the
     // change.
     let narrower =
         "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";

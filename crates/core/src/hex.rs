@@ -1,5 +1,5 @@
-//! Converts bytes to hexadecimal digits and back: digests, checksums, entity tags, keys and
-//! signatures.
+//! Converts bytes to hexadecimal digits and back. Digests, checksums, entity tags, keys and
+//! signatures are written in this way.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! A hash of all directives of a set, independent of their order. Equal digests show that two
-//! proxies serve the same directives.
+//! A hash of all directives of a set. The order of the directives does not matter. If two proxies
+//! have equal digests, they apply the same directives.
 
 use std::fmt;
 
@@ -11,10 +11,11 @@ use crate::model::directive::DirectiveRef;
 
 /// A digest of the content of a set of directives.
 ///
-/// Sets with equal directives have equal digests. The order of the directives does not matter. The
-/// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive. After a
-/// change of one directive, the sum can be updated without reading the other directives. The digest
-/// shows *whether* two proxies agree; it does not protect against forged sets.
+/// Sets with equal directives have equal digests. The order of the directives does not matter. To
+/// compute the digest, the first 16 bytes of the SHA-256 hash of each directive are added, modulo
+/// 2^128. If one directive changes, the sum can be updated without reading the other directives.
+/// The digest shows *whether* two proxies have the same directives; it does not protect against
+/// forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
@@ -24,8 +25,8 @@ impl Digest {
     pub fn of(directive: DirectiveRef<'_>) -> Self {
         let mut hasher = Sha256::new();
         let mut update = |value: Option<&str>| match value {
-            // Each string is hashed after its length, so that the hashed bytes of two different
-            // directives always differ.
+            // The length of each string is hashed before the string. So the hashed bytes of two
+            // different directives always differ.
             Some(value) => {
                 hasher.update([1]);
                 hasher.update((value.len() as u64).to_be_bytes());
@@ -56,19 +57,19 @@ impl Digest {
         Self(u128::from_be_bytes(first))
     }
 
-    /// Returns the digest of the set with the given directive added.
+    /// Returns the digest of the set after the given directive is added.
     #[must_use]
     pub fn with(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_add(Self::of(directive).0))
     }
 
-    /// Returns the digest of the set with the given directive removed.
+    /// Returns the digest of the set after the given directive is removed.
     #[must_use]
     pub fn without(self, directive: DirectiveRef<'_>) -> Self {
         self.minus(Self::of(directive))
     }
 
-    /// Returns the digest of the set without the directives of another digest.
+    /// Returns the digest of the set after all directives of another digest are removed.
     pub(crate) fn minus(self, other: Self) -> Self {
         Self(self.0.wrapping_sub(other.0))
     }

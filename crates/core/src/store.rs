@@ -15,8 +15,9 @@ use crate::set::DirectiveSet;
 /// # How to use it
 ///
 /// Load **once for each request** and evaluate the loaded set. A loaded set never changes, so a
-/// request never uses parts of two published sets. Drop the set at the end of the request. A set
-/// that is held stays in memory, and its directives may be revoked in the meantime.
+/// request never uses parts of two published sets. Drop the set at the end of the request. As long
+/// as the caller holds the set, the set stays in memory, and its directives apply even if they are
+/// revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,28 +42,30 @@ pub trait DirectiveStore: Send + Sync {
     ///   does not allocate, not even directly after a publish. (The first load on a thread
     ///   initialises a few words of thread-local memory.)
     /// - A load returns one complete published set. If a load begins after a publish has returned,
-    ///   the load returns the published set or a later one, on every thread. A load that is
-    ///   concurrent with a publish returns the old or the new set.
+    ///   the load returns the published set or a later one, on every thread. If a load runs at the
+    ///   same time as a publish, it returns the old or the new set.
     /// - [`InMemoryDirectiveStore`] and the store that polls an index each have 64 reference
     ///   counts, so up to 64 threads do not contend for a count. The first 64 threads that load a
     ///   set use one count each, and later threads share these 64 counts. A clone of a loaded `Arc`
     ///   uses the count of the original, even on another thread.
-    /// - A thread that does not load keeps no set alive. An idle thread retains only the memory of
-    ///   one handle (128 bytes).
+    /// - If a thread stops loading, it does not keep any set alive. Only the memory of one handle
+    ///   (128 bytes) stays in use for this thread.
     ///
     /// # Staleness
     ///
-    /// A store is a cache. If nobody publishes, the set becomes stale, and the store cannot detect
-    /// its staleness. Each evaluation still checks the start and the expiry of each directive.
+    /// A store is a cache. If nobody publishes a new set, the published set becomes stale, and the
+    /// store cannot detect this. Each evaluation still checks the start and the expiry of each
+    /// directive.
     ///
     /// # Cost
     ///
-    /// A load increments and later decrements a reference count, and checks whether a newer set was
-    /// published. A worker that can own a [`Reader`] avoids the cost of the reference count.
+    /// A load checks whether a newer set was published, and increments a reference count, which is
+    /// decremented when the caller drops the set. A worker that can own a [`Reader`] avoids the
+    /// cost of the reference count.
     fn load(&self) -> Arc<DirectiveSet>;
 }
 
-/// A fixed set, for a proxy whose directives never change.
+/// A fixed set can be used as a store, for a proxy whose directives never change.
 ///
 /// All threads share one reference count. An [`InMemoryDirectiveStore`] has a separate reference
 /// count for each of up to 64 threads.
@@ -100,14 +103,14 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// A publish replaces the whole set and cannot change a single directive. [`DirectiveStore::load`]
 /// and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
-    /// The lock ensures that one publish ends before the next publish begins. Reads never take the
-    /// lock.
+    /// The lock ensures that one publish ends before the next publish begins. A read never takes
+    /// the lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }
 
 impl InMemoryDirectiveStore {
-    /// Creates a store with an empty set. Every request evaluates to
+    /// Creates a store with an empty set. An evaluation of any request returns
     /// [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
@@ -118,7 +121,7 @@ impl InMemoryDirectiveStore {
         }
     }
 
-    /// Publishes a set and returns the store, so that a store can be created with a set in one
+    /// Publishes a set and returns the store. So a caller can create a store with a set in one
     /// expression.
     #[must_use]
     pub fn with_directives(self, set: DirectiveSet) -> Self {
@@ -129,12 +132,12 @@ impl InMemoryDirectiveStore {
     /// Replaces the set in one atomic swap. Once `publish` has returned, every later `load` returns
     /// the new set or a newer set, on every thread. A set that a caller holds does not change.
     ///
-    /// If several threads publish at the same time, the sets are published one after the other, and
-    /// the last set stays published. Reads do not wait for a publish, and a publish does not wait
+    /// If several threads publish at the same time, their sets are published one after the other.
+    /// The last set stays published. Reads do not wait for a publish, and a publish does not wait
     /// for reads.
     pub fn publish(&self, set: DirectiveSet) {
-        // After a publish that panicked, the old or the new set is published, so a poisoned lock is
-        // still usable.
+        // If a publish panicked, the old or the new set is completely published, so the lock can
+        // still be used although it is poisoned.
         self.publisher
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -154,7 +157,7 @@ impl Default for InMemoryDirectiveStore {
     }
 }
 
-/// Formats the current set.
+/// Formats the set that is published now.
 impl fmt::Debug for InMemoryDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("InMemoryDirectiveStore")

@@ -1,7 +1,7 @@
-//! A conformance kit: it checks whether a store complies with the rules of
+//! The conformance kit checks whether a store complies with the rules of
 //! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
-//! To check a store whose types are not those of this crate, implement [`Subject`] as a small
+//! If the store that you check has other types than this crate, implement [`Subject`] as a small
 //! adapter.
 //!
 //! ```
@@ -52,7 +52,7 @@ use crate::{Decision, DiagnosticsDirective, RequestAttrs};
 
 pub use report::{Outcome, Report, Rule};
 
-/// A store that the kit checks.
+/// A store that the conformance kit checks.
 pub trait Subject: Sync {
     /// The type of a loaded set.
     type Set;
@@ -63,7 +63,7 @@ pub trait Subject: Sync {
     /// [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
-    /// Loads the published set, as the request path does.
+    /// Loads the published set in the same way as the request path.
     fn load(&self) -> Self::Set;
 
     /// Returns the decision of a loaded set about a request.
@@ -76,22 +76,23 @@ pub trait Subject: Sync {
     ) -> Decision;
 }
 
-/// Returns the instant of the kit's first evaluations. The kit's directives start and expire within
-/// minutes after noon.
+/// Returns the instant at which the kit makes its first evaluations. The kit's directives start and
+/// expire within minutes after this instant.
 #[must_use]
 pub fn noon() -> Timestamp {
-    // 2030-01-01T12:00:00Z
+    // This is 2030-01-01T12:00:00Z.
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that a store without publishing must contain for the check: a directive
+/// Returns the directives that a store must contain for the check if it cannot publish: a directive
 /// that expires, a directive that starts later, and a directive with a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     check_rules::timed_directives()
 }
 
-/// A function that runs its argument and returns the number of allocations on the calling thread.
+/// A function that runs its argument, and returns how many allocations the calling thread made in
+/// the meantime.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
 /// The conformance kit: the settings of a check, and the check itself.
@@ -113,23 +114,22 @@ impl Default for Kit {
 }
 
 impl Kit {
-    /// Sets how many sets are published while threads read.
+    /// Sets how many sets the kit publishes while threads read.
     #[must_use]
     pub fn with_publishes(mut self, publishes: u16) -> Self {
         self.publishes = publishes;
         self
     }
 
-    /// Sets how many threads read while sets are published.
+    /// Sets how many threads read while the kit publishes sets.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Sets the function that counts the allocations on a thread. Without a counting function,
-    /// [`Rule::NoAllocation`] is skipped, because only a special global allocator can count
-    /// allocations.
+    /// Sets the function that counts the allocations on a thread. If no function is set, the kit
+    /// skips [`Rule::NoAllocation`], because only a special global allocator can count allocations.
     #[must_use]
     pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);

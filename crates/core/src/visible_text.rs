@@ -17,8 +17,8 @@ pub fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
-/// Escapes the first characters of a text as [`visible`] does, and drops all others. Line feeds are
-/// escaped, too.
+/// Escapes the first `chars` characters of a text as [`visible`] does, and drops all other
+/// characters. Line feeds are escaped, too.
 #[must_use]
 pub fn visible_beginning(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {

@@ -1,7 +1,7 @@
-//! Asserts that the request path does not allocate, and that a set does not occupy more than 70
-//! bytes per directive.
+//! Tests that the request path does not allocate, and that a set does not occupy more than 70 bytes
+//! per directive.
 //!
-//! Only the allocations of the measuring thread are counted, so the tests may run in parallel.
+//! The tests count only the allocations of the measuring thread, so they may run in parallel.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -173,8 +173,8 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             }
         });
         assert_eq!(seen, 100);
-        // The measuring thread may free sets that the publishing thread allocated, so only the
-        // number of allocations is compared.
+        // The measuring thread may free sets that the publishing thread allocated. So the test
+        // compares only the number of allocations, not the number of bytes.
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
     });
 }
@@ -185,7 +185,7 @@ fn tenant(n: usize) -> String {
     format!("tenant-{n:06}")
 }
 
-/// Calls `add` with one directive for each of 100,000 tenants.
+/// Calls `add` 100,000 times, each time with a directive for another tenant.
 fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     for n in 0..MANY {
         let directive =
@@ -239,7 +239,7 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // While a table or an arena grows, its old and its new memory exist at the same time.
+    // While a table or an arena grows, its old memory and its new memory exist at the same time.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

@@ -1,6 +1,6 @@
-//! Counts matches on more than 64 threads and of more than 1,024 directives, so that some threads
-//! and directives share a row of counters. The test is a separate program, because other tests
-//! would also use up the rows of the first threads.
+//! Counts the matches of more than 1,024 directives on more than 64 threads, so that some threads
+//! share a row of counters. The test is a separate program: in a common program, the threads of
+//! other tests would already use the separate rows.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,5 +1,5 @@
-//! Fuzz target: parses requests to the agent, that is, the bodies of evaluations, the headers of
-//! authorization checks, and query strings.
+//! Fuzz target: parses the parts of requests to the agent: the bodies of evaluations, the headers
+//! of authorization checks, and query strings.
 
 use directives::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_headers, query};
 use opensearch_directives::Endpoint;
@@ -35,7 +35,7 @@ pub(crate) fn run(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input)
         && let Ok([wait, known]) = query(text)
     {
-        // Decoding never makes the value of a query parameter longer than the query.
+        // The decoded values of the query parameters are never longer than the query.
         let decoded = wait.map_or(0, |value| value.len()) + known.map_or(0, |value| value.len());
         assert!(decoded <= text.len());
     }

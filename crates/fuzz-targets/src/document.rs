@@ -1,6 +1,6 @@
-//! Fuzz target: decodes text as a stored document. If the decoder accepts the text, the fields of
-//! the document must equal those of the JSON, and encoding and decoding the document again must
-//! return the same document.
+//! Fuzz target: decodes text as a stored document. If the decoder accepts the text, the document
+//! must have the same fields as the JSON. If the document is then encoded and decoded again, the
+//! result must be the same document.
 
 use opensearch_directives::document::{Document, decode, encode};
 use serde_json::Value;
@@ -27,7 +27,8 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Compares an accepted document with its JSON, which is parsed in another way.
+/// Compares an accepted document with its JSON. The fields of the JSON come from a general JSON
+/// parser, and not from the decoder.
 fn check_targets(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("an accepted document is JSON");
     let text = |name: &str| {

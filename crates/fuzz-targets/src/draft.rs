@@ -1,5 +1,5 @@
-//! Fuzz targets: parse a single draft, the file formats that `apply -f` accepts (including
-//! osproxy's `{"directives": [...]}`), and drafts in YAML.
+//! Fuzz targets: parse single drafts, drafts in YAML, and files in the formats that `apply -f`
+//! accepts (including osproxy's `{"directives": [...]}`).
 
 use std::collections::HashSet;
 
@@ -46,7 +46,8 @@ pub(crate) fn run_yaml_file(input: &[u8]) {
     }
 }
 
-/// Checks that the JSON for the pipeline is parsed as the same draft.
+/// Encodes a draft as JSON for the pipeline, and checks that the parser returns the same draft for
+/// this JSON.
 fn check(draft: &Draft) {
     if draft.check(&limits()).is_err() {
         return;

@@ -1,5 +1,6 @@
 //! Fuzz targets: decode records of a history and reports of instances, and format both in the same
-//! way as the command. Every user whose role permits writing records or reports can forge them.
+//! way as the command. These records and reports are untrusted, because every user whose role
+//! permits writing them can forge them.
 
 use directives::fuzzing::{fleet_texts, history_texts};
 use opensearch_directives::fuzzing::{fleet_reports, history_records};
@@ -24,14 +25,14 @@ pub(crate) fn run_records(input: &[u8]) {
     check_texts(&history_texts(&found));
 }
 
-/// The response of the search for the reports of instances.
+/// The input is the response to a search for the reports of instances.
 pub(crate) fn run_reports(body: &[u8]) {
     let Some(fleet) = fleet_reports(body) else {
         return;
     };
     for report in &fleet.reports {
-        // The position of the index has the highest possible number, so no instance applies every
-        // operation.
+        // The position of the index has the highest possible `_seq_no`, so an instance applies
+        // every operation only if it reports the same number.
         let is_behind = report.applied_seq_no != Some(u64::MAX);
         assert!(!(is_behind && fleet.state(report).is_converged()));
     }
@@ -48,7 +49,8 @@ fn check_gaps(ledger: &IndexLedger) {
     }
 }
 
-/// A text contains line feeds between its lines, and no other character that controls a terminal.
+/// Checks that a text contains line feeds between its lines, and no other character that controls a
+/// terminal.
 fn check_texts(texts: &[String]) {
     for text in texts {
         let found = text.contains(|char| char != '\n' && is_invisible(char));

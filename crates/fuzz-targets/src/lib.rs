@@ -1,5 +1,5 @@
-//! The fuzz targets. Each target parses arbitrary bytes with a parser for data from outside the
-//! process, and panics if the parser breaks a promise.
+//! The fuzz targets. Each target passes arbitrary bytes to a parser of untrusted data, and panics
+//! if the parser breaks a promise.
 //!
 //! `fuzz/` runs the targets with libFuzzer, and `tests/corpus.rs` runs them with the inputs of the
 //! stored corpus and with mutations of these inputs.
@@ -48,7 +48,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("yaml_file", draft::run_yaml_file),
 ];
 
-/// Accepts every expiry, so that the fuzzer does not depend on a clock.
+/// Returns limits that permit every expiry, so that the fuzz targets do not depend on a clock.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: Timestamp::UNIX_EPOCH,
@@ -56,8 +56,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Checks that a message contains no character that controls a terminal or begins a new line in a
-/// log, and that its length is limited.
+/// Checks that a message is not longer than `limit`. Also checks that the message contains no
+/// character that controls a terminal or begins a new line in a log.
 fn check_message(text: &str, limit: usize) {
     let invisible = opensearch_directives::internal::is_invisible;
     assert!(!text.contains(invisible), "{text:?}");

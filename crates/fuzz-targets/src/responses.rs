@@ -4,8 +4,8 @@
 use opensearch_directives::fuzzing::{search_response, statistics_response};
 use serde_json::Value;
 
-/// Returns a field of an object. The parser also accepts an array that has the value at this
-/// offset.
+/// Returns a field of an object. The decoder also accepts an array instead of an object. For an
+/// array, the function returns the element at the given offset.
 fn field<'a>(value: &'a Value, name: &str, offset: usize) -> &'a Value {
     match value {
         Value::Array(values) => values.get(offset).unwrap_or(&Value::Null),
@@ -18,8 +18,8 @@ pub(crate) fn run_search(body: &[u8]) {
     let Some(documents) = search_response(body) else {
         return;
     };
-    // `Value` refuses more input than the typed parser, for example invalid UTF-8 in an ignored
-    // field.
+    // The parser of `Value` refuses some input that the decoder accepts, for example invalid UTF-8
+    // in an ignored field.
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         return;
     };

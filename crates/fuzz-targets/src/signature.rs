@@ -1,5 +1,6 @@
 //! Fuzz target: decodes signed documents, files of trusted keys and signature policies. A proxy
-//! that trusts one key must accept only the directive of the corpus that this key has signed.
+//! that trusts a single key must accept only the one directive of the corpus that this key has
+//! signed.
 
 use std::sync::LazyLock;
 
@@ -8,7 +9,8 @@ use opensearch_directives::signatures::{SignaturePolicy, Trust, TrustedKeys};
 
 use crate::{check_message, limits};
 
-/// The public key of the private key 01 02 ... 20, which signed the document of the corpus.
+/// The public key that belongs to the private key 01 02 ... 20. This private key signed the
+/// document of the corpus.
 const KEY: &str =
     "directives-public-key alice 79b5562e8fe654f94078b112e8a98ba7901f853ae695bed7e0e3910bad049664";
 

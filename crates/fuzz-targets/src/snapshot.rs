@@ -1,5 +1,5 @@
-//! Fuzz targets: decode snapshots, which come from another agent or from a last-good file. Encoding
-//! and decoding an accepted snapshot again must return the same snapshot.
+//! Fuzz targets: decode snapshots, which come from another agent or from a last-good file. If an
+//! accepted snapshot is encoded and decoded again, the result must be the same snapshot.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check_message;
 
-/// The maximum number of directives.
+/// The maximum number of directives that the decoder accepts in a snapshot.
 const CAP: usize = 4;
 
 /// Decodes text as the JSON of a snapshot.
@@ -29,7 +29,8 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Decodes bytes as a last-good file, once as they are, and once with a correct checksum.
+/// Decodes bytes as a last-good file: first the unchanged bytes, and then the bytes with a correct
+/// checksum.
 pub(crate) fn run_last_good_file(body: &[u8]) {
     let error = last_good_file(body, "directives");
     if let Err(error) = error {
@@ -63,7 +64,7 @@ fn check_encoding(snapshot: &Snapshot) {
     assert!(again.is_same_as(snapshot));
 }
 
-/// Checks the message of an error and of its causes, which can contain the message of the JSON
+/// Checks the messages of an error and of its causes. A cause can contain the message of the JSON
 /// parser.
 fn check_error(error: &dyn Error) {
     check_message(&error.to_string(), 2048);

@@ -1,5 +1,5 @@
-//! Runs every fuzz target with the inputs of its stored corpus and with mutations of these inputs,
-//! so that `cargo test` detects a parser that breaks a promise.
+//! Runs every fuzz target with the inputs of its stored corpus and with mutations of these inputs.
+//! With this test, `cargo test` detects a parser that breaks a promise.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +17,10 @@ use fuzz_targets::{TARGETS, Target};
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
 /// The number of mutated inputs for each target.
 const MUTATIONS: usize = 3_000;
-/// The number of mutated inputs for `command_line`. It is lower, because this target builds the
-/// parser of the whole command for each input, which takes a millisecond.
+/// The number of mutated inputs for `command_line`. The number is lower, because this target needs
+/// a millisecond for each input: it builds the parser of the whole command.
 const MUTATED_COMMAND_LINES: usize = 200;
-/// The longest mutated input, in bytes.
+/// The maximum length of a mutated input, in bytes.
 const MAX_BYTES: usize = 4_096;
 
 /// Returns the files of a target's stored corpus, in the order of their names.

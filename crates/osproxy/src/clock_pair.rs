@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use osproxy_core::{Clock, Instant};
 
-/// The instants of the wall clock and of the monotonic clock at one moment.
+/// One moment as two instants: one of the wall clock, and one of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClockPair {
     monotonic: Instant,
@@ -16,13 +16,14 @@ pub(super) struct ClockPair {
 impl ClockPair {
     /// Reads the wall clock and the monotonic clock.
     pub(super) fn read(clock: &dyn Clock) -> Self {
-        // The monotonic clock is read first, so that time that passes between the two reads makes
-        // an expiry earlier, not later.
+        // The monotonic clock is read first, so the time between the two reads makes a converted
+        // expiry earlier, never later.
         let monotonic = clock.now();
         let wall = clock.unix_nanos();
         Self {
             monotonic,
-            // The conversion cannot fail, because a `u64` of nanoseconds ends in the year 2554.
+            // The conversion cannot fail: the largest `u64`, in nanoseconds since 1970, is a time in
+            // the year 2554.
             wall: Timestamp::from_nanosecond(wall.into()).unwrap_or(Timestamp::MAX),
         }
     }
@@ -32,7 +33,8 @@ impl ClockPair {
         self.wall
     }
 
-    /// Returns the time until an instant, or zero if the instant has passed.
+    /// Returns the time from now until an instant of the wall clock, or zero if the instant has
+    /// passed.
     pub(super) fn until(&self, then: Timestamp) -> Duration {
         let nanos = then.as_nanosecond() - self.wall.as_nanosecond();
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))

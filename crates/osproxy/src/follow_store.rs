@@ -1,5 +1,5 @@
-//! The task that converts a store's set for osproxy after each publish, whenever a directive starts
-//! or expires, and when the clock is set.
+//! The task that converts a store's set for osproxy. The task converts the set after each publish,
+//! whenever a directive starts or expires, and when the wall clock is set.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
 /// The shortest pause of the task after it has published a set to osproxy.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
-/// The pause after a publish, as a multiple of the duration of the conversion. With a factor of
-/// four, the task uses at most a fifth of a core, even if many directives start or expire in a
-/// short time.
+/// The pause after a publish, as a multiple of the duration of the conversion. With the factor
+/// four, the task uses at most a fifth of a processor core, even if many directives start or expire
+/// in a short time.
 const PAUSE_FACTOR: u32 = 4;
 
 pub(super) struct Follower {
@@ -36,9 +36,9 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The osproxy set that was replaced last, which the task retains until the next check. By the
-    /// next check, all requests have dropped the replaced set, so the task frees its memory instead
-    /// of delaying a request.
+    /// The set of osproxy that was replaced last. The task keeps the replaced set until the next
+    /// check. By then, all requests have dropped this set, so the task frees its memory, and no
+    /// request is delayed.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }
@@ -70,7 +70,7 @@ impl Follower {
         }
     }
 
-    /// Checks the set after each publish of the store and at each scheduled time, forever.
+    /// Calls `check` after each publish of the store and at each scheduled time, forever.
     pub(super) async fn run(mut self, mut publishes: Option<Subscription>) {
         loop {
             tokio::select! {
@@ -84,16 +84,16 @@ impl Follower {
         }
     }
 
-    /// Converts and publishes the set if the last conversion is no longer valid. Returns whether a
-    /// set was published. A panic of the clock or the store is caught.
+    /// Converts and publishes the set if the last conversion is no longer valid. Returns true if a
+    /// set was published. If the clock or the store panics, the function catches the panic.
     pub(super) async fn check(&mut self) -> bool {
         // The clock and the store may be code of the application, so they can panic.
         let updated = AssertUnwindSafe(self.update()).catch_unwind().await;
         updated.unwrap_or_else(|_| {
             error!("converting the directives panicked; osproxy has no directives until a conversion succeeds");
             self.published = None;
-            // After a panic, an empty set is published, because the directives that were published
-            // last may have been revoked since.
+            // After a panic, the task publishes an empty set, because the directives that it
+            // published last may have been revoked since then.
             self.replaced = Some(self.current.swap(Arc::default()));
             true
         })

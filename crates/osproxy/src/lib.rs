@@ -19,8 +19,9 @@ use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;
 
-/// Provides the directives of a store of this project as an [`osproxy_observe::DirectiveStore`],
-/// for `Pipeline::with_directive_store`.
+/// An adapter that implements [`osproxy_observe::DirectiveStore`]. Pass the adapter to
+/// `Pipeline::with_directive_store`, so that osproxy applies the directives of a store of this
+/// project.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -41,48 +42,51 @@ use opensearch_directives::Subscription;
 ///
 /// # Guarantees
 ///
-/// - Each set that osproxy loads was converted from one published set at one instant. A request
-///   that loads the set once never uses parts of two published sets.
+/// - Each set that osproxy loads contains the directives of exactly one published set. If a request
+///   loads the set only once, it never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. osproxy's set omits scheduled and
-///   expired directives, and directives that another directive makes superfluous. To list all
+///   contains only the directives that can change a decision. The set does not contain scheduled or
+///   expired directives, or directives that another directive makes superfluous. To list all
 ///   directives, use the store of this project.
-/// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
-///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
-///   that passes between the reads of the two clocks makes the expiry earlier. The limit
-///   `clear_after` of the store is enforced like an expiry.
-/// - `load` takes no lock, performs no I/O and does not allocate. All threads share one reference
-///   count, as in the stores that osproxy provides.
+/// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive in
+///   osproxy's set contains its expiry, converted to osproxy's monotonic clock with nanosecond
+///   precision. For this conversion, the adapter reads two clocks. The time between the two reads
+///   makes the expiry earlier, never later. The limit `clear_after` of the store is enforced like
+///   an expiry.
+/// - `load` takes no lock, performs no I/O and does not allocate. Like the stores that osproxy
+///   provides, the adapter has one reference count that all threads share.
 ///
 /// # Sampling
 ///
 /// osproxy evaluates the directives itself, so a request **without an id** is in every sample of 38
-/// per mille or more. With `evaluate` of this project, a request without an id is in no sample
-/// below 1000 per mille.
+/// per mille or more. If `evaluate` of this project evaluates a request without an id, the request
+/// is in no sample below 1000 per mille.
 ///
 /// # Staleness
 ///
-/// The adapter adds the following delays to the staleness of the store. A set that an
-/// [`OpenSearchDirectiveStore`] publishes is converted as soon as the task runs. A set that another
-/// store publishes is converted within 250 ms. A start can take effect up to a millisecond late,
-/// because the timer has a resolution of a millisecond. A large set is converted on a blocking
-/// thread.
+/// osproxy uses a new set later than the store publishes it, because of the following delays. The
+/// adapter converts a set of an [`OpenSearchDirectiveStore`] as soon as its task runs after the
+/// publish. If another store publishes a set, the adapter converts this set within 250 ms. A
+/// directive can start up to a millisecond late, because the timer has a resolution of a
+/// millisecond. A large set is converted on a blocking thread.
 ///
 /// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
-/// whichever is longer. A set that is published during the pause is converted after the pause.
+/// whichever is longer. If the store publishes a set during the pause, the task converts this set
+/// after the pause.
 ///
 /// # Clocks
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
-/// wall clock is **set forward**, or the machine resumes from suspension, a directive may outlive
-/// its absolute expiry until the next check. The directive outlives its expiry by at most 250 ms,
-/// plus the pause that may precede the check and the duration of the conversion. The check detects
-/// that the clocks have drifted apart by more than a millisecond, and converts all expiries again.
+/// wall clock is **set forward**, or the machine resumes from suspension, a directive may apply
+/// after its absolute expiry until the next check. The directive then ends at most 250 ms late,
+/// plus the pause that may precede the check, plus the duration of the conversion. The check
+/// detects that the clocks have drifted apart by more than a millisecond, and converts all expiries
+/// again.
 ///
-/// If the wall clock is set back, the next check also converts all expiries again, so that
-/// directives apply for a longer time, as they do for `evaluate`. If the task does not run, the
-/// expiries do not change after the last conversion.
+/// If the wall clock is set back, the next check also converts all expiries again. The directives
+/// then apply for a longer time, as they do for `evaluate`. If the task does not run, no expiry
+/// changes.
 ///
 /// Dropping the adapter ends the task.
 pub struct OsproxyDirectiveStore {
@@ -91,8 +95,8 @@ pub struct OsproxyDirectiveStore {
 }
 
 impl OsproxyDirectiveStore {
-    /// Creates an adapter that follows a store that polls an index. The adapter is returned as soon
-    /// as the store's current set is converted.
+    /// Creates an adapter that follows a store that polls an index. The function returns as soon as
+    /// the store's current set is converted.
     ///
     /// `clock` must be the clock of the pipeline, because the instants of two clocks are not
     /// comparable. The default clock of a pipeline is [`osproxy_core::SystemClock`].
@@ -106,8 +110,8 @@ impl OsproxyDirectiveStore {
     }
 
     /// Creates an adapter that follows a store without subscriptions, such as an
-    /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). A set that the
-    /// store publishes is converted within 250 ms.
+    /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). The adapter
+    /// converts each set within 250 ms after the store has published it.
     ///
     /// # Panics
     /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer is not

@@ -1,12 +1,12 @@
-//! Selects the directives that can change a decision of osproxy before the next conversion, and
-//! orders them so that osproxy can end its scans early.
+//! Selects the directives that can change a decision of osproxy before the next conversion. Orders
+//! these directives so that osproxy can end its scans early.
 //!
 //! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
-//! capture. The scan for the level always reads the whole set. A scan for the ring buffer or for
-//! capture stops at the first directive that applies and requests the ring buffer or capture,
-//! respectively. To keep the scans short, osproxy only receives directives that have started, have
-//! not expired, have effects, have a sample rate above zero, and are not made superfluous by
-//! another directive.
+//! capture. The scan for the level always reads the whole set. The scan for the ring buffer stops
+//! at the first directive that applies and requests the ring buffer. The scan for capture stops in
+//! the same way. To keep the scans short, osproxy receives only those directives that have started
+//! and have not expired, and that have effects and a sample rate above zero. osproxy does not
+//! receive a directive that another directive makes superfluous.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,20 +20,20 @@ use super::convert_types;
 use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
-/// The maximum number of directives with the same targets with which each directive is compared, to
-/// bound the cost if many directives have the same targets. As a consequence, a superfluous
-/// directive may remain in osproxy's set.
+/// Each directive is compared with at most this number of directives that have the same targets.
+/// The bound limits the cost if many directives have the same targets. As a consequence, a
+/// superfluous directive may remain in osproxy's set.
 const MAX_COMPARED: usize = 32;
 
-/// An age limit counts as near if half of the time until the limit is shorter than `NEAR`.
+/// The age limit counts as near if half of the time until this limit is shorter than `NEAR`.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The directives of a set that osproxy needs at an instant.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
-    /// The instant until which the selection is valid: the next start, the next expiry or the next
-    /// check of the age limit.
+    /// The instant until which the selection is valid. At this instant, a directive starts or
+    /// expires, or the age limit must be checked.
     pub(super) next_change: Option<Timestamp>,
 }
 
@@ -53,8 +53,8 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // The sort is stable, so the directives that can end a scan stay ordered by their number of
-        // targets, with the fewest targets first.
+        // This sort is stable, so each of the two groups keeps its order: the directives with the
+        // fewest targets come first.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
             directives: decisive
@@ -66,9 +66,9 @@ impl DecisiveDirectives {
     }
 }
 
-/// The instant at which the set becomes too old, if the store limits the age of its set. Once the
-/// set is too old, none of its directives applies, so no directive of osproxy's set expires later
-/// than this age limit. Each complete read of the store moves the age limit.
+/// The age limit is the instant at which the set becomes too old. A store may have no such limit.
+/// None of its directives applies after this instant, so no directive in osproxy's set expires
+/// later. Whenever the store completes a read, the age limit moves to a later instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -78,7 +78,7 @@ impl AgeBound {
 
     /// Returns the instant at which the directives must be converted again, because the store may
     /// have moved the age limit by then. The returned instant is halfway between now and the age
-    /// limit, or the age limit itself if the limit is near.
+    /// limit. If the age limit is near, the function returns the age limit itself.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;
@@ -109,8 +109,8 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
 }
 
 /// Removes each superfluous directive. A directive is superfluous if another directive matches at
-/// least the same requests, has at least the same effects, samples at least as many requests and
-/// expires no earlier.
+/// least the same requests, has at least the same effects, has at least the same sample rate, and
+/// does not expire earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
     // The sort places each directive after the directives that can make it superfluous.
     directives.sort_by_key(|directive| {
@@ -132,11 +132,12 @@ fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRe
 #[derive(Default)]
 struct Decisive<'a> {
     directives: Vec<DirectiveRef<'a>>,
-    /// For each directive, the position of the previous directive with the same targets.
+    /// For each directive, the position of the previous directive that has the same targets.
     before: Vec<Option<usize>>,
-    /// For each combination of target values, the position of the last directive.
+    /// For each combination of target values, the position of the last directive with these values.
     last: HashMap<Targets<'a>, usize>,
-    /// A bit mask of the combinations of targets that at least one directive has.
+    /// A bit mask that contains a bit for each combination of targets that at least one directive
+    /// has.
     combinations: u16,
 }
 

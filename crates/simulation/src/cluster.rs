@@ -33,16 +33,17 @@ pub(crate) struct ClusterState {
 pub(crate) struct CutOff {
     /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether the elected manager is on the node's side of the network partition. If so, the node
-    /// can serve cluster requests until the manager steps down.
+    /// Whether the elected manager is on the same side of the network partition as this node. If
+    /// the manager is on the same side, the node can serve cluster requests until the manager steps
+    /// down.
     had_manager: bool,
     since: Instant,
 }
 
-/// The time for which an elected manager that has lost contact with the other nodes still acts as
-/// the manager. The manager checks each node every second, with a time limit of ten seconds. After
-/// three failed checks, the manager removes the node. If too few nodes remain, the manager steps
-/// down (`cluster.fault_detection.follower_check`).
+/// If an elected manager has lost contact with the other nodes, it continues to act as the manager
+/// for this time. The manager checks each node every second, with a time limit of ten seconds.
+/// After three failed checks, the manager removes the node. If too few nodes remain, the manager
+/// steps down (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {
@@ -65,12 +66,12 @@ pub(crate) struct Node {
     pub(crate) cut_off: Option<CutOff>,
 }
 
-/// A point in time (PIT) of the search API, with the view of each shard that it retains.
+/// A point in time (PIT) of the search API, which retains one view of each shard.
 #[derive(Debug)]
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
-    /// For each view, the node that holds it. If the node goes down, the view is lost.
+    /// For each view, the node that holds this view. If the node goes down, the view is lost.
     pub(crate) nodes: Vec<usize>,
 }
 
@@ -87,8 +88,7 @@ pub(crate) struct Cluster {
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// A number that selects the copy that serves a search, together with the preference of the
-    /// search.
+    /// This number and the preference of a search select the copy that serves the search.
     pub(crate) routing: u64,
     is_alias: bool,
 }
@@ -214,7 +214,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the cluster manager remove the nodes that are down or cut off from the cluster state.
+    /// Makes the cluster manager change the cluster state: it removes all nodes that are down or
+    /// cut off.
     pub(crate) fn notice(&mut self) {
         let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
         for index in self.current.alive.clone() {

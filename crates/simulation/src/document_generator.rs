@@ -1,5 +1,5 @@
-//! Generates the documents of the simulated index. Each document comes with the directive that a
-//! refresher must decode from it.
+//! Generates the documents of the simulated index. Each document contains, in addition to its
+//! source, the directive that a refresher must decode from this source.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
-/// The document ids. There are only a few ids, so that the same document is written often.
+/// The document ids. There are only a few ids, so that writes often replace an existing document.
 pub(crate) const IDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -20,7 +20,7 @@ pub(crate) struct Document {
     pub(crate) updated_at: Option<Timestamp>,
 }
 
-/// The directive in a document, or the reason why the document contains none.
+/// The directive in a document, or the reason why the document contains no directive.
 #[derive(Debug)]
 pub(crate) enum Content {
     Directive(DiagnosticsDirective),
@@ -37,8 +37,8 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // In the next two documents, a hidden field is missing: a target, or the list of targets. The
-    // last document has a target that is not in its list of targets.
+    // The next two documents lack a field, as if a role hid it: a target, or the list of targets.
+    // The last document has a target that its list of targets does not contain.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,

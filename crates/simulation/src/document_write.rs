@@ -1,4 +1,4 @@
-//! Models an operation, that is, a write or a deletion of one document. An operation is in flight,
+//! Models an operation: a write or a deletion of one document. An operation is in flight,
 //! acknowledged or lost.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub(crate) struct Operation {
 pub(crate) enum Fate {
     InFlight,
     Acknowledged,
-    /// The operation was lost in a failover, and its `_seq_no` will be assigned again.
+    /// A failover has lost the operation, and the new primary will assign its `_seq_no` again.
     Lost,
 }
 
@@ -65,7 +65,8 @@ impl Operation {
         }
     }
 
-    /// Describes the operation in a few characters, for the report of a broken promise.
+    /// Describes the operation in a few characters. The report of a broken promise contains this
+    /// text.
     pub(crate) fn brief(&self) -> String {
         let gone = if self.document.is_some() {
             ""

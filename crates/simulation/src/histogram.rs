@@ -1,6 +1,6 @@
-//! Executes `histogram` aggregations on `_seq_no` with the same pitfalls as OpenSearch: a bucket
-//! whose start is outside `hard_bounds` is dropped as a whole, and a request with too many buckets
-//! fails.
+//! Executes `histogram` aggregations on `_seq_no` with the same pitfalls as OpenSearch. If the
+//! start of a bucket is outside `hard_bounds`, the whole bucket is dropped. If a request has too
+//! many buckets, it fails.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,8 +10,8 @@ use serde_json::Value;
 /// The default of `search.max_buckets`.
 pub(crate) const MAX_BUCKETS: usize = 65_535;
 
-/// Returns the histogram of these numbers as JSON, with the fields of a bucket that `filter_path`
-/// selects. Returns `None` if the histogram has more buckets than the server permits.
+/// Returns the histogram of these numbers as JSON. Each bucket contains the fields that
+/// `filter_path` selects. Returns `None` if the histogram has more buckets than the server permits.
 pub(crate) fn histogram(
     aggregation: &Value,
     numbers: impl Iterator<Item = u64>,
@@ -29,7 +29,7 @@ pub(crate) fn histogram(
         *count += 1;
         *sum += number;
     }
-    // A bucket is dropped as a whole even if only its start is outside `hard_bounds`.
+    // The whole bucket is dropped even if only its start is outside `hard_bounds`.
     let min = bound("hard_bounds", "min").unwrap_or(0);
     let max = bound("hard_bounds", "max").unwrap_or(u64::MAX);
     buckets.retain(|key, _| (min..=max).contains(key));

@@ -1,5 +1,5 @@
-//! The random events that concern a whole index: a snapshot is taken or restored, the index is
-//! closed, opened or replaced, or the configured name moves to another index.
+//! The random events that concern a whole index. The cluster takes or restores a snapshot, closes,
+//! opens or replaces the index, or lets the configured name refer to another index.
 
 use std::sync::Arc;
 
@@ -95,9 +95,9 @@ impl World {
         self.note(|| format!("the name refers to index {index}"));
     }
 
-    /// Replaces the index with a new index. If `alike` is set, the new index contains documents
-    /// with the same ids and `_seq_no`s but different content. If `alike` is not set, the new index
-    /// is empty.
+    /// Replaces the index with a new index. If `alike` is true, the new index contains documents
+    /// with the same ids and `_seq_no`s, but with different content. If `alike` is false, the new
+    /// index is empty.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;

@@ -65,8 +65,8 @@ pub(crate) enum Sent {
 }
 
 impl World {
-    /// Sends a request, to which the network may apply a random fault. `respond` produces the
-    /// correct response.
+    /// Sends a request. The network may apply a random fault to this request. `respond` produces
+    /// the correct response.
     pub(crate) fn send(
         &mut self,
         request: &Request,
@@ -95,7 +95,7 @@ impl World {
             0 => error(RequestFailure::Connection("reset".into())),
             1 => error(RequestFailure::TooLarge { limit: 100 }),
             2 => Sent::Hangs,
-            // The request reaches the server, but its response is lost.
+            // The request reaches the server, but the network loses its response.
             3 => {
                 let _ = respond(self);
                 Sent::Hangs
@@ -120,8 +120,8 @@ impl World {
     /// Returns true if this request must never be refused, because the refresher needs it to keep
     /// its promises.
     ///
-    /// In a world with cut-off nodes, lagging copies or restored indices, the refresher can detect
-    /// these conditions only with certain requests. The network never refuses such a request with
+    /// If a world has cut-off nodes, lagging copies or restored indices, a refresher can detect
+    /// these conditions only with certain requests. The network never refuses these requests with
     /// status 403 or 404.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
@@ -136,8 +136,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. As from a real server, the response still has
-    /// status 200, and its fields report that a part is missing.
+    /// Randomly removes a part of a search result. Like the response of a real server, the response
+    /// has status 200, and its fields report that a part is missing.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;
@@ -159,9 +159,9 @@ impl World {
             }
             2 => found.total += 1,
             // The total number of hits is reduced only if one page contains all documents. On a
-            // later page, a lower total could make an incomplete read look complete. Real servers
-            // never return such a page, because they count the documents of the same view for each
-            // page.
+            // later page, a total that is too low could make an incomplete read look complete. A
+            // real server never returns such a page, because it counts the documents of the same
+            // view for all pages.
             3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {
@@ -172,7 +172,7 @@ impl World {
     }
 }
 
-/// Returns the error page of a load balancer.
+/// Returns the error page that a load balancer sends with the given status.
 fn page(status: u16) -> Response {
     Response {
         status,

@@ -1,5 +1,5 @@
-//! Checks the promises of ARCHITECTURE.md after every simulated poll: on the published snapshot,
-//! the status, and the pause before the next poll.
+//! Checks the promises of ARCHITECTURE.md after every simulated poll. The checks examine the
+//! published snapshot, the status, and the pause before the next poll.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(crate) struct ObservedRefresher {
     published: Arc<Snapshot>,
     counters: Counters,
     floor: Option<Floor>,
-    /// The view of the index that the published snapshot represents.
+    /// The view of the index that has the same content as the published snapshot.
     view: Option<View>,
 }
 
@@ -58,8 +58,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks the published snapshot and the status after a poll, also in comparison with those
-    /// before the poll.
+    /// Checks the published snapshot and the status after a poll. Also compares both with the
+    /// snapshot and the status before the poll.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -184,7 +184,7 @@ impl ObservedRefresher {
     }
 
     /// Checks that the published snapshot is one complete view of the index, and that it is not
-    /// older than an earlier publish.
+    /// older than any snapshot that was published before.
     fn check_published(&mut self, world: &World) -> Result<(), Broken> {
         let snapshot = Arc::clone(&self.published);
         let mut any = None;
@@ -194,8 +194,9 @@ impl ObservedRefresher {
             let Some(floor) = Floor::after(self.floor.as_ref(), world, view) else {
                 continue;
             };
-            // Several views can have the published content. The check assumes the oldest of these
-            // views, so that it never reports a correct publish as a step back.
+            // Several views can have the same content as the published snapshot. The check assumes
+            // that the oldest of these views was published, so it never reports a correct publish
+            // as a step back.
             if lowest.as_ref().is_none_or(|low| floor.rank() < low.rank()) {
                 lowest = Some(floor);
             }

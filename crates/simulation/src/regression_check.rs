@@ -1,5 +1,5 @@
-//! Decides whether a publish is a step back (P3), that is, whether any document is older than in an
-//! earlier publish of the same refresher.
+//! Decides whether a publish is a step back (P3). A publish is a step back if any document is older
+//! than in an earlier publish of the same refresher.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,14 +9,15 @@ use crate::document_write::{Fate, Operation};
 use crate::searchable_views::View;
 use crate::world::World;
 
-/// The state below which a refresher must not go back: the operations that it has published.
+/// The operations that a refresher has published. A later publish must not contain an older state
+/// than these operations.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index among the indices to which the configured name has referred.
     epoch: usize,
     index: usize,
-    /// For each document, its published operations, oldest first. One of these operations is
-    /// acknowledged. A failover may still lose the others, because they are not acknowledged.
+    /// For each document, the published operations on it, oldest first. One of these operations is
+    /// acknowledged. The other operations are not acknowledged, so a failover may still lose them.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
@@ -31,12 +32,12 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the floor after a publish of this view (the state below which later publishes must
-    /// not go), or `None` if the view is a step back.
+    /// Returns the floor after a publish of this view. Later publishes must not be older than the
+    /// floor. Returns `None` if the view is a step back.
     ///
     /// If a document is missing in the view, it may have been deleted, or the view may be older
-    /// than the document. The view alone does not show which of these two cases applies. The view
-    /// therefore counts as a step back only if the document was never deleted.
+    /// than the document. The view alone does not show which of these two cases applies. The
+    /// missing document therefore counts as a step back only if the document was never deleted.
     pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
@@ -85,7 +86,7 @@ impl Floor {
         (self.epoch, last.map(|operation| operation.seq_no).sum())
     }
 
-    /// Describes the index and the operations for the report of a broken promise.
+    /// Describes the index and the operations of the floor, for the report of a broken promise.
     pub(crate) fn describe(&self) -> (usize, Vec<String>) {
         let operations = self.published.values().flatten();
         (

@@ -14,7 +14,7 @@ use crate::stats_response;
 use crate::world::World;
 use opensearch_directives::internal::{Method, Request, RequestFailure, Response};
 
-/// A response with its status, or the failure of a request without a response.
+/// A response with its status, or, if the request received no response, its failure.
 pub(crate) type ResponseResult = Result<Response, RequestFailure>;
 
 pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
@@ -173,8 +173,8 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// Returns the mapping of each index. The mapping contains no version, so the refresher cannot
-/// detect hidden fields by the mapping.
+/// Returns the mapping of each index. The mapping contains no version, so a refresher cannot use
+/// the mapping to detect hidden fields.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()
@@ -185,8 +185,9 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// Returns the highest `_seq_no` of a copy plus one. This is the highest assigned `_seq_no` on the
-/// primary, and the highest applied `_seq_no` on a replica.
+/// Returns the highest `_seq_no` of a copy plus one. On the primary, the highest `_seq_no` is the
+/// highest one that was assigned. On a replica, the highest `_seq_no` is the highest one that was
+/// applied.
 pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     if position == shard.primary {
         return shard.next_seq_no;
@@ -239,7 +240,7 @@ fn gets(
             }
             _ => None,
         };
-        // If no copy is available, a real response contains only the field `error`, and the
+        // If no copy is available, a real server returns only the field `error`, and the
         // `filter_path` of the request removes this field.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
@@ -257,8 +258,8 @@ fn gets(
     json(200, body)
 }
 
-/// Returns the copy that serves a get by id, as three positions: of the index, of the shard, and of
-/// the copy.
+/// Returns the copy that serves a get by id. The copy is described by three positions: of the
+/// index, of the shard, and of the copy.
 fn copy_for_a_get(
     world: &mut World,
     node: usize,

@@ -20,22 +20,22 @@ use opensearch_directives::internal::{Safeguard, Safeguards, Tuning};
 /// After all faults have ended, a refresher must have published the content of the index within
 /// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
-/// A time after which a periodic reconciliation is certainly due, because it is longer than the
+/// After this time, a periodic reconciliation is certainly due, because the time is longer than the
 /// interval between reconciliations.
 const RECONCILE: Duration = Duration::from_hours(30);
 
-/// The number of failed schedules on one thread after which the run ends early.
+/// If this number of schedules has failed on one thread, the run ends early.
 const FAILURES_AT_MOST: usize = 20;
 
 /// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
-    /// The safeguard that the refreshers leave out, if the run tests that schedules detect its
-    /// absence.
+    /// The safeguard that the refreshers leave out. Such a run tests that the schedules detect the
+    /// missing safeguard.
     pub(crate) left_out: Option<Safeguard>,
-    /// The detail of the responses that the network hides from the refreshers, if the run tests
-    /// that schedules detect this.
+    /// The detail of responses that the network hides from the refreshers. Such a run tests that
+    /// the schedules detect the hidden detail.
     pub(crate) lie: Option<Lie>,
 }
 
@@ -48,15 +48,16 @@ pub(crate) struct Ran {
     /// The number of refreshers that published the complete index although no periodic
     /// reconciliation happened.
     pub(crate) in_time: u64,
-    /// The number of refreshers that needed a minute longer to publish the complete index, because
-    /// of a known limitation.
+    /// The number of refreshers that, because of a known limitation, needed a minute longer to
+    /// publish the complete index.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
-    /// The number of differences that only a periodic reconciliation found, because of a known
-    /// limitation.
+    /// The number of differences that, because of a known limitation, only a periodic
+    /// reconciliation found.
     pub(crate) corrections: u64,
-    /// The number of polls of each kind.
+    /// The number of polls that were delta reads. The next two fields count reconciles and full
+    /// reads.
     pub(crate) delta_reads: u64,
     pub(crate) reconciles: u64,
     pub(crate) full_reads: u64,
@@ -145,8 +146,8 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     Ok(())
 }
 
-/// Checks that a refresher publishes the complete index after the last fault without waiting for a
-/// periodic reconciliation (P13), or reports that documents are hidden (P11).
+/// Checks what a refresher does after the last fault. The refresher must publish the complete index
+/// without waiting for a periodic reconciliation (P13), or report that documents are hidden (P11).
 async fn catches_up(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -168,8 +169,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // Known limitation: if searches cannot select the primary, the refresher accepts a possible
-    // step back only after it has persisted for a minute.
+    // This is a known limitation: if searches cannot select the primary, the refresher accepts a
+    // possible step back only after it has observed the step back for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;
@@ -200,8 +201,8 @@ fn broken_unless(
     Err(Broken { promise, how })
 }
 
-/// Polls [`POLLS_TO_SETTLE`] times. Returns whether the refresher has then published the whole
-/// content of the index.
+/// Polls [`POLLS_TO_SETTLE`] times. Returns true if the refresher has published the whole content
+/// of the index by then.
 async fn settles(
     wire: &Wire,
     refresher: &mut ObservedRefresher,

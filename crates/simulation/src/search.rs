@@ -64,8 +64,8 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
     }
 }
 
-/// For each shard, returns the view on the copy that the preference selects, and the node of this
-/// copy. Returns `None` if a shard is unreachable.
+/// Returns a view of each shard, with the node that holds this view. The preference selects the
+/// copy of the shard. Returns `None` if a shard is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -131,7 +131,7 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
     let state = cluster.state_of(node);
-    // If an index is deleted, its points in time end.
+    // When an index is deleted, its points in time end.
     let known = cluster
         .points_in_time
         .get(id)
@@ -183,7 +183,7 @@ fn search(
     if sorted {
         hits.sort_by_key(|(shard, o, _)| (o.seq_no, *shard));
         if let Some(last) = body["search_after"][0].as_u64() {
-            // Documents with equal `_seq_no`s are ordered by shard.
+            // If documents of several shards have equal `_seq_no`s, they are ordered by shard.
             let last = (last, body["search_after"][1].as_u64().unwrap_or(u64::MAX));
             hits.retain(|(shard, o, _)| (o.seq_no, *shard as u64) > last);
         }
@@ -209,8 +209,8 @@ fn search(
     json(200, found.write(several))
 }
 
-/// Returns the aggregations over all documents of a view and over the selected numbers. Returns
-/// `None` if there are too many buckets.
+/// Returns the results of the aggregations over all documents of a view and over the selected
+/// `_seq_no`s. Returns `None` if there are too many buckets.
 fn aggregate(
     aggregations: &Value,
     views: &[Arc<State>],

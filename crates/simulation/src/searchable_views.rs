@@ -1,5 +1,5 @@
-//! Remembers every view of the index that a search has returned. The checks look up the view that a
-//! published snapshot represents.
+//! Remembers every view of the index that a search has returned. For each published snapshot, the
+//! checks look up the view that it represents.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,20 +10,21 @@ use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;
 
-/// One view of an index, that is, the state that searches see on one copy of each shard.
+/// One view of an index: the state that searches return from one copy of each shard.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) index: usize,
     pub(crate) shards: Vec<Arc<State>>,
 }
 
-/// The key by which views are found: the uuid of the index, the number of documents, the highest
+/// The key for looking up views: the uuid of the index, the number of documents, the highest
 /// `_seq_no` and the sum of all `_seq_no`s. A published revision contains the same values.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct SeenViews {
-    /// Whether the refreshers receive the uuid of the index, so that the uuid is a part of the key.
+    /// Whether the refreshers receive the uuid of the index. If they do not receive the uuid, it is
+    /// not a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,

@@ -123,7 +123,7 @@ impl Shard {
         &self.copies[self.primary]
     }
 
-    /// Accepts a write and assigns its `_seq_no`. No copy has applied the write yet.
+    /// Accepts a write and assigns its `_seq_no`. At this point, no copy has applied the write yet.
     pub(crate) fn write(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let operation = Operation::new(id, self.next_seq_no, self.term, document);
         self.next_seq_no += 1;
@@ -183,9 +183,9 @@ impl Shard {
         });
     }
 
-    /// Marks the copies on nodes that are `gone` as no longer in sync. If the primary is one of
-    /// these copies, another copy is promoted. Changes nothing and returns `false` if no in-sync
-    /// copy would remain.
+    /// Marks the copies on the nodes for which `gone` returns true as no longer in sync. If the
+    /// primary is one of these copies, promotes another copy. If no in-sync copy would remain,
+    /// changes nothing and returns `false`.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
             .copies
@@ -204,8 +204,8 @@ impl Shard {
         true
     }
 
-    /// Returns a write that the primary has applied, but not the copy that a failover would
-    /// promote.
+    /// Returns a write that the primary has applied, and that the copy which a failover would
+    /// promote has not applied.
     pub(crate) fn only_on_the_primary(&self) -> Option<Arc<Operation>> {
         let replica = self
             .copies
@@ -222,7 +222,8 @@ impl Shard {
     }
 
     /// Promotes the first in-sync replica. Operations that the new primary has not applied are
-    /// lost. The next `_seq_no` follows the highest `_seq_no` that the new primary has applied.
+    /// lost. The new primary continues with the `_seq_no` after the highest one that it has
+    /// applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =
@@ -260,7 +261,7 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Accepts a write on a primary that does not yet know that it is cut off. The write is
+    /// Accepts a write on a primary that is cut off, but does not know this yet. The write is
     /// acknowledged only if the other copies reconnect.
     pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let primary = self.primary;
@@ -276,8 +277,8 @@ impl Shard {
             return;
         };
         if self.copies[copy].in_sync {
-            // The cluster manager has not noticed that the node was absent, so the copy still
-            // counts as in sync.
+            // The cluster manager did not notice that the node was absent, so the copy still counts
+            // as in sync.
             return;
         }
         self.deliver_all(|copy| copy.in_sync);

@@ -1,5 +1,5 @@
-//! The transport that replaces HTTP in the simulation: it sends the requests of a client to the
-//! simulated cluster, and can hide details of the responses.
+//! The transport that replaces HTTP in the simulation. The transport sends the requests of a client
+//! to the simulated cluster, and can hide details of the responses.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -83,8 +83,8 @@ impl Transport for Wire {
                     result.map(|response| self.rewritten(response))
                 }
                 Sent::Hangs => std::future::pending().await,
-                // The panic is injected with `resume_unwind`, so that the panic hook does not print
-                // it.
+                // The simulation injects the panic with `resume_unwind`, so that the panic hook
+                // does not print it.
                 Sent::Panics => std::panic::resume_unwind(Box::new(INJECTED_PANIC)),
             }
         }
@@ -108,12 +108,12 @@ impl Clock for Wire {
     }
 }
 
-/// A detail that the network hides from a refresher.
+/// A detail of the responses that the network hides from a refresher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lie {
-    /// Hides that a response is incomplete.
+    /// The network hides that a response is incomplete.
     NoPartial,
-    /// Hides that the name refers to another index than before.
+    /// The network hides that the name refers to another index than before.
     NoIdentity,
 }
 

@@ -1,4 +1,4 @@
-//! A simulated world, that is, the whole state of one simulation: the cluster, the network and the
+//! A simulated world is the whole state of one simulation: the cluster, the network and the
 //! documents. The seed of a world determines everything that happens in it.
 
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use crate::searchable_views::SeenViews;
 use crate::shard::Copy;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
-/// The maximum number of events in the log, which contains only the latest events.
+/// The maximum number of events in the log. The log contains only the latest events.
 const LOGGED: usize = 60;
 
 /// The refresh interval in worlds whose copies refresh on time.
@@ -41,7 +41,7 @@ pub(crate) struct World {
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters of the world. The log begins with them.
+    /// The initial parameters of the world, with which its log begins.
     pub(crate) is: String,
     /// The latest events, or `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,

@@ -12,8 +12,8 @@ impl World {
     /// Applies one random event or none. The simulation calls this function between two requests of
     /// a poll.
     pub(crate) fn stir(&mut self) {
-        // If documents are hidden, no event happens during a poll, because a refresher detects
-        // hidden documents only in an index that does not change.
+        // If a document is hidden, no event happens during a poll, because a refresher detects
+        // hidden documents only if the index does not change during the poll.
         if self.lively && self.quirks.hidden.is_none() && self.rng.u8(..8) == 0 {
             let moves = self.shape.moves;
             self.shape.moves &= self.shape.moves_during_a_poll;
@@ -96,8 +96,8 @@ impl World {
         });
     }
 
-    /// Updates a document on every copy, but refreshes no copy, so that no search returns the new
-    /// version yet.
+    /// Updates a document on every copy, but does not refresh any copy. So no search returns the
+    /// new version yet.
     pub(crate) fn update_a_document(&mut self) {
         let Some(index) = self.writable() else { return };
         let live = |index: &Index, id: &str| {
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Applies all pending operations and refreshes all copies. Copies on nodes that are down or
-    /// cut off stay unchanged, and copies that lag are not refreshed.
+    /// cut off do not change, and copies that lag are not refreshed.
     pub(crate) fn settle(&mut self) {
         let Some(index) = self.cluster.bound() else {
             return;

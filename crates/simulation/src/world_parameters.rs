@@ -1,5 +1,5 @@
-//! Chooses the random parameters of a simulated world: its size, the kinds of events that occur,
-//! and how its servers differ from OpenSearch 3.
+//! Chooses the random parameters of a simulated world: its size, the kinds of events that can occur
+//! in it, and how its servers differ from OpenSearch 3.
 
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ pub(crate) struct Shape {
     pub(crate) nodes: usize,
     pub(crate) copies: usize,
     pub(crate) shards: usize,
-    /// Whether some copies can lag, that is, be refreshed late.
+    /// Whether some copies can lag. A copy that lags is refreshed late.
     pub(crate) lag: bool,
     /// Whether a node can be cut off from the other nodes and still serve requests.
     pub(crate) cut_off: bool,
-    /// Whether the configured name can move to another index.
+    /// Whether the configured name can begin to refer to another index.
     pub(crate) moves: bool,
-    /// Whether the configured name can also move between two requests of one poll.
+    /// Whether the configured name can begin to refer to another index between two requests of one
+    /// poll.
     pub(crate) moves_during_a_poll: bool,
     /// Whether an index with the same concrete name exists on both sides of a network partition.
     pub(crate) one_name_twice: bool,
@@ -61,7 +62,7 @@ impl Shape {
         }
     }
 
-    /// Chooses at random which of the kinds of events can occur.
+    /// Chooses at random which kinds of events can occur in a world.
     pub(crate) fn vary(&self, rng: &mut Rng) -> Self {
         Self {
             nodes: rng.usize(1..=self.nodes),
@@ -89,11 +90,11 @@ impl Shape {
 /// The settings of the refreshers in a world.
 #[derive(Clone, Debug)]
 pub(crate) struct RefresherSettings {
-    /// The number of buckets of the first histogram of a reconciliation. The worlds have few
-    /// documents, so only a few buckets lead to several rounds.
+    /// The number of buckets of the first histogram of a reconciliation. The number is low, so that
+    /// a reconciliation needs several rounds although the worlds have few documents.
     pub(crate) first_buckets: u64,
-    /// The distance between the start of a delta read and the highest number. The worlds have few
-    /// numbers, so only a short distance leads to delta reads that return a part of the documents.
+    /// A delta read starts at the highest `_seq_no` minus this distance. The distance is short, so
+    /// that delta reads return only a part of the documents although the worlds have few documents.
     pub(crate) look_back: u64,
     pub(crate) reconcile_interval: Duration,
 }
@@ -109,12 +110,14 @@ impl Default for RefresherSettings {
 }
 
 impl RefresherSettings {
-    /// No schedule takes this long, so its refreshers never reconcile periodically.
+    /// No schedule takes this long. If a refresher has this interval, it never reconciles
+    /// periodically.
     const LONGER_THAN_ANY_SCHEDULE: Duration = Duration::from_hours(24);
 
-    /// Lets the refreshers of one world in four reconcile so often that writes and faults happen
-    /// around their periodic reconciles. The other refreshers never reconcile periodically, so that
-    /// a change which they miss stays missing.
+    /// In one of four worlds, the refreshers reconcile so often that writes and faults happen
+    /// around their periodic reconciles. The other refreshers never reconcile periodically. If such
+    /// a refresher misses a change, no reconcile finds the change later, so the checks notice that
+    /// it is missing.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
@@ -141,31 +144,31 @@ impl RefresherSettings {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Quirks {
-    /// Responds with 403 to requests for statistics.
+    /// The servers respond with 403 to requests for index statistics.
     pub(crate) no_stats: bool,
-    /// Returns no hits for a search for a range of `_seq_no`s.
+    /// The servers return no hits if a search selects a range of `_seq_no`s.
     pub(crate) range_finds_nothing: bool,
-    /// Responds with 400 to a search for a range of `_seq_no`s.
+    /// The servers respond with 400 if a search selects a range of `_seq_no`s.
     pub(crate) range_refused: bool,
-    /// Responds with 400 to aggregations of `_seq_no`.
+    /// The servers respond with 400 to aggregations of `_seq_no`.
     pub(crate) sums_refused: bool,
-    /// Omits the aggregations from the response.
+    /// The servers omit the aggregations from their responses.
     pub(crate) no_sums: bool,
-    /// Responds with 400 to histograms of `_seq_no`.
+    /// The servers respond with 400 to histograms of `_seq_no`.
     pub(crate) histograms_refused: bool,
-    /// The setting `search.max_buckets`, if it is not the default.
+    /// The setting `search.max_buckets` of the servers; `None` stands for the default.
     pub(crate) max_buckets: Option<usize>,
-    /// Responds with this status to requests for a point in time.
+    /// The servers respond with this status to requests for a point in time.
     pub(crate) no_point_in_time: Option<u16>,
-    /// Responds with 403 to requests with the preference `_primary`.
+    /// The servers respond with 403 to requests with the preference `_primary`.
     pub(crate) no_primary: bool,
-    /// Responds with 403 to requests for the cluster state.
+    /// The servers respond with 403 to requests for the cluster state.
     pub(crate) no_cluster_state: bool,
-    /// Responds with 403 to requests for node statistics.
+    /// The servers respond with 403 to requests for node statistics.
     pub(crate) no_node_stats: bool,
-    /// Responds with 403 to `_mget`.
+    /// The servers respond with 403 to `_mget`.
     pub(crate) no_gets: bool,
-    /// Responds to `_mget` with 200 and a `security_exception` for each document.
+    /// The servers respond to `_mget` with 200 and a `security_exception` for each document.
     pub(crate) no_items: bool,
     /// Document-level security hides this document from searches and `_mget`, but not from the
     /// statistics.
@@ -181,8 +184,9 @@ impl Quirks {
         self.sums_refused && !aggregations.is_null() || self.histograms_refused && histogram
     }
 
-    /// Refuses histograms in one of four worlds whose servers differ from OpenSearch. A separate
-    /// random generator is used, so that existing seeds still produce the same worlds.
+    /// In one of four worlds whose servers differ from OpenSearch, lets the servers refuse
+    /// histograms. The function uses a separate random generator, so that existing seeds still
+    /// produce the same worlds.
     pub(crate) fn refuse_histograms(&mut self, seed: u64, shape: &Shape) {
         self.histograms_refused = shape.quirks && Rng::with_seed(seed ^ 0x0b5c_u64).u8(..4) == 0;
     }
@@ -204,8 +208,7 @@ impl Quirks {
         }
         let mut some = || rng.u8(..3) == 0;
         // If nodes can be cut off, the refreshers need access to the primary and to the cluster
-        // state. Without this access, they cannot distinguish a node that is cut off from a healthy
-        // node.
+        // state. Without this access, a refresher cannot know whether a node is cut off.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),
@@ -225,8 +228,9 @@ impl Quirks {
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
-        // If points in time are not available, a refresher can verify that all pages belong to one
-        // view only with aggregations and a single shard.
+        // If points in time are not available, a refresher must verify in another way that all
+        // pages belong to one view. The other way is possible only with aggregations and a single
+        // shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

@@ -9,8 +9,8 @@ use crate::simulated_transport::Wire;
 use crate::world::World;
 use crate::world_parameters::Shape;
 
-/// Creates a simulated world with one shard and a copy of it on each of two nodes. Returns `None`
-/// if the world of this seed has fewer copies.
+/// Creates a simulated world with one shard, and with a copy of this shard on each of two nodes.
+/// Returns `None` if the world of this seed has fewer copies.
 pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     let shape = Shape {
         nodes: 2,
@@ -31,12 +31,12 @@ pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     (copies == 2).then(|| Wire::new(world, None))
 }
 
-/// Applies a function to the only shard.
+/// Applies a function to the only shard of the world.
 pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -> T {
     change(&mut wire.world().cluster.indices[0].shards[0])
 }
 
-/// Writes a document, and calls the function `then` with the shard. In this function, the test
+/// Writes a document, and then calls the function `then` with the shard. In `then`, the test
 /// decides which copies apply the write.
 pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
     let document = {
@@ -50,7 +50,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Promotes the other copy to primary.
+/// Makes the replica the new primary.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

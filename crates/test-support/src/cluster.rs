@@ -17,7 +17,7 @@ use super::node_launcher::{self, Starting};
 const NODES: usize = 3;
 /// The time limit of each request that this module sends.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Settings with which the cluster removes a stopped node within seconds instead of half a minute.
+/// With these settings, the cluster removes a stopped node within seconds instead of half a minute.
 const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.follower_check.timeout=3s",
     "cluster.fault_detection.follower_check.retry_count=2",
@@ -41,8 +41,8 @@ struct Member {
     process: Option<Child>,
 }
 
-/// The numbers of three nodes, which may be equal: the cluster manager, and the nodes with the
-/// primary and the replica of a test's index.
+/// The numbers of three nodes: the cluster manager, the node with the primary of a test's index,
+/// and the node with its replica. Some of these numbers may be equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
     /// The elected cluster manager.
@@ -60,7 +60,7 @@ impl Roles {
     }
 }
 
-/// Returns the cluster that all tests share, as soon as no other test uses the cluster, all nodes
+/// Returns the cluster that all tests share. Waits until no other test uses the cluster, all nodes
 /// run, and the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
@@ -84,9 +84,9 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // The client keeps no idle connections. An idle connection could not be used by another
-            // test, because each test has its own runtime, and a connection ends with the runtime
-            // that opened it.
+            // The client keeps no idle connections. Another test could not use such a connection.
+            // Each test has its own runtime, and when a runtime ends, the connections that it
+            // opened also end.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -105,7 +105,7 @@ impl Cluster {
         (0..NODES).map(|node| self.url(node)).collect()
     }
 
-    /// Kills a node as `kill -9` does. The node's data stays on the disk.
+    /// Kills a node with SIGKILL. The node's data stays on the disk.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.members[node].process.take() {
             let _ = process.kill();
@@ -150,8 +150,8 @@ impl Cluster {
         .await;
     }
 
-    /// Creates an index as `directives init` does, and waits until all its shard copies are
-    /// started.
+    /// Creates an index in the same way as `directives init`, and waits until all its shard copies
+    /// are started.
     pub async fn installed_index(&mut self, prefix: &str) -> String {
         let index = node::installed_index(&self.url(0), prefix).await;
         self.heal().await;
@@ -185,8 +185,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the cluster move the index's copies away from a node, and returns the new roles of the
-    /// nodes.
+    /// Makes the cluster move the copies of the index from one node to other nodes. Returns the new
+    /// roles of the nodes.
     pub async fn exclude(&self, index: &str, node: usize) -> Roles {
         let setting = json!({ "index.routing.allocation.exclude._name": name(node) });
         self.request("PUT", &format!("/{index}/_settings"), Some(&setting))
@@ -261,8 +261,8 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // `scripts/opensearch` supports several nodes only with the source `maven`. With a
-            // small heap, three nodes fit into memory at the same time.
+            // `scripts/opensearch` supports several nodes only with the source `maven`. The heap is
+            // small, so that three nodes fit into memory at the same time.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }
@@ -276,16 +276,16 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this value is dropped. If the test process ends while a node
-/// is suspended, a helper process resumes the node, because a suspended node cannot detect the end
-/// of the test process.
+/// A process that is suspended until this value is dropped. A suspended node cannot detect that the
+/// test process has ended. So if the test process ends while a node is suspended, a helper process
+/// resumes the node.
 pub struct Paused {
     helper: Child,
 }
 
 impl Paused {
     fn new(process: u32) -> Self {
-        // On a busy machine, some threads still run for a while after the signal.
+        // On a busy machine, some threads of the node still run for a while after the signal.
         let script = format!(
             "kill -STOP {process}; \
              while [ -n \"$(grep -Ls '^State:.T' /proc/{process}/task/*/status)\" ]; do sleep 0.01; done; \
@@ -323,7 +323,7 @@ fn node_position(name: &Value) -> usize {
 
 /// Returns free ports.
 fn free_ports<const N: usize>() -> [u16; N] {
-    // The listeners are all open at the same time, so that their ports differ.
+    // All listeners are open at the same time, so their ports differ.
     let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -29,7 +29,7 @@ pub async fn eventually<T: Debug>(
     }
 }
 
-/// Blocks the thread until the condition holds. Tests without an async runtime use this function.
+/// Blocks the thread until a condition holds. Tests without an async runtime use this function.
 #[expect(
     clippy::disallowed_methods,
     reason = "a blocking test has no timer but the thread's"

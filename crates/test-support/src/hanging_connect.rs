@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Returns an address that neither refuses nor accepts connections.
+/// Returns an address that neither refuses nor accepts connections, and a value that must be kept
+/// as long as the address is used.
 pub async fn takes_no_connections() -> (String, impl Sized) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

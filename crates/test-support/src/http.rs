@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::Value;
 
-/// Sends a request and returns the status and the body. A body that is not JSON becomes `Null`.
+/// Sends a request and returns the status and the body. If the body is not JSON, the function
+/// returns `Null` instead.
 pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let method: Method = method.parse().unwrap();
     let mut request = reqwest::Client::new().request(method, url);

@@ -13,7 +13,8 @@ use url::Url;
 use super::node_launcher;
 
 /// A single node. The node is stopped when this value is dropped. The node also stops when the test
-/// process ends, because the node watches its standard input, which is then closed.
+/// process ends. The end of the test process closes the node's standard input, which the node
+/// watches.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -27,7 +28,7 @@ impl Node {
         Self::start_with(&[])
     }
 
-    /// Starts a node that no other test uses, with options of `scripts/opensearch`.
+    /// Starts a node that no other test uses, with the given options of `scripts/opensearch`.
     pub fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
@@ -43,7 +44,7 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Kills the node as `kill -9` does. The node's data stays on the disk.
+    /// Kills the node with SIGKILL. The node's data stays on the disk.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -84,7 +85,7 @@ pub fn unique_index(prefix: &str) -> String {
     format!("{prefix}-{}-{number}", std::process::id())
 }
 
-/// Creates an index on a node as `directives init` does.
+/// Creates an index on a node in the same way as `directives init`.
 pub async fn installed_index(url: &str, prefix: &str) -> String {
     let index = unique_index(prefix);
     Installer::new(Client::new(&cluster(url, &index)).unwrap())

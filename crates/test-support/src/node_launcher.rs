@@ -10,16 +10,17 @@ const START: Duration = Duration::from_mins(3);
 
 /// A node process that is not ready yet.
 ///
-/// The node stops at the latest when the test process ends, because the node watches its standard
-/// input, which is then closed.
+/// The node stops at the latest when the test process ends. The end of the test process closes the
+/// node's standard input, which the node watches.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
     is_ready: mpsc::Receiver<u16>,
 }
 
-/// Starts a node on the given port. The port 0 selects a free port. The caller must start all nodes
-/// of a cluster before it waits until one of them is ready.
+/// Starts a node on the given port. The port 0 selects a free port. If the node belongs to a
+/// cluster, the caller must start all nodes of this cluster before it waits until one of them is
+/// ready.
 pub fn start(
     directory: &Path,
     port: u16,
@@ -60,8 +61,8 @@ impl Starting {
     }
 }
 
-/// Starts a thread that reads the node's output and retains the last lines. When the node is ready,
-/// the thread sends the node's port.
+/// Starts a thread that reads the node's output and keeps its last lines. When the node is ready,
+/// the thread sends the node's port to the channel.
 fn drain(
     output: impl Read + Send + 'static,
     said: &Arc<Mutex<Vec<String>>>,

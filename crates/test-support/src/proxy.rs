@@ -80,7 +80,7 @@ impl Proxy {
         self.fault.send_replace(fault);
     }
 
-    /// Returns the number of chunks of request data that the proxy has forwarded to the node.
+    /// Returns how many chunks of request data the proxy has forwarded to the node.
     pub fn forwarded(&self) -> u64 {
         self.forwarded.load(Ordering::Relaxed)
     }
@@ -103,7 +103,7 @@ async fn relay(
     upstream.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_node, to_node) = upstream.into_split();
-    // When one direction of the connection ends, the proxy closes the other direction, too.
+    // When one direction of a connection ends, the proxy also closes the other direction.
     tokio::select! {
         ended = requests(from_client, to_node, forwarded) => ended,
         ended = responses(from_node, to_client, faults) => ended,
@@ -159,8 +159,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // `forget` releases the write half without closing the connection normally, so
-                // dropping the read half resets the connection.
+                // `forget` releases the write half without closing the connection normally. When
+                // the read half is then dropped, the connection is reset.
                 to_client.forget();
                 return Ok(());
             }

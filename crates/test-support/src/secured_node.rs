@@ -1,5 +1,5 @@
-//! Starts a real OpenSearch node with the security plugin, and provides the certificates and the
-//! administrator's password with which a test accesses the node.
+//! Starts a real OpenSearch node with the security plugin. Provides the certificates and the
+//! administrator's password, which a test needs to access the node.
 
 use std::path::PathBuf;
 use std::process::Child;

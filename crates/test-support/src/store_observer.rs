@@ -13,8 +13,8 @@ use super::write_ledger::{Ledger, Observed};
 const PAUSE: Duration = Duration::from_millis(5);
 const MAX_STEPS: usize = 20;
 
-/// An observer of several stores. The observer has its own thread, so that it also observes the
-/// stores while the test waits.
+/// An observer of several stores. The observer has its own thread, so it also observes the stores
+/// while the test waits.
 pub struct StoreObserver {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Observations>>,
@@ -23,14 +23,14 @@ pub struct StoreObserver {
 /// The results of the observation.
 #[derive(Debug, Default)]
 pub struct Observations {
-    /// The number of times that a store returned a different set than at the previous observation.
+    /// How often a store returned another set than at the previous observation.
     pub sets: u64,
-    /// Descriptions of the first observed steps back. A step back is an older state after a newer
-    /// one.
+    /// Descriptions of the first steps back that the observer saw. A store takes a step back if it
+    /// publishes an older state after a newer one.
     pub steps_back: Vec<String>,
 }
 
-/// One observed store, and the state of each id that the observer has seen so far.
+/// One observed store, with the last state of each id that the observer has seen in its sets.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,

@@ -1,9 +1,9 @@
-//! Records the writes of a test, so that the published sets of stores can be checked for steps
-//! back. A step back is an older state after a newer one.
+//! Records the writes of a test, and finds steps back in the sets that stores publish. A store
+//! takes a step back if it publishes an older state after a newer one.
 //!
 //! An operation is a write or a deletion of one id. Each operation has a higher number than the
-//! previous operation on the same id. Each written directive contains its operation number in its
-//! tenant, so a published set shows which operations it contains.
+//! previous operation on the same id. The tenant of each written directive contains the number of
+//! its operation. So a published set shows which operations it contains.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -26,12 +26,12 @@ struct Entry {
     sent: u64,
     /// The number of the last deletion that was sent.
     deletion: u64,
-    /// The number of the last operation without an acknowledgement, or 0. The cluster may have lost
-    /// the unacknowledged operation, but a store may already have published it.
+    /// The number of the last operation that the cluster did not acknowledge, or 0. The cluster may
+    /// have lost this operation, but a store may already have published it.
     uncertain: u64,
 }
 
-/// The observed state of one id in the sets of a store.
+/// The state of one id, as it was observed in the sets of a store.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Observed {
     /// The highest number that was observed so far.
@@ -79,7 +79,7 @@ impl Ledger {
         entry.uncertain = entry.uncertain.max(operation.number);
     }
 
-    /// Returns the lines of an operation in a `_bulk` request. The operation's number is the
+    /// Returns the lines of a `_bulk` request for an operation. The number of the operation is the
     /// external version of the document, so a repeated or delayed operation cannot undo a later
     /// one.
     pub fn lines(&self, operation: &Operation) -> String {
@@ -99,8 +99,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Records the content of a store's set, and describes every step back from the sets that were
-    /// recorded before.
+    /// Records the content of a store's set. Compares this content with the sets that were recorded
+    /// before, and returns a description of every step back.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
@@ -143,7 +143,7 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // The cluster may have lost a later operation that was not acknowledged, so the older
+        // If a later operation was not acknowledged, the cluster may have lost it, so the older
         // version can be correct.
         if self.uncertain > number {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Concurrent writers that repeat each write until the cluster acknowledges it.
+//! Concurrent writers for tests. A writer repeats each write until the cluster acknowledges it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Sends the given number of operations in bulk requests of random size, with at most `bulk`
-    /// operations each.
+    /// Sends the given number of operations in bulk requests. Each request has a random number of
+    /// operations, at most `bulk`.
     pub async fn write(&mut self, mut operations: usize, bulk: usize) {
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap();
         while operations > 0 {

@@ -1,4 +1,4 @@
-//! Forwards each request to OpenSearch, and each response to the client, without buffering a whole
+//! Forwards each request to OpenSearch and each response to the client, and never buffers a whole
 //! body. Records the data that the applicable directives request.
 
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use opensearch_directives::tower::AppliedDirectives;
 use crate::observed_body::ObservedBody;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The proxy closes a connection to OpenSearch that has been idle for this time. OpenSearch keeps
-/// idle connections open for longer, so the proxy never sends a request on a connection that
+/// The proxy closes a connection to OpenSearch that has been idle for this time. OpenSearch closes
+/// idle connections later than the proxy, so the proxy never sends a request on a connection that
 /// OpenSearch is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -135,8 +135,8 @@ fn upstream_request(
     Ok(request)
 }
 
-/// Wraps a body so that the recording receives each part of the body. If there is no recording, the
-/// body stays unchanged.
+/// If there is a recording, wraps a body so that the recording receives each part of it. If there
+/// is no recording, the body stays unchanged.
 fn observed<B>(body: B, recording: Option<Recording>, show: fn(&Recording, &bytes::Bytes)) -> Body
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,

@@ -48,8 +48,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback(forward::forward)
         .with_state(Proxy::new(&settings, recorder))
         .layer(DirectivesLayer::new(evaluator(store.clone())))
-        // The layer that is added last runs first, so a request gets its id before the directives
-        // are evaluated.
+        // The layer that was added last runs first. So each request gets an id before the
+        // directives are evaluated.
         .layer(middleware::from_fn(assign_request_id));
 
     let listener = TcpListener::bind(&settings.listen)
@@ -87,7 +87,7 @@ async fn assign_request_id(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Returns a receiver that is notified when SIGTERM or SIGINT arrives.
+/// Returns a receiver that is notified when the process receives SIGTERM or SIGINT.
 fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -102,7 +102,7 @@ fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
     Ok(stopped)
 }
 
-/// Writes the ring buffer into the log at each SIGUSR1.
+/// Writes the ring buffer into the log whenever the process receives SIGUSR1.
 fn dump_on_signal(
     recorder: Arc<Recorder>,
 ) -> Result<impl Future<Output = ()> + Send, std::io::Error> {

@@ -1,4 +1,4 @@
-//! An HTTP body that wraps another body. This body forwards each frame without buffering, and
+//! An HTTP body that wraps another body. The body forwards each frame without buffering, and also
 //! passes the data of the frame to a closure.
 
 use std::pin::Pin;

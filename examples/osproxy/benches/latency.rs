@@ -1,9 +1,9 @@
-//! Measures the time from sending a request through osproxy until the whole response has arrived.
-//! Compares the adapter with the in-memory store of osproxy-observe, both with the same directives.
-//! Prints tables for `scripts/bench-osproxy`.
+//! Measures the time from the moment at which a client sends a request through osproxy until the
+//! whole response has arrived. Compares the adapter with the in-memory store of osproxy-observe.
+//! Both stores contain the same directives. Prints tables for `scripts/bench-osproxy`.
 //!
-//! The server behind the proxy runs in the same process and returns a fixed response, so that most
-//! of the measured time is spent in the proxy. Requests alternate between the two stores.
+//! The server behind the proxy runs in the same process and returns a fixed response, so the proxy
+//! itself uses most of the measured time. The requests alternate between the two stores.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -170,8 +170,8 @@ async fn latency(count: usize, live: Live) {
     );
 }
 
-/// Returns the duration of one call in nanoseconds, while the given number of threads make this
-/// call at the same time.
+/// Returns the duration of one call in nanoseconds. The given number of threads make this call at
+/// the same time.
 fn on_threads(threads: usize, calls: u32, call: impl Fn() + Sync) -> f64 {
     let barrier = Barrier::new(threads);
     let mut rounds: Vec<f64> = (0..9)
@@ -204,8 +204,8 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
     })
 }
 
-/// Measures the calls to the store that osproxy makes for each request, and returns their duration
-/// in nanoseconds.
+/// Measures those calls to the store that osproxy makes for each request. Returns their duration in
+/// nanoseconds.
 fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
     let tenant = PartitionId::from("nobody");
     let principal = PrincipalId::from("svc");

@@ -1,8 +1,8 @@
 //! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. The proxy
 //! reads its directives from an index of the same cluster.
 //!
-//! [`handler`] shows how to pass the store to the proxy with one call on the proxy's pipeline. The
-//! other parts of this crate only make the effects of directives visible.
+//! [`handler`] shows how to pass the store to the proxy: one call of `with_directive_store` is
+//! sufficient. The other parts of this crate only make the effects of directives visible.
 
 #![forbid(unsafe_code)]
 
@@ -34,18 +34,20 @@ pub struct Parts {
     pub upstream: String,
     /// The source of the directives.
     pub directives: Arc<dyn DirectiveStore>,
-    /// Receives a span for each request for which a directive sets at least the level `Shape`.
+    /// Receives a span for each request to which a directive of the level `Shape` or a higher level
+    /// applies.
     pub exporter: Arc<dyn SpanExporter>,
-    /// Receives the requests and responses that a directive captures. If there is no capture sink,
-    /// osproxy streams searches and bulk writes, and no directive applies to a streamed request.
+    /// Receives the requests and responses that a directive captures. Without a capture sink,
+    /// osproxy streams searches and bulk writes. No directive applies to a request that osproxy
+    /// streams.
     pub capture: Option<Box<dyn Capture>>,
     /// The number of recent requests that osproxy's break-glass tape keeps in memory.
     pub tape: usize,
 }
 
 /// Builds the request handler of the proxy. The proxy accepts every caller, and uses the caller's
-/// bearer token as the principal. The tenant is the value of the header `x-tenant`, or of the field
-/// `tenant_id` in a written document.
+/// bearer token as the principal. The tenant is the value of the header `x-tenant`. For a write,
+/// the tenant can also be the value of the field `tenant_id` of the document.
 #[must_use]
 pub fn handler(parts: Parts) -> Arc<Handler> {
     let tenancy = ReferenceTenancy::new(

@@ -1,6 +1,6 @@
-//! Runs the osproxy example until SIGINT arrives. `DIRECTIVES_URL` sets the address of the cluster,
-//! `DIRECTIVES_INDEX` the index of the directives, and `OSPROXY_LISTEN` the address of the proxy.
-//! `RUST_LOG` selects the logged events.
+//! Runs the osproxy example until the process receives SIGINT. `DIRECTIVES_URL` sets the address of
+//! the cluster, `DIRECTIVES_INDEX` the index of the directives, and `OSPROXY_LISTEN` the address of
+//! the proxy. `RUST_LOG` selects the logged events.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let index = variable("DIRECTIVES_INDEX", "directives");
     let listener = TcpListener::bind(variable("OSPROXY_LISTEN", "127.0.0.1:9981")).await?;
 
-    // The store polls the index and publishes directive sets, which the adapter passes to osproxy.
+    // The store polls the index and publishes directive sets. The adapter passes these sets to
+    // osproxy.
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);

@@ -1,4 +1,5 @@
-//! Prints the span of each recorded request, so that the user sees the effect of a directive.
+//! Prints the span of each request that osproxy records, so that the user sees the effect of a
+//! directive.
 
 use osproxy_observe::SpanExporter;
 use serde_json::{Value, json};
@@ -19,14 +20,14 @@ impl PrintedSpans {
     /// Starts the task that prints the spans.
     ///
     /// # Panics
-    /// Panics outside a tokio runtime.
+    /// Panics if the caller does not run in a tokio runtime.
     #[must_use]
     pub fn start() -> Self {
         let (lines, mut waiting) = mpsc::channel::<String>(WAITING);
         tokio::spawn(async move {
             let mut output = tokio::io::stdout();
             while let Some(line) = waiting.recv().await {
-                // Standard output is closed. The task ends, and the proxy continues without
+                // If standard output is closed, this task ends, and the proxy continues without
                 // printing spans.
                 if output.write_all(line.as_bytes()).await.is_err() || output.flush().await.is_err()
                 {
@@ -46,7 +47,7 @@ impl SpanExporter for PrintedSpans {
             "tenant": attribute(span, "osproxy.partition.id"),
             "request_id": attribute(span, "osproxy.request.id"),
         });
-        // The exporter is on the request path and must not wait, so it uses `try_send`.
+        // The exporter is on the request path and therefore must not wait, so it uses `try_send`.
         let _ = self.lines.try_send(format!("{line}\n"));
     }
 }

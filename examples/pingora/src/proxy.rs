@@ -1,4 +1,4 @@
-//! Implements the proxy: assigns an id to each request, refuses requests for the directives index,
+//! Implements the proxy. Assigns an id to each request, refuses requests for the directives index,
 //! evaluates the directives, and records the data that the applicable directives request. Pingora
 //! itself forwards and streams messages, and removes hop-by-hop headers.
 

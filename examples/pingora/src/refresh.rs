@@ -11,7 +11,8 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// The refresher; `None` after the service has started and taken it.
+    /// The refresher. When the service starts, it takes the refresher, so this field becomes
+    /// `None`.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }
@@ -24,7 +25,7 @@ impl Refresh {
         }
     }
 
-    /// Writes the ring buffer into the log at each SIGUSR1.
+    /// Writes the ring buffer into the log whenever the process receives SIGUSR1.
     async fn dump_on_signal(&self) {
         match signal(SignalKind::user_defined1()) {
             Ok(mut dump) => {

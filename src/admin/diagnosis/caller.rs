@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request};
 
-/// The user whom the cluster authenticated.
+/// The user that the cluster authenticated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Caller {
@@ -16,11 +16,11 @@ pub struct Caller {
 }
 
 impl DirectivesApi {
-    /// Returns the authenticated user with the user's roles, or `None` if the cluster reports no
-    /// user, for example because it has no security plugin.
+    /// Returns the authenticated user and the roles of this user. Returns `None` if the cluster
+    /// reports no user, for example because it has no security plugin.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond.
+    /// Returns an error if the cluster does not respond.
     pub async fn caller(&self) -> Result<Option<Caller>, WriteError> {
         #[derive(Deserialize)]
         struct AuthInfo {

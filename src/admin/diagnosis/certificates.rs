@@ -12,7 +12,7 @@ pub struct ServerCertificate {
     /// The distinguished name of the certificate.
     #[serde(rename = "subject_dn")]
     pub subject: String,
-    /// The end of the certificate's validity, in the format of the security plugin.
+    /// The time until which the certificate is valid, in the format of the security plugin.
     pub not_after: String,
 }
 
@@ -20,8 +20,8 @@ impl DirectivesApi {
     /// Returns the certificates with which the nodes serve HTTPS.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, has no security plugin, or refuses the request. Only
-    /// administrators of the security plugin may request the certificates.
+    /// Returns an error if the cluster does not respond, has no security plugin, or refuses the
+    /// request. Only administrators of the security plugin may request the certificates.
     pub async fn server_certificates(&self) -> Result<Vec<ServerCertificate>, WriteError> {
         #[derive(Deserialize)]
         struct Certificates {

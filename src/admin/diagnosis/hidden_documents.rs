@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// The numbers of documents that two APIs report.
+/// The number of documents in the index, according to two APIs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Visibility {
@@ -26,13 +26,13 @@ impl Visibility {
 }
 
 impl DirectivesApi {
-    /// Counts the documents with and without the restrictions of the role. The two counts can also
-    /// differ because of a concurrent write, so the method repeats both counts before it reports a
-    /// difference.
+    /// Counts the documents with and without the restrictions of the role. A write between the two
+    /// counts can also make them differ. So, if they differ, the method counts again before it
+    /// reports a difference.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role does not permit the index statistics
-    /// or the search.
+    /// Returns an error if the cluster does not respond, or if the role does not permit the index
+    /// statistics or the search.
     pub async fn visibility(&self) -> Result<Visibility, WriteError> {
         let mut stored = self.stored_documents().await?;
         let mut found = self.found_documents().await?;
@@ -78,7 +78,8 @@ impl DirectivesApi {
     /// security hides them from the user.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role does not permit reading the mapping.
+    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
+    /// mapping.
     pub async fn hidden_fields(&self) -> Result<Vec<String>, WriteError> {
         let path = format!("/{}/_mapping", segment(self.index()));
         let mappings: Value = self.json(Request::new(Method::Get, path)).await?;
@@ -90,8 +91,8 @@ impl DirectivesApi {
                 .flat_map(|map| map.values());
             indices.any(|index| index["mappings"]["properties"].get(field).is_some())
         };
-        // If all fields are missing, the index belongs to another program, and no field is reported
-        // as hidden.
+        // If all fields are missing, the index belongs to another program. In this case, the method
+        // reports no hidden fields.
         if !expected.iter().any(|field| shown(field)) {
             return Ok(Vec::new());
         }

@@ -1,5 +1,5 @@
-//! Requests the shard settings and the health of the index (shards, replicas, refresh interval),
-//! and the zones across which the cluster balances the copies of a shard.
+//! Requests the settings of the index (shards, replicas, refresh interval) and its health. Also
+//! requests the number of zones across which the cluster balances the copies of a shard.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// The settings of the index that concern its shards.
+/// The settings of the index that concern its shards and their refreshes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct IndexState {
@@ -31,7 +31,7 @@ pub struct IndexHealth {
     pub status: String,
     /// The number of shards without a node.
     pub unassigned_shards: u32,
-    /// The number of nodes that hold data.
+    /// The number of data nodes in the cluster.
     pub number_of_data_nodes: u32,
 }
 
@@ -39,7 +39,8 @@ impl DirectivesApi {
     /// Returns the settings of the index that concern its shards.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role does not permit reading the settings.
+    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
+    /// settings.
     pub async fn index_state(&self) -> Result<IndexState, WriteError> {
         let path = format!("/{}/_settings", segment(self.index()));
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -62,19 +63,19 @@ impl DirectivesApi {
     /// Returns the health of the index, and the placement of its shards.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role does not permit
+    /// Returns an error if the cluster does not respond, or if the role does not permit
     /// `cluster:monitor/health`.
     pub async fn index_health(&self) -> Result<IndexHealth, WriteError> {
         let path = format!("/_cluster/health/{}", segment(self.index()));
         self.json(Request::new(Method::Get, path)).await
     }
 
-    /// Returns the number of zones across which the cluster balances the copies of a shard, or
+    /// Returns the number of zones across which the cluster balances the copies of a shard. Returns
     /// `None` if the cluster does not balance copies across zones.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role does not permit reading the cluster's
-    /// settings.
+    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
+    /// cluster's settings.
     pub async fn balanced_zones(&self) -> Result<Option<u32>, WriteError> {
         const AWARENESS: &str = "cluster.routing.allocation.awareness";
         let request = Request::new(Method::Get, "/_cluster/settings")
@@ -98,8 +99,7 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the elements of a setting. The value of the setting is a list or a comma-separated
-/// string.
+/// Returns the elements of a setting whose value is a list or a comma-separated string.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Array(list)) => {

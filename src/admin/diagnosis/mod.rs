@@ -1,7 +1,7 @@
-//! Examines a cluster for an operator: permissions, shards, hidden documents, snapshots and
-//! certificates.
+//! Examines a cluster for an operator: the permissions of the role, the shards, hidden documents,
+//! snapshots and certificates.
 //!
-//! No request of the diagnosis changes the cluster. If the role does not permit a request of a
+//! No request of the diagnosis changes the cluster. If the role does not permit the request of a
 //! function, the function returns an error for which
 //! [`is_refused`](crate::admin::WriteError::is_refused) is true.
 

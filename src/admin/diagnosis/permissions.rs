@@ -1,4 +1,4 @@
-//! Finds out which permissions the role has, with one harmless request for each permission that a
+//! Finds out which permissions the role has. Sends one harmless request for each permission that a
 //! command or an agent needs.
 
 use serde_json::{Value, json};
@@ -8,11 +8,11 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document in the probing writes, which never create the document, because each
-/// probing write requires a version that does not exist.
+/// The id of the document in the probing writes. A probing write never creates this document,
+/// because it requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
-/// A permission, and whether the user has it.
+/// A permission that a command or an agent needs, and whether the user has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Permission {
@@ -22,8 +22,8 @@ pub struct Permission {
     pub action: &'static str,
     /// Whether a client that only reads directives needs the permission.
     pub is_for_reading: bool,
-    /// The names of the roles that contain the permission, among the roles that `directives init
-    /// --roles` installs.
+    /// `directives init --roles` installs several roles. These are the names of those that contain
+    /// the permission.
     pub roles: Vec<String>,
     /// Whether the user has the permission.
     pub is_granted: bool,
@@ -32,11 +32,11 @@ pub struct Permission {
 impl DirectivesApi {
     /// Tries each permission that a command or an agent needs.
     ///
-    /// A probing write requires a version that no document has, so OpenSearch refuses the write as
-    /// a conflict, but only after the permission check. A refused write consumes no `_seq_no`.
+    /// A probing write requires a version that no document has. OpenSearch first checks the
+    /// permission, and then refuses the write as a conflict. A refused write consumes no `_seq_no`.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the index does not exist.
+    /// Returns an error if the cluster does not respond, or if the index does not exist.
     pub async fn permissions(&self) -> Result<Vec<Permission>, WriteError> {
         let index = segment(self.index());
         let mut all = Vec::new();
@@ -68,7 +68,7 @@ impl DirectivesApi {
     }
 
     /// Returns whether the cluster permitted the request. The cluster can also refuse a single item
-    /// of a multi-get, so the first item is checked, too.
+    /// of a multi-get, so the method also checks the first item.
     async fn try_request(&self, request: Request) -> Result<bool, WriteError> {
         match self.client.json::<Value>(request).await {
             Ok(response) => Ok(!is_forbidden(&response["docs"][0]["error"])),
@@ -76,18 +76,19 @@ impl DirectivesApi {
             Err(error) if error.is_unreachable() || error.is_index_not_found() => {
                 Err(self.failed(error).await)
             }
-            // OpenSearch reports any other error only after the permission check, so the role has
+            // OpenSearch reports every other error only after the permission check, so the role has
             // the permission.
             Err(_) => Ok(true),
         }
     }
 
-    /// Returns for each of [`WRITES`] whether the cluster permitted the write. Each write is a
-    /// separate request, because one forbidden action makes the security plugin refuse a whole bulk
-    /// request.
+    /// Returns, for each of [`WRITES`], whether the cluster permitted the write. Each write is a
+    /// separate request, because the security plugin refuses a whole bulk request if one action in
+    /// it is forbidden.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // A server that ignored the required version would store the probing directive. The probing
-        // directive is harmless, because it records nothing and expires after a second.
+        // If a server ignored the required version, it would store the probing directive. Even
+        // then, the directive would be harmless, because it records nothing and expires after a
+        // second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });
@@ -116,7 +117,8 @@ impl DirectivesApi {
     }
 }
 
-/// The operation and the permission of each probing write, in the order of the requests.
+/// The operation and the permission of each probing write, in the order in which the writes are
+/// sent.
 const WRITES: [(&str, &str); 3] = [
     (
         "apply, extend and edit directives",
@@ -128,8 +130,8 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns the probing reads: each request with its operation, its permission, and whether the
-/// permission is required for reading directives.
+/// Returns the probing reads. Each entry contains the request, its operation, its permission, and
+/// whether a client that only reads directives needs this permission.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());

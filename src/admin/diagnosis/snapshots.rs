@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// The maximum number of repositories that are searched. Each repository costs a request, and few
-/// clusters have more repositories.
+/// At most this many repositories are searched, because each repository needs a separate request.
+/// Few clusters have more repositories.
 const MAX_REPOSITORIES: usize = 10;
 
 /// The snapshot repositories, and the newest snapshot of the index.
@@ -25,7 +25,8 @@ impl DirectivesApi {
     /// Searches the snapshot repositories for snapshots of an index.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role does not permit reading snapshots.
+    /// Returns an error if the cluster does not respond, or if the role does not permit reading
+    /// snapshots.
     pub async fn snapshots_of(&self, index: &str) -> Result<SnapshotState, WriteError> {
         #[derive(Deserialize)]
         struct Snapshots {

@@ -1,5 +1,5 @@
-//! Imports the saved objects into OpenSearch Dashboards. After a failed import, finds out whether
-//! the address or the login is wrong.
+//! Imports the saved objects into OpenSearch Dashboards. If the import fails, finds out whether the
+//! address or the login is wrong.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,13 +8,15 @@ use super::error::InstallError;
 use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
-/// The boundary between the parts of the multipart form. The file must not contain the boundary.
+/// The boundary between the parts of the multipart form. The file of saved objects must not contain
+/// this string.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
-/// The path of the import API below the address of OpenSearch Dashboards.
+/// The path of the import API, relative to the address of OpenSearch Dashboards.
 const IMPORT: &str = "/api/saved_objects/_import";
 
-/// The response to an import. Only OpenSearch Dashboards sends a response with the field `success`.
+/// The response to an import request. Only OpenSearch Dashboards sends a response with the field
+/// `success`.
 #[derive(Deserialize)]
 struct Imported {
     success: bool,
@@ -26,13 +28,13 @@ struct Imported {
 
 impl Installer {
     /// Imports the saved objects into OpenSearch Dashboards, and returns the number of imported
-    /// objects. The URL of the client `dashboards` is the address of OpenSearch Dashboards, with
-    /// the base path and the workspace (`/w/ID`), if there are any. Without a tenant, OpenSearch
-    /// Dashboards selects the tenant of the user. The import replaces existing objects that have
-    /// the same ids.
+    /// objects. The URL of the client `dashboards` must be the address of OpenSearch Dashboards,
+    /// with the base path and the workspace (`/w/ID`), if there are any. If no tenant is given,
+    /// OpenSearch Dashboards selects the tenant of the user. If objects with the same ids exist,
+    /// the import replaces them.
     ///
     /// # Errors
-    /// [`InstallError`] if an object was not imported, even if other objects were imported.
+    /// Returns an [`InstallError`] if at least one object was not imported, even if others were.
     pub async fn import_dashboards(
         &self,
         dashboards: &Client,
@@ -64,7 +66,7 @@ impl Installer {
         }
     }
 
-    /// Returns the path of the dashboard below the address of OpenSearch Dashboards.
+    /// Returns the path of the dashboard, relative to the address of OpenSearch Dashboards.
     #[must_use]
     pub fn dashboard_path(&self) -> String {
         let id = saved_objects::dashboard_id(self.client.index());
@@ -79,8 +81,8 @@ impl Installer {
     }
 }
 
-/// Returns a description of the problem with the address or the login. Returns `None` if no server
-/// responded, or if OpenSearch Dashboards itself refused the import.
+/// Returns what is wrong with the address or the login. Returns `None` if no server responded, or
+/// if OpenSearch Dashboards itself refused the import.
 fn problem(error: &RequestError) -> Option<&'static str> {
     const ADDRESS: &str = "this is not OpenSearch Dashboards, or its base path is missing; give \
                            its address as a browser shows it, up to and without /app";

@@ -1,8 +1,8 @@
-//! Converts documents that an earlier version of this project wrote in an older form to the stored
-//! form.
+//! Converts old documents to the stored form. An earlier version of this project wrote these
+//! documents in an older form.
 //!
 //! A script adds the missing fields with explicit values. The conversion does not run the ingest
-//! pipeline, because the pipeline would refuse an expired document and so abort the conversion. A
+//! pipeline: the pipeline would refuse an expired document, and this would abort the conversion. A
 //! malformed document stays malformed, so proxies still reject it after the conversion.
 
 use opensearch::{CountParts, UpdateByQueryParts};
@@ -13,16 +13,15 @@ use super::error::InstallError;
 use super::{InstallStep, Installer};
 use crate::http::{Method, Request};
 
-/// The maximum number of documents that one request converts, so that each request ends within its
-/// time limit.
+/// One request converts at most this many documents, so that it ends within its time limit.
 const BATCH: u64 = 2_000;
-/// The conversion fails if this many consecutive requests convert no document because of concurrent
-/// writes.
+/// If this many consecutive requests convert no document, because other clients write the same
+/// documents at the same time, the conversion fails.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
-/// The script that adds the missing fields. The script does not replace an existing list `targets`,
-/// because a list that contradicts the document shows that the document is damaged.
+/// The script that adds the missing fields. The script does not replace an existing list `targets`:
+/// if this list contradicts the document, the document is damaged, and this must stay visible.
 const SCRIPT: &str = "\
 def document = ctx._source;
 if (document.containsKey('targets') == false) {
@@ -40,11 +39,11 @@ document.revoked = document.containsKey('revoked_at') && document.revoked_at != 
 ";
 
 impl Installer {
-    /// Returns the number of documents that proxies reject because the documents are not in the
-    /// stored form.
+    /// Returns the number of documents that are not in the stored form. Proxies reject these
+    /// documents.
     ///
     /// # Errors
-    /// [`InstallError`] if the index cannot be searched.
+    /// Returns an [`InstallError`] if the index cannot be searched.
     pub async fn outdated_documents(&self) -> Result<u64, InstallError> {
         #[derive(Deserialize)]
         struct Count {
@@ -61,12 +60,12 @@ impl Installer {
         }
     }
 
-    /// Runs [`install`](Self::install), then converts every document to the stored form. Returns
-    /// the steps of the installation and the number of converted documents.
+    /// Runs [`install`](Self::install), and then converts every document to the stored form.
+    /// Returns the steps of the installation and the number of converted documents.
     ///
     /// # Errors
-    /// [`InstallError`] if a step fails. A repetition of the upgrade continues with the documents
-    /// that are not converted yet.
+    /// Returns an [`InstallError`] if a step fails. If the caller repeats the upgrade, it continues
+    /// with the documents that are not converted yet.
     pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
         let steps = self.install().await?;
         let (mut converted, mut idle) = (0, 0);
@@ -107,7 +106,7 @@ impl Installer {
     }
 }
 
-/// The response to a conversion.
+/// The response to a request that converts documents.
 #[derive(Debug, Deserialize)]
 struct Batch {
     /// The number of documents that the request found.

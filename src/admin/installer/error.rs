@@ -1,11 +1,12 @@
-//! Defines the error of an installation, whose text names the failed step and the remedy.
+//! Defines the error of an installation. The text of the error names the failed step and the
+//! remedy.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::http::RequestError;
 
-/// The cluster could not be prepared for directives.
+/// The error if the cluster could not be prepared for directives.
 #[derive(Debug)]
 pub struct InstallError(Repr);
 
@@ -13,16 +14,17 @@ pub struct InstallError(Repr);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InstallErrorKind {
-    /// A request failed.
+    /// A request of the installation failed.
     Request,
-    /// The installed version is newer than the version of this program.
+    /// The version of the installed resource is newer than the version of this program.
     Newer,
-    /// The index, whether existing or just created, has unsuitable settings or an unsuitable
-    /// mapping.
+    /// The index has unsuitable settings or an unsuitable mapping, even if it was created by this
+    /// installation.
     DoesNotFit,
-    /// The priority of another index template equals the priority of the template to install.
+    /// Another index template has the same priority as the template that should be installed.
     TemplatePriority,
-    /// The cluster's setting for shard allocation awareness does not permit the number of replicas.
+    /// The cluster has a setting for shard allocation awareness, which does not permit this number
+    /// of replicas.
     Replicas,
     /// The limits for the lifetime of directives contradict each other.
     LifetimeLimits,
@@ -30,12 +32,12 @@ pub enum InstallErrorKind {
     Upgrade,
     /// OpenSearch Dashboards did not import all saved objects.
     Dashboards,
-    /// The data stream of the history, existing or just created, is not append-only or has an
-    /// unsuitable mapping.
+    /// The data stream of the history is not append-only or has an unsuitable mapping, even if it
+    /// was created by this installation.
     History,
     /// Index State Management did not attach the retention policy to some of the backing indices.
     RetentionNotAttached,
-    /// A retention needs Index State Management, which the cluster does not have.
+    /// A retention was given, but it needs Index State Management, which the cluster does not have.
     NoIndexStateManagement,
 }
 
@@ -69,7 +71,7 @@ enum Repr {
         stream: String,
         source: Box<RequestError>,
     },
-    /// The address or the login is wrong. The string contains the remedy.
+    /// The address of OpenSearch Dashboards or the login is wrong. The string contains the remedy.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
 
@@ -78,8 +80,8 @@ impl InstallError {
         Self(Repr::Request(what, Box::new(source)))
     }
 
-    /// Creates the error of a failed step. If the cluster refused the step for a known reason, the
-    /// error names the remedy.
+    /// Creates the error for a failed step. If the cluster refused the step for a known reason, the
+    /// error contains the remedy.
     pub(super) fn of_step(what: &'static str, source: RequestError) -> Self {
         let says = |words: &str| source.reason().is_some_and(|reason| reason.contains(words));
         if says("same priority") {
@@ -170,22 +172,22 @@ impl InstallError {
     }
 
     /// Returns true if OpenSearch itself reported that the requested resource does not exist. A
-    /// status 404 that another server sent does not count.
+    /// status 404 of another server does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.status() == Some(404) && error.exception().is_some())
     }
 
-    /// Returns true if a later attempt may succeed, because no node returned a usable response in
-    /// time or the cluster is overloaded.
+    /// Returns true if no node returned a usable response in time, or if the cluster is overloaded.
+    /// A later attempt may then succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Returns true if the cluster refused the request or the user.
+    /// Returns true if the cluster refused the request, or did not accept the credentials.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.0 {

@@ -1,4 +1,5 @@
-//! Embeds the JSON files of `mappings/` into the program, and parses them.
+//! The JSON files of `mappings/` are embedded into the program. The functions in this file parse
+//! them.
 
 use serde_json::Value;
 

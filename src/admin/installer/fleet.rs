@@ -1,8 +1,10 @@
-//! Installs the fleet's index, in which instances report which directives they apply, and the
-//! history of the fleet, a data stream in which these reports leave a record.
+//! Installs the fleet's index and the history of the fleet. In the fleet's index, instances report
+//! which directives they apply. The history of the fleet is a data stream that contains a record of
+//! these reports.
 //!
-//! The history of the fleet is separate from the history of the directives, because every proxy may
-//! write to the history of the fleet, but must not be able to write records of operations.
+//! The history of the fleet and the history of the directives are separate data streams. Every
+//! proxy may write to the history of the fleet, but must not be able to write records of
+//! operations.
 
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ impl Installer {
     /// Returns the steps that [`install_fleet`](Self::install_fleet) would execute now.
     ///
     /// # Errors
-    /// Fails like `install_fleet`, as far as an error can be detected before a write.
+    /// Returns the errors of `install_fleet` that can be detected before the first write.
     pub async fn plan_fleet(
         &self,
         retention: Option<Duration>,
@@ -29,11 +31,11 @@ impl Installer {
 
     /// Installs the index of the [fleet](crate::fleet) and the history of the fleet, verifies both,
     /// and returns the steps. If a retention is given, also creates a policy that deletes older
-    /// records, as [`install_history`](Self::install_history) does.
+    /// records, in the same way as [`install_history`](Self::install_history).
     ///
     /// # Errors
-    /// [`InstallError`] if a step fails. The executed steps are not undone, and a repeated
-    /// installation continues with the failed step.
+    /// Returns an [`InstallError`] if a step fails. The steps before it are not undone. If the
+    /// caller repeats the installation, it continues with the failed step.
     pub async fn install_fleet(
         &self,
         retention: Option<Duration>,

@@ -1,4 +1,4 @@
-//! Installs the data stream that contains the history of the index, and finds out the state of an
+//! Installs the data stream that contains the history of the index. Also finds out the state of an
 //! existing history.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::http::{Method, Request, segment};
 
 const TEMPLATE: &str = "history template";
 const STREAM: &str = "history stream";
-/// The setting that refuses every edit and deletion of a record.
+/// With this setting, an index refuses every edit and every deletion of a record.
 const APPEND_ONLY: &str = "index.append_only.enabled";
 
 /// The state of the history's data stream in the cluster.
@@ -25,31 +25,31 @@ pub struct HistoryState {
     pub stream: String,
     /// The reasons why the backing indices are unsuitable for a history.
     pub problems: Vec<String>,
-    /// How long records are retained.
+    /// How long the records of the history are kept.
     pub retention: RetentionPolicy,
 }
 
-/// The retention of the records of a history.
+/// How long the records of a history are kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
-    /// A policy of Index State Management deletes each backing index this long after the last
-    /// record in it.
+    /// A policy of Index State Management deletes each backing index when this time has passed
+    /// since its last record.
     Policy(String),
-    /// There is no policy, so all records are retained.
+    /// There is no policy, so all records are kept.
     None,
     /// The cluster has no Index State Management.
     Unsupported,
-    /// The role may not read policies.
+    /// The role does not permit reading policies.
     NotPermitted,
 }
 
 impl Installer {
-    /// Returns the steps that [`install_history`](Self::install_history) would execute now. No step
-    /// is executed.
+    /// Returns the steps that [`install_history`](Self::install_history) would execute now, without
+    /// executing them.
     ///
     /// # Errors
-    /// Fails like `install_history`, as far as an error can be detected before a write.
+    /// Returns the errors of `install_history` that can be detected before the first write.
     pub async fn plan_history(
         &self,
         retention: Option<Duration>,
@@ -63,7 +63,8 @@ impl Installer {
             if let Some(indices) = &indices {
                 attach = self.plan_attachment(&stream, &policy, indices).await?;
             }
-            // ISM attaches a policy to an index when the index is created, so the policy comes first.
+            // ISM attaches a policy to an index when the index is created, so the policy must be
+            // installed first.
             steps.push(policy.step);
         }
         steps.push(self.of_history(&stream).plan_template().await?);
@@ -82,8 +83,8 @@ impl Installer {
     /// deletes older records.
     ///
     /// # Errors
-    /// Fails if the cluster refuses a step, if an existing stream is not append-only, or if a
-    /// retention is given and the cluster has no Index State Management.
+    /// Returns an error if the cluster refuses a step, if an existing stream is not append-only, or
+    /// if a retention is given and the cluster has no Index State Management.
     pub async fn install_history(
         &self,
         retention: Option<Duration>,
@@ -107,7 +108,8 @@ impl Installer {
     /// Returns the state of the history; `None` if the index has no history.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role may not read the stream.
+    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
+    /// stream.
     pub async fn history_state(&self) -> Result<Option<HistoryState>, InstallError> {
         let Some(indices) = self.history_indices().await? else {
             return Ok(None);
@@ -132,8 +134,8 @@ impl Installer {
         }))
     }
 
-    /// Requests the backing indices with flat settings. Returns `None` if the data stream does not
-    /// exist, and an error if the name belongs to another resource.
+    /// Requests the backing indices of the data stream, with flat settings. Returns `None` if the
+    /// data stream does not exist, and an error if another resource has its name.
     async fn history_indices(&self) -> Result<Option<Value>, InstallError> {
         let stream = stream_name(self.client.index());
         let path = IndicesGetParts::Index(&[&stream]).url();
@@ -148,7 +150,7 @@ impl Installer {
         }
     }
 
-    /// An installer of the history's template.
+    /// Returns an installer for the template of the history.
     fn of_history(&self, stream: &str) -> Self {
         self.for_index(stream, (TEMPLATE, self.history_file))
     }

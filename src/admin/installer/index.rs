@@ -1,8 +1,8 @@
-//! Creates the index with its settings and mapping, or updates an existing index, and verifies the
-//! result.
+//! Creates the index with its settings and its mapping, or updates an existing index. Then verifies
+//! the result.
 //!
-//! The create request contains all settings and the whole mapping. If the request omitted a
-//! setting, a template with a higher priority could set it differently, for example to several
+//! The create request contains all settings and the whole mapping. If the request did not contain a
+//! setting, a template with a higher priority could set it to a wrong value, for example to several
 //! shards or to another pipeline.
 
 use opensearch::indices::{
@@ -16,12 +16,12 @@ use super::{Change, InstallStep, Installer};
 use crate::http::{Method, Request};
 
 const WHAT: &str = "index";
-/// The settings that can be changed while the index is open.
+/// These settings can be changed while the index is open.
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
-    /// Returns the steps that create the index, or that update an existing index to the state in
-    /// the template.
+    /// Returns the steps that create the index. If the index exists, returns the steps that update
+    /// it to the settings and the mapping in the template.
     pub(super) async fn plan_index(
         &self,
         wanted: &Value,
@@ -50,7 +50,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Verifies the settings and the mapping of the index after the installation.
+    /// After the installation, verifies the settings and the mapping of the index.
     pub(super) async fn verify_index(&self) -> Result<(), InstallError> {
         let wanted = self.template(None)["template"].take();
         let Some((_, index)) = self.existing_index().await? else {
@@ -99,8 +99,8 @@ impl Installer {
         }
     }
 
-    /// Returns the wanted values of the changeable settings whose current values differ. Returns
-    /// `None` if all changeable settings already have the wanted values.
+    /// If the current values of some changeable settings are wrong, returns the right values of
+    /// these settings. Returns `None` if all changeable settings already have the right values.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE
             .into_iter()
@@ -125,7 +125,7 @@ impl Installer {
     }
 }
 
-/// Describes the differences that cannot be corrected while the index is open.
+/// Describes the differences from the template that cannot be corrected while the index is open.
 fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let settings = &index["settings"];
@@ -154,8 +154,8 @@ fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     problems
 }
 
-/// Returns the update of the mapping with the missing fields, or `None` if the mapping is complete
-/// and strict.
+/// Returns an update of the mapping that adds the missing fields, or `None` if the mapping is
+/// complete and strict.
 fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
     let mappings = &index["mappings"];
     let missing: Map<String, Value> = fields(wanted)
@@ -164,7 +164,7 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
     (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
-        // The version in `_meta` states which fields the mapping must contain, so that a reader can
+        // By the version in `_meta`, a reader knows which fields the mapping must contain, and can
         // detect hidden fields.
         let meta = &wanted["mappings"]["_meta"];
         json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })

@@ -1,4 +1,4 @@
-//! The limits of a cluster for the lifetime of directives, which are stored as parameters of the
+//! The limits of a cluster for the lifetime of directives. They are stored as parameters of the
 //! ingest pipeline.
 
 use std::time::Duration;
@@ -7,20 +7,21 @@ use serde_json::Value;
 
 use super::error::InstallError;
 
-/// The limits for the lifetime of directives. The ingest pipeline enforces the limits, so they
+/// The limits for the lifetime of directives. The ingest pipeline enforces these limits, so they
 /// apply to the writes of every client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LifetimeLimits {
-    /// The time to live of a directive without an expiry.
+    /// The time to live of a directive whose draft has no expiry.
     pub default_ttl: Duration,
-    /// The longest allowed time to live.
+    /// The longest permitted time to live.
     pub max_ttl: Duration,
-    /// The longest allowed time to live of a directive that requests capture.
+    /// The longest permitted time to live of a directive that requests capture.
     pub max_capture_ttl: Duration,
 }
 
-/// New values for the limits. With `None`, the installed value stays in force.
+/// New values for the limits. If a value is `None`, the installed value of this limit stays in
+/// force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LifetimeLimitsChange {
     /// The new value of [`LifetimeLimits::default_ttl`].
@@ -43,8 +44,8 @@ impl LifetimeLimits {
         max_capture_ttl: Duration::from_secs(3600),
     };
 
-    /// Reads the limits from the parameters of a pipeline. Returns `None` for a pipeline of an
-    /// earlier version, because such a pipeline has no limits.
+    /// Reads the limits from the parameters of a pipeline. Returns `None` if the pipeline comes
+    /// from an earlier version, which had no limits.
     pub(super) fn of(params: &Value) -> Option<Self> {
         let seconds = |name: &str| params[name].as_u64().map(Duration::from_secs);
         Some(Self {
@@ -60,8 +61,8 @@ impl LifetimeLimits {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns the limits that result from a change. A limit that the change does not set is
-    /// lowered to the new `max_ttl` if it is higher.
+    /// Returns the limits after a change. If the change does not set a limit, and this limit is
+    /// higher than the new `max_ttl`, it is lowered to the new `max_ttl`.
     pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let limits = Self {

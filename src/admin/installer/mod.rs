@@ -1,8 +1,8 @@
-//! Prepares a cluster for directives: it installs the ingest pipeline, the index template, the
-//! index and the dashboards.
+//! Prepares a cluster for directives: installs the ingest pipeline, the index template, the index
+//! and the dashboards.
 //!
-//! An installation is planned as a list of requests, which `--dry-run` prints. An installation can
-//! be repeated, and never replaces a resource that is newer than this program.
+//! An installation is planned as a list of requests. `--dry-run` prints this list. An installation
+//! can be repeated. It never replaces a resource that is newer than this program.
 
 mod dashboards;
 mod document_conversion;
@@ -28,7 +28,7 @@ pub(super) use files::{mapped_fields, parse as file};
 pub use history::{HistoryState, RetentionPolicy};
 pub use lifetime_limits::{LifetimeLimits, LifetimeLimitsChange};
 
-/// The effect of a step on the cluster.
+/// What a step changes in the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Change {
@@ -56,13 +56,13 @@ impl fmt::Display for Change {
 pub struct InstallStep {
     /// The name of the installed resource.
     pub what: &'static str,
-    /// The effect of the step.
+    /// What the step changes in the cluster.
     pub change: Change,
-    /// The request's method.
+    /// The HTTP method of the request.
     pub method: &'static str,
-    /// The request's path.
+    /// The path of the request.
     pub path: String,
-    /// The request's body; `null` if the request has none.
+    /// The body of the request; `null` if the request has no body.
     pub body: Value,
 }
 
@@ -78,7 +78,7 @@ impl InstallStep {
     }
 }
 
-/// The name of a template in messages, and a function that returns the template.
+/// The name of a template for messages, and a function that returns the template.
 type TemplateFile = (&'static str, fn() -> Value);
 
 /// Installs all resources for the index of a client.
@@ -88,9 +88,9 @@ pub struct Installer {
     limits: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
-    /// The template of the index, from an embedded file.
+    /// The template of the index. It comes from an embedded file.
     template_file: TemplateFile,
-    /// Returns the template of the data stream with the history, from an embedded file.
+    /// Returns the template of the history's data stream, from an embedded file.
     history_file: fn() -> Value,
 }
 
@@ -117,17 +117,17 @@ impl Installer {
         }
     }
 
-    /// Sets the limits of the cluster for the lifetime of directives. A limit without a new value
-    /// keeps its installed value.
+    /// Sets the limits of the cluster for the lifetime of directives. If a limit has no new value,
+    /// its installed value stays in force.
     #[must_use]
     pub fn with_lifetime_limits(mut self, limits: LifetimeLimitsChange) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets the number of replicas. By default, a new index has one replica if the cluster has a
-    /// second node (`auto_expand_replicas` is `0-1`), and an existing index keeps its number of
-    /// replicas.
+    /// Sets the number of replicas. If this number is not set, a new index has one replica as soon
+    /// as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an existing index
+    /// keeps its number of replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);
@@ -145,7 +145,8 @@ impl Installer {
     /// Returns the steps that [`install`](Self::install) would execute now, without executing them.
     ///
     /// # Errors
-    /// Fails like [`install`](Self::install), as far as an error can be detected before a write.
+    /// Returns the errors of [`install`](Self::install) that can be detected before the first
+    /// write.
     pub async fn plan(&self) -> Result<Vec<InstallStep>, InstallError> {
         let pipeline = self.plan_pipeline().await?;
         let template = self.plan_template().await?;
@@ -153,11 +154,12 @@ impl Installer {
         Ok([pipeline, template].into_iter().chain(index).collect())
     }
 
-    /// Installs all missing or outdated resources, verifies the index, and returns the steps.
+    /// Installs all resources that are missing or outdated, verifies the index, and returns the
+    /// steps.
     ///
     /// # Errors
-    /// [`InstallError`] if a step fails. After an error, the executed steps are not undone, and a
-    /// repeated installation continues with the failed step.
+    /// Returns an [`InstallError`] if a step fails. The steps before it are not undone. If the
+    /// caller repeats the installation, it continues with the failed step.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in &steps {
@@ -186,7 +188,7 @@ impl Installer {
                 failures if failures.is_empty() => Ok(()),
                 failures => Err(InstallError::retention_not_attached(failures)),
             },
-            // Another installer has created the resource since the installation was planned.
+            // After the installation was planned, another installer has created the resource.
             Err(error) if error.exception() == Some("resource_already_exists_exception") => Ok(()),
             Err(source) => Err(InstallError::of_step(step.what, source)),
         }
@@ -206,7 +208,7 @@ impl Installer {
     }
 }
 
-/// Describes what a step did not change although its response has status 2xx.
+/// Describes which parts of a step failed although the response has status 2xx.
 fn failures_of(step: &InstallStep, response: &[u8]) -> Vec<String> {
     if step.what == retention::ATTACHMENT {
         retention::failures(&serde_json::from_slice(response).unwrap_or_default())
@@ -215,8 +217,8 @@ fn failures_of(step: &InstallStep, response: &[u8]) -> Vec<String> {
     }
 }
 
-/// Compares the version of an embedded file with the installed version, and returns the necessary
-/// change.
+/// Compares the version of an embedded file with the installed version, and returns whether the
+/// resource must be created, updated or kept.
 fn change(
     what: &'static str,
     ours: &Value,

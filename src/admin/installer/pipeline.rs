@@ -1,5 +1,5 @@
-//! Creates or updates the ingest pipeline. An update preserves the limits of the cluster, which are
-//! parameters of the pipeline.
+//! Creates or updates the ingest pipeline. The lifetime limits of the cluster are parameters of the
+//! pipeline. An update preserves them.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
@@ -18,7 +18,7 @@ impl Installer {
     /// Returns the lifetime limits of the cluster; `None` if no pipeline with limits is installed.
     ///
     /// # Errors
-    /// [`InstallError`] if the pipeline cannot be read.
+    /// Returns an [`InstallError`] if the pipeline cannot be read.
     pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, InstallError> {
         Ok(self.installed_pipeline().await?.as_ref().and_then(limits))
     }
@@ -26,8 +26,8 @@ impl Installer {
     pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
         let mut body = files::pipeline();
         let installed = self.installed_pipeline().await?;
-        // If the installed pipeline is newer than this program, the plan fails before the
-        // pipeline's limits are read.
+        // If the installed pipeline is newer than this program, this call returns an error, before
+        // the code reads the limits of the pipeline.
         let mut change = change(WHAT, &body, installed.as_ref())?;
         let ours = limits(&body)
             .ok_or_else(|| InstallError::limits("the embedded pipeline has no limits"))?;
@@ -49,11 +49,11 @@ impl Installer {
 }
 
 impl DirectivesApi {
-    /// Returns the lifetime limits of the cluster. Returns `None` if the role may not read the
-    /// ingest pipeline, or if no pipeline with limits is installed.
+    /// Returns the lifetime limits of the cluster. Returns `None` if the role does not permit
+    /// reading the ingest pipeline, or if no pipeline with limits is installed.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if it refuses the credentials.
+    /// Returns an error if the cluster does not respond, or if it does not accept the credentials.
     pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, WriteError> {
         let request = Request::new(Method::Get, path());
         match self.client.json::<Value>(request).await {

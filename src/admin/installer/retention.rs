@@ -1,5 +1,5 @@
-//! Installs the policy of Index State Management (ISM) that deletes old records of a history, and
-//! attaches the policy to the backing indices that exist.
+//! Installs a policy of Index State Management (ISM) that deletes old records of a history, and
+//! attaches this policy to the existing backing indices.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use crate::http::{Method, Request, RequestError, segment};
 
 pub(super) const POLICY: &str = "retention policy";
 pub(super) const ATTACHMENT: &str = "attachment of the retention policy";
-/// The retention below which a new backing index begins each day instead of each month.
+/// If the retention is shorter than this, a new backing index begins each day instead of each
+/// month.
 const SHORT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
-/// The maximum number of indices in the path of one request, because OpenSearch accepts a request
+/// The path of a request contains at most this many indices, because OpenSearch accepts a request
 /// line of at most 4 kB.
 const INDICES_PER_REQUEST: usize = 20;
 
-/// The step that installs the policy.
+/// The step that installs the policy, and the installed version of the policy.
 #[derive(Debug)]
 pub(super) struct PlannedPolicy {
     pub(super) step: InstallStep,
@@ -27,8 +28,8 @@ pub(super) struct PlannedPolicy {
 }
 
 impl PlannedPolicy {
-    /// Returns true if ISM applies the installed version of the policy to a managed index. If the
-    /// index has no version yet, it is new, and ISM will read the installed version.
+    /// Returns true if ISM applies the installed version of the policy to a managed index. If ISM
+    /// reports no version for the index, the index is new, and ISM will read the installed version.
     fn is_applied(&self, managed: &Value) -> bool {
         let Some((seq_no, primary_term)) = self.installed else {
             return false;
@@ -57,8 +58,8 @@ impl Installer {
         policy["ism_template"][0]["index_patterns"] = json!([stream]);
         policy["states"][0]["transitions"][0]["conditions"]["min_rollover_age"] =
             age.clone().into();
-        // The policy deletes whole backing indices, so a short retention needs backing indices that
-        // each cover a short time.
+        // The policy deletes whole backing indices. So, if the retention is short, each backing
+        // index must cover only a short time.
         let rollover = if retention < SHORT { "1d" } else { "30d" };
         policy["states"][0]["actions"][0]["rollover"]["min_index_age"] = rollover.into();
         policy["description"] = format!(
@@ -86,9 +87,9 @@ impl Installer {
         })
     }
 
-    /// Returns the steps that attach the policy to the backing indices that exist. ISM itself
-    /// attaches a policy only when an index is created, and an index keeps the attached version of
-    /// the policy.
+    /// Returns the steps that attach the policy to the existing backing indices. ISM itself
+    /// attaches a policy only to new indices, and an index keeps the version of the policy that was
+    /// attached to it.
     pub(super) async fn plan_attachment(
         &self,
         stream: &str,
@@ -141,8 +142,8 @@ pub(super) fn retention_of(policy: &Value) -> Option<&str> {
     policy["policy"]["states"][0]["transitions"][0]["conditions"]["min_rollover_age"].as_str()
 }
 
-/// Returns true if the error shows that the cluster has no Index State Management: no plugin
-/// handles the path.
+/// Returns true if the error says that no plugin handles the path, which means that the cluster has
+/// no Index State Management.
 pub(super) fn lacks_ism(error: &RequestError) -> bool {
     error.status() == Some(400)
         && error
@@ -156,8 +157,8 @@ fn version(policy: &Value) -> (u64, u64) {
     (number("_seq_no"), number("_primary_term"))
 }
 
-/// Returns the reasons why ISM did not perform a request for some of the indices. The response has
-/// status 200 even then.
+/// Returns the reasons why ISM did not execute a request for some of the indices. The status of the
+/// response is 200 even in this case.
 pub(super) fn failures(response: &Value) -> Vec<String> {
     if response["failures"] != true {
         return Vec::new();
@@ -174,7 +175,7 @@ pub(super) fn failures(response: &Value) -> Vec<String> {
     failed
 }
 
-/// Formats a duration in the format of OpenSearch.
+/// Formats a duration in the format that ISM expects.
 fn ism_time(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;
     match duration.as_secs() {

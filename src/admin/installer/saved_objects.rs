@@ -1,12 +1,12 @@
-//! The saved objects of OpenSearch Dashboards, adapted to the name of an index.
+//! Adapts the saved objects of OpenSearch Dashboards to the name of an index.
 
 use serde_json::Value;
 
 use super::files;
 
-/// The name of the index in the file of saved objects, with which each id in the file begins.
+/// The name of the index in the file of saved objects. Each id in the file begins with this name.
 const INDEX_IN_FILE: &str = "directives";
-/// The beginning of a link from one dashboard to another, before the id.
+/// A link to a dashboard consists of this text and the id of the dashboard.
 const LINK: &str = "#/view/";
 
 /// Returns the saved objects for an index, as NDJSON. The ids of the objects begin with the name of
@@ -83,7 +83,8 @@ fn rename_searched_indices(value: &mut Value, index: &str) {
     }
 }
 
-/// Replaces the first part of an id, or of the name of an index, with the name of the index.
+/// If a name or an id begins with the name in the file, replaces this part by the name of the
+/// index.
 fn rename(name: &mut Value, index: &str) {
     let rest = name
         .as_str()
@@ -93,7 +94,7 @@ fn rename(name: &mut Value, index: &str) {
     }
 }
 
-/// Applies a change to the JSON value that a JSON string contains.
+/// The value is a string that itself contains JSON. Applies a change to the JSON inside the string.
 fn within_text(text: &mut Value, change: impl FnOnce(&mut Value)) {
     let value = text
         .as_str()

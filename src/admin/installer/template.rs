@@ -1,5 +1,5 @@
-//! Installs the index template. The template applies if the index is created without the installer,
-//! for example by a first write.
+//! Installs the index template. OpenSearch uses the template if the index is created without the
+//! installer, for example by a first write.
 
 use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};
@@ -28,8 +28,8 @@ impl Installer {
         Ok(InstallStep::put(what, change, path, body))
     }
 
-    /// Returns the template for the client's index. If the installer sets no priority or no number
-    /// of replicas, the value of the installed template is preserved.
+    /// Returns the template for the client's index. If the installer does not set the priority or
+    /// the number of replicas, the value of the installed template stays.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
         let (_, file) = self.template_file;
         let mut template = file();

@@ -1,5 +1,6 @@
-//! A simulated hub, which publishes snapshots, sends differences and holds requests as an agent
-//! does, and the proxies and earlier versions that do not let held requests through.
+//! A simulated hub. It publishes snapshots, sends differences and holds requests in the same way as
+//! an agent. The module also simulates proxies and agents of earlier versions that do not support
+//! held requests.
 
 use std::sync::Mutex;
 
@@ -12,36 +13,37 @@ use tokio::sync::watch;
 use super::*;
 use crate::http::{Method, Request, RequestFailure, Response, Transport};
 
-/// The time that a request and its response take together.
+/// The time from the start of a request to the arrival of its response.
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(20);
 
-/// What is between the store and a hub.
+/// The fault that the test simulates between the store and the hub, or in the hub itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     Nothing,
-    /// The agent is of an earlier version, which knows only the parameter `known`.
+    /// The agent has an earlier version. This version knows only the parameter `known`.
     EarlierVersion,
-    /// The agent holds no more requests, and says when to try again.
+    /// The agent already holds the maximum number of requests. It refuses further ones, and says
+    /// when the client should try again.
     Full,
-    /// A proxy returns a held response only after many minutes.
+    /// A proxy keeps the response to a held request for many minutes.
     Buffer,
-    /// A proxy cuts a request that is held for a second.
+    /// A proxy closes the connection if a request is held for a second.
     Cut,
-    /// A gateway gives up on a request that is held for a second, and responds itself.
+    /// If a request is held for a second, a gateway responds itself, with a timeout.
     GatewayTimeout,
-    /// A proxy returns its own page in place of a held response.
+    /// A proxy returns its own page instead of the response to a held request.
     Page,
-    /// A proxy returns the response of an earlier request, which was held for longer.
+    /// A proxy returns the response to an earlier request, which was held for longer.
     Cache,
-    /// Nothing arrives.
+    /// No request and no response arrives.
     Outage,
-    /// The agent ends its waits at once.
+    /// The agent is ending: it responds at once to each request that it should hold.
     Ending,
-    /// The differences are those of another snapshot.
+    /// The agent sends differences that belong to another snapshot.
     WrongDelta,
 }
 
-/// A request that arrived.
+/// A request that arrived at the hub.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) at: Instant,
@@ -54,8 +56,8 @@ pub(super) struct Hub {
     published: watch::Sender<Vec<Arc<Snapshot>>>,
     pub(super) between: Mutex<Between>,
     pub(super) seen: Mutex<Vec<Seen>>,
-    /// The age of the hub's snapshot at the given instant, if the hub cannot read it again;
-    /// otherwise the age at any time.
+    /// The age of the hub's snapshot. With an instant, the hub lost the cluster at this instant,
+    /// and the age grows from then on. Without an instant, the age is constant.
     age: Mutex<(Duration, Option<Instant>)>,
 }
 
@@ -74,7 +76,7 @@ impl Hub {
         self.published.send_modify(|snapshots| snapshots.push(next));
     }
 
-    /// Replaces the hub by a new process that knows only this snapshot.
+    /// Simulates a restart of the hub: the new process knows only this snapshot.
     pub(super) fn restart(&self, id: &str) {
         let next = Arc::new(snapshot(id));
         self.published.send_replace(vec![next]);
@@ -96,7 +98,7 @@ impl Hub {
 
     pub(super) fn set(&self, between: Between) {
         *self.between.lock().unwrap() = between;
-        // Requests that are held notice the difference.
+        // Wakes up the held requests, so that they notice the change.
         self.published.send_modify(|_| {});
     }
 
@@ -116,7 +118,7 @@ impl Hub {
         Arc::clone(self.published.borrow().last().unwrap())
     }
 
-    /// Holds a request until the snapshot differs from that with the tag.
+    /// Holds a request until the hub's snapshot no longer has this tag, or until the wait is over.
     async fn hold(&self, tag: &str, wait: Duration) -> Result<(), RequestFailure> {
         let mut published = self.published.subscribe();
         let begun = Instant::now();

@@ -1,5 +1,5 @@
-//! Tests, under virtual time, that a change arrives by a long poll, and that everything that does not
-//! let long polls through costs only the time of a poll.
+//! Tests long polls under virtual time. A change must arrive by a long poll. If something between
+//! the store and the hub blocks long polls, the change must still arrive by the next poll.
 
 use super::hub::{Between, Hub, ROUND_TRIP, Seen};
 use super::*;
@@ -91,12 +91,12 @@ async fn p5_the_age_counts_the_wait_that_no_response_has_confirmed() {
         let age = store.age().unwrap();
         assert!(age <= INTERVAL * 11 / 10 + ROUND_TRIP, "{age:?}");
     }
-    // There is one request for each wait, and no poll in addition.
+    // The store sends one long poll after the other, and no other requests.
     let requests = hub.seen().len() - before;
     assert!((15..=32).contains(&requests), "{requests}");
     assert_eq!(store.status().staleness, Staleness::Fresh);
 
-    // Without a response, the age grows.
+    // If no response arrives, the age grows.
     hub.set(Between::Outage);
     tokio::time::sleep(ROUND_TRIP).await;
     let age = store.age().unwrap();
@@ -117,8 +117,8 @@ async fn p5_the_age_of_the_hub_is_added() {
         assert!(age >= SECOND * 60 && age <= SECOND * 62, "{age:?}");
         assert_eq!(store.status().staleness, Staleness::Stale);
     }
-    // An agent that sends differences had the snapshot of this store before, so the new one is not
-    // older, whatever the estimates of the ages are.
+    // If an agent sends differences, it had the snapshot of this store before. So the new snapshot
+    // is not older, even if the estimated ages say otherwise.
     hub.set_age(SECOND * 3600);
     until_held(&hub).await;
     hub.publish("next");
@@ -141,7 +141,7 @@ async fn p5_clear_after_holds_during_a_long_poll() {
     assert!(store.load().is_empty());
     hub.set(Between::Nothing);
     assert!(time_until(&store, "directive-0").await < SECOND * 60);
-    // After the set was emptied, the differences to it are not requested.
+    // After the set was emptied, the store must not request differences from the former set.
     assert!(hub.seen().iter().filter(|seen| seen.is_whole).count() >= 2);
 }
 
@@ -185,7 +185,7 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
         assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
 
-        // Long polls are tried again, and the first one that succeeds brings the changes at once.
+        // The store tries long polls again. The first successful one returns the changes at once.
         hub.set(Between::Nothing);
         tokio::time::sleep(SECOND * 60 * 21).await;
         assert!(self::notes(&store).is_empty(), "{between:?}");
@@ -249,7 +249,7 @@ async fn a_refresh_does_not_wait_for_the_long_poll() {
 async fn a_refresh_sends_its_request_after_the_call() {
     let hub = Hub::new();
     let store = store_of(&hub).await;
-    // In the shortest pause, a response to an earlier request could arrive, but no poll begins.
+    // During the shortest pause, a response to an earlier request could arrive, but no poll begins.
     until_held(&hub).await;
     hub.publish("first");
     time_until(&store, "first").await;
@@ -258,7 +258,7 @@ async fn a_refresh_sends_its_request_after_the_call() {
     hub.publish("third");
     store.refresh().await.unwrap();
     assert!(has(&store, "third"));
-    // The call is at the instant at which the response to an earlier request arrives.
+    // The test calls `refresh` at the instant at which the response to an earlier request arrives.
     for n in 0..20 {
         until_held(&hub).await;
         hub.publish(&format!("earlier-{n}"));
@@ -326,7 +326,7 @@ async fn p8_the_clients_of_a_hub_that_ends_do_not_come_back_at_once() {
         for n in 0..100 {
             stores.push(start(&config(&format!("proxy-{n}-x{}", n * 7919)), &hub).await);
         }
-        // After a change, all clients send the next request at the same time.
+        // After a change, all clients would send their next requests at the same time.
         tokio::time::sleep(INTERVAL * 2).await;
         hub.publish("next");
         tokio::time::sleep(SECOND).await;

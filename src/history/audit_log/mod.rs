@@ -1,11 +1,11 @@
-//! Matches records of the history with the audit log of the security plugin, which names the user
-//! whom the cluster authenticated for each write.
+//! Compares records of the history with the audit log of the security plugin. For each write, the
+//! audit log contains the user that the cluster authenticated.
 //!
-//! The audit log can confirm a record but cannot replace it: the plugin writes the audit log
-//! asynchronously and loses events when a node ends, and an event has no `_seq_no`. Therefore a
-//! record without a matching event is not suspicious. An event matches a record if it concerns the
-//! same document and `_version` and happened between the stated time of the operation and the time
-//! of the record.
+//! The audit log can confirm a record but cannot replace it. The plugin writes the audit log
+//! asynchronously and loses events when a node ends, and an event has no `_seq_no`. So a record
+//! without a matching event is not suspicious. An event matches a record if both have the same
+//! document and `_version`, and if the event happened between the time of the operation (according
+//! to the record) and the time of the record.
 
 mod search;
 
@@ -16,20 +16,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::kind::RecordKind;
 use super::record::Record;
 
-/// The permitted difference between the clocks of the nodes and the clock of the program that made
-/// the record. The recorder permits the same difference.
+/// The clock of a node and the clock of the program that made the record may differ by this time.
+/// The recorder permits the same difference.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// The name that the ingest pipeline writes if the writer stated no author. This name contradicts
-/// no user.
+/// The name that the ingest pipeline writes if the writer did not name an author. This name does
+/// not contradict the name of any user.
 const NO_NAME: &str = "unknown";
 
-/// The events of an audit log about the documents of one index.
+/// The events of an audit log that concern the documents of one index.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AuditLog {
     events: HashMap<String, Vec<Event>>,
 }
 
-/// One write of a document, with the user whom the cluster authenticated.
+/// One write of a document, with the user that the cluster authenticated for this write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Event {
     at: Timestamp,
@@ -39,8 +39,8 @@ struct Event {
 }
 
 impl AuditLog {
-    /// Returns the user whom the cluster authenticated for the operation of a record. Returns `None`
-    /// if no event matches, or if events with different users match.
+    /// Returns the user that the cluster authenticated for the operation of a record. Returns
+    /// `None` if no event matches the record, or if events with different users match.
     #[must_use]
     pub fn user_of(&self, record: &Record) -> Option<&str> {
         let events = self.events.get(&record.directive)?;
@@ -69,11 +69,12 @@ impl AuditLog {
 }
 
 impl Record {
-    /// Returns descriptions of the contradictions between the names in the record. `witness` is the
-    /// user in the audit log, if an event matches the record.
+    /// Compares the names in the record with each other and with the audit log. Returns a
+    /// description of each contradiction. `witness` is the user in the audit log, if an event
+    /// matches the record.
     ///
-    /// A claimed author that differs from the authenticated user is a contradiction, even if
-    /// several people share one technical user of the cluster.
+    /// If the author in the document differs from the authenticated user, this is a contradiction,
+    /// even if several people share one technical user of the cluster.
     #[must_use]
     pub fn contradictions(&self, witness: Option<&str>) -> Vec<String> {
         let mut contradictions = Vec::new();

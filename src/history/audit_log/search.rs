@@ -44,7 +44,8 @@ struct Shards {
 #[derive(Deserialize)]
 struct Hits {
     total: Total,
-    /// Because of `filter_path`, the response does not contain this field if the list is empty.
+    /// If the list is empty, the response does not contain this field, because the request uses
+    /// `filter_path`.
     #[serde(default)]
     hits: Vec<Hit>,
 }
@@ -61,7 +62,7 @@ struct Hit {
     sort: Value,
 }
 
-/// The fields of an event. An event that lacks one of these fields cannot be matched.
+/// The fields of an event. If one of these fields is missing, no record can match the event.
 #[derive(Deserialize)]
 struct Source {
     #[serde(rename = "@timestamp")]
@@ -81,13 +82,14 @@ struct Source {
 }
 
 impl History {
-    /// Reads the audit log of the security plugin in the period of the records. `indices` contains
-    /// the names of the audit log's indices. If `indices` is `None`, the default names are used,
-    /// and the result is `None` if there is no audit log or if the user may not read it.
+    /// Reads the part of the security plugin's audit log that covers the period of the records.
+    /// `indices` contains the names of the audit log's indices. If `indices` is `None`, the default
+    /// names are used. In this case, the method returns `None` if there is no audit log, or if the
+    /// user may not read it.
     ///
     /// # Errors
-    /// Fails if the audit log cannot be read completely, and if named indices do not exist or may
-    /// not be read.
+    /// Returns an error if the audit log cannot be read completely. If `indices` contains names,
+    /// also returns an error if these indices do not exist or the user may not read them.
     pub async fn audit_log(
         &self,
         indices: Option<&str>,
@@ -186,13 +188,14 @@ impl History {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Returns the configured name and, if it is an alias, the names of its indices. The events
-    /// contain the names of indices.
+    /// Returns the configured name. If it is an alias, also returns the names of its indices,
+    /// because the events contain the names of indices.
     async fn names_of_index(&self) -> Vec<String> {
         let index = self.client.index();
         let path = format!("/{}/_settings/index.uuid", segment(index));
         let request = Request::new(Method::Get, path);
-        // The index may have been deleted; its events have the configured name.
+        // A failed request can mean that the index of the directives was deleted. The search then
+        // uses only the configured name.
         let found: HashMap<String, Value> = self.client.json(request).await.unwrap_or_default();
         let mut names: Vec<String> = found.into_keys().collect();
         names.push(index.to_owned());
@@ -205,7 +208,8 @@ fn is_refused(error: &RequestError) -> bool {
 }
 
 /// Returns the query for events about the documents of these indices in the period of the records.
-/// In the default mapping, texts have a subfield `keyword`; a template may define them otherwise.
+/// In the default mapping, each text has a subfield `keyword`. A template may define another
+/// mapping.
 fn query(records: &[Record], names: &[String]) -> Value {
     let any_of = |field: &str, values: &[String]| {
         let keyword = format!("{field}.keyword");

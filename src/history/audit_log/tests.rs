@@ -1,5 +1,5 @@
-//! Tests which events of the audit log match a record, and when the names in both contradict each
-//! other.
+//! Tests which events of the audit log match a record, and when the names in the record and in the
+//! event contradict each other.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -43,13 +43,14 @@ fn an_event_matches_by_document_version_and_time() {
         json!({ "version": 4 }),
         json!({ "version": null }),
         json!({ "kind": "deleted" }),
-        // A directive with the same id was created again, later or earlier.
+        // Another directive with the same id was created at a later or an earlier time.
         json!({ "@timestamp": "2026-11-27T14:09:00Z", "recorded_at": "2026-11-27T14:09:00Z" }),
         json!({ "@timestamp": "2026-11-27T13:00:00Z", "recorded_at": "2026-11-27T13:00:01Z" }),
     ] {
         assert_eq!(log.user_of(&record(&other)), None, "{other}");
     }
-    // A writer who bypasses the pipeline can state an earlier time, but not an earlier record.
+    // If a writer bypasses the pipeline, the writer can choose an earlier time of the operation,
+    // but cannot make the time of the record earlier.
     let earlier = record(&json!({ "@timestamp": "2026-11-27T12:00:00Z" }));
     assert_eq!(log.user_of(&earlier), Some("mallory"));
 }

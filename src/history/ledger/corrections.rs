@@ -1,5 +1,5 @@
-//! Corrects the gaps between recorded numbers with other known facts: the numbers of an earlier
-//! index, the deletions that recorders noticed, and the numbers that were assigned again.
+//! Corrects the gaps by other known facts: which numbers come from an earlier index, which
+//! deletions the recorders noticed, and which numbers were assigned again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use super::entry::{Entry, Number, Placed};
 use super::gap::Gap;
 use super::index_ledger::{Inherited, TermChange};
 
-/// Removes the numbers of inherited operations from the gaps, because the history contains the
-/// records of these operations for the earlier index.
+/// Removes the numbers of inherited operations from the gaps. The history contains the records of
+/// these operations for the earlier index.
 pub(super) fn without_inherited(
     gaps: Vec<Gap>,
     inherited: &Inherited,
@@ -30,10 +30,9 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Removes from the gaps the numbers that must belong to deletions without an exact number. If
-/// recorders noticed exactly as many deletions in a range of numbers as numbers are missing in the
-/// range, the deletions explain the missing numbers. Also returns the positions of the deletions
-/// that explain a number.
+/// Removes numbers from the gaps that must belong to deletions without an exact number. If a range
+/// of numbers lacks as many numbers as recorders noticed deletions in this range, the deletions
+/// explain the missing numbers. Also returns the positions of the deletions that explain a number.
 pub(super) fn without_noticed_deletions(
     mut gaps: Vec<Gap>,
     placed: &[Placed<'_>],
@@ -70,8 +69,8 @@ pub(super) fn without_noticed_deletions(
     (gaps, accounted)
 }
 
-/// Adds a gap for each visible document whose number is recorded only in another primary term,
-/// because the number was assigned twice, and the later operation has no record.
+/// Adds a gap for each visible document whose number is recorded only in another primary term. Such
+/// a number was assigned twice, and there is no record of the later operation.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

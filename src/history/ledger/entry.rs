@@ -1,23 +1,23 @@
-//! The part of a record that the ledger needs: the index and the number of an operation, and the
-//! directive that the operation concerns.
+//! The part of a record that the ledger needs: the index of the operation, its number, and its
+//! directive.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-/// The `_seq_no` of an operation, which may be known exactly, as a range, or not at all.
+/// The `_seq_no` of an operation. It may be known exactly or as a range, or it may be unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::history) enum Number {
     /// The number of the operation, and the primary term in which the number was assigned.
     Exact { term: u64, number: u64 },
-    /// The range for the number of a deletion that a recorder noticed because the document was
-    /// absent. The number is higher than `after`, and at most `until`.
+    /// A recorder noticed a deletion, because the document was absent. The number of the deletion
+    /// is higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// A recorder noticed a deletion, and nothing is known about its number.
+    /// A recorder noticed a deletion, but its number is not known.
     Unknown,
 }
 
-/// An operation on a directive, as a record describes it.
+/// An operation on a directive, according to a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct Entry {
     pub(in crate::history) index_uuid: String,
@@ -40,14 +40,14 @@ impl Entry {
     }
 }
 
-/// An entry, with the values that determine its position in the order of operations.
+/// An entry, and the values that determine its position in the order of operations.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::history) struct Placed<'a> {
     pub(in crate::history) term: u64,
-    /// The number of the operation. A deletion without an exact number has the number of the
-    /// preceding operation.
+    /// The `_seq_no` of the operation. If the exact `_seq_no` of a deletion is unknown, this is the
+    /// `_seq_no` of the operation that precedes the deletion.
     pub(in crate::history) number: u64,
-    /// The position of the entry in the slice that was sorted.
+    /// The position of the entry in the slice before it was sorted.
     pub(in crate::history) index: usize,
     pub(in crate::history) entry: &'a Entry,
 }
@@ -61,8 +61,8 @@ impl Placed<'_> {
 }
 
 /// Sorts the operations of one index, and removes duplicates. An operation can have one record in
-/// each backing index of the history, and a deletion can have one record with its number and
-/// another record without a number.
+/// each backing index of the history. A deletion can also have two records, one with its number and
+/// one without.
 pub(in crate::history) fn in_order<'a>(
     entries: impl Iterator<Item = (usize, &'a Entry)>,
 ) -> Vec<Placed<'a>> {
@@ -100,11 +100,12 @@ fn sort(all: &mut Vec<Placed<'_>>) {
     all.dedup_by(|next, kept| next.key() == kept.key());
 }
 
-/// Places a deletion without an exact number after the last operation that precedes it. Returns
-/// `None` if the preceding operation is the record of the same deletion with its number.
+/// Finds the position of a deletion without an exact number: it follows the last operation that
+/// happened before it. Returns `None` if this last operation is the same deletion, recorded with
+/// its number.
 ///
-/// The document was absent when the recorder made the record, so each operation after the deletion
-/// has a later time than the record.
+/// The document was absent when the recorder made the record. So each operation after the deletion
+/// is later than the record.
 fn place<'a>(index: usize, entry: &'a Entry, known: &[Placed<'_>]) -> Option<Placed<'a>> {
     let is_before = |placed: &&Placed<'_>| match entry.number {
         Number::Within { until, .. } => placed.number <= until,

@@ -1,4 +1,4 @@
-//! Defines a gap: numbers of an index for which no record exists, and the evidence about the
+//! Defines a gap: consecutive numbers of an index without a record, and the evidence about the
 //! operations with these numbers.
 
 use jiff::Timestamp;
@@ -13,17 +13,17 @@ pub struct Gap {
     /// The last number of the gap; `None` if the index no longer exists and its highest number is
     /// not known.
     pub last: Option<u64>,
-    /// The recorded operation before the gap.
+    /// The last recorded operation before the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Neighbour>,
-    /// The recorded operation after the gap.
+    /// The first recorded operation after the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Neighbour>,
     /// The evidence about the operations without a record.
     pub evidence: Vec<Evidence>,
 }
 
-/// A recorded operation beside a gap.
+/// The recorded operation directly before or after a gap.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Neighbour {
@@ -35,7 +35,7 @@ pub struct Neighbour {
     pub at: Timestamp,
 }
 
-/// A fact that ties a gap to a directive.
+/// A fact that shows which directive the operations of a gap concern.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "evidence", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -47,8 +47,8 @@ pub enum Evidence {
         /// The number of the document.
         number: u64,
     },
-    /// A recorder noticed that the document was absent. The number of the deletion is in one of the
-    /// gaps with the same evidence.
+    /// A recorder noticed that the document of a directive was absent. If several gaps have this
+    /// evidence, the number of the deletion is in one of them.
     Deletion {
         /// The directive's id.
         directive: String,
@@ -60,14 +60,14 @@ pub enum Evidence {
     Versions {
         /// The directive's id.
         directive: String,
-        /// The minimum number of missing operations on the document.
+        /// At least this many operations on the document are missing.
         operations: u64,
         /// Whether one of the missing operations was a deletion, because the versions start again
         /// at 1.
         with_deletion: bool,
     },
-    /// According to the last record of the directive, the document exists, but the index does not
-    /// contain it.
+    /// According to its last record, the directive exists, but the index does not contain its
+    /// document.
     Vanished {
         /// The directive's id.
         directive: String,
@@ -88,8 +88,8 @@ impl Evidence {
 }
 
 impl Gap {
-    /// Returns the number of operations without a record; `None` if the last number of the gap is
-    /// not known.
+    /// Returns how many operations the gap contains; `None` if the last number of the gap is not
+    /// known.
     #[must_use]
     pub fn operations(&self) -> Option<u64> {
         Some(self.last?.saturating_sub(self.first).saturating_add(1))
@@ -107,8 +107,8 @@ impl Gap {
         previous.is_none_or(|previous| previous.at <= instant)
     }
 
-    /// Returns the parts of the gap that remain after the given numbers are removed. `accounted`
-    /// must be in ascending order.
+    /// Removes the given numbers from the gap, and returns the parts of the gap that remain.
+    /// `accounted` must be in ascending order.
     pub(super) fn without(self, accounted: impl Iterator<Item = u64>) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut rest = Some(self);

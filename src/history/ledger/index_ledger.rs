@@ -1,12 +1,12 @@
-//! Defines the ledger of one index, which lists the numbers with a record, the numbers without a
-//! record, and the numbers that were assigned again.
+//! Defines the ledger of one index. The ledger shows which numbers have a record, which have none,
+//! and which were assigned again.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::gap::Gap;
 
-/// The ledger of one index, which compares the numbers of the index with the records.
+/// The ledger of one index: the result of comparing the numbers of the index with the records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct IndexLedger {
@@ -16,36 +16,36 @@ pub struct IndexLedger {
     pub is_current: bool,
     /// The time at which the index was created; `None` if the index no longer exists.
     pub created_at: Option<Timestamp>,
-    /// The latest time at which the next index can have replaced this index; `None` if there is no
-    /// next index.
+    /// The next index has replaced this index at this time or earlier; `None` if there is no next
+    /// index.
     pub replaced_at: Option<Timestamp>,
     /// The times of the first and of the last recorded operation.
     pub recorded_between: Option<(Timestamp, Timestamp)>,
     /// The number of recorded operations.
     pub recorded: u64,
-    /// The highest number that was assigned, or for an index that no longer exists, the highest
-    /// recorded number.
+    /// The highest number that was assigned. If the index no longer exists, the highest recorded
+    /// number.
     pub highest: Option<u64>,
-    /// The earlier index from which this index was restored or cloned, and the highest number of
-    /// the operations that both indices contain.
+    /// If this index was restored or cloned from an earlier index, the operations that both indices
+    /// contain.
     pub inherited: Option<Inherited>,
-    /// The number of deletions that explain a number without a record, although recorders noticed
-    /// them without their numbers.
+    /// The number of deletions that recorders noticed without their numbers, but that explain a
+    /// missing number.
     pub deletions_by_absence: u64,
-    /// The numbers without a record.
+    /// The gaps: the numbers without a record.
     pub gaps: Vec<Gap>,
-    /// The changes of the primary term. The term changes if the primary shard is started again or
+    /// The changes of the primary term. The term changes when the primary shard is started again or
     /// moved.
     pub term_changes: Vec<TermChange>,
-    /// The directives whose versions show that an operation has no record, although every number
-    /// has a record.
+    /// The directives whose versions show that an operation has no record, although there is no
+    /// gap.
     pub version_jumps: Vec<VersionJump>,
-    /// The first and the last number of the recorded operations that the index lost. These numbers
-    /// are above the highest number of the index.
+    /// The index has lost recorded operations whose numbers are above its highest number. This is
+    /// the first and the last number of these operations.
     pub lost: Option<(u64, u64)>,
 }
 
-/// The operations that an index took over from an earlier index.
+/// The operations that an index contains because it was restored or cloned from an earlier index.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Inherited {
@@ -59,21 +59,21 @@ pub struct Inherited {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct TermChange {
-    /// The term before the change.
+    /// The primary term before the change.
     pub from: u64,
-    /// The term after the change.
+    /// The primary term after the change.
     pub to: u64,
     /// The first recorded number of the new term.
     pub number: u64,
     /// The time of the operation with the number `number`.
     pub at: Timestamp,
-    /// The first and the last recorded number of the old term that the new term assigned again. The
-    /// index lost the old operations with the reassigned numbers.
+    /// The new term assigned some recorded numbers of the old term again, and the index lost the
+    /// old operations with these numbers. This is the first and the last of these numbers.
     pub lost: Option<(u64, u64)>,
 }
 
-/// A directive with two recorded versions that are not consecutive, although every number between
-/// the two operations has a record.
+/// Two consecutive records of a directive whose versions are not consecutive, although every number
+/// between the two operations has a record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct VersionJump {
@@ -81,8 +81,8 @@ pub struct VersionJump {
     pub directive: String,
     /// The number of the first recorded operation after the jump.
     pub before_number: Option<u64>,
-    /// Whether numbers were assigned again between the two operations, so that an operation may be
-    /// missing. If no number was assigned again, the writer chose the versions.
+    /// Whether numbers were assigned again between the two operations. If so, an operation may be
+    /// missing. If not, the writer itself chose the versions.
     pub across_reassigned_numbers: bool,
 }
 

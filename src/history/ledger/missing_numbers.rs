@@ -1,12 +1,12 @@
-//! Goes through the records of one index in the order of their `_seq_no`s, and collects the gaps
-//! and the changes of the primary term.
+//! Reads the records of one index in the order of their `_seq_no`s, and collects the gaps and the
+//! changes of the primary term.
 
 use super::IndexFacts;
 use super::entry::Placed;
 use super::gap::{Gap, Neighbour};
 use super::index_ledger::TermChange;
 
-/// The state of a pass over the records, in the order in which the numbers were assigned.
+/// The state of the walk over the records, in the order in which the numbers were assigned.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub(super) expected: u64,
@@ -22,7 +22,7 @@ impl<'a> Walk<'a> {
             if previous.term != one.term {
                 self.change_term(previous.term, one);
             } else if one.number < self.expected {
-                // Records of two directives have the same number, so one of the two records is
+                // Two records have the same number but different directives, so one of them is
                 // wrong.
                 return;
             }

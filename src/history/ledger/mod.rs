@@ -1,10 +1,10 @@
 //! Compares the `_seq_no`s that an index has assigned with the records of the history, and finds
-//! the gaps, that is, the numbers without a record.
+//! the gaps. A gap consists of numbers without a record.
 //!
-//! OpenSearch assigns the next number of the index to every write and every deletion of any client,
-//! so an operation that nobody recorded is visible as a number without a record. No API of
-//! OpenSearch returns the operation with a given number, so the ledger only collects evidence about
-//! the missing operation.
+//! OpenSearch assigns the next number of the index to every write and every deletion of any client.
+//! So, if nobody recorded an operation, its number has no record. No API of OpenSearch returns the
+//! operation with a given number, so the ledger can only collect evidence about the missing
+//! operation.
 
 mod corrections;
 mod entry;
@@ -27,14 +27,15 @@ pub use gap::{Evidence, Gap, Neighbour};
 pub use index_ledger::{IndexLedger, Inherited, TermChange, VersionJump};
 pub(super) use past_state::{PastDocument, state_at};
 
-/// The state of the current index, which does not come from the records.
+/// The state of the current index. It is read from the index and not from the records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IndexFacts {
     pub(super) uuid: String,
     pub(super) created_at: Timestamp,
     /// The highest number that was assigned; `None` before the first write.
     pub(super) max_seq_no: Option<u64>,
-    /// The documents, each with the primary term and the number of the operation that wrote it.
+    /// The documents of the index. Each entry contains the primary term and the number of the
+    /// operation that wrote the document.
     pub(super) documents: Vec<VisibleDocument>,
 }
 
@@ -47,8 +48,8 @@ pub(super) struct VisibleDocument {
 }
 
 /// Returns a ledger for every index that occurs in the entries, and for the current index. The
-/// ledger of the current index comes last, and the ledgers of the other indices are ordered by
-/// their last recorded operation.
+/// ledger of the current index comes last. The other ledgers are ordered by the time of their last
+/// recorded operation.
 pub(super) fn account(entries: &[Entry], current: Option<&IndexFacts>) -> Vec<IndexLedger> {
     let mut ledgers: Vec<IndexLedger> = Vec::new();
     let by_operation = by_operation(entries);
@@ -67,7 +68,7 @@ pub(super) fn account(entries: &[Entry], current: Option<&IndexFacts>) -> Vec<In
     ledgers
 }
 
-/// The uuids of all indices, in the order of the ledgers.
+/// Returns the uuids of all indices, in the order of the ledgers.
 pub(super) fn uuids<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<&'a str> {
     let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for entry in entries {
@@ -84,7 +85,7 @@ pub(super) fn uuids<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -
 
 type OperationKey<'a> = (u64, u64, &'a str, Timestamp);
 
-/// The uuids of the indices in which each operation is recorded.
+/// Returns, for each operation, the uuids of the indices for which it is recorded.
 fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     let mut all: HashMap<OperationKey<'_>, Vec<&str>> = HashMap::new();
     for entry in entries.iter().filter(|entry| !entry.deletes) {
@@ -96,8 +97,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index from which an index was restored or cloned. The two indices share an
-/// operation that was written at the same time.
+/// Finds the earlier index from which an index was restored or cloned. In this case, the records of
+/// both indices contain the same operation with the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

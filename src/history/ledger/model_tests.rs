@@ -1,5 +1,5 @@
-//! Compares the ledger and the past states with a simple model of an index, which performs random
-//! writes, deletions, failovers that lose operations, and re-creations of the index.
+//! Compares the ledger and the past states with a simple model of an index. The model performs
+//! random writes and deletions, failovers that lose operations, and re-creations of the index.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -13,11 +13,11 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Write(u8),
-    /// A deletion, which has a number even if the document does not exist.
+    /// A deletion. It gets a number even if the document does not exist.
     Delete(u8),
     /// The cluster forgets the versions of deleted documents.
     Forget,
-    /// The primary fails, and the new primary lacks the last operations.
+    /// The primary fails, and the new primary does not have the last operations.
     Failover(u8),
     Recreate,
 }
@@ -34,8 +34,8 @@ struct Index {
     created_at: Timestamp,
     term: u64,
     has_operations: bool,
-    /// The states before and after each operation that the index holds, in order. The last state is
-    /// the current state.
+    /// The states of the index before the first and after each of its operations, in order. The
+    /// last state is the current state.
     states: Vec<State>,
 }
 
@@ -84,7 +84,7 @@ impl Index {
 struct Played {
     /// All operations, in chronological order.
     operations: Vec<Entry>,
-    /// For each second, the uuid of the index, and the documents that existed at the end of the
+    /// For each second: the uuid of the index, and the documents that existed at the end of this
     /// second, with their numbers.
     truth: Vec<(String, Vec<(String, u64)>)>,
     index: Index,
@@ -112,7 +112,8 @@ fn play(steps: &[Step]) -> Played {
                 index.states.truncate(kept + 1);
                 index.term += 1;
             }
-            // An index without an operation leaves no trace, so such an index is not created again.
+            // If an index has no operation, no record shows that it existed. So the model does not
+            // create such an index again.
             Step::Recreate if index.has_operations => index = Index::new(index.uuid + 1, at),
             Step::Recreate => {}
         }
@@ -192,7 +193,7 @@ proptest! {
                 one.index_uuid == operation.index_uuid && one.exact().unwrap().1 == number
             });
             let ledger = ledgers.iter().find(|one| one.uuid == operation.index_uuid);
-            // If no operation on an earlier index is recorded, nothing shows that the earlier index
+            // If no operation of an earlier index is recorded, nothing shows that this index
             // existed.
             let Some(ledger) = ledger else {
                 prop_assert!(!is_recorded);
@@ -220,8 +221,8 @@ proptest! {
         let missing: u64 = ledger.gaps.iter().map(|gap| gap.operations().unwrap()).sum();
         let assigned = ledger.highest.map_or(0, |highest| highest + 1);
         prop_assert_eq!(ledger.recorded + missing, assigned);
-        // If a later operation on the same directive is recorded, the evidence of the gap names the
-        // directive.
+        // If a later operation on the same directive is recorded, the evidence of the gap must name
+        // the directive.
         for (position, operation) in played.operations.iter().enumerate() {
             let number = operation.exact().unwrap().1;
             let gap = ledger.gaps.iter().find(|gap| gap.contains(number));
@@ -245,8 +246,8 @@ proptest! {
     ) {
         let played = play(&steps);
         let facts = played.facts();
-        // A record can exist twice after a rollover, and the records can have any order, so the
-        // ledger must be the same for duplicated and reordered records.
+        // After a rollover, a record can exist twice, and the records can have any order. So the
+        // ledger must be the same if records are duplicated and reordered.
         let mut recorded = played.operations.clone();
         recorded.extend(played.operations.iter().step_by(3).cloned());
         fastrand::Rng::with_seed(order).shuffle(&mut recorded);
@@ -260,7 +261,7 @@ proptest! {
         }
         let mut failed_over = false;
         for (number, (uuid, documents)) in played.truth.iter().enumerate() {
-            // Only the next write after a failover shows which operations the failover lost.
+            // Which operations a failover lost is visible only after the next write.
             failed_over = match steps[number] {
                 Step::Failover(_) => true,
                 Step::Write(_) | Step::Delete(_) | Step::Recreate => false,

@@ -8,26 +8,31 @@ use super::entry::{Entry, Placed, in_order};
 use super::version_chain::surviving;
 use super::{IndexFacts, uuids};
 
-/// The documents of the index at an instant.
+/// The documents that an index contained at an instant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastState<'a> {
-    /// The uuid of the index to which the name referred; `None` if no index existed yet.
+    /// The uuid of the index to which the name referred at the instant; `None` if no index existed
+    /// yet.
     pub(in crate::history) index_uuid: Option<&'a str>,
-    /// The documents of the directives that existed.
+    /// The documents that existed at the instant.
     pub(in crate::history) documents: Vec<PastDocument>,
-    /// Whether the next index may already have replaced this index. The answer is uncertain if only
-    /// the first recorded operation of the next index is known, and not its time of creation.
+    /// Whether the next index may already have replaced this index at the instant. This is
+    /// uncertain if the creation time of the next index is not known, but only its first recorded
+    /// operation.
     pub(in crate::history) may_be_replaced: bool,
 }
 
-/// A document at an instant. Operations are stored as positions in the list of entries.
+/// A document that existed at an instant. An operation is stored as its position in the list of
+/// entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastDocument {
     /// The operation that wrote the document.
     pub(in crate::history) written_by: usize,
-    /// The later operations on the directive, in order, without the operations that the index lost.
+    /// The operations on the directive after the instant, in order. Operations that the index lost
+    /// are left out.
     pub(in crate::history) followed_by: Vec<usize>,
-    /// Whether the index lost the operation later, in a failover or a restore.
+    /// Whether the index lost the operation that wrote the document after the instant, in a
+    /// failover or a restore.
     pub(in crate::history) is_lost: bool,
 }
 
@@ -63,8 +68,8 @@ pub(in crate::history) fn state_at<'a>(
     }
 }
 
-/// Returns a document for each directive whose last operation was not a deletion. Operations that
-/// the index had lost by then are ignored.
+/// Returns a document for each directive whose last operation until then was not a deletion.
+/// Operations that the index had lost by then are ignored.
 fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
     let (then, now) = (surviving(then), surviving(now));
     let mut last: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
@@ -96,16 +101,16 @@ fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
         .collect()
 }
 
-/// An index, and the time from which the name referred to it.
+/// An index, and the time from which the configured name referred to it.
 struct Start<'a> {
     uuid: &'a str,
     from: Timestamp,
-    /// Whether `from` is the time of the index's creation, and not the time of the first recorded
-    /// operation.
+    /// Whether `from` is the time at which the index was created. Otherwise, `from` is the time of
+    /// the first recorded operation.
     is_exact: bool,
 }
 
-/// The indices in the order in which the name referred to them.
+/// Returns the indices in the order in which the name referred to them.
 fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Start<'a>> {
     let mut all: Vec<Start<'a>> = Vec::new();
     let mut previous_end = None;
@@ -117,8 +122,8 @@ fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Star
         let created = current
             .filter(|facts| facts.uuid == uuid)
             .map(|facts| facts.created_at);
-        // A restored index contains operations that are older than the restore, so the restore is
-        // placed after the last operation on the earlier index.
+        // A restored index contains operations that are older than the restore. So the restore must
+        // have happened after the last operation on the earlier index.
         let first = times
             .clone()
             .filter(|at| previous_end.is_none_or(|end| *at > end))

@@ -1,5 +1,5 @@
-//! Compares the `_version`s in consecutive records of each directive, to find out to which
-//! directives a gap belongs.
+//! Compares the `_version`s in consecutive records of each directive, to find out which directives
+//! the operations of a gap concern.
 //!
 //! Each operation on a document raises its version by one. If the versions of two consecutive
 //! records of a directive differ by more than one, operations on the directive are missing between
@@ -12,18 +12,18 @@ use super::entry::Placed;
 use super::gap::{Evidence, Gap};
 use super::index_ledger::{TermChange, VersionJump};
 
-/// The records of one index, in which the consecutive records of each directive form a chain.
+/// The records of one index. The records of each directive, in order, form a chain.
 pub(super) struct Chains<'a> {
     pub(super) placed: &'a [Placed<'a>],
     /// The documents that the index contains; `None` if the index no longer exists.
     pub(super) documents: Option<&'a [VisibleDocument]>,
     pub(super) term_changes: &'a [TermChange],
-    /// The positions of the deletions without an exact number that explain a number.
+    /// The positions of the deletions that have no exact number, but explain a missing number.
     pub(super) accounted: &'a BTreeSet<usize>,
 }
 
-/// Missing operations on one directive, with numbers that are higher than `after` and lower than
-/// `before`.
+/// Operations on one directive that have no record. Their numbers are higher than `after` and lower
+/// than `before`.
 struct Missing {
     after: Option<u64>,
     before: Option<u64>,
@@ -31,7 +31,7 @@ struct Missing {
 }
 
 impl Chains<'_> {
-    /// Adds evidence to the gaps, and returns the version jumps that no gap explains.
+    /// Adds evidence to the gaps. Returns the version jumps that no gap explains.
     pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
         let mut jumps = Vec::new();
         for missing in self.missing() {
@@ -59,7 +59,8 @@ impl Chains<'_> {
         jumps
     }
 
-    /// Adds each document in the index whose number belongs to a gap to the evidence of the gap.
+    /// If the number of a document in the index belongs to a gap, adds the document to the evidence
+    /// of this gap.
     fn add_visible(&self, gaps: &mut [Gap]) {
         for document in self.documents.into_iter().flatten() {
             let number = document.number;
@@ -117,7 +118,8 @@ impl Chains<'_> {
             let directive = entry.directive.clone();
             let after = previous.map(|previous| previous.number);
             if entry.exact().is_none() {
-                // A deletion without a number also raised the version of the document by one.
+                // A deletion raises the version of the document by one, even if its number is not
+                // known.
                 version = version.map(|version: u64| version.saturating_add(1));
                 let next = chain.iter().find(|next| next.number > one.number);
                 if !self.accounted.contains(&one.index) {
@@ -153,12 +155,11 @@ impl Chains<'_> {
     }
 }
 
-/// Returns the number of operations between two versions of a document, and whether one of these
-/// operations was a deletion. Returns `None` if there are no operations between the versions, or if
-/// a version is not known.
+/// Returns how many operations happened between two versions of a document, and whether one of them
+/// was a deletion. Returns `None` if there were none, or if a version is not known.
 ///
-/// OpenSearch forgets the version of a deleted document after a minute, so the next document with
-/// the same id has version 1.
+/// OpenSearch forgets the version of a deleted document after a minute. The next document with the
+/// same id then has version 1.
 fn operations_between(
     previous: Option<u64>,
     next: Option<u64>,
@@ -168,15 +169,15 @@ fn operations_between(
     let missing = match (next > previous, was_deleted) {
         (true, _) => (next - previous - 1, false),
         (false, true) => (next.saturating_sub(1), false),
-        // At least the deletion is missing, and also the operations on the new document before its
-        // known version.
+        // At least the deletion has no record. The operations on the new document before its known
+        // version have no record either.
         (false, false) => (next.max(1), true),
     };
     (missing.0 > 0).then_some(missing)
 }
 
-/// Returns the operations that the index did not lose, that is, the operations whose numbers no
-/// later primary term assigned again.
+/// Returns the operations that the index did not lose. The index lost an operation if a later
+/// primary term assigned its number again.
 pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
     let mut kept = Vec::with_capacity(placed.len());
     let mut limit = u64::MAX;

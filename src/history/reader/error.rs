@@ -1,4 +1,5 @@
-//! Defines the error for reading a history, with predicates by which a caller decides how to react.
+//! Defines the error of reading a history. By the methods of the error, a caller can decide how to
+//! react.
 
 use std::error::Error;
 use std::fmt;
@@ -10,8 +11,8 @@ use crate::rest::Incomplete;
 
 /// A history could not be read completely.
 ///
-/// An incompletely read history would look like a history with gaps, so no records are returned
-/// with the error.
+/// The error contains no records. If only a part of the history was read, the result would look
+/// like a history with gaps.
 pub struct HistoryError(Box<Kind>);
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +102,7 @@ impl HistoryError {
         matches!(*self.0, Kind::NoStream(_))
     }
 
-    /// Returns true if no node returned a usable response in time.
+    /// Returns true if no node of the cluster returned a usable response in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match &*self.0 {
@@ -113,7 +114,7 @@ impl HistoryError {
         }
     }
 
-    /// Returns the error of reading the index; `None` if reading the history failed.
+    /// Returns the error, if reading the index failed; `None` if reading the history failed.
     #[must_use]
     pub fn index_error(&self) -> Option<&WriteError> {
         match &*self.0 {

@@ -16,7 +16,8 @@ use crate::history::ledger::{IndexFacts, VisibleDocument};
 use crate::http::{Method, Request, segment};
 use crate::rest::{IndexReader, Probe, ShardCheckpoints};
 
-/// The maximum number of attempts to read the index without a concurrent change.
+/// If the index changes while it is read, the read is repeated. There are at most this many
+/// attempts.
 const ATTEMPTS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -27,7 +28,7 @@ struct Identity {
 }
 
 impl History {
-    /// Reads the current index. Returns `None` if the name refers to no index.
+    /// Reads the facts about the current index. Returns `None` if the name refers to no index.
     ///
     /// The documents and the highest number must belong to one state of the index. If the index
     /// changes during the read, the read is repeated.
@@ -48,7 +49,8 @@ impl History {
             };
             let after = self.checkpoints().await?;
             let is_same = identity.uuid == after.uuid && before == after;
-            // If the search returns fewer documents, the last writes are not visible yet.
+            // If the search returns fewer documents than the statistics count, the last writes are
+            // not visible yet.
             if !is_same || after.documents() != documents.len() as u64 {
                 continue;
             }
@@ -72,8 +74,8 @@ impl History {
         Err(Kind::Moving(self.client.index().to_owned()).into())
     }
 
-    /// Returns the highest number of the index with the given uuid; `None` if another index has
-    /// replaced the index.
+    /// Returns the highest number that the index with the given uuid has assigned; `None` if
+    /// another index has replaced this index.
     pub(in crate::history) async fn highest_number(
         &self,
         uuid: &str,

@@ -1,5 +1,5 @@
-//! Reads the records of a history page by page, and returns either all records or an error. Records
-//! that cannot be decoded are listed separately.
+//! Reads the records of a history page by page, and returns either all records or an error. The
+//! result contains a separate list of the records that cannot be decoded.
 
 mod error;
 mod index_facts;
@@ -19,24 +19,25 @@ pub(super) use search::decode_record;
 pub use stream_integrity::{BackingIndex, StreamState};
 pub use unreadable::{FoundRecords, UnreadableRecord};
 
-/// The conditions under which a record is read. A record must satisfy all conditions.
+/// The conditions that a record must satisfy to be returned. A record must satisfy all conditions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
-    /// Only operations on the named directives; empty for operations on all directives.
+    /// Only operations on these directives. If the list is empty, operations on all directives.
     pub directives: Vec<String>,
     /// Only operations whose claimed author or authenticated user has the given name.
     pub by: Option<String>,
-    /// Only operations on directives with the given ticket.
+    /// Only operations on directives that belong to the given ticket.
     pub ticket: Option<String>,
-    /// Only operations of the given kinds; empty for operations of all kinds.
+    /// Only operations of the given kinds. If the list is empty, operations of all kinds.
     pub kinds: Vec<RecordKind>,
     /// Only operations at or after the given instant.
     pub since: Option<Timestamp>,
     /// Only operations before the given instant.
     pub until: Option<Timestamp>,
-    /// Only operations on directives that matched requests of the given tenant before or after the
-    /// operation. A directive that targets no tenant matches the requests of every tenant.
+    /// Only operations on directives that matched requests of the given tenant, before the
+    /// operation or after it. If a directive targets no tenant, it matches the requests of every
+    /// tenant.
     pub tenant: Option<String>,
 }
 
@@ -49,7 +50,7 @@ pub struct History {
 }
 
 impl History {
-    /// The default of the maximum number of records that are read.
+    /// The default of the maximum number of records that one call reads.
     pub const DEFAULT_MAX_RECORDS: u64 = 500_000;
 
     /// Creates a reader for the history of the client's index.
@@ -62,7 +63,7 @@ impl History {
         }
     }
 
-    /// Sets the maximum number of records that are read.
+    /// Sets the maximum number of records that one call reads.
     #[must_use]
     pub fn with_max_records(mut self, max_records: u64) -> Self {
         self.max_records = max_records;
@@ -75,19 +76,19 @@ impl History {
         &self.stream
     }
 
-    /// Returns the records that satisfy the filter, in the order of time. Each operation is
-    /// returned once. Records that cannot be decoded are listed separately if they satisfy the
-    /// filter; the filter for the tenant does not apply to them.
+    /// Returns the records that satisfy the filter, in chronological order, with each operation
+    /// once. A separate list contains the records that satisfy the filter but cannot be decoded.
+    /// The filter for the tenant does not apply to this list.
     ///
     /// # Errors
-    /// Fails if the history does not exist, cannot be read completely, or has too many records that
-    /// satisfy the filter.
+    /// Returns an error if the history does not exist, if it cannot be read completely, or if too
+    /// many records satisfy the filter.
     pub async fn records(&self, filter: &RecordFilter) -> Result<FoundRecords, HistoryError> {
         let Some(tenant) = &filter.tenant else {
             return self.search(filter, true).await;
         };
-        // Whether an operation concerns a tenant also depends on the directive's previous document,
-        // so the previous operations are read, too.
+        // Whether an operation concerns a tenant also depends on the previous document of the
+        // directive. So the previous operations must be read, too.
         let all = RecordFilter {
             directives: filter.directives.clone(),
             until: filter.until,
@@ -101,7 +102,8 @@ impl History {
 }
 
 impl RecordFilter {
-    /// Returns true if a record satisfies all conditions except for the tenant.
+    /// Returns true if a record satisfies all conditions. The condition for the tenant is not
+    /// checked.
     fn accepts(&self, record: &Record) -> bool {
         let is =
             |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;

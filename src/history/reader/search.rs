@@ -14,35 +14,35 @@ use crate::history::record::Record;
 use crate::http::malformed;
 use crate::rest::{HITS_PATH, Incomplete, SearchResponse, search_for};
 
-/// The maximum number of records in one page. If recorders or the command appended the records, a
-/// page is smaller than the size limit of responses.
+/// The maximum number of records in one page. With the records of recorders and of the command, a
+/// page of this length is smaller than the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
-/// The reason why a record that is larger than the size limit of responses is unreadable.
+/// The problem of a record that is larger than the size limit of responses.
 const TOO_LARGE: &str = "it is larger than the limit of a response";
 
-/// The hits of one page.
+/// The content of one page.
 struct Page {
     total: u64,
     hits: Vec<(String, Result<Record, UnreadableRecord>)>,
-    /// The sort values of the last hit.
+    /// The sort values of the last record on the page.
     last: Option<Value>,
 }
 
-/// The parts of a record that a search returns.
+/// Which parts of a record a search returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fields {
     All,
     WithoutDocument,
-    /// Only the id.
+    /// The search returns only the ids of the records.
     None,
 }
 
 impl History {
-    /// Reads the records that satisfy the filter. The tenant in the filter is ignored.
+    /// Reads the records that satisfy the filter. Ignores the tenant in the filter.
     ///
-    /// The stream is append-only, so the pages need no common point in time. A record that is added
-    /// during the read may or may not be returned, but does not change the positions of the other
-    /// records.
+    /// The stream is append-only, so the pages need no common point in time. If a record is added
+    /// during the read, the result may or may not contain it, but the positions of the other
+    /// records do not change.
     pub(in crate::history) async fn search(
         &self,
         filter: &RecordFilter,
@@ -93,7 +93,7 @@ impl History {
     }
 
     /// Reads a page of at most `size` records. If the response is larger than the limit, reads a
-    /// smaller page. If one record alone exceeds the limit, the record is returned as unreadable.
+    /// smaller page. If a single record exceeds the limit, returns this record as unreadable.
     async fn page_that_fits(
         &self,
         query: &Value,
@@ -153,7 +153,7 @@ impl History {
         })
     }
 
-    /// Fails if the role hides records from this user.
+    /// Returns an error if the role hides records from this user.
     pub(in crate::history) fn check_visible(
         &self,
         found: u64,
@@ -253,15 +253,15 @@ fn query(filter: &RecordFilter) -> Value {
     json!({ "bool": { "filter": all } })
 }
 
-/// Retains the operations on directives that matched requests of a tenant before or after the
-/// operation, and the operations for which this is not known.
+/// Keeps an operation if its directive matched requests of the tenant before or after the
+/// operation, or if this is not known.
 pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
     let mut matched: HashMap<(String, String), Option<bool>> = HashMap::new();
     let concerns_tenant = |record: &Record| {
         let after = match record.document() {
             Some(document) => Some(matches_tenant(document, tenant)),
             None if record.kind == RecordKind::Deleted => Some(false),
-            // The document is not known, because it was replaced before anybody could read it.
+            // The document is not known, because it was replaced before a recorder could read it.
             None => None,
         };
         let key = (record.index_uuid.clone(), record.directive.clone());

@@ -1,6 +1,6 @@
-//! Reads the state of the data stream's backing indices, to detect changed or removed records. Each
-//! backing index must refuse edits and deletions, and must contain one record for each operation
-//! that was performed on the backing index.
+//! Reads the state of the data stream's backing indices, to detect whether records were changed or
+//! removed. Each backing index must refuse edits and deletions. It must contain one record for each
+//! operation that was performed on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::{History, HistoryError};
 use crate::http::{Method, Request, segment};
 use crate::rest::Incomplete;
 
-/// The maximum number of attempts to read the statistics, which count the last records only after a
-/// refresh.
+/// The statistics count the last records only after a refresh, so they may have to be read again.
+/// There are at most this many attempts.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(700);
 pub struct StreamState {
     /// The backing indices, oldest first.
     pub backing: Vec<BackingIndex>,
-    /// The generations whose backing indices no longer exist, as ranges with the first and the last
-    /// generation. A retention policy deletes the oldest backing indices.
+    /// The generations whose backing indices no longer exist, as ranges of a first and a last
+    /// generation. For example, a retention policy deletes the oldest backing indices.
     pub deleted_generations: Vec<(u64, u64)>,
 }
 
@@ -43,8 +43,8 @@ pub struct BackingIndex {
 }
 
 impl BackingIndex {
-    /// Returns true if the index is append-only and every operation on it added a record. An edit
-    /// or a deletion is an operation that adds no record.
+    /// Returns true if the index is append-only and every operation on it has added a record. An
+    /// edit or a deletion would be an operation that adds no record.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.append_only && self.records == self.operations
@@ -52,14 +52,14 @@ impl BackingIndex {
 }
 
 impl StreamState {
-    /// Returns true if every backing index is intact, that is, append-only and without an edited or
-    /// deleted record.
+    /// Returns true if every backing index is intact: it is append-only, and no record was edited
+    /// or deleted.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.backing.iter().all(BackingIndex::is_intact)
     }
 
-    /// Returns the number of records.
+    /// Returns the number of records in all backing indices.
     #[must_use]
     pub fn records(&self) -> u64 {
         let records = self.backing.iter().map(|index| index.records);
@@ -123,8 +123,8 @@ impl History {
     /// Reads the state of the data stream.
     ///
     /// # Errors
-    /// Fails if the data stream does not exist, or if the role does not permit reading the stream's
-    /// settings or statistics.
+    /// Returns an error if the data stream does not exist, or if the role does not permit reading
+    /// the stream's settings or statistics.
     pub async fn stream_state(&self) -> Result<StreamState, HistoryError> {
         let mut state = self.read_stream_state().await?;
         for _ in 1..ATTEMPTS {
@@ -152,8 +152,8 @@ impl History {
         let query = [("level", "shards"), ("filter_path", filter)];
         let stats: Stats = self.get(&format!("/{name}/_stats/docs"), &query).await?;
         let backing = stream.indices.into_iter().map(|index| {
-            // A backing index must not count as intact if the role hides its settings or
-            // statistics.
+            // If the role hides the settings or the statistics of a backing index, this index must
+            // not count as intact.
             backing_index(index.index_name, &settings, &stats)
                 .ok_or_else(|| self.incomplete(Incomplete::Missing("a backing index")))
         });
@@ -189,8 +189,8 @@ fn generation(name: &str) -> Option<u64> {
 }
 
 /// Returns the ranges of numbers between 1 and the highest given number that are not among the
-/// given numbers. The numbers in a range are never enumerated, because a name can end with any
-/// number.
+/// given numbers. The code never enumerates the numbers in a range, because a name can end with any
+/// number, however high.
 fn missing(mut existing: Vec<u64>) -> Vec<(u64, u64)> {
     existing.sort_unstable();
     let mut ranges = Vec::new();

@@ -1,4 +1,5 @@
-//! Tests with scripted responses that reading a history fails if it cannot be read completely.
+//! Tests, with scripted responses, that the reader returns an error if it cannot read the whole
+//! history.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -111,8 +112,8 @@ fn record(seq_no: u64) -> Value {
     })
 }
 
-/// If one large record made the read fail, everybody who may append records could make the history
-/// permanently unreadable.
+/// If one large record made the read fail, each person who may append records could make the
+/// history unreadable forever.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_hides_no_other_record() {
     let mut records: Vec<Value> = (0..3_000).map(record).collect();

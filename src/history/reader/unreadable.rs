@@ -1,16 +1,16 @@
-//! Describes the records that cannot be decoded. The other records of the history remain readable,
-//! so that one forged record cannot make the whole history permanently unreadable.
+//! Describes the records that cannot be decoded. The other records of the history stay readable, so
+//! one forged record cannot make the whole history unreadable.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Serialize;
 
 use crate::history::record::Record;
 
-/// The maximum number of characters of an id, or of the description of a problem, that is shown.
+/// At most this many characters of an id, or of the description of a problem, are shown.
 const MAX_CHARACTERS: usize = 300;
 
 /// A record that cannot be decoded. The recorders and the `directives` command of this version
-/// append only records that can be decoded, so a later version or another program appended this
+/// append only records that can be decoded. So a later version or another program has appended this
 /// record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -34,9 +34,9 @@ impl UnreadableRecord {
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct FoundRecords {
-    /// The records in the order of time. Each operation is contained once.
+    /// The records in chronological order, with each operation once.
     pub records: Vec<Record>,
-    /// The records that satisfy the filter and cannot be decoded.
+    /// The records that satisfy the filter but cannot be decoded.
     pub unreadable: Vec<UnreadableRecord>,
     /// The number of records in the stream, including duplicates and unreadable records.
     pub(in crate::history) read: u64,

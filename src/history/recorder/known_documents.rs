@@ -1,5 +1,5 @@
-//! Stores the documents of the last observation of the index, and derives the operations that were
-//! performed between two consecutive observations.
+//! Stores the documents of the last observation of the index. Compares them with the next
+//! observation, to find out which operations happened in between.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,14 +11,15 @@ use crate::history::build_record::{RecordedBy, Seen, record_of};
 use crate::history::kind::Before;
 use crate::history::record::Operation;
 
-/// The documents of one index. The document limit of the polls bounds the number of documents.
+/// The known documents of one index. Their number is bounded, because the polls have a document
+/// limit.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     index_uuid: String,
     history_uuid: String,
     by_id: HashMap<Box<str>, Known>,
-    /// The numbers of the documents that could not be recorded, because the identity of their
-    /// operations is not known. Each unidentified operation is counted as unseen once.
+    /// The `_seq_no`s of the documents that could not be recorded, because the identity of their
+    /// operations is not known. Each of these operations is counted as unseen once.
     unidentified: HashMap<Box<str>, u64>,
     /// The time of the previous observation; `None` before the first complete observation.
     seen_at: Option<Timestamp>,
@@ -37,9 +38,8 @@ impl Known {
 }
 
 impl Documents {
-    /// Returns the history uuid if the observation is the first observation of its index. Before
-    /// the first observation is compared, the documents of the last records can be
-    /// [learned](Self::learn).
+    /// Returns the history uuid if this is the first observation of its index. The caller can then
+    /// [learn](Self::learn) the documents of the last records, before it compares the observation.
     pub(super) fn is_first<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
         let is_known = self.index_uuid == observation.index_uuid && self.seen_at.is_some();
         let history_uuid = observation.history_uuid.as_deref();
@@ -47,7 +47,7 @@ impl Documents {
     }
 
     /// Stores the documents that exist according to the last records of the observed index. Returns
-    /// the number of observed documents that are already recorded.
+    /// how many documents of the observation are already recorded.
     pub(super) fn learn(&mut self, observation: &Observation, last: Vec<SeenDocument>) -> u64 {
         let known = last.into_iter().filter_map(|document| {
             let primary_term = document.primary_term?;
@@ -72,7 +72,7 @@ impl Documents {
     }
 
     /// Compares an observation with the known documents, and makes an entry for each operation.
-    /// Returns the number of operations that can no longer be recorded.
+    /// Returns how many operations can no longer be recorded.
     pub(super) fn absorb(
         &mut self,
         observation: Observation,
@@ -80,7 +80,7 @@ impl Documents {
         mut push: impl FnMut(Entry),
     ) -> u64 {
         if self.index_uuid != observation.index_uuid {
-            // The name now refers to another index, whose documents are not known.
+            // The name now refers to another index. The documents of this index are not known yet.
             *self = Self {
                 index_uuid: observation.index_uuid,
                 ..Self::default()
@@ -90,8 +90,8 @@ impl Documents {
             self.forget_unidentified(&observation.documents);
         }
         let Some(history_uuid) = observation.history_uuid else {
-            // Without the history uuid, no operation can be recorded, because two operations could
-            // have the same identity.
+            // If the history uuid is not known, no operation can be recorded, because two
+            // operations could have the same identity.
             let documents = observation.documents.iter();
             return documents.map(|one| self.count_unidentified(one)).sum();
         };
@@ -100,7 +100,7 @@ impl Documents {
         }
         let is_restored = self.history_uuid != history_uuid;
         if observation.is_full {
-            // The numbers after a restore are not comparable with the numbers before the restore.
+            // After a restore, the numbers cannot be compared with the numbers before it.
             let range = if is_restored {
                 (None, None)
             } else {
@@ -155,8 +155,8 @@ impl Documents {
         unseen
     }
 
-    /// Returns 1 if the document was written by an operation that is neither recorded nor counted
-    /// yet, and 0 otherwise.
+    /// Returns 1 if the operation that wrote the document is not recorded and not counted yet, and
+    /// 0 otherwise.
     fn count_unidentified(&mut self, document: &SeenDocument) -> u64 {
         let known = self.by_id.get(&document.id);
         if known.is_some_and(|known| known.document.seq_no == document.seq_no) {
@@ -168,7 +168,7 @@ impl Documents {
         u64::from(counted != Some(document.seq_no))
     }
 
-    /// Forgets the counted documents that no longer exist, so that the document limit bounds the
+    /// Forgets the counted documents that no longer exist. So the document limit also bounds the
     /// number of counted documents.
     fn forget_unidentified(&mut self, documents: &[SeenDocument]) {
         if !self.unidentified.is_empty() {
@@ -177,8 +177,9 @@ impl Documents {
         }
     }
 
-    /// Makes an entry for each known document that a complete observation lacks. Only a range is
-    /// known for the number of a noticed deletion, because a search does not return the number.
+    /// Makes an entry for each known document that a complete observation does not contain. A
+    /// search does not return the number of a deletion, so the entry contains only a range for this
+    /// number.
     fn absorb_deletions(
         &mut self,
         documents: &[SeenDocument],
@@ -215,7 +216,8 @@ impl Documents {
         }
     }
 
-    /// Makes an entry for the latest version of a directive, to replace an entry that was dropped.
+    /// Makes an entry for the latest version of a directive. This entry replaces an entry that was
+    /// dropped.
     pub(super) fn entry_again(&self, id: &str, by: &RecordedBy) -> Option<Entry> {
         let known = self.by_id.get(id)?;
         self.entry(&known.document, known.primary_term, Before::Unknown, by)

@@ -1,5 +1,5 @@
-//! Reads the last record of each directive when a recorder starts, so that the recorder finds out
-//! which versions were replaced and which documents were deleted while no recorder ran.
+//! When a recorder starts, it reads the last record of each directive. So it finds out which
+//! versions were replaced and which documents were deleted while no recorder ran.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,10 @@ use crate::http::{Method, Request, RequestError};
 
 /// The number of directives in one page.
 const PAGE_SIZE: usize = 200;
-/// The maximum number of pages that are read, even if the history is larger.
+/// At most this many pages are read, even if the history has more.
 const MAX_PAGES: usize = 1_000;
-/// The time for which a written document may be invisible to searches. If an absent document was
-/// recorded more recently, its absence does not prove a deletion.
+/// After a write, searches may not return the document for this time. If an absent document was
+/// recorded more recently than that, it may not have been deleted.
 const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
 const FILTER_PATH: &str = "aggregations.directives.after_key,\
                            aggregations.directives.buckets.*.hits.hits._source";
@@ -49,7 +49,7 @@ pub(super) async fn last_documents(
         let known = buckets.into_iter().filter_map(|bucket| {
             let (document, recorded_at) = last_document(bucket)?;
             let is_usable = match observed.get(&*document.id) {
-                // A document is ignored if its record is newer than the observation.
+                // If the record of a document is newer than the observation, the record is ignored.
                 Some(observed) => place(&document) <= place(observed),
                 None => recorded_at < oldest,
             };
@@ -73,13 +73,13 @@ fn place(document: &SeenDocument) -> (Option<u64>, u64) {
     (document.primary_term, document.seq_no)
 }
 
-/// Returns the document of the last record of one directive, and the time of this record. Returns
-/// `None` if the document was deleted, or if the record does not contain the document.
+/// Returns the document in the last record of one directive, and the time of this record. Returns
+/// `None` if the document was deleted, or if the record does not contain it.
 fn last_document(mut bucket: Value) -> Option<(SeenDocument, Timestamp)> {
     let record = bucket["last"]["hits"]["hits"][0]["_source"].take();
     let record: Record = serde_json::from_value(record).ok()?;
     // Only a deletion without a number has the field `seq_no_after`. The number of the deletion is
-    // higher than the value.
+    // higher than the value of this field.
     let deleted_after = bucket["deleted"]["hits"]["hits"][0]["_source"]["seq_no_after"].as_u64();
     let seq_no = record.seq_no?;
     if record.kind == RecordKind::Deleted || deleted_after.is_some_and(|after| after >= seq_no) {
@@ -131,7 +131,7 @@ async fn page(
         .json(body.to_string());
     match stream.client().json(request).await {
         Ok(page) => Ok(page),
-        // A history that does not exist yet contains no records.
+        // If the history does not exist yet, there are no records.
         Err(error) if error.is_index_not_found() => Ok(Value::Null),
         Err(error) => Err(error),
     }

@@ -1,14 +1,14 @@
-//! Records the operations that the polls of the index show, without delaying the polls.
+//! Records the operations that the polls of the index show. A recorder does not delay the polls.
 //!
 //! ```text
 //! poll ── Observation ──▶ known documents ── what changed ──▶ queue ── batches ──▶ data stream
 //!   (never waits)                             (bounded)          (again after a failure)
 //! ```
 //!
-//! A recorder never delays a poll. If the recorder does not keep up, an observation is dropped, and
-//! the next complete observation contains the missed changes. The status counts the operations that
-//! the recorder could not see or could not record. A record that another recorder or the command
-//! has written counts as recorded.
+//! If the recorder is slower than the polls, an observation is dropped. The next complete
+//! observation then contains the missed changes. The status counts the operations that the recorder
+//! could not see or could not record. If another recorder or the command has already recorded an
+//! operation, the operation counts as recorded.
 
 mod known_documents;
 mod last_records;
@@ -45,10 +45,10 @@ use status::SharedCounts;
 
 /// The number of observations that may wait for the recorder.
 const WAITING_OBSERVATIONS: usize = 4;
-/// The first and the longest pause after a failure of the stream.
+/// The first pause and the longest pause of the recorder after a failed request to the stream.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The time limit for sending the queued records when the recorder ends.
+/// When the recorder ends, it sends the queued records within this time limit.
 const LAST_SENDING: Duration = Duration::from_secs(2);
 
 /// Records the operations of one index.
@@ -62,14 +62,14 @@ pub(crate) struct Recorder {
     documents: Documents,
     queue: Queue,
     backoff: Backoff,
-    /// The instant before which nothing is sent after a failure.
+    /// After a failure, the recorder sends nothing before this instant.
     paused_until: Instant,
     counts: SharedCounts,
     last_warning: Option<String>,
 }
 
 impl Recorder {
-    /// Creates a recorder, and the feed through which the polls report what they read.
+    /// Creates a recorder, and the feed through which the polls pass their observations to it.
     pub(crate) fn new(config: &Config, client: Client, seed: u64) -> (Self, HistoryFeed) {
         let (sender, observations) = mpsc::channel(WAITING_OBSERVATIONS);
         let counts = SharedCounts::default();
@@ -90,7 +90,8 @@ impl Recorder {
         (recorder, feed)
     }
 
-    /// Records operations until the feed is dropped. A panic ends only the recording.
+    /// Records operations until the feed is dropped. If the recorder panics, only the recording
+    /// ends.
     pub(crate) async fn run(&mut self) {
         let guarded = AssertUnwindSafe(self.record()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -130,8 +131,8 @@ impl Recorder {
     }
 
     /// Sends the queued records within a time limit. If a record cannot be sent, the next recorder
-    /// records the operation, unless the document has changed again by then. A panic ends only the
-    /// sending.
+    /// records the operation, unless the document has changed again before. If this method panics,
+    /// only the sending ends.
     pub(crate) async fn finish(&mut self) {
         let guarded = AssertUnwindSafe(self.send_rest()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -147,19 +148,18 @@ impl Recorder {
             while let Some((ids, sending)) = self.next_batch() {
                 self.settle(&ids, sending.await);
                 if self.paused_until > Instant::now() {
-                    // The stream accepts no records.
+                    // The stream accepts no records now.
                     return;
                 }
             }
         };
-        // A timeout is not an error, because the status still counts the remaining records as
-        // pending.
+        // A timeout is not an error: the status then counts the remaining records as pending.
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
     /// Reads the last records before the first observation of an index is compared. If the history
-    /// cannot be read, the recorder sends all documents, and does not find out which operations
-    /// happened before.
+    /// cannot be read, the recorder sends records of all documents, and cannot find out which
+    /// operations happened before.
     async fn learn(&mut self, observation: &Observation) {
         let Some(history_uuid) = self.documents.is_first(observation) else {
             return;
@@ -180,7 +180,7 @@ impl Recorder {
         }
     }
 
-    /// Compares what a poll has read with the known documents, and queues a record for each
+    /// Compares the observation of a poll with the known documents, and queues a record for each
     /// operation.
     fn absorb(&mut self, observation: Observation) {
         let by = RecordedBy {
@@ -194,7 +194,7 @@ impl Recorder {
         self.note(|counts| counts.unseen += unseen);
     }
 
-    /// Queues the latest versions of directives that changed while the queue was full.
+    /// Queues the latest version of each directive that changed while the queue was full.
     fn refill(&mut self) {
         if !self.queue.can_refill() {
             return;
@@ -263,8 +263,8 @@ impl Recorder {
         self.note(|counts| counts.last_error = None);
     }
 
-    /// Postpones the next attempt. A repeated failure with the same reason is logged as a warning
-    /// only once.
+    /// Postpones the next attempt. If consecutive attempts fail for the same reason, only the first
+    /// failure is logged as a warning.
     fn pause(&mut self, reason: &str, retry_after: Option<Duration>) {
         self.paused_until = Instant::now() + self.backoff.failed(retry_after);
         if self.last_warning.as_deref() == Some(reason) {

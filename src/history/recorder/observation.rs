@@ -1,5 +1,5 @@
-//! Defines the observation of a poll, and the feed that passes observations to the recorder without
-//! waiting.
+//! Defines the observation that a poll makes, and the feed. The feed passes observations to the
+//! recorder without waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use super::status::{RecorderStatus, SharedCounts, update};
 use crate::clock::Clock;
 use crate::rest::{Collect, Hit, Incomplete};
 
-/// A document as a poll has read it.
+/// A document that a poll has read.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenDocument {
     pub(crate) id: Box<str>,
@@ -31,7 +31,7 @@ pub(crate) struct Observation {
     /// All documents if `is_full`, otherwise the documents that may have changed.
     pub(crate) documents: Vec<SeenDocument>,
     pub(crate) is_full: bool,
-    /// The `_seq_no` up to which the previous view contained all operations.
+    /// The previous view contained all operations up to this `_seq_no`.
     pub(crate) complete_until: Option<u64>,
     /// The highest `_seq_no` that had been assigned when the view was read.
     pub(crate) max_seq_no: Option<u64>,
@@ -54,7 +54,7 @@ pub(crate) struct HistoryFeed {
     sender: mpsc::Sender<Observation>,
     counts: SharedCounts,
     clock: Arc<dyn Clock>,
-    /// Whether the recorder missed an observation, so that it needs a complete observation.
+    /// Whether the recorder missed an observation. If so, it needs a complete observation.
     has_missed: AtomicBool,
 }
 
@@ -72,8 +72,8 @@ impl HistoryFeed {
         }
     }
 
-    /// Passes an observation to the recorder. If the recorder does not keep up, the observation is
-    /// dropped.
+    /// Passes an observation to the recorder. If too many observations already wait for the
+    /// recorder, drops this one.
     pub(crate) fn observe(&self, observed: Observed, documents: Vec<SeenDocument>) {
         let is_full = observed.is_full;
         let observation = Observation {
@@ -106,7 +106,7 @@ impl HistoryFeed {
     }
 }
 
-/// A collector that also stores the documents as they were read, if there is a recorder.
+/// A collector that, if there is a recorder, also stores each document as it was read.
 #[derive(Debug)]
 pub(crate) struct Keeping<C> {
     pub(crate) inner: C,

@@ -1,6 +1,6 @@
-//! A bounded queue of the records that wait to be sent. While the queue is full, the queue stores
-//! only the ids of changed directives, so that the recorder can record the latest version of each
-//! directive later.
+//! A bounded queue of the records that wait to be sent. While it is full, it stores only the ids of
+//! the directives that change. The recorder can later record the latest version of each of these
+//! directives.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::http::BULK_BYTES;
 const MAX_RECORDS: usize = 10_000;
 /// The maximum size of all waiting records, in bytes.
 const MAX_BYTES: usize = 32 << 20;
-/// The maximum number of directives that are remembered while the queue is full.
+/// While the queue is full, it remembers at most this many directives.
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-/// The time for which a deletion without a number waits, so that the command can first record the
-/// deletion with its number.
+/// How long the queue holds a deletion whose `_seq_no` is unknown. In this time, the command that
+/// deleted the directive can record the deletion with its `_seq_no`.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Waiting {
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// The maximum size of one batch in bytes. A batch of a single record can be larger.
+    /// The maximum size of one batch, in bytes. If a batch has only one record, it can be larger.
     batch_bytes: usize,
     /// The directives that changed while the queue was full.
     behind: BTreeSet<String>,
@@ -56,7 +56,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Adds a record or, if the queue is full, only remembers the directive of the record.
+    /// Adds a record. If the queue is full, only remembers the directive of the record.
     pub(super) fn push(&mut self, entry: Entry) {
         let bytes = entry.weight();
         if self.is_full(bytes) {
@@ -78,8 +78,8 @@ impl Queue {
             || (self.bytes + bytes > MAX_BYTES && !self.waiting.is_empty())
     }
 
-    /// Remembers the directive of a record that does not fit into the queue. Later, the recorder
-    /// can record only the latest version of this directive.
+    /// Remembers the directive of a record that does not fit into the queue. The recorder can later
+    /// record the latest version of this directive, but no earlier one.
     fn remember(&mut self, entry: Entry) {
         let directive = entry.record.directive;
         let is_deletion = entry.record.document.is_none();
@@ -94,7 +94,7 @@ impl Queue {
         }
     }
 
-    /// Returns true if directives that changed while the queue was full can be added now.
+    /// Returns true if directives changed while the queue was full, and there is room for them now.
     pub(super) fn can_refill(&self) -> bool {
         !self.behind.is_empty()
             && self.waiting.len() < MAX_RECORDS / 2
@@ -135,8 +135,8 @@ impl Queue {
             .collect()
     }
 
-    /// Permanently halves the maximum size of batches, because a server has refused a batch as too
-    /// large.
+    /// Permanently halves the maximum size of batches. Call this method after a server has refused
+    /// a batch as too large.
     pub(super) fn halve_batches(&mut self) {
         self.batch_bytes /= 2;
     }
@@ -150,7 +150,7 @@ impl Queue {
         }
     }
 
-    /// Makes every waiting record due now.
+    /// Makes every waiting record due now, so that no deletion waits any longer.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.waiting {
@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns an entry for a version of a directive whose document has the given number of bytes.
+    /// Returns an entry for a version of a directive. Its document has the given number of bytes.
     fn entry(directive: &str, bytes: usize) -> Entry {
         let record = json!({
             "@timestamp": "2026-11-27T14:03:00Z", "kind": "replaced", "directive": directive,

@@ -1,4 +1,4 @@
-//! Sends one batch of records, and finds out why a whole batch was not sent.
+//! Sends one batch of records. If the whole batch fails, finds out why.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use futures_util::future::BoxFuture;
 use crate::history::stream_client::{Appended, Entry, Stream};
 use crate::http::RequestError;
 
-/// A request in progress, which returns the result for each record.
+/// A request in progress. Its output contains the result for each record.
 pub(super) type Sending = BoxFuture<'static, Result<Vec<Appended>, SendError>>;
 
-/// The reason why a whole batch was not sent.
+/// The reason why the whole batch failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
     #[error("the data stream {0} does not exist; create it with `directives init --history`")]
@@ -57,7 +57,8 @@ pub(super) async fn send(stream: &Stream, entries: Vec<Entry>) -> Result<Vec<App
     Ok(results.collect())
 }
 
-/// Completes with the result of the batch, or never if no batch is being sent.
+/// Completes when the batch was sent, with the result of the batch. If no batch is being sent,
+/// never completes.
 pub(super) async fn sent(
     sending: &mut Option<(Vec<String>, Sending)>,
 ) -> Result<Vec<Appended>, SendError> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// The numbers of operations that a recorder has recorded and could not record.
+/// How many operations a recorder has recorded, and how many it could not record.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -16,22 +16,22 @@ pub struct RecorderStatus {
     /// The number of records that wait to be sent.
     pub pending: u64,
     /// The number of operations that this recorder could not see, because a later write replaced
-    /// the document within one poll interval. The clients that wrote the unseen operations may have
-    /// recorded them.
+    /// the document within one poll interval. The client that made such a write may have recorded
+    /// it itself.
     pub unseen: u64,
     /// The number of operations that this recorder saw but could not record, because the history
     /// refused the record or the queue was full.
     pub lost: u64,
-    /// The number of polls whose observation was dropped, because the recorder did not keep up. The
+    /// The number of polls whose observation was dropped, because the recorder was too slow. The
     /// next complete read contains the missed changes.
     pub missed_polls: u64,
     /// The number of failed attempts to write to the history.
     pub failures: u64,
-    /// The error of the last attempt; `None` after a success.
+    /// The error of the last attempt to write to the history; `None` after a success.
     pub last_error: Option<String>,
 }
 
-/// The counts that the recorder, the feed and the status share.
+/// The counts of a recorder. The recorder, the feed and the status share them.
 pub(crate) type SharedCounts = Arc<Mutex<RecorderStatus>>;
 
 pub(super) fn update(counts: &SharedCounts, change: impl FnOnce(&mut RecorderStatus)) {
@@ -44,7 +44,7 @@ impl RecorderStatus {
         counts.clone()
     }
 
-    /// Adds the results of one batch.
+    /// Adds the counts of one batch.
     pub(super) fn add(&mut self, batch: &Self) {
         self.recorded += batch.recorded;
         self.already_recorded += batch.already_recorded;

@@ -1,4 +1,4 @@
-//! Tests the records that a recorder derives from observations, and its behaviour while the history
+//! Tests which records a recorder makes from observations, and what it does while the history
 //! accepts no records.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -221,7 +221,7 @@ async fn a_full_queue_keeps_the_latest_version_and_counts_the_others() {
     let many = (0..10_050).map(|number| document(&format!("d{number}"), number, 1, "Shape"));
     rig.feed.observe(full(10_049), many.collect());
     rig.run(1).await;
-    // Directives that did not fit into the queue change a second time.
+    // Some directives did not fit into the queue. These directives now change a second time.
     let later: Vec<SeenDocument> = (10_000..10_010)
         .map(|number| document(&format!("d{number}"), number + 100, 2, "Off"))
         .collect();
@@ -307,7 +307,7 @@ async fn an_operation_that_cannot_be_identified_is_counted_once() {
             ..document("a", seq_no, version, "Shape")
         };
         let before = rig.status().unseen;
-        // The recorder sees the same document three times, then a later version twice.
+        // The recorder sees the same document three times, and then a later version of it twice.
         for (observed, seq_no) in [
             (full(7), 7),
             (full(7), 7),

@@ -16,7 +16,7 @@ use super::secret::Secret;
 
 /// The trusted CA certificates, and the certificate that the client presents.
 ///
-/// By default, the CAs of the operating system are trusted, and the client presents no certificate.
+/// By default, the client trusts the CAs of the operating system, and presents no certificate.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Tls {
@@ -26,7 +26,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Trusts the CAs of the operating system.
+    /// Returns the default settings, which trust the CAs of the operating system.
     pub fn system() -> Self {
         Self::default()
     }
@@ -42,7 +42,7 @@ impl Tls {
         self
     }
 
-    /// Presents the given client certificate (PEM, with its chain) to the server. If
+    /// Makes the client present this certificate (PEM, with its chain) to the server. If
     /// [`with_client_key`](Self::with_client_key) does not set the private key, the PEM text must
     /// also contain the private key.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
@@ -56,7 +56,7 @@ impl Tls {
         self
     }
 
-    /// Returns true if a certificate or a key is in a file, and can therefore change.
+    /// Returns true if a certificate or a key is in a file, because its content can change.
     pub(super) fn has_files(&self) -> bool {
         [
             &self.ca_certificates,
@@ -68,8 +68,8 @@ impl Tls {
         .any(Secret::is_file)
     }
 
-    /// Reads the certificates and keys. The call blocks the thread if a certificate or a key is in
-    /// a file.
+    /// Reads the certificates and keys. If a certificate or a key is in a file, the call blocks the
+    /// thread.
     pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
         if self.client_key.is_some() && self.client_certificate.is_none() {
             return Err(certificate_error(
@@ -90,7 +90,7 @@ impl Tls {
     }
 }
 
-/// The PEM texts of the certificates and of the key, as they were last read.
+/// The PEM texts of the certificates and of the key, after the last time that they were read.
 pub(super) struct TlsMaterial {
     ca_certificates: Option<SecretString>,
     client_certificate: Option<SecretString>,
@@ -140,13 +140,13 @@ pub(super) struct TlsConfig(Backend);
 type Backend = ::rustls::ClientConfig;
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 type Backend = native::Config;
-/// A build without a TLS feature has no TLS settings and refuses `https` addresses.
+/// A build without a TLS feature has no TLS settings. Such a build refuses `https` addresses.
 #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
 type Backend = ();
 
 impl TlsConfig {
     /// Creates the TLS settings. If no node has an `https` address (`is_used` is false), the
-    /// system's CA certificates are not loaded, because they may be missing.
+    /// function does not load the system's CA certificates, because they may be missing.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(

@@ -1,5 +1,5 @@
 //! Configures TLS with rustls, verifies server certificates, and explains failed handshakes. If the
-//! application installed a process-wide rustls crypto provider, that provider is used.
+//! application installed a process-wide crypto provider of rustls, the client uses this provider.
 
 use std::error::Error;
 use std::io;
@@ -44,8 +44,8 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// Creates the configuration for a client whose nodes have only `http` addresses. The created
-/// configuration accepts no server certificate.
+/// Creates the configuration for a client whose nodes all have `http` addresses. This configuration
+/// accepts no server certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -134,7 +134,7 @@ impl ServerCertVerifier for Verifier {
         );
         match result {
             // The platform's verifier reports `CaUsedAsEndEntity` only after it has checked the
-            // validity period, so only the host name remains to be checked.
+            // validity period. So only the host name must still be checked here.
             Err(error) if is_ca_used_as_end_entity(&error) && self.trusted.contains(end_entity) => {
                 let certificate = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&certificate, server_name)?;
@@ -211,14 +211,15 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// Returns the first rustls error in the chain that consists of an error and its causes.
+/// Returns the first rustls error among an error and its causes.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // `source()` of an I/O error does not return the error that the I/O error wraps.
+        // An I/O error can wrap another error. `source()` does not return the wrapped error, so the
+        // code gets it in another way.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)

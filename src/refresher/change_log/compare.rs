@@ -1,5 +1,5 @@
-//! Finds the directives that were added, changed or removed between two sets, in the order of their
-//! ids.
+//! Compares two sets, and finds the directives that were added, changed or removed, in the order of
+//! their ids.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,7 +12,8 @@ use opensearch_directives_core::{DirectiveRef, DirectiveSet, DirectiveState};
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Difference<'a> {
     Added(DirectiveRef<'a>),
-    /// The directive before and after the change.
+    /// The directive was changed. The first value is the directive before the change, the second
+    /// one after it.
     Changed(DirectiveRef<'a>, DirectiveRef<'a>),
     Removed(DirectiveRef<'a>),
 }
@@ -56,7 +57,8 @@ pub(super) fn differences<'a>(
 /// ordered by id.
 struct ById<'a> {
     set: &'a DirectiveSet,
-    /// The positions in the order of the ids, if the set has another order.
+    /// The positions of the directives in the order of their ids; `None` if the set already has
+    /// this order.
     order: Option<Vec<usize>>,
 }
 

@@ -56,7 +56,8 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     store.refresh().await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.status().staleness, Staleness::Fresh);
-    // The new snapshot may be older than that before, because any snapshot may follow an empty set.
+    // The new snapshot may be older than the previous one, because a snapshot of any age may
+    // replace an empty set.
     assert_eq!(store.kept_snapshot_in_epoch().1, 1);
 }
 
@@ -78,7 +79,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // The first check of its age empties a set that is older than the limit.
+    // If the set is already older than the limit, the first check of its age empties it.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -116,7 +117,7 @@ async fn p5_a_snapshot_has_its_own_age_from_the_moment_of_its_publish() {
         });
     };
     set_polled(SECOND * 60);
-    // Subscribers are notified before the poll has ended, and may pass the age on.
+    // A subscriber is notified before the poll has ended, and may then send the age to others.
     poller.outlet.publish(Snapshot::default(), Some(SECOND * 5));
     assert_eq!(shared.age(), Some(SECOND * 5));
     tokio::time::advance(SECOND * 10).await;

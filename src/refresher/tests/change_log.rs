@@ -1,9 +1,9 @@
-//! Tests that the start and the expiry of directives are counted when they happen, without a poll.
-//! Other tests check the lines in the log.
+//! Tests that the start and the expiry of a directive are counted when they happen, without waiting
+//! for a poll. Other tests check the lines in the log.
 
 use super::*;
 
-/// A clock that begins at noon and follows the virtual time of the test.
+/// A clock that begins at noon and advances with the virtual time of the test.
 #[derive(Debug)]
 struct Running(Instant);
 

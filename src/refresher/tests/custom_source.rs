@@ -13,8 +13,8 @@ use super::*;
 use crate::rest::ReadError;
 use crate::source::{PauseFuture, Polled, PublishedState, SnapshotSource, SourceReport};
 
-/// A source that reports the next of the given generations at each poll. The source records the
-/// published generation that each poll passes to it.
+/// A source that returns the next one of the given generations at each poll. It also records the
+/// published generation that the refresher passes to each poll.
 #[derive(Debug)]
 struct Scripted {
     generations: VecDeque<u64>,
@@ -75,7 +75,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         refresher.poll().await.unwrap();
     }
     assert_eq!(refresher.shared().status().counters.publishes, 2);
-    // Emptying the set must reset the published generation to `None`.
+    // When the set is emptied, the published generation must become `None`.
     refresher.clear();
     refresher.poll().await.unwrap();
     assert_eq!(
@@ -85,7 +85,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
     assert_eq!(refresher.shared().load().len(), 1);
 }
 
-/// A source that reports a change at once, or panics, in every pause.
+/// A source that, in every pause, reports a change at once or panics.
 #[derive(Debug)]
 struct Restless {
     polls: Arc<std::sync::atomic::AtomicUsize>,

@@ -28,8 +28,8 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read after the last request for statistics, so that the next request
-    /// for statistics ends a poll instead of beginning one.
+    /// Whether documents were read after the last request for statistics. If so, the next request
+    /// for statistics ends a poll; otherwise it begins a poll.
     read: Mutex<bool>,
 }
 
@@ -50,7 +50,7 @@ impl Fake {
         self.polls.lock().unwrap().len()
     }
 
-    /// Returns the pauses between the polls, without the first `from` polls.
+    /// Returns the pauses between the polls. Ignores the first `from` polls.
     pub(super) fn pauses(&self, from: usize) -> Vec<Duration> {
         let polls = self.polls.lock().unwrap();
         polls[from..]
@@ -59,7 +59,7 @@ impl Fake {
             .collect()
     }
 
-    /// Records the beginning of a poll if the request is the first request of the poll.
+    /// If the request is the first one of a poll, records the beginning of the poll.
     fn note(&self, request: &Request, order: Order) {
         let mut read = self.read.lock().unwrap();
         if request.path.contains("_stats/docs") {
@@ -75,7 +75,7 @@ impl Fake {
     }
 }
 
-/// Returns true if a search requests aggregates only, and no documents.
+/// Returns true if a search requests only aggregates and no documents.
 fn is_sum(request: &Request) -> bool {
     request_body(request)["size"] == 0
 }

@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// Evaluates a request while the directives of the transport are active.
+/// Evaluates a request at an instant at which the directives of the transport are active.
 fn request(set: &opensearch_directives_core::DirectiveSet) {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let _ = set.evaluate(&attrs, "2030-01-01T12:15:00Z".parse().unwrap(), "r");
 }
 
-/// For each directive, its id, its number of matches, and whether it is published.
+/// Returns, for each directive, its id, its number of matches, and whether it is published.
 fn counted(store: &OpenSearchDirectiveStore) -> Vec<(String, u64, bool)> {
     let directives = store.hits().unwrap().directives.into_iter();
     directives

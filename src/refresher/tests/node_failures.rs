@@ -1,5 +1,5 @@
-//! Tests nodes that hang or fail during a poll: another node must serve the next poll or the
-//! repeated poll.
+//! Tests what happens if a node hangs or fails during a poll: another node must serve the next poll
+//! or the repeated poll.
 
 use std::sync::Mutex;
 
@@ -15,7 +15,8 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// A transport to two nodes, of which the first node that receives a search fails from then on.
+/// A transport to two nodes. As soon as a node receives the first search, this node fails from then
+/// on.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
@@ -69,7 +70,7 @@ async fn p3_if_a_node_fails_during_a_poll_another_node_serves_the_whole_poll() {
     assert!(after.len() > before.len());
 }
 
-/// Two nodes, one of which never responds.
+/// A transport to two nodes. One of them never responds.
 #[derive(Debug)]
 struct OneHangs {
     responses: Arc<Fake>,
@@ -90,8 +91,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// A different node hangs in each of two runs, so in one of the runs the store tries the hanging
-/// node first.
+/// The test has two runs. In each run, a different node hangs. So the store tries the hanging node
+/// first in one of the runs.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);

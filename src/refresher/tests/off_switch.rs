@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A folder, and the path of an off file in the folder that does not exist yet.
+/// A folder, and the path of an off file in this folder. The off file does not exist yet.
 struct Switch {
     _folder: tempfile::TempDir,
     file: PathBuf,
@@ -27,7 +27,7 @@ impl Switch {
         config().with_off_file(&self.file)
     }
 
-    /// Creates the file, and waits until the store must have detected it.
+    /// Creates the file, and waits long enough that the store must have detected it.
     async fn on_disk(&self) {
         std::fs::write(&self.file, "").unwrap();
         tokio::time::sleep(SECOND).await;
@@ -39,7 +39,7 @@ impl Switch {
     }
 }
 
-/// Returns the number of directives that each of the three ways to read the store returns.
+/// Reads the set in three ways, and returns the number of directives that each of them shows.
 fn visible(store: &OpenSearchDirectiveStore, reader: &mut crate::Reader) -> [usize; 3] {
     [
         store.load().len(),
@@ -171,7 +171,7 @@ async fn a_check_that_fails_leaves_the_state_as_it_is() {
     let switch = Switch::new();
     let (_fake, store) = start_with(&switch.config(), Order::Good(1)).await;
     switch.on_disk().await;
-    // A path below a regular file can neither exist nor be checked.
+    // The parent of this path is a regular file, so the path cannot exist, and the check fails.
     let folder = switch.file.parent().map(Path::to_owned).unwrap();
     std::fs::remove_file(&switch.file).unwrap();
     std::fs::remove_dir(&folder).unwrap();

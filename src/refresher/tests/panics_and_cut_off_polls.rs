@@ -1,5 +1,5 @@
-//! Tests faults outside the cluster, such as panics, and the cleanup after a poll that was
-//! cancelled.
+//! Tests faults that occur outside of the cluster, such as panics, and how a cancelled poll is
+//! cleaned up.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ async fn callers_that_arrive_during_a_poll_share_the_next_one() {
     assert_eq!(fake.polls(), 3);
 }
 
-/// A clock that panics when the test tells it to.
+/// A clock that panics while the test has set its flag.
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
@@ -90,11 +90,11 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// An index of more than one page. A point in time can be opened, but a search in the point in time
-/// never returns.
+/// An index of more than one page. The transport opens a point in time, but never responds to a
+/// search in it.
 #[derive(Debug)]
 struct Paged {
-    /// Whether closing a point in time succeeds.
+    /// Whether the transport responds to the request that closes a point in time.
     closes: bool,
     sent: Mutex<Vec<String>>,
 }

@@ -1,4 +1,5 @@
-//! Tests stores that are built without a runtime, and the policies for a first read that fails.
+//! Tests stores that are built without a runtime. Also tests each start-up policy with a first read
+//! that fails.
 
 use super::*;
 use crate::status::RefresherState;
@@ -46,8 +47,8 @@ async fn a_store_is_ready_after_its_first_complete_read() {
         "{text}"
     );
     fake.set(Order::Good(2));
-    // The policy requires a successful first read, but a refresher that the application runs
-    // continues to poll after a failed first read.
+    // The policy requires a successful first read. But here the application runs the refresher
+    // itself, so the refresher continues to poll after a failed first read.
     store.ready(SECOND * 60).await.unwrap();
     assert_eq!(store.load().len(), 2);
     store.ready(Duration::ZERO).await.unwrap();
@@ -127,7 +128,7 @@ async fn p9_last_good_or_empty_starts_in_any_case() {
     assert_eq!(restored.load().len(), 2);
     restored.ready(Duration::ZERO).await.unwrap();
 
-    // The last-good file must also be restored if the application runs the refresher itself.
+    // The refresher must also use the last-good file if the application runs the refresher itself.
     let (_fake, store, refresher) = build(&config, Order::Refuse(503, None));
     tokio::spawn(refresher.run());
     store.ready(SECOND).await.unwrap();

@@ -22,7 +22,7 @@ async fn each_publish_is_notified_and_an_unchanged_poll_is_not() {
         "neither what was published before the subscription, nor an unchanged poll"
     );
     fake.set(Order::Good(2));
-    // The loop polls by itself, without a caller that requests a poll.
+    // The loop polls by itself; no caller has requested a poll.
     notified(&mut subscription).await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.snapshot().set().len(), 2);

@@ -1,5 +1,5 @@
-//! Tests that a signed document with one changed bit is rejected if a signature covers the changed
-//! content.
+//! Tests that a signed document is rejected after a change of one bit, if a signature covers the
+//! changed content.
 
 use opensearch_directives_core::DiagLevel;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 
-/// Returns the directive of a changed document; `None` if a proxy would reject the document.
+/// Returns the directive of a changed document; `None` if a proxy rejects the document.
 fn applies(trust: &Trust, source: &str) -> Option<DiagnosticsDirective> {
     let document = decode("d", source, &limits()).ok()?;
     trust.check(&document, UUID).ok()?;
@@ -44,8 +44,9 @@ fn no_bit_of_a_signed_document_can_change() {
             continue;
         };
         changed += 1;
-        // A changed document is accepted only if its directive has not changed, for example if `T`
-        // or `Z` in a time became lower case, or if no signature covers the changed field.
+        // A changed document is accepted only in two cases. The change did not change the
+        // directive, for example because `T` or `Z` in a time became lower case. Or no signature
+        // covers the changed field.
         if let Some(found) = applies(&trust, &flipped) {
             assert_eq!(found, whole, "{flipped}");
         }
@@ -67,7 +68,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A document with the signature of a different directive is rejected.
+    /// A document is rejected if its signature belongs to a different directive.
     #[test]
     fn no_other_value_has_the_signature_of_a_directive(
         rates in (0..=1000_u16, 0..=1000_u16),

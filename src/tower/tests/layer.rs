@@ -1,5 +1,5 @@
-//! Tests the layer: the extensions that handlers and outer layers find, readiness, errors, and the
-//! absence of allocations.
+//! Tests of the layer: which extensions handlers and outer layers find, whether the service is
+//! ready, how errors are passed on, and that the layer does not allocate.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -70,8 +70,8 @@ async fn an_error_of_the_service_is_returned_unchanged() {
     assert_eq!(service.oneshot(matching).await.err(), Some("refused"));
 }
 
-/// A service that must be polled until it is ready before each call. A clone is not ready until it
-/// was polled, as the contract of `Service` permits.
+/// A service whose caller must call `poll_ready` before each call. A clone of it is not ready until
+/// its own `poll_ready` was called. The contract of `Service` permits this.
 #[derive(Default)]
 struct Strict {
     polls: u8,
@@ -128,8 +128,8 @@ fn a_request_to_which_nothing_applies_allocates_nothing() {
                 assert!(service.call(request).now_or_never().is_some());
             })
         };
-        // The allocations of the first call are not counted, because it initialises statics of the
-        // thread and of the clock.
+        // The test does not count the allocations of the first call, because this call initialises
+        // statics of the thread and of the clock.
         call();
         call().count_total
     };

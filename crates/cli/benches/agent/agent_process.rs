@@ -74,8 +74,8 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // The agent has ended. The task ends, too, and thereby closes the channel, so the
-                // receiver notices the end.
+                // If the request fails, the agent has ended. The task then also ends and closes the
+                // channel, so the receiver notices the end.
                 let Ok(response) = request.send().await else {
                     return;
                 };
@@ -97,8 +97,9 @@ impl Agent {
         })
     }
 
-    /// Starts a task that long-polls the snapshot as an agent behind this one does, and sends each
-    /// response with a change to the channel. `tag` identifies the snapshot that the client has.
+    /// Starts a task that long-polls the snapshot in the same way as an agent behind this agent.
+    /// The task sends each response that contains a change to the channel. `tag` identifies the
+    /// snapshot that the client has.
     pub fn follow_snapshot(
         &self,
         mut tag: String,
@@ -158,7 +159,7 @@ impl Drop for Agent {
     }
 }
 
-/// A response to a long-polling client, and the instant at which it was complete.
+/// A response to a long-polling client, and the instant at which the response was complete.
 pub struct Response {
     pub at: Instant,
     pub time: Timestamp,

@@ -1,5 +1,6 @@
-//! Measures how long a change takes to pass through a chain of agents, each of which long-polls the
-//! previous agent, and how many bytes it costs each of them.
+//! Measures how long a change takes to pass through a chain of agents, in which each agent
+//! long-polls the previous one. Also measures how many bytes an agent behind a hub receives for one
+//! change.
 
 use std::time::{Duration, Instant};
 
@@ -38,8 +39,8 @@ pub async fn measure(cluster: &Cluster) {
             let written = Instant::now();
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 let had = client.has(&tenant).await;
-                // A client may receive the change before the writer receives the acknowledgement.
-                // The latency then counts as zero.
+                // If a client receives the change before the writer receives the acknowledgement,
+                // the latency counts as zero.
                 times.push(had.saturating_duration_since(written));
             }
         }
@@ -54,7 +55,7 @@ fn follower(of: &Agent) -> Agent {
     Agent::start(of.url(), FOLLOWER_INTERVAL, &["--upstream", "agent"])
 }
 
-/// Measures what one change among many directives costs an agent behind a hub.
+/// Measures how many bytes an agent behind a hub receives if one of many directives changes.
 async fn bytes(cluster: &Cluster) {
     println!("### One change among {MANY} directives through a hub\n");
     cluster.fill(MANY).await;
@@ -93,7 +94,7 @@ async fn bytes(cluster: &Cluster) {
     );
 }
 
-/// An agent and a client that long-polls it.
+/// An agent and a client that long-polls this agent.
 struct Client {
     responses: mpsc::UnboundedReceiver<Response>,
     _agent: Agent,

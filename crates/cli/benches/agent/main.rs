@@ -1,6 +1,7 @@
-//! Measures the processor time of `directives agent` beside a proxy and as a hub, and the time that a
-//! change needs to pass through one agent and through a chain of three agents. `scripts/bench-agent`
-//! starts a cluster, runs this benchmark and writes its tables to `BENCHMARKS.md`.
+//! Measures the processor time of `directives agent` beside a proxy and as a hub. Also measures how
+//! long a change needs to pass through one agent and through a chain of three agents.
+//! `scripts/bench-agent` starts a cluster, runs this benchmark and writes its tables to
+//! `BENCHMARKS.md`.
 //!
 //! The benchmark needs the cluster's address in `OPENSEARCH_URL`. The benchmark creates an index in
 //! this cluster and deletes the index at the end.
@@ -21,7 +22,7 @@ mod notification_latency;
 use test_support::measure::benchmark_cluster::Cluster;
 
 fn main() {
-    // Cargo passes `--test` when it only checks that the benchmark runs.
+    // If Cargo only checks that the benchmark starts, it passes `--test`.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }

@@ -1,5 +1,6 @@
-//! Measures how fast one agent notifies many clients that long-poll for a change: clients that read
-//! the listing, and agents behind a hub, which read the differences between snapshots.
+//! Measures how fast one agent notifies many clients that long-poll for a change. The clients
+//! either read the listing, or behave like agents behind a hub, which read the differences between
+//! snapshots.
 
 use std::time::{Duration, Instant};
 
@@ -14,22 +15,21 @@ use test_support::measure::{median, millis};
 const CLIENTS: usize = 500;
 const FOLLOWERS: usize = 2_000;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement. The duration is long enough for the agent to poll a change, to
-/// send it to all clients, and to receive the next request of each client.
+/// The duration of one measurement. Within this time, the agent polls a change, sends it to all
+/// clients, and receives the next request of each client.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
 /// The time limit for a response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The cost of an agent that serves a number of clients.
+/// The processor time that an agent needs to serve a given number of clients.
 struct Cost {
     /// The processor time per second while nothing changes.
     quiet: Duration,
     /// The processor time that the agent uses for one change, in addition to `quiet`.
     change: Duration,
     resident: u64,
-    /// The times from the publish until the first, the median and the last client have received the
-    /// response.
+    /// How long after the publish the first, the median and the last client received the response.
     received: Option<[Duration; 3]>,
 }
 
@@ -134,8 +134,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Starts more clients until their number is `clients`, and returns when all clients are
-    /// waiting for a change.
+    /// Starts more clients until there are `clients` of them, and returns as soon as all clients
+    /// are waiting for a change.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -148,8 +148,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// Starts clients that behave like agents behind a hub, and returns when all of them are waiting
-    /// for a change.
+    /// Starts clients that behave like agents behind a hub, and returns as soon as all of them are
+    /// waiting for a change.
     async fn grow_hub(&mut self, clients: usize) {
         let (tag, _) = self.agent.snapshot().await;
         while self.clients.len() < clients {
@@ -187,8 +187,8 @@ impl Crowd<'_> {
     }
 
     /// Returns the agent's processor time in one measurement window. If a tenant is given in
-    /// `change`, also writes a directive for it, and returns the times until the clients have
-    /// received the change.
+    /// `change`, the function also writes a directive for this tenant, and returns how long it took
+    /// until the clients received the change.
     async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
         let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
         let mut times = None;
@@ -212,8 +212,8 @@ impl Crowd<'_> {
             .expect("every client receives a response")
     }
 
-    /// Returns the times from the publish until the first, the median and the last client have
-    /// received a change.
+    /// Waits until all clients have received a change. Returns how long after the publish the
+    /// first, the median and the last client received the change.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

@@ -9,7 +9,7 @@ use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
 use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use tokio::task::JoinHandle;
 
-/// Installs the index of the fleet and both histories, all empty.
+/// Installs the index of the fleet and both histories. All three are empty afterwards.
 pub async fn install(cluster: &Cluster) {
     for path in [
         format!("{INDEX}-fleet"),
@@ -33,8 +33,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts instances. The first `recorders` instances record the history. With a heartbeat, all
-    /// of them report.
+    /// Starts many instances. The first `recorders` instances record the history. If a heartbeat is
+    /// given, all instances report their state to the fleet.
     pub fn start(
         cluster: &Cluster,
         number: usize,
@@ -74,8 +74,8 @@ impl Instances {
         }
     }
 
-    /// Returns the instant at which the last instance has published the next change after this
-    /// call.
+    /// Returns a future that completes when every instance has published the next change after this
+    /// call. The future returns the instant of its completion.
     pub fn until_changed(&self) -> impl Future<Output = Instant> + use<> {
         let subscriptions: Vec<Subscription> =
             self.0.iter().map(|one| one.store.subscribe()).collect();

@@ -1,6 +1,7 @@
-//! Measures on a real cluster how soon `directives wait --converged` returns after a change, and
-//! what the reports of many instances cost the node. `scripts/bench-fleet` starts the cluster, runs
-//! this program and writes its tables into `BENCHMARKS.md`.
+//! Measures on a real cluster how soon `directives wait --converged` returns after a change. Also
+//! measures how much processor time the node needs for the reports of many instances.
+//! `scripts/bench-fleet` starts the cluster, runs this program and writes its tables into
+//! `BENCHMARKS.md`.
 //!
 //! The program reads the address of the cluster from `OPENSEARCH_URL`. All instances are stores in
 //! this process, each with its own connections.
@@ -24,24 +25,26 @@ use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use test_support::measure::{median, millis};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The number of instances for which `wait` waits. The first [`RECORDERS`] of them record the
+/// The number of instances for which `wait` waits. The first [`RECORDERS`] instances record the
 /// history.
 const WAITED_FOR: usize = 200;
 const RECORDERS: usize = 3;
 /// The number of instances that are killed.
 const KILLED: usize = 3;
 const WRITES: usize = 11;
-/// The number of instances in the measurement of the node's cost.
+/// The number of instances in the measurement of the node's processor time.
 const REPORTING: usize = 500;
-/// The heartbeat in the measurement of the node's cost. The default of an instance is one minute.
+/// The heartbeat of the instances in the measurement of the node's processor time. By default, an
+/// instance has a heartbeat of one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval in the measurement of the node's cost, which is the default of an agent.
+/// The poll interval in the measurement of the node's processor time. An agent has the same
+/// interval by default.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() {
-    // Cargo passes `--test` when it only checks that the benchmark runs.
+    // If Cargo only checks that the benchmark starts, it passes `--test`.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -121,7 +124,7 @@ async fn waiting(cluster: &Cluster) {
     instances.stop().await;
 }
 
-/// The processor time that the node uses in a window.
+/// Returns the processor time that the node uses until the future `window` completes.
 async fn server_time(cluster: &Cluster, window: impl Future<Output = ()>) -> Duration {
     let before = cluster.cpu_time().await;
     window.await;
@@ -143,8 +146,8 @@ async fn cost(cluster: &Cluster) {
         install(cluster).await;
         let instances = Instances::start(cluster, REPORTING, 0, INTERVAL, heartbeat);
         instances.until_ready().await;
-        // This pause excludes the first reports from the measurement, during which the node
-        // compiles its code.
+        // This pause excludes the first reports from the measurement, because the node compiles its
+        // code while it processes the first reports.
         tokio::time::sleep(WINDOW).await;
         let quiet = server_time(cluster, tokio::time::sleep(WINDOW)).await;
         let changed = server_time(cluster, async {

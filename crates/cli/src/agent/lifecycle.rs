@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::super::exit::Failure;
 
-/// The phase of the agent. The phase decides how the agent handles requests.
+/// The phase of the agent, which decides how the agent handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
     /// The agent polls the index and serves requests.
@@ -20,11 +20,12 @@ pub(super) enum Phase {
     Stopping,
 }
 
-/// The sending half of the channel for the phase. [`run_until_stopped`] owns it.
+/// The sending half of the channel for the phase, which [`run_until_stopped`] owns.
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// The receiving half of the channel for the phase, for the parts that serve requests.
+/// The receiving half of the channel for the phase. The parts of the agent that serve requests use
+/// it.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 
@@ -51,7 +52,7 @@ impl PhaseReceiver {
 /// What the operator requests with a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Request {
-    /// SIGTERM or SIGINT (Ctrl-C).
+    /// SIGTERM or SIGINT (Ctrl-C): the agent drains and then stops.
     Terminate,
     /// SIGHUP: the agent reloads the files with secrets and certificates.
     Reload,
@@ -133,7 +134,8 @@ impl Signals {
     }
 
     pub(super) async fn next(&mut self) -> Request {
-        // If no handler can be installed, no signal ever arrives, so this future never completes.
+        // If no handler can be installed, the process never receives a signal, so this future never
+        // completes.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

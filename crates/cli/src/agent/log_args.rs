@@ -1,5 +1,5 @@
-//! The flags of the log: which events the agent logs to standard error (`--log`, or the variable
-//! `RUST_LOG` if the flag is absent), and in which format (`--log-format`).
+//! The flags of the log. `--log` selects the events that the agent logs to standard error; if it is
+//! absent, the variable `RUST_LOG` selects them. `--log-format` selects the format.
 
 use std::io::IsTerminal as _;
 
@@ -38,8 +38,8 @@ impl LogArgs {
             .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-            // The JSON format puts the fields of an event into a separate object. Otherwise, a
-            // field named `level` would collide with the level of the event.
+            // The JSON format puts the fields of an event into a separate object. Without this
+            // object, a field named `level` would collide with the level of the event.
             LogFormat::Json => subscriber.json().init(),
         }
         Ok(())

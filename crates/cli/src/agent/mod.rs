@@ -1,5 +1,5 @@
-//! `directives agent`: polls the index and serves the published set over HTTP, for proxies that are
-//! not written in Rust and for operators who want to see the set that a proxy sees.
+//! `directives agent`: polls the index and serves the published set over HTTP. The agent is for
+//! proxies that are not written in Rust, and for operators who want to see the same set as a proxy.
 //!
 //! `server` accepts connections, `access` decides which requests are served, and `api`
 //! computes the responses.
@@ -29,8 +29,8 @@ pub(super) use record_command::{RecordArgs, run as record};
 pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
 
-/// The maximum number of API connections, not counting the connections of clients that wait for a
-/// change.
+/// The maximum number of API connections. The connections of clients that wait for a change are not
+/// included in this number.
 const API_CONNECTIONS: usize = 512;
 /// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;
@@ -88,7 +88,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The reporting task ends within a bounded time. A panic in this task was already reported.
+        // The reporting task ends within a limited time. If this task panicked, the panic has
+        // already been reported, so the error is ignored.
         let _ = reporting.await;
     }
     Ok(())
@@ -119,8 +120,8 @@ fn announce_health(listeners: &[Listener]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reloads all tokens and certificates, those for clients and those for the cluster, and polls at
-/// once. If a file is unusable, its earlier content stays in use.
+/// Reloads all tokens and certificates, both for clients and for the cluster, and polls at once. If
+/// a file is unusable, its earlier content stays in use.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;

@@ -1,4 +1,4 @@
-//! The flags that control polling, and their conversion to the configuration of the store.
+//! Defines the flags that control polling, and converts them to the configuration of the store.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use super::log_args::LogArgs;
 use super::report_args::ReportArgs;
 use super::server::ListenArgs;
 
-/// The flags for the connection to the index and for the polls, which each process that polls has.
+/// The flags for the connection to the index and for the polls. All commands that poll have these
+/// flags.
 #[derive(Debug, Args)]
 pub(super) struct PollingArgs {
     /// Time between polls, with a jitter of ±10 %. With `--upstream agent`, changes arrive at once,
@@ -44,7 +45,8 @@ pub(super) struct PollingArgs {
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse)]
     reconcile_interval: Duration,
 
-    /// Limit on the time from now to an expiry; a document beyond the limit is rejected
+    /// Longest time from now to the expiry of a directive; a document with a later expiry is
+    /// rejected
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 
@@ -109,12 +111,12 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "FILE")]
     off_file: Option<PathBuf>,
 
-    /// Number of directives whose matches /metrics counts in series of their own, in the order of
-    /// their ids; /v1/hits always has all of them
+    /// Number of directives, in the order of their ids, for which /metrics has a series with the
+    /// number of matches; /v1/hits always has the matches of all directives
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub(super) metrics_directives: u16,
 
-    /// Record every operation that the polls show in the history of the index, which
+    /// Write a record of every operation that the polls find into the history of the index, which
     /// `directives init --history` creates. A few such agents for each index are enough
     #[arg(long)]
     record_history: bool,

@@ -1,8 +1,8 @@
-//! The command `directives record`: a process that polls the index only to record the operations on
-//! it. The process does not serve the API of the agent, but only health checks and metrics.
+//! The command `directives record` polls the index only to record the operations on it. The process
+//! does not serve the API of the agent, but only health checks and metrics.
 //!
-//! The process can start before the index and the history exist, and waits for both. A process that
-//! failed instead would miss the first operations.
+//! The process can start before the index and the history exist, and waits for both. If the process
+//! exited instead, it would miss the first operations.
 
 use std::sync::Arc;
 

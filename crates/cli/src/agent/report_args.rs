@@ -1,5 +1,5 @@
-//! The flags for the agent's reports about its state, and the task that writes these reports into
-//! an index.
+//! Defines the flags for the agent's reports about its state, and starts the task that writes these
+//! reports into an index.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use super::super::exit::Failure;
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Report what this agent applies to the index INDEX-fleet, which `directives init --fleet` creates,
-    /// and accept the reports of instances that poll this agent. An agent that polls another agent
-    /// reports through that agent. `directives status` shows the reports
+    /// Write reports about what this agent applies into the index INDEX-fleet, which `directives
+    /// init --fleet` creates. Also accept the reports of instances that poll this agent. An agent
+    /// that polls another agent reports through that agent. `directives status` shows the reports
     #[arg(long)]
     pub(super) report: bool,
 
@@ -25,9 +25,9 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Starts the task that writes the reports, and returns it with the handle that accepts the
+    /// Starts the task that writes the reports. Returns the task, and the handle that accepts the
     /// reports of other instances. When the store has ended, the task reports that the agent has
-    /// left, and ends. `server` is the polled cluster, or the polled agent.
+    /// left, and then ends. `server` is the cluster or the agent that the store polls.
     pub(super) fn start(
         &self,
         store: &OpenSearchDirectiveStore,

@@ -1,4 +1,4 @@
-//! The binary `directives`. The library of this package contains everything, so that the fuzz targets
+//! The binary `directives`. All code is in the library of this package, so that the fuzz targets
 //! can call the parsers of the command and of its agent.
 
 #![forbid(unsafe_code)]

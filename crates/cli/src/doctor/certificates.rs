@@ -12,7 +12,7 @@ use crate::bounded_file;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
-/// The time before the expiry of a certificate in which `doctor` reports a warning.
+/// `doctor` reports a warning if a certificate expires within this time.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Checks when the certificates in PEM files expire.

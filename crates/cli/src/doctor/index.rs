@@ -10,7 +10,7 @@ use crate::duration::length;
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
-/// The age of the newest snapshot above which `doctor` reports a warning.
+/// `doctor` reports a warning if the newest snapshot of the index is older than this duration.
 const OLD_SNAPSHOT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Checks the index, and returns whether the index exists.

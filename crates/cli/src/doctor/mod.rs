@@ -96,8 +96,8 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             checks.ok("cluster", text);
             true
         }
-        // A refusal of the request for the version does not count as a failure, because the roles
-        // that `init --roles` creates do not permit this request.
+        // The roles that `init --roles` creates do not permit a request for the cluster's version.
+        // So the check does not fail if the cluster refuses this request.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true
@@ -128,7 +128,8 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
 }
 
 /// Compares the installed pipeline, template and index with the resources that this version
-/// installs, and the lifetime limits of the cluster with the default limits of the proxies.
+/// installs. Also compares the lifetime limits of the cluster with the default limits of the
+/// proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);

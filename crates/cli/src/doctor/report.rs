@@ -63,8 +63,8 @@ impl Checks {
         self.add(name, Health::Failure, text, Some(fix.into()));
     }
 
-    /// Records that a check was not possible: as a warning if the role does not permit the check,
-    /// and as a failure otherwise.
+    /// Records that a check was not possible. If the role does not permit the check, the result is
+    /// a warning, and otherwise a failure.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(

@@ -1,5 +1,5 @@
-//! Compares the author in each record with the user in the audit log of the security plugin, and
-//! marks the records in which the two contradict each other.
+//! Compares the author in each record with the user in the audit log of the security plugin. Marks
+//! each record in which these two names contradict each other.
 
 use clap::Args;
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
@@ -23,7 +23,7 @@ pub(super) struct AuditLogArgs {
 /// A record, with the user whom the audit log names.
 pub(super) struct Witnessed {
     pub(super) record: Record,
-    /// Whether the audit log was read.
+    /// Whether the function has read the audit log.
     is_checked: bool,
     witness: Option<String>,
 }
@@ -169,7 +169,7 @@ impl Witnessed {
         self.record.contradictions(self.witness.as_deref())
     }
 
-    /// Returns the author for the table.
+    /// Returns the text for the column of authors in the table.
     pub(super) fn author(&self) -> Option<String> {
         author(&self.record, self.user(), self.is_contradicted())
     }
@@ -191,8 +191,8 @@ impl Witnessed {
     }
 }
 
-/// Returns the author that the writer claimed, and the user whom the cluster authenticated if it
-/// has another name.
+/// Returns the author that the writer claimed. If the cluster authenticated a user with another
+/// name, the text also contains this name.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

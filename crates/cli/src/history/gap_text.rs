@@ -54,8 +54,8 @@ pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String
     format!("{start} and {end}")
 }
 
-/// Describes the directives that a gap can concern. Returns `None` if there is no evidence, so that
-/// the gap can concern any directive.
+/// Describes the directives that a gap can concern. Without any evidence, the gap can concern every
+/// directive, so the function returns `None`.
 pub(super) fn concerns(gap: &Gap) -> Option<String> {
     if gap.evidence.is_empty() {
         return None;

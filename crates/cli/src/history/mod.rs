@@ -124,7 +124,7 @@ struct RequestArgs {
     request_id: String,
 }
 
-/// The formats of a history.
+/// The output formats of `history`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum HistoryFormat {
     /// A table, or a report
@@ -193,7 +193,8 @@ fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
     )
 }
 
-/// Prints the lines of a report. Somebody else may have written the ids, names and uuids in them.
+/// Prints the lines of a report. Other people may have written the ids, names and uuids in the
+/// lines, so characters that control a terminal are replaced.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
     print(&printed(lines))
 }

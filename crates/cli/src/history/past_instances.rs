@@ -1,4 +1,4 @@
-//! Finds the instances on which a directive applied at an instant, in the history of the fleet.
+//! Reads the history of the fleet to find the instances on which a directive applied at an instant.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
@@ -11,7 +11,8 @@ use crate::report_wording::count;
 
 /// The maximum number of instances that one line names.
 const NAMED: usize = 20;
-/// Each state with its name in JSON and the beginning of its line.
+/// Each state of an instance, with the state's name in JSON and the words with which its line of
+/// text begins.
 const STATES: [(PastState, &str, &str); 5] = [
     (PastState::Applied, "applied", "applied on"),
     (PastState::NotYet, "not_yet", "not yet on"),
@@ -29,7 +30,8 @@ pub(super) struct PastInstances {
 }
 
 impl PastInstances {
-    /// Reads the history of the fleet. If the read fails, the rest of the output is still printed.
+    /// Reads the history of the fleet. If the history cannot be read, the command still prints the
+    /// rest of its output.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
             Ok(fleet) => Self { fleet, error: None },
@@ -92,8 +94,8 @@ impl PastInstances {
         lines.collect()
     }
 
-    /// Returns the names of the instances in each state as JSON; `None` if the fleet has no readable
-    /// history.
+    /// Returns the names of the instances in each state as JSON; `None` if the fleet has no
+    /// readable history.
     pub(super) fn json(&self, record: &Record) -> Option<Value> {
         self.fleet.as_ref()?;
         let states = self.by_state(record).into_iter();

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::duration;
 
-/// An instant in the past, as the command line names it.
+/// An instant in the past, in the form in which the user typed it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PastInstant {
     At(Timestamp),

@@ -191,8 +191,8 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Describes the changes of the primary term, the operations that the index lost, and the jumps of
-/// versions.
+/// Describes the changes of the primary term, the operations that the index lost, and the jumps in
+/// the versions of documents.
 fn changes(ledger: &IndexLedger) -> Vec<String> {
     let mut lines = Vec::new();
     for change in &ledger.term_changes {

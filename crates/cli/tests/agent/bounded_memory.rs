@@ -14,26 +14,27 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The size of a malformed response. The size is below the limit, because several polls can leave
-/// malformed responses in several arenas of the allocator.
+/// The size of a malformed response. The size is far below the accepted growth, because several
+/// polls can leave malformed responses in several arenas of the allocator.
 const MALFORMED: usize = 8 << 20;
 /// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// The requests to which the malicious server sends its attack as the response.
+/// The kind of requests to which the malicious server responds with its attack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// The statistics, whose response is small.
+    /// Requests for the statistics. A normal response to such a request is small.
     Statistics,
-    /// The server refuses the statistics, so that the agent sends searches.
+    /// Requests for searches. The server refuses requests for the statistics, so that the agent
+    /// sends searches.
     Searches,
 }
 
 const SETTINGS: &str =
     r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
 
-/// Responds with status 503 until the returned flag is set, and then answers each request of the
-/// target kind with the malicious response that `send` writes.
+/// Responds with status 503 until the returned flag is set. From then on, responds to each request
+/// of the kind `target` with the malicious response that `send` writes.
 fn serve(
     target: Target,
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
@@ -176,7 +177,7 @@ async fn malformed_responses_take_less_than_64_mb() {
     let grown = growth("headers without end", Target::Searches, broken, headers).await;
     assert!(grown < MAX_GROWTH, "{grown}");
     let invalid = [b"{\"pit_id\":\"".as_slice(), &vec![0xff; MALFORMED], b"\"}"].concat();
-    // A parser that stored the repeated keys would need more memory than the response.
+    // If a parser stored the repeated keys, it would need more memory than the response itself.
     let repeated = "\"timed_out\":false,".repeat(MALFORMED / 18);
     let repeated = format!("{{{repeated}\"timed_out\":false}}");
     for (attack, body) in [

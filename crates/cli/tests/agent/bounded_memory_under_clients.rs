@@ -1,5 +1,5 @@
-//! Tests that the agent's memory stays bounded while many clients send long headers, long bodies and
-//! parts of requests.
+//! Tests that the agent's memory stays bounded while many clients send long headers, long bodies
+//! and parts of requests.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -13,8 +13,8 @@ const CONNECTIONS: usize = 400;
 /// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// Opens many connections, each of which sends the given bytes and then nothing. Returns the growth
-/// of the agent's peak memory until the agent has responded to a health check.
+/// Opens many connections. On each connection, sends the given bytes and then nothing more. Returns
+/// the growth of the agent's peak memory until the agent has responded to a health check.
 async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
     let process = Process::of(agent.process_id());
     let before = process.peak_bytes();

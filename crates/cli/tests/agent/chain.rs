@@ -59,8 +59,8 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // A poll of an agent whose snapshot has not changed transfers only the tag and publishes
-    // nothing.
+    // If the snapshot of the polled agent has not changed, a poll transfers only the tag, and the
+    // polling agent publishes nothing.
     let (_, whole) = second.get("/v1/snapshot").await;
     assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
     let tag = whole["tag"].as_str().unwrap();
@@ -108,8 +108,8 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third agent polls the second agent without an error, but reports the time since the first
-    // agent read the index.
+    // The third agent polls the second agent without an error. However, the third agent's age is
+    // the time since the first agent read the index.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
@@ -184,8 +184,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // The test checks the agents from the first to the last, because the age that an agent reports
-    // is based on the age that the previous agent reported.
+    // The test checks the agents from the first to the last, because each agent computes its age
+    // from the age that the previous agent reported.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;
@@ -201,7 +201,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     eventually("it is fresh", ready, |code| *code == 200).await;
     serves_the_same().await;
 
-    // When the middle agent is killed, the last agent becomes stale, but the first agent stays
+    // When the test kills the middle agent, the last agent becomes stale, but the first agent stays
     // fresh.
     let address = second.address().to_owned();
     second.signal("-KILL");
@@ -260,8 +260,9 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
         "{printed}"
     );
 
-    // The agent fails to start if `--upstream agent` is given but the address is a cluster, and if
-    // the flag is missing but the address is an agent.
+    // The agent must fail to start in two cases. In the first case, `--upstream agent` is given,
+    // but the address is that of a cluster. In the second case, the flag is missing, but the
+    // address is that of an agent.
     let ended = directives()
         .args(["agent", "--listen", "127.0.0.1:0", "--upstream", "agent"])
         .args(["--url", &url, "--directives-index", &index])

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::agent::Agent;
 
 /// The time limit of a health check. If a health check could not replace an idle connection, it
-/// would wait until other connections reach their time limit of ten seconds.
+/// would have to wait for ten seconds, until other connections reach their time limit.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn connect(address: &str) -> TcpStream {
@@ -33,11 +33,11 @@ fn half_open_connections_do_not_delay_health_checks() {
         "any",
         &["--startup", "empty", "--max-waiting", "0"],
     );
-    // The number of clients exceeds the limit of 512 connections plus 16 connections for health
-    // checks, but not by more than the backlog of the listener. If the clients exceeded the
-    // backlog, opening the connections would take ten seconds, and the first connections would
-    // reach their time limit before the health check. Some clients send nothing, some send a part
-    // of a request, and some send one request and stay idle.
+    // There are more clients than the agent admits: 512 connections, and 16 more for health checks.
+    // The other clients fit into the backlog of the listener. If these clients did not fit, opening
+    // the connections would take ten seconds. The first connections would then reach their time
+    // limit before the health check. Some clients send nothing, some send a part of a request, and
+    // some send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

@@ -1,5 +1,5 @@
-//! Tests that an agent counts the matches of its directives: in `/v1/hits`, in the metrics, and in
-//! `directives hits`.
+//! Tests that an agent counts the matches of its directives, and that `/v1/hits`, the metrics and
+//! `directives hits` show these counts.
 
 use serde_json::{Value, json};
 
@@ -43,8 +43,8 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         .into_iter()
         .fold(check, |check, (name, value)| check.header(name, value));
     assert_eq!(check.send().await.unwrap().status(), 200);
-    // The next two evaluations are marked as an operator's questions, so the agent must not count
-    // them.
+    // The next two requests have the parameter `uncounted`, because they come from an operator. The
+    // agent must not count these evaluations.
     let path = agent.url("/v1/evaluate?uncounted");
     let (status, decision) = http::send("POST", &path, Some(&request)).await;
     assert_eq!((status, &decision["directives"]), (200, &json!(["acme"])));
@@ -94,7 +94,7 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         unmatched.stdout, "no directives\n",
         "the agent is too young"
     );
-    // The agent has counts of the directive, but the filter excludes the directive.
+    // The agent knows the counts of the directive, but the filter excludes this directive.
     let named = hits_command(&agent, &["acme", "--unmatched-for", "1h"]).ok();
     assert_eq!(named.stdout, "no directives\n", "{}", named.stderr);
 

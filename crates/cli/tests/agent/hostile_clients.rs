@@ -1,6 +1,6 @@
 //! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
-//! one response to each hostile request, and never handles a second request that is hidden inside
-//! the first request.
+//! one response to each hostile request. If a second request is hidden inside a request, the agent
+//! never handles the hidden one.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,8 +17,8 @@ fn agent() -> Agent {
     Agent::start("http://127.0.0.1:1", "any", &["--startup", "empty"])
 }
 
-/// Sends the bytes, and reads until the agent closes the connection or has sent nothing for the
-/// duration `patience`. Returns the response, and whether the agent closed the connection.
+/// Sends the bytes. Reads until the agent closes the connection, or has sent nothing for the
+/// duration `patience`. Returns the response, and true if the agent closed the connection.
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();
@@ -83,8 +83,8 @@ fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_hides_behind_it() {
         assert!(text.starts_with("HTTP/1.1 400 "), "{headers:?}: {text}");
         assert_eq!(responses(&text), 1, "{headers:?}: {text}");
     }
-    // If a request has both a `Content-Length` and a `Transfer-Encoding`, the chunk sizes count,
-    // and the agent closes the connection (RFC 9112, 6.3).
+    // If a request has both a `Content-Length` and a `Transfer-Encoding`, the agent uses the chunk
+    // sizes, and closes the connection (RFC 9112, 6.3).
     for wrong in [4, chunked.len() + HIDDEN.len()] {
         let headers = format!("content-length: {wrong}\r\ntransfer-encoding: chunked\r\n");
         let sent = evaluation(&headers, format!("{chunked}{HIDDEN}").as_bytes());

@@ -1,5 +1,5 @@
-//! Tests agents behind a hub: held requests for the snapshot, differences between snapshots, and the
-//! bound on waiting clients.
+//! Tests agents behind a hub. The hub holds their requests until the snapshot changes, sends
+//! differences between snapshots, and limits the number of waiting clients.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::support::command::{self, run, run_with};
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 
-/// The flags of an agent that would not poll again during a test, so that it has only the changes
-/// that long polls bring.
+/// With these flags, the interval of an agent behind a hub is longer than a test, so the agent
+/// receives changes only by long polls.
 const PATIENT_FOLLOWER: [&str; 4] = ["--upstream", "agent", "--interval", "10m"];
 
 fn apply(url: &str, index: &str, id: &str) {
@@ -81,7 +81,7 @@ async fn a_change_passes_through_a_chain_by_long_polls_and_costs_each_client_lit
     }
     let listing = async |agent: &Agent| agent.get("/v1/directives").await.1;
     assert_eq!(listing(&third).await, listing(&first).await);
-    // The age includes the time since each held request was sent.
+    // For each request that a hub held, the age includes the time since the request was sent.
     assert!(last["age_seconds"].as_f64() >= Some(0.0));
 }
 
@@ -166,7 +166,7 @@ async fn waiting_clients_are_bounded_and_a_follower_without_a_place_polls() {
         "the change ended the wait"
     );
 
-    // A client that disconnects frees its slot.
+    // When a client disconnects, its slot must become free.
     let wait = format!("/v1/snapshot?since={}&wait=60s", tag(&hub).await);
     let address = hub.url(&wait);
     let leaving = tokio::spawn(async move { reqwest::get(address).await });

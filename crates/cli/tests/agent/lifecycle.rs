@@ -17,8 +17,8 @@ async fn a_signal_ends_the_agent_cleanly_while_clients_are_connected() {
     let index = installed_index(&url, "signal").await;
     for signal in ["-TERM", "-INT"] {
         let mut agent = Agent::start(&url, &index, &[]);
-        // One client has an idle connection, and another client has sent the first half of a
-        // request.
+        // The first client has an idle connection. The second client has sent only the first half
+        // of a request.
         let client = reqwest::Client::new();
         client.get(agent.url("/healthz")).send().await.unwrap();
         let mut busy = std::net::TcpStream::connect(agent.address()).unwrap();
@@ -87,8 +87,8 @@ async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
         assert_eq!(after[field], before[field], "{field}");
     }
     assert_eq!(next.get("/readyz").await.0, 200);
-    // The age of a last-good set counts from its publish, even if later polls have confirmed the
-    // set.
+    // The age of a last-good set is the time since its publish, even if later polls have confirmed
+    // the set.
     assert!(instant(&after["last_success"]) <= instant(&before["last_change"]));
     assert!(
         after["last_error"]

@@ -12,7 +12,7 @@ fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_flag_precedes_its_variable_and_the_variable_precedes_rust_log() {
-    // Each case consists of the values of `--log`, of `DIRECTIVES_LOG` and of `RUST_LOG`, and
+    // Each case contains the values of `--log`, of `DIRECTIVES_LOG` and of `RUST_LOG`, and says
     // whether the agent logs its start.
     let cases = [
         (None, None, None, true),

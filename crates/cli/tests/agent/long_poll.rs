@@ -11,8 +11,8 @@ use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
 
-/// Requests the directives with the header `If-None-Match`, as a client that already has the
-/// content with the tag `seen`.
+/// Requests the directives as a client that already has the content with the tag `seen`: the header
+/// `If-None-Match` contains this tag.
 async fn get_unless(agent: &Agent, query: &str, seen: &str) -> Response {
     reqwest::Client::new()
         .get(agent.url(&format!("/v1/directives{query}")))
@@ -100,7 +100,7 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // A client whose tag is missing or outdated receives the set at once.
+    // If the tag of a client is missing or outdated, the client receives the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200
@@ -204,7 +204,7 @@ async fn a_client_beyond_the_limit_is_refused_and_the_others_keep_waiting() {
     let (first, ()) = tokio::join!(first, others);
     assert_eq!(first, 200);
 
-    // A client that disconnects must free its slot.
+    // When a client disconnects, its slot must become free.
     let seen = current_tag(&agent).await;
     let gone = get_unless(&agent, "?wait=60s", &seen);
     tokio::select! {

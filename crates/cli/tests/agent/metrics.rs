@@ -1,4 +1,5 @@
-//! Tests that `/metrics` returns valid metrics both as `OpenMetrics` and in Prometheus's text format.
+//! Tests that `/metrics` returns valid metrics both as `OpenMetrics` and in Prometheus's text
+//! format.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

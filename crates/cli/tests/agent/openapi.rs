@@ -14,9 +14,9 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly, because the agent sends them only
-/// after a bug, after a client has sent its body for ten seconds, or while sixteen clients read
-/// slowly.
+/// The described responses that a test cannot cause quickly. The agent sends such a response only
+/// after a bug, or if the body of a request has not arrived after ten seconds, or while sixteen
+/// clients read slowly.
 const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
@@ -34,7 +34,8 @@ const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/v1/reports", "503"),
 ];
 
-/// The description, changed so that its schemas permit no undescribed field.
+/// The `OpenAPI` description, changed so that its schemas do not permit any field that they do not
+/// describe.
 struct Described(Value);
 
 impl Described {
@@ -67,8 +68,8 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks a response against the description. Returns the path, the method and the status of
-    /// the matching description.
+    /// Checks that the description permits a response. Returns the path, the method and the status
+    /// for which the description contains this response.
     async fn check(
         &self,
         method: &Method,
@@ -236,7 +237,7 @@ async fn every_response_is_described_and_every_description_is_seen() {
             let response = request.send().await.unwrap();
             seen.insert(described.check(&Method::POST, path, response).await);
         }
-        // The previous evaluations of this test have matched directives, so the response now
+        // This test has already sent evaluations that matched directives, so the response now
         // contains times of matches.
         let counted = client.get(agent.url("/v1/hits")).send().await.unwrap();
         described.check(&Method::GET, "/v1/hits", counted).await;

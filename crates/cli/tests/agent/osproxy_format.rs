@@ -42,8 +42,8 @@ async fn osproxy_accepts_its_format_from_the_agent() {
     let mut ours: Vec<Value> = ours.as_array().unwrap().clone();
     ours.retain(|one| one["id"] != "scheduled");
     for one in ours.iter_mut().chain(theirs.as_array_mut().unwrap()) {
-        // osproxy converts an expiry to an instant of its monotonic clock, so the test cannot
-        // compare the expiries.
+        // The test cannot compare the expiries, because osproxy converts each expiry to an instant
+        // of its monotonic clock.
         one.as_object_mut().unwrap().remove("expires_at");
     }
     assert_eq!(theirs, json!(ours));

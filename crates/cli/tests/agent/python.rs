@@ -1,5 +1,5 @@
-//! Tests the client of `examples/python` with a running agent, both directly and behind proxies
-//! that change the messages.
+//! Tests the client of `examples/python` with a running agent. The client connects to the agent
+//! directly, or through proxies that change the messages.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -113,7 +113,8 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // The client first applies a change to its copy of the set, and then the test kills the agent.
+    // The test waits until the client has applied a change to its copy of the set, and then kills
+    // the agent.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
@@ -152,7 +153,7 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent that counts the clients' requests for the set.
+/// A proxy in front of an agent. The proxy counts the requests of clients for the set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,
@@ -226,7 +227,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // The time is long enough for a proxy with a short timeout to end at least one long poll.
+        // Within this time, a proxy with a short timeout ends at least one long poll.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
@@ -237,7 +238,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         )
         .await;
         let requests = proxy.requests.load(Ordering::SeqCst);
-        // The client may send at most one request per second, and one more because of the change.
+        // The client may send one request per second, and one more because of the change.
         let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
         assert!(requests <= most, "{meddling:?}: {requests} requests");
     }

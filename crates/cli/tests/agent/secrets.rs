@@ -1,5 +1,5 @@
-//! Searches for secrets in all output of an agent: responses, headers, the log with all details,
-//! and the last-good file.
+//! Tests that no output of an agent contains a secret. The output consists of the responses, their
+//! headers, the log with all details, and the last-good file.
 
 use reqwest::Client;
 
@@ -8,11 +8,11 @@ use crate::support::agent::Agent;
 use crate::support::node::{installed_index, shared_url};
 
 const PASSWORD: &str = "hunter2-password-of-the-cluster";
-/// The user name and the password, as a request contains them.
+/// The user name and the password in the encoded form in which a request contains them.
 const ENCODED: &str = "YW5uOmh1bnRlcjItcGFzc3dvcmQtb2YtdGhlLWNsdXN0ZXI=";
 const TOKEN: &str = "hunter2-token-of-the-agent";
 
-/// Returns all paths that a client can read, as the agent describes them.
+/// Returns all paths that a client can read, according to the agent's `OpenAPI` description.
 async fn readable_paths(agent: &Agent) -> Vec<String> {
     let (status, description) = agent.get("/openapi.json").await;
     assert_eq!(status, 200, "{description}");

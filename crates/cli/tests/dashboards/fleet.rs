@@ -12,7 +12,7 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{shared_url, unique_index};
 
-/// The fields in which the reports of this test differ.
+/// Returns, for each report of this test, the fields in which it differs from the others.
 fn reports() -> Vec<(&'static str, Value)> {
     let rejections = json!([
         {"id": "z-first", "reason": "level: it is missing"},
@@ -65,8 +65,8 @@ fn reports() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates a fleet with the reports, and returns its panels and the instances as `status` shows
-/// them.
+/// Creates a fleet with the reports. Returns its panels, and the instances in the form in which
+/// `status` shows them.
 async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     let (url, index) = (shared_url(), unique_index(name));
     run(&url, &index, &["init", "--fleet"]).ok();
@@ -83,7 +83,7 @@ async fn seeded(name: &str) -> (Panels, Vec<Value>) {
         for (name, value) in fields.as_object().unwrap() {
             report[name] = value.clone();
         }
-        // The order of the list is tested, so no two instances report at the same time.
+        // Each instance reports at another time, because the test checks the order of the list.
         let at = instant(&report["reported_at"]);
         let earlier = jiff::SignedDuration::from_secs(i64::try_from(number).unwrap());
         report["reported_at"] = (at - earlier).to_string().into();
@@ -97,7 +97,8 @@ async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     (Panels::new(&url, &index), instances)
 }
 
-/// Returns the state without the comparison with the index, which no panel can make.
+/// Returns the state of an instance without the comparison with the index, because no panel can
+/// make this comparison.
 fn presence(instance: &Value) -> &str {
     match instance["state"].as_str().unwrap() {
         state @ ("silent" | "left") => state,
@@ -263,7 +264,7 @@ async fn rejected_documents_and_hits_are_summed_over_the_reports() {
     let specification = panels.specification("fleet-hits");
     let url = &specification["data"]["url"];
     assert_eq!(url["index"], format!("{}-fleet", panels.index));
-    // The test replaces the placeholders as OpenSearch Dashboards does.
+    // The test replaces the placeholders in the same way as OpenSearch Dashboards.
     let mut body = url["body"].clone();
     body["query"] = json!({"match_all": {}});
     let found = panels

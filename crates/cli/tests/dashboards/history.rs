@@ -9,8 +9,8 @@ use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 use crate::support::{in_hours, stored};
 
-/// The fields in which the records of this test differ. `document` is the document after the
-/// operation.
+/// Returns, for each record of this test, the fields in which it differs from the others.
+/// `document` is the document after the operation.
 fn records() -> Vec<Value> {
     let document = |fields: Value| {
         let mut document = stored(fields);

@@ -1,7 +1,7 @@
-//! Tests `init --dashboards`: what it imports, into which tenant and workspace, and what it reports
-//! if the address is wrong.
+//! Tests `init --dashboards`: what the command imports, into which tenant and workspace it imports,
+//! and what it reports if the address is wrong.
 //!
-//! A mock server replaces OpenSearch Dashboards, with the responses of version 2.19.
+//! A mock server replaces OpenSearch Dashboards, and sends the responses of version 2.19.
 
 use serde_json::json;
 use wiremock::matchers::{header, header_exists, method, path, query_param};
@@ -125,7 +125,8 @@ async fn a_wrong_address_and_a_missing_login_are_told_apart() {
         assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
         assert!(!ran.stdout.contains("open http"), "{name}: {}", ran.stdout);
-        // The command does not follow the redirect, so the server received a single request.
+        // The command must not follow the redirect, so the server must have received only one
+        // request.
         assert_eq!(server.received_requests().await.unwrap().len(), 1, "{name}");
     }
 }

@@ -1,5 +1,5 @@
-//! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards:
-//! the file is up to date, and each object and each field to which the file refers exists.
+//! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards.
+//! The file must be up to date, and each object and each field to which it refers must exist.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -118,8 +118,9 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
     assert_eq!((columns, aggregated), (70, 35));
 }
 
-/// OpenSearch Dashboards finds the parent of an additional group by the keys of all parents, which it
-/// separates at each hyphen. Below a key that contains a hyphen, it therefore omits the other values.
+/// To find the parent of an additional group, OpenSearch Dashboards splits a text with the keys of
+/// all parents at each hyphen. If a key itself contains a hyphen, OpenSearch Dashboards therefore
+/// omits the other values below this key.
 #[test]
 fn below_a_value_with_a_hyphen_no_group_needs_the_other_values() {
     let panels = Panels::new("http://127.0.0.1:1", "directives");

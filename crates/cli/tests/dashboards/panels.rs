@@ -1,5 +1,5 @@
-//! Sends the requests of the panels to a node. The requests are built from the saved objects as
-//! OpenSearch Dashboards builds them.
+//! Sends the requests of the panels to a node. The tests build these requests from the saved
+//! objects in the same way as OpenSearch Dashboards.
 
 use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use crate::support::http;
 use crate::support::instant;
 use crate::support::node::cluster;
 
-/// The key of the bucket for documents that lack the field of a terms aggregation.
+/// If documents lack the field of a terms aggregation, they are in the bucket with this key.
 const MISSING: &str = "__missing__";
 
 /// The saved objects for an index on a node.
@@ -24,11 +24,11 @@ pub(super) struct Row {
     /// The values by which the documents are grouped.
     pub(super) keys: Vec<String>,
     pub(super) count: u64,
-    /// The other metrics of the row, such as the newest time in milliseconds.
+    /// The metrics of the row other than the count, such as the newest time in milliseconds.
     pub(super) metrics: Vec<f64>,
 }
 
-/// A condition on an item in the output of the command.
+/// A condition that selects items in the output of the command.
 pub(super) type Condition<'a> = &'a dyn Fn(&Value) -> bool;
 
 /// Returns a time in milliseconds since 1970, in the form in which an aggregation returns it.
@@ -65,7 +65,7 @@ impl Panels {
         found.unwrap_or_else(|| panic!("no object has the id {id}"))
     }
 
-    /// Returns the parsed `visState`, that is, the definition, of a visualization.
+    /// Returns the definition of a visualization: its `visState`, parsed as JSON.
     pub(super) fn state(&self, name: &str) -> Value {
         parsed(&self.attributes(name)["visState"])
     }
@@ -75,8 +75,8 @@ impl Panels {
         parsed(&self.state(name)["params"]["spec"])
     }
 
-    /// Returns the query with which a panel searches the index: the text in Lucene's syntax, and the
-    /// filters.
+    /// Returns the query with which a panel searches the index: the text in Lucene's syntax, and
+    /// the filters.
     pub(super) fn query(&self, name: &str) -> Value {
         let source = parsed(&self.attributes(name)["kibanaSavedObjectMeta"]["searchSourceJSON"]);
         assert_eq!(source["query"]["language"], "lucene");
@@ -107,7 +107,8 @@ impl Panels {
         self.search_index(index, body).await
     }
 
-    /// Sends a search. OpenSearch Dashboards ignores an index that does not exist.
+    /// Sends a search to an index. Like OpenSearch Dashboards, the search ignores an index that
+    /// does not exist.
     pub(super) async fn search_index(&self, index: &str, body: &Value) -> Value {
         let flags = "ignore_unavailable=true&track_total_hits=true";
         let path = format!("{}/{index}/_search?{flags}", self.url);
@@ -124,7 +125,7 @@ impl Panels {
         response["hits"]["total"]["value"].as_u64().unwrap()
     }
 
-    /// Returns the rows of a list. The scripted columns are in `fields`.
+    /// Returns the rows of a list. Each row contains its scripted columns in `fields`.
     pub(super) async fn list(&self, name: &str) -> Vec<Value> {
         let sort = &self.attributes(name)["sort"][0];
         let field = sort[0].as_str().unwrap();
@@ -248,7 +249,7 @@ fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<R
     }
 }
 
-/// Counts the occurrences of each list of keys. The result is ordered by the keys.
+/// Counts how often each list of keys occurs. The result is ordered by the keys.
 pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<String>, u64)> {
     let mut counts = std::collections::BTreeMap::new();
     for key in keys {
@@ -257,7 +258,7 @@ pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<Strin
     counts.into_iter().collect()
 }
 
-/// Returns the rows without their other metrics.
+/// Returns the keys and the count of each row, without the other metrics.
 pub(super) fn counts_of(rows: &[Row]) -> Vec<(Vec<String>, u64)> {
     rows.iter()
         .map(|row| (row.keys.clone(), row.count))

@@ -10,8 +10,8 @@ use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Documents in every state and with every risk, without malformed documents, because proxies
-/// reject malformed documents.
+/// Returns documents in every state and with every risk. There is no malformed document, because
+/// proxies reject malformed documents.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -74,8 +74,8 @@ async fn seeded(name: &str) -> Panels {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // The writes bypass the pipeline, because it would refuse the documents with an expiry in
-        // the past.
+        // The writes bypass the pipeline, because the pipeline would refuse the documents with an
+        // expiry in the past.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -89,8 +89,8 @@ fn ids(hits: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the directives in the command's list that meet a condition, in ascending order of a
-/// field.
+/// Returns those directives in the command's list that meet the condition `meets`, in ascending
+/// order of the field `order`.
 fn listed(panels: &Panels, order: &str, meets: impl Fn(&Value) -> bool) -> Vec<String> {
     let all = run(&panels.url, &panels.index, &["list", "-o", "json"])
         .ok()
@@ -250,7 +250,7 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     let specification = panels.specification("timeline");
     let source = &specification["data"]["url"];
     assert_eq!(source["index"], *panels.index);
-    // The test replaces the placeholders in the body as OpenSearch Dashboards does.
+    // The test replaces the placeholders in the body in the same way as OpenSearch Dashboards.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
     clauses["must"][0] = json!({"match_all": {}});

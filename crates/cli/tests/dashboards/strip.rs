@@ -1,5 +1,5 @@
-//! Tests the row of the dashboards that says whether each index exists. All other panels show the
-//! same numbers for a missing index as for an empty index.
+//! Tests the row of the dashboards that shows whether each index exists. The row is necessary,
+//! because all other panels show the same numbers for a missing index as for an empty one.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,8 @@ use crate::support::command::run;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the responses to the three searches of the row: directives, history, fleet.
+/// Returns the responses to the three searches of the row: for the directives, the history and the
+/// fleet.
 async fn responses(panels: &Panels) -> Vec<(String, Value)> {
     let specification = panels.specification("strip");
     let mut responses = Vec::new();
@@ -16,7 +17,7 @@ async fn responses(panels: &Panels) -> Vec<(String, Value)> {
         let data = &column["data"];
         let index = data["url"]["index"].as_str().unwrap();
         let response = panels.search_index(index, &data["url"]["body"]).await;
-        // By these names, OpenSearch Dashboards assigns the responses to the searches.
+        // OpenSearch Dashboards uses these names to assign the responses to the searches.
         responses.push((data["name"].as_str().unwrap().to_owned(), response));
     }
     responses

@@ -1,6 +1,6 @@
-//! Tests that `directives history` compares its records with the audit log of the security plugin:
-//! on a real node with events in the plugin's format, and with scripted refusals.
-//! `tests/security/audit_log.rs` tests it with the plugin itself.
+//! Tests that `directives history` compares its records with the audit log of the security plugin.
+//! Some tests write events in the plugin's format to a real node, and others use a server that
+//! refuses the search. `tests/security/audit_log.rs` tests the comparison with the plugin itself.
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, path_regex};
@@ -64,8 +64,8 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     // The third writer states a false authenticated user.
     records[2].1["authenticated_by"] = "alice".into();
     recorded.append(&records).await;
-    // The log has lost the event of the second write. It also contains events that do not match:
-    // about another index, and about another version.
+    // The log has lost the event of the second write. The log also contains two events that match
+    // no record: one of another index, and one of another version.
     let mut events: Vec<Value> = [(0, "alice"), (2, "mallory"), (3, "eve")]
         .into_iter()
         .map(|(number, user)| event(&recorded.index, &records[number].1, user))
@@ -132,7 +132,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
             "{by}"
         );
     }
-    // Without the audit log, only the name in the record is known.
+    // Without the audit log, the command knows only the name in the record.
     let told = recorded
         .history(&["-o", "json", "--by", "mallory"])
         .ok()
@@ -140,7 +140,8 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     assert_eq!(told, json!([]));
 }
 
-/// Serves a history with one record, and the given response to searches in the audit log.
+/// Starts a server with a history of one record. The server responds to searches in the audit log
+/// with the given response.
 async fn served(log: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     let record = json!({
@@ -196,13 +197,13 @@ async fn an_audit_log_that_cannot_be_read_witnesses_nothing() {
         let ran = history(&server, &[]).await.ok();
         assert_eq!(ran.json()[0].get("witnessed"), None, "{name}");
         assert_eq!(ran.stderr, "", "{name}");
-        // If the user names the audit log, it is an error if it cannot be read.
+        // If the user names the audit log but the command cannot read it, the command must fail.
         let ran = history(&server, &["--audit-log", LOG]).await;
         assert_eq!(ran.code, 11, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
     }
-    // An audit log that exists but cannot be read completely is an error even if the user does not
-    // name it.
+    // If the audit log exists but the command cannot read all of it, the command must fail, even if
+    // the user does not name the audit log.
     for (name, response, code) in [
         ("incomplete", log(2, 1, &json!([])), 11),
         ("busy", ResponseTemplate::new(503), 4),

@@ -1,6 +1,6 @@
 //! Tests that each `_seq_no` of an index has a record in the history or lies in a reported gap.
-//! Eight writers change the index with the command and with direct requests, while recorders record
-//! the operations and the index is deleted and re-created.
+//! Eight writers change the index with the command and with direct requests. At the same time,
+//! recorders record the operations, and the index is deleted and re-created.
 
 mod writer;
 
@@ -24,7 +24,7 @@ struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The number of writes for which the test has awaited a record.
+    /// The number of writes after which the test has waited for the record.
     observed: usize,
 }
 
@@ -136,7 +136,8 @@ impl Ledger {
             id.starts_with("cmd-") && record["seq_no"].is_u64()
         });
         let (of_command, commands) = (of_command.count(), self.commands.load(Ordering::Relaxed));
-        // A recorder can have recorded writes of a command that failed.
+        // There may be more records than successful commands: if a command failed after its write,
+        // a recorder may have recorded this write.
         assert!(of_command >= commands, "{of_command} of {commands}");
         assert!(
             !is_exact || of_command == commands,
@@ -166,7 +167,7 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     let agent = Agent::recorder(&url, &index);
     ledger.write_observed(2).await;
     ledger.write(64, 1, false).await;
-    // After the recorder is killed, some writes happen without a recorder before another
+    // The test kills the recorder. Some writes then happen without a recorder, before another
     // recorder takes over.
     drop(agent);
     ledger.write(32, 2, false).await;

@@ -1,5 +1,5 @@
-//! Tests `init --history`: it creates an append-only data stream with a retention, and refuses a
-//! stream that permits edits.
+//! Tests `init --history`. The command creates an append-only data stream with a retention period,
+//! and refuses an existing stream that permits edits.
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};

@@ -1,5 +1,5 @@
-//! Tests the history of an index on a real node: which records the command and recording agents
-//! write, and what `directives history` reads from them.
+//! Tests the history of an index on a real node: which records the command and the recording agents
+//! write, and what `directives history` reports from these records.
 
 mod audit_log;
 mod eight_writers;

@@ -1,5 +1,5 @@
 //! Tests `history --at` after a sequence of changes by four operators, with deletions, an expiry
-//! and an index that is re-created. For each instant, the history must return the decision that
+//! and an index that is re-created. For each instant, the history must report the decision that
 //! `explain` returned at that instant.
 
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ impl Month {
         run(&self.url, &self.index, &words(line))
     }
 
-    /// Runs a command line as an operator, and stores the following decision of `explain`.
+    /// Runs a command line as an operator. Runs `explain` afterwards, and stores its decision.
     fn play(&mut self, author: &str, line: &str) -> &mut Self {
         self.run(&format!("{line} --author {author}")).ok();
         self.note(line);
@@ -139,8 +139,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
             "{truth:?}: {}",
             ran.stdout
         );
-        // The result is uncertain only for the last change before the index was deleted, because
-        // nobody could observe the deletion of the index.
+        // Only the result for the last change before the deletion of the index is uncertain,
+        // because nobody could observe when the index was deleted.
         let is_end = truth.after.starts_with("apply capture-all --level Shape ");
         assert_eq!(
             ran.code,
@@ -155,8 +155,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote the directive. The directive also applied to the request after bob's change,
-        // so the directive ended only when dave deleted it.
+        // Alice wrote the directive. The directive still applied to the request after bob's change,
+        // so it ended only when dave deleted it.
         (
             0,
             "slow-acme",
@@ -192,7 +192,7 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// Checks that a direct write without a record makes only those instants uncertain at which the
+/// A direct write has no record. Checks that only those instants become uncertain at which this
 /// write can have happened.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();

@@ -1,5 +1,5 @@
-//! Tests `directives history` on histories whose records the test itself writes: complete
-//! histories, histories with gaps, and manipulated histories.
+//! Tests `directives history` on complete histories, on histories with gaps, and on manipulated
+//! histories. The tests themselves write the records of these histories.
 
 use serde_json::json;
 
@@ -110,8 +110,8 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     );
 }
 
-/// Everybody who may append records can append a record that cannot be decoded, and nobody can
-/// delete the record.
+/// Everybody who may append records can append a record that cannot be decoded. Nobody can delete
+/// this record.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_is_reported_and_hides_no_other_record() {
     let recorded = Recorded::new("unreadable", true).await;
@@ -190,8 +190,8 @@ async fn records_of_several_pages_are_read_whatever_they_have_in_common() {
     let recorded = Recorded::new("pages", true).await;
     let operation = recorded.write("a", "acme").await;
     let (_, record) = recorded.record(&operation);
-    // All records have the same time, and some have no `_seq_no` by which they could be ordered:
-    // the records of deletions that a recorder noticed later.
+    // All records have the same time, so the time does not determine their order. The records of
+    // deletions that a recorder noticed later do not even have a `_seq_no`.
     let records = (0..2_500).map(|number| {
         let mut record = record.clone();
         record["directive"] = format!("d{}", number / 2).into();
@@ -233,7 +233,8 @@ async fn operations_are_selected_by_author_ticket_kind_tenant_and_time() {
         (&["--by", "bob"], &[3, 4]),
         (&["--ticket", "INC-2"], &[3]),
         (&["--kind", "created,deleted"], &[0, 3, 4]),
-        // The operation that changes the target from `acme` to another tenant also concerns `acme`.
+        // If an operation changes the target from `acme` to another tenant, the operation also
+        // concerns `acme`.
         (&["--tenant", "acme"], &[1, 2]),
         (&["--tenant", "globex", "--by", "bob"], &[3, 4]),
         (&["--since", "1h"], &[0, 1, 2, 3, 4]),

@@ -1,5 +1,6 @@
-//! Tests that `directives record` waits for the index and for the history, records as an agent
-//! does, sends its queue before it ends, and catches up after a restart.
+//! Tests `directives record`. The recorder must wait for the index and for the history, and write
+//! the same records as an agent. The recorder must send its queue before it ends, and catch up
+//! after a restart.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Returns the status and the text of a response of a recorder.
+/// Sends a request to a recorder, and returns the status and the text of the response.
 async fn get(recorder: &Agent, path: &str) -> (u16, String) {
     let response = reqwest::get(recorder.url(path)).await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())

@@ -1,4 +1,4 @@
-//! Provides an index with a history, whose records the test itself writes.
+//! Provides an index with a history. The test itself writes the records of this history.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Tests agents with `--record-history`: they record each operation exactly once, even after an
+//! Tests that agents with `--record-history` record each operation exactly once, even after an
 //! outage of the history.
 
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
-    // Each recorder has handled all four operations, that is, it has recorded the operation or has
+    // Each recorder has handled all four operations: it has recorded the operation itself, or has
     // found an existing record.
     for agent in &agents {
         let status = agent
@@ -132,7 +132,7 @@ async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
 async fn a_document_that_the_mapping_refuses_is_recorded_whole() {
     let url = shared_url();
     let index = crate::support::node::unique_index("odd");
-    // The index is created without the template, which may happen by mistake.
+    // The test creates the index without the template, because an operator may do this by mistake.
     let loose = json!({ "mappings": { "dynamic": true } });
     http::put(&format!("{url}/{index}"), &loose).await;
     let document = json!({ "revoked": "perhaps", "level": { "name": "Shape" } });

@@ -1,5 +1,5 @@
-//! Tests that `directives history` reads the authenticated user of each write from the plugin's
-//! audit log, even if the writer states another user.
+//! Tests that `directives history` reads the authenticated user of each write from the audit log of
+//! the security plugin. The writers in these tests sometimes claim to be another user.
 
 use serde_json::{Value, json};
 
@@ -25,8 +25,8 @@ async fn log_writes(index: &str) {
     configure("audit/config", &config).await;
 }
 
-/// Writes and deletes a directive as alice, and writes as mallory with alice falsely stated as the
-/// author. Returns the auditor.
+/// Writes and deletes a directive as alice. After that, writes as mallory, who falsely states that
+/// alice is the author. Returns the name of a user with the role of an auditor.
 async fn played(index: &str) -> String {
     admin_runs(index, &["init", "--history"]).ok();
     for role in ["operator", "auditor", "recorder"] {
@@ -51,7 +51,7 @@ async fn played(index: &str) -> String {
         &["extend", "slow", "--by", "1m", "--author", &alice],
     )
     .ok();
-    // Mallory does not use the command, and states a false authenticated user, too.
+    // Mallory writes without the command, and also states a false authenticated user.
     let forged = json!({
         "level": "Shape", "tenant": "globex", "ttl_secs": 600, "author": alice,
         "authenticated_as": alice, "reason": "r",
@@ -80,7 +80,8 @@ async fn the_audit_log_names_who_wrote_in_the_name_of_another() {
     log_writes(&index).await;
     let auditor = played(&index).await;
     let history = |args: &[&str]| run(&auditor, &index, &[&["history"], args].concat());
-    // The role of an auditor does not permit the audit log, which contains much more.
+    // The role of an auditor does not permit reading the audit log, because the audit log contains
+    // much more than these writes.
     let unread = history(&["-o", "json"]).ok();
     let warning = "warning: in 1 of 4 operations, the claimed author is not the user whom the cluster \
                    authenticated\n";

@@ -1,5 +1,5 @@
-//! Tests the authentication with passwords and client certificates, and tests which server
-//! certificates the command trusts.
+//! Tests that users can authenticate with passwords and client certificates. Also tests which
+//! server certificates the command trusts.
 
 use std::path::Path;
 
@@ -85,8 +85,8 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// A request to the right address with the scheme `http` must fail, because the node closes a
-/// connection without TLS.
+/// The address is right, but has the scheme `http`. The request must fail, because the node closes
+/// connections without TLS.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn plain_http_to_a_tls_port_fails() {
@@ -100,8 +100,8 @@ async fn plain_http_to_a_tls_port_fails() {
     assert_eq!(ran.code, 4, "{}", ran.stderr);
 }
 
-/// Until the user has the former permissions again, the polls fail, and the published set stays
-/// while its age grows.
+/// The user of a running agent loses permissions. Until the user has them again, the polls fail,
+/// and the published set stays while its age grows.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {

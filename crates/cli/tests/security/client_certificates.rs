@@ -1,5 +1,4 @@
-//! Tests client certificates that another authority has signed, that have expired, or that are replaced
-//! while an agent runs.
+//! Tests client certificates: from another authority, expired, or replaced while an agent runs.
 
 use std::path::Path;
 
@@ -21,15 +20,15 @@ const PATIENCE: [&str; 6] = [
     "empty",
 ];
 
-/// Gives the role `reader` to a user who has no password.
+/// Gives the permissions of a reader to a user who has no password.
 async fn map_reader(role: &str, user: &str, index: &str) {
     put_role(role, &role_for("reader", index)).await;
     let mapping = json!({ "users": [user] });
     configure(&format!("rolesmapping/{role}"), &mapping).await;
 }
 
-/// Starts an agent whose client certificate is refused. Replaces the file by the right certificate, and
-/// waits until the agent has read the index.
+/// Starts an agent whose client certificate is refused. Replaces the file by the right certificate,
+/// and waits until the agent has read the index.
 async fn becomes_valid(index: &str, file: &Path, right: &str) {
     let [ca_flag, ca] = connection();
     let path = file.display().to_string();
@@ -44,14 +43,15 @@ async fn becomes_valid(index: &str, file: &Path, right: &str) {
         .await;
     assert_eq!(status["revision"], Value::Null, "{status:#}");
     std::fs::write(file, right).unwrap();
-    // The agent reads its files again once a minute, and at this signal.
+    // The agent reads its files again once a minute, and whenever it receives this signal.
     agent.signal("-HUP");
     agent
         .status_when("it is published", |status| status["directives"] == 1)
         .await;
 }
 
-/// Returns a certificate of the user `client` and its key. The given authority signs the certificate.
+/// Returns a certificate of the user `client` and its key. The given authority signs the
+/// certificate.
 fn certificate(authority: &str, expires: (i32, u8, u8)) -> String {
     let file = node().file(&format!("{authority}-key.pem"));
     let key = KeyPair::from_pem(&std::fs::read_to_string(file).unwrap()).unwrap();

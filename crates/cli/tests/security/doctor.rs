@@ -1,11 +1,11 @@
-//! Tests that `doctor` reports the permissions of each role, and the documents and fields that a role
-//! hides, and that it writes nothing.
+//! Tests that `doctor` reports the permissions of each role, and the documents and fields that a
+//! role hides. Also tests that `doctor` writes nothing.
 
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{admin, apply, installed_index, put_role, role_for, run, user_with};
 
-/// The operations that each role does not permit, as the report names them.
+/// For each role, the operations that it does not permit, with the names that the report uses.
 const MISSING: [(&str, &[&str]); 6] = [
     (
         "reader",
@@ -44,8 +44,8 @@ const MISSING: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Returns the exit code of `doctor` for a user, and one line with health, text and remedy for each
-/// check of one kind.
+/// Runs `doctor` as a user. Returns the exit code, and one line with health, text and remedy for
+/// each check of the given kind.
 fn report(user: &str, index: &str, kind: &str) -> (i32, Vec<String>) {
     let ran = run(user, index, &["doctor", "-o", "json"]);
     let checks = ran.json()["checks"].take();

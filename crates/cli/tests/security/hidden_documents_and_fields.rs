@@ -23,14 +23,15 @@ fn fill(index: &str) {
     crate::secured_cluster::admin_runs(index, &["revoke", "revoked"]).ok();
 }
 
-/// Builds the role `reader` with a restriction, such as hidden fields, under the given key.
+/// Builds the role `reader` with a restriction, such as hidden fields. `key` is the key of the
+/// restriction in the role.
 fn restricted(index: &str, key: &str, value: Value) -> Value {
     let mut role = role_for("reader", index);
     role["index_permissions"][0][key] = value;
     role
 }
 
-/// Returns the level in the agent's decision about a search of a tenant.
+/// Lets the agent evaluate a search of a tenant, and returns the level in its decision.
 async fn level(agent: &Agent, tenant: &str) -> String {
     let question = json!({ "tenant": tenant, "index": "orders", "principal": "p",
         "endpoint": "Search", "request_id": "r" });
@@ -52,8 +53,8 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
         .await;
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
-    // The test changes the index, because a poll of an unchanged index reads no documents before
-    // the next reconcile.
+    // The test changes the index. If the index does not change, polls read no documents until the
+    // next reconcile.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent
         .status_when("a poll says why it fails", |status| {
@@ -114,8 +115,8 @@ async fn hidden_fields_fail_the_first_read() {
     }
 }
 
-/// Starts an agent whose role hides or masks fields and does not permit reading the mapping. Checks
-/// that the agent rejects the documents, and that each rejection contains the reason.
+/// Starts an agent with a role that hides or masks fields and does not permit reading the mapping.
+/// Checks that the agent rejects the documents, and that each rejection states the reason.
 async fn reject_at_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -152,7 +153,8 @@ async fn documents_with_masked_fields_are_rejected() {
     reject_at_the_start("masked", "masked_fields", masked, "field masking").await;
 }
 
-/// The field `revoked` must show the revocation even if `revoked_at` is hidden.
+/// Even if the role hides `revoked_at`, the field `revoked` must show that the directive is
+/// revoked.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn a_hidden_time_of_revocation_brings_no_directive_back() {

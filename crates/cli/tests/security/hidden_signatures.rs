@@ -1,5 +1,5 @@
-//! Tests a role that hides or masks signatures from an agent that requires signatures: the
-//! published set does not change, and the error names the restriction.
+//! Tests a role that hides or masks signatures from an agent that requires signatures. The
+//! published set must not change, and the error must name the restriction.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,7 +43,7 @@ impl Signed {
         agent_with(user, &self.index, &["--trusted-keys", &key])
     }
 
-    /// The reader's role with a restriction of the field `signatures`.
+    /// Returns the role of a reader, with a restriction of the field `signatures`.
     fn restricted(&self, key: &str) -> Value {
         let mut role = role_for("reader", &self.index);
         let field = if key == "fls" {
@@ -67,7 +67,7 @@ async fn hidden_or_masked_signatures_fail_the_polls_of_a_running_agent() {
             .status_when("it is published", |status| status["directives"] == 1)
             .await;
         put_role(&user, &signed.restricted(key)).await;
-        // The test changes the index, because a poll of an unchanged index reads no documents.
+        // The test changes the index, because polls read no documents if the index does not change.
         signed.apply("second");
         let status = agent
             .status_when("a poll says why it fails", |status| {

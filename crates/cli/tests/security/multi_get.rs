@@ -1,5 +1,6 @@
-//! Tests a role that may send `_mget`, but may not read any document with `_mget`. The cluster
-//! responds to the `_mget` with status 200, and with a `security_exception` for each document.
+//! Tests a role that permits `_mget` as a request, but does not permit reading any document with
+//! it. The cluster then responds to `_mget` with status 200, and with a `security_exception` for
+//! each document.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use crate::secured_cluster::{
     admin_runs, agent, apply, applying, installed_index, role_for, run, user_with,
 };
 
-/// Removes from a role the permission that `_mget` needs on each shard.
+/// Returns the role without the permission that `_mget` needs on each shard.
 fn without_multi_get(role: &str, index: &str) -> Value {
     let mut role = role_for(role, index);
     let mut removed = 0;
@@ -21,8 +22,8 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// The command must not treat a document that the role may not read as absent, because the
-/// replacement would lose the `created_by` of the existing document.
+/// If the role does not permit reading a document, the command must not treat this document as
+/// absent. If the command wrote the document as a new one, the existing `created_by` would be lost.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {
@@ -43,8 +44,8 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document(
     assert!(!stored.to_string().contains("bob"), "{stored:#}");
 }
 
-/// The agent notices a deletion although it cannot use `_mget`, and its status names the missing
-/// permission.
+/// The agent must notice a deletion although it cannot use `_mget`, and its status must name the
+/// missing permission.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {

@@ -52,7 +52,7 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check needs, each with the reason why a role contains the permission.
+/// The permissions that no check needs, each with the reason why a role contains it nevertheless.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -149,8 +149,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // For a permission that the role of the reader also contains, the checks of the reader
-            // have already shown that it is needed.
+            // If the role of the reader also contains a permission, the checks of the reader have
+            // already shown that this permission is needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -170,8 +170,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     drop(lock);
 }
 
-/// Returns the permissions of a role. For each permission: the JSON path of the list that contains
-/// it, its position in this list, and its name.
+/// Returns the permissions of a role. Each permission consists of the JSON path of the list that
+/// contains it, its position in this list, and its name.
 fn permissions(role: &Value) -> Vec<(String, usize, String)> {
     let indices = role["index_permissions"].as_array().unwrap().len();
     let lists = (0..indices).map(|n| format!("/index_permissions/{n}/allowed_actions"));

@@ -1,5 +1,5 @@
-//! Starts the node with the security plugin that all tests of this binary share, and creates users
-//! and roles on this node.
+//! Starts a node with the security plugin, which all tests of this binary share. Creates users and
+//! roles on this node.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,8 +28,8 @@ pub(crate) const ROLES: [&str; 7] = [
     "installer",
 ];
 
-/// Returns the shared node, which stops when the test process ends, because the node watches its
-/// standard input.
+/// Returns the shared node. The node watches its standard input, so it stops when the test process
+/// ends.
 pub(crate) fn node() -> &'static SecuredNode {
     static NODE: OnceLock<SecuredNode> = OnceLock::new();
     NODE.get_or_init(SecuredNode::start)
@@ -43,7 +43,7 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // Each runtime needs a separate client, because a pooled connection ends with its runtime.
+    // Each runtime needs its own client, because a pooled connection ends when its runtime ends.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -66,10 +66,10 @@ pub(crate) async fn send_as(
     (status, response.json().await.unwrap_or_default())
 }
 
-/// Sends a request as the administrator, and panics if it fails.
+/// Sends a request as the administrator, and panics if the request fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The request is repeated, because the plugin stores all roles in one document, so changes by
-    // two tests can conflict (status 409).
+    // The plugin stores all roles in one document, so changes by two tests can conflict (status
+    // 409). The request is therefore repeated.
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -133,7 +133,7 @@ pub(crate) async fn user_with(role: &Value) -> String {
     name
 }
 
-/// Creates an index and its pipeline, as the administrator.
+/// Creates an index and its pipeline with the permissions of the administrator.
 pub(crate) async fn installed_index(prefix: &str) -> String {
     let index = unique_index(prefix);
     admin_runs(&index, &["init"]).ok();
@@ -220,8 +220,8 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
-/// Takes the lock for the index `directives`, which the roles name, because only one test at a time
-/// may use it.
+/// Takes the lock for the index `directives`. The roles name this index, so several tests need it,
+/// but only one test at a time may use it.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

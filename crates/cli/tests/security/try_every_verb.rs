@@ -167,7 +167,7 @@ async fn writes(check: &str, user: &str) -> &'static str {
             outcome
         }
         "`sign`" => {
-            // The key is new, because a signature by a key that has already signed would change
+            // Each check uses a new key. A key that has already signed the directive would change
             // nothing.
             let folder = keys();
             let key = path_in(folder.path(), "signer.key");

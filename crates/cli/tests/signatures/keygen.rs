@@ -1,4 +1,4 @@
-//! Tests `directives keygen`, and that the flags for keys refuse unusable keys.
+//! Tests `directives keygen`. Also tests that the flags for keys refuse unusable keys.
 
 use std::fs;
 

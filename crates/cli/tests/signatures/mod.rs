@@ -73,8 +73,8 @@ impl Site {
         Agent::start(&self.url, &self.index, &args)
     }
 
-    /// Writes a document directly, without the ingest pipeline, as anybody with write access to the
-    /// index can do.
+    /// Writes a document directly, without the ingest pipeline. Anybody who may write to the index
+    /// can bypass the pipeline in this way.
     async fn write(&self, id: &str, source: &Value) {
         let url = format!(
             "{}/{}/_doc/{id}?pipeline=_none&refresh=true",

@@ -47,8 +47,8 @@ async fn two_signers_for_what_a_policy_names() {
     site.run("sign wide --yes --sign-with bob.key").ok();
     applied(&agent, 2, 0).await;
     site.run(&verify).ok();
-    // A second signature of the same content by the same signer changes nothing, and without
-    // consent, the command signs nothing.
+    // If the same signer signs the same content again, nothing changes. Without consent, the
+    // command signs nothing.
     let again = site.run("sign wide --yes --sign-with bob.key").ok();
     assert!(
         again.stdout.starts_with("unchanged wide"),

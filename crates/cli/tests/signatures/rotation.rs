@@ -1,4 +1,5 @@
-//! Tests that keys can be replaced while an agent runs, and how often signatures are verified.
+//! Tests that keys can be replaced while an agent runs. Also tests how often the agent verifies
+//! signatures.
 
 use std::fs;
 use std::path::Path;
@@ -113,7 +114,8 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     assert_eq!(accepted["counters"]["signature_verifications"], 3);
     let other = client("bob.pub");
     applied(&other, 0, 3).await;
-    // The same holds for the differences that the hub sends after a change.
+    // The agent must also verify the signatures in the differences that the hub sends after a
+    // change.
     site.run(&format!("apply four {SHAPE} --sign-with alice.key"))
         .ok();
     let four = applied(&same, 4, 0).await;
@@ -130,15 +132,16 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     same.signal("-HUP");
     let status = applied(&same, 0, 4).await;
     assert_eq!(status["counters"]["reads"]["full_reads"], 2);
-    // The last-good file is written after the poll that published, so two further polls end first.
+    // The agent writes the last-good file after the poll that published the set. To be sure that
+    // the file exists, the test waits until two further polls have ended.
     let polls = |status: &Value| status["counters"]["polls_succeeded"].as_u64();
     let published = polls(&applied(&hub, 4, 0).await);
     hub.status_when("two more polls", |status| {
         polls(status) >= published.map(|polls| polls + 2)
     })
     .await;
-    // The next agent cannot reach the cluster and starts with the last-good file, whose signatures
-    // it must also verify.
+    // The next agent cannot reach the cluster, so it starts with the last-good file. The agent must
+    // also verify the signatures in this file.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

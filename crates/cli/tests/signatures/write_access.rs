@@ -1,4 +1,4 @@
-//! Tests that write access to the index is not enough to make an agent record more.
+//! Tests that a user who may write to the index still cannot make an agent record more.
 
 use serde_json::{Value, json};
 
@@ -47,8 +47,8 @@ async fn write_access_alone_raises_nothing() {
         site.write("one", &good).await;
         applied(&agent, 1, 1).await;
     }
-    // The signature must not be valid for a copy of the document under another id, and the document
-    // without its signature must be rejected.
+    // If somebody copies the document under another id, its signature must not be valid. If
+    // somebody removes the signature, the agent must reject the document.
     site.write("copy", &good).await;
     let reason = rejected(&agent, "copy").await;
     assert!(
@@ -62,7 +62,8 @@ async fn write_access_alone_raises_nothing() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     site.write("one", &good).await;
     applied(&agent, 1, 2).await;
-    // Fields without an effect on proxies, such as the reason, are not signed and may change.
+    // Some fields, such as the reason, have no effect on proxies. These fields are not signed, so
+    // they may change.
     let mut reworded = good.clone();
     reworded["reason"] = json!("another");
     reworded["created_at"] = json!("2020-01-01T00:00:00Z");

@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 const FAULT: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_secs(12);
 
-/// Injects one fault after another until the task is aborted. After all kinds of faults, the node
-/// is killed, and restarts with its data after the duration of a fault.
+/// Injects one fault after the other until the task is aborted. After each round of all kinds of
+/// faults, kills the node, and restarts it with its data after the duration of a fault.
 pub(crate) async fn inject(node: Arc<Mutex<Node>>, proxy: Arc<Proxy>) {
     loop {
         for fault in [

@@ -1,5 +1,5 @@
-//! Generates the load of the soak test: writes of documents and of signed directives, clients that
-//! send evaluations and long polls, and connections that never complete a request.
+//! Generates the load of the soak test. The tasks write documents and signed directives, send
+//! evaluations and long polls, and open connections that never complete a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::command::directives;
 const IDS: usize = 300;
 const EVALUATING_CLIENTS: usize = 4;
 const WAITING_CLIENTS: usize = 20;
-/// The number of connections without a complete request that each agent has at the same time.
+/// For each agent, this number of connections without a complete request are open at the same time.
 const HALF_OPEN: usize = 100;
 
 /// Starts all tasks that generate the load.
@@ -35,8 +35,8 @@ pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, clien
     }
 }
 
-/// Creates, replaces, revokes and deletes documents, without repeating a request that fails because
-/// the node is down.
+/// Creates, replaces, revokes and deletes documents. If a request fails because the node is down,
+/// the task does not repeat this request.
 async fn write(site: Arc<Site>) {
     let mut random = fastrand::Rng::with_seed(19);
     for number in 0_u64.. {
@@ -121,8 +121,8 @@ async fn wait(site: Arc<Site>, url: String) {
     }
 }
 
-/// Opens connections that send nothing or only a part of a request. Whenever `HALF_OPEN`
-/// connections are open, closes all connections and starts again.
+/// Opens connections that send nothing or only a part of a request. When `HALF_OPEN` connections
+/// are open, the function closes all of them and starts again.
 async fn hang(address: String) {
     loop {
         let mut open = Vec::new();

@@ -7,7 +7,8 @@ use test_support::measure::process::Process;
 use crate::site::Site;
 use crate::support::agent::Agent;
 
-/// The accepted growth of the memory between the second and the last part of the run, in bytes.
+/// Between the second and the last part of the run, the memory may grow by at most this number of
+/// bytes.
 const MEMORY_TOLERANCE: u64 = 8 << 20;
 const COUNT_TOLERANCE: u64 = 32;
 /// The number of parts into which the run is divided. The first part is the warm-up.

@@ -1,5 +1,5 @@
-//! Starts a `directives agent` or a `directives record` process for a test, and stops it when the test
-//! ends.
+//! Starts a `directives agent` or a `directives record` process for a test, and stops it when the
+//! test ends.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -72,7 +72,8 @@ impl Agent {
         Self::spawn(&mut command, &[], "health on ")
     }
 
-    /// Starts a process that first prints the given prefix and its URL to standard output.
+    /// Starts a process. The first line that the process prints to standard output must contain the
+    /// given prefix and then its URL.
     fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
         let mut process = command
             .stdout(Stdio::piped())

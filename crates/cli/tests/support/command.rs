@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// Builds the command, and removes the environment variables of the test process that would set
+/// Returns the command without those environment variables of the test process that would set
 /// flags.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
@@ -66,8 +66,8 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
     process.wait_with_output().unwrap().into()
 }
 
-/// Applies a directive with the flags that consent to every write, for tests that do not test
-/// consent.
+/// Applies a directive, with the flags that consent to every write. Tests that do not test consent
+/// use this function.
 #[track_caller]
 pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     let consent = [

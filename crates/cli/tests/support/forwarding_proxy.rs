@@ -1,4 +1,4 @@
-//! A proxy between the command and a node, for tests that change some of the responses.
+//! A proxy between the command and a node. Tests use it to change some of the node's responses.
 
 use axum::Router;
 use axum::extract::Request;

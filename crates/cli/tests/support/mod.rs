@@ -9,8 +9,8 @@ pub(crate) mod terminal;
 
 pub(crate) use test_support::{eventually, http, in_hours, node, stored};
 
-/// Returns the instant that a field of a document states. The pipeline and the command write the
-/// same instant with different numbers of digits.
+/// Returns the instant in a field of a document. Tests compare instants and not texts, because the
+/// pipeline and the command write the same instant with different numbers of digits.
 pub(crate) fn instant(field: &serde_json::Value) -> jiff::Timestamp {
     field.as_str().unwrap().parse().unwrap()
 }

@@ -13,8 +13,8 @@ pub(crate) struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    /// Runs the command, and types the given reply to each question. If the reply is `EOF`, ends
-    /// the input instead.
+    /// Runs the command, and types the given reply to each question. If the reply is `EOF`, the
+    /// function ends the input instead.
     pub(crate) fn run(&self, args: &[&str], reply: &str) -> Ran {
         self.run_with(&[], args, reply)
     }

@@ -1,18 +1,19 @@
-//! Compares the speed of several implementations on a machine that other processes use at the same
-//! time.
+//! Compares the speed of several implementations, even if other processes use the machine at the
+//! same time.
 //!
-//! The speed of a shared machine changes every second, so the implementations take turns. Each turn
-//! lasts at least a millisecond. The result is the fastest of many turns, because other processes
-//! can only make a turn slower. (Benchmark libraries, in contrast, finish the measurement of one
-//! implementation before they start the next.)
+//! The speed of a shared machine changes every second, so the implementations take turns: each
+//! implementation runs for at least a millisecond, many times. The result of an implementation is
+//! its fastest turn, because other processes can only make a turn slower. (In contrast, benchmark
+//! libraries finish the measurement of one implementation before they start with the next one.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// An implementation to compare: a function that makes the measured call the given number of times.
+/// An implementation that is compared: a function that makes the measured call the given number of
+/// times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// The minimum duration of a turn. Each turn makes at least one call.
+/// Each turn lasts at least this long, and makes at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
@@ -46,8 +47,8 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
 /// concurrently.
 pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
-    // A turn with two threads is eight times as long as a turn with one thread, so that a small
-    // difference between the starts of the two threads matters less.
+    // A turn with two threads is eight times as long as a turn with one thread. The two threads do
+    // not start at exactly the same time, and this difference matters less in a longer turn.
     let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))
@@ -56,7 +57,8 @@ pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N])
     for _ in 0..TURNS {
         for ((work, &calls), times) in contestants.iter().zip(&calls).zip(&mut times) {
             let turn = || {
-                // The first call initialises thread-local memory and is not measured.
+                // The benchmark does not measure the first call, because this call initialises
+                // thread-local memory.
                 work(1);
                 barrier.wait();
                 let start = Instant::now();

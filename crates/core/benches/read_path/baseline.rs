@@ -1,5 +1,5 @@
-//! The baseline of the benchmark: a simple read path that reads a `hashbrown` table in an `ArcSwap`
-//! through a guard.
+//! The baseline of the benchmark: a simple read path. It loads a `hashbrown` table from an
+//! `ArcSwap` through a guard.
 
 use std::hash::BuildHasher as _;
 
@@ -22,11 +22,12 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
     (it.tenant, it.index, it.principal, it.endpoint)
 }
 
-/// The directives, grouped by key.
+/// The directives of the baseline, grouped by key.
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,
-    /// A bit mask of the combinations of targets that at least one directive has.
+    /// A bit mask of the combinations of targets in use: a bit is set if at least one directive has
+    /// this combination.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

@@ -1,5 +1,5 @@
-//! Generates the directives and requests of each benchmark case, in the types of this crate and of
-//! osproxy-observe.
+//! Generates the directives and the requests of each benchmark case. They are generated twice: in
+//! the types of this crate, and in the types of osproxy-observe.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::baseline::BaselineSet;
 /// The number of different requests.
 pub const REQUESTS: usize = 1024;
 
-/// A case of the benchmark: the targets of the directives, and the directives that the requests
-/// match.
+/// A case of the benchmark. The cases differ in the targets of the directives, and in the
+/// directives that the requests match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
     /// There is one directive for each tenant. The requests have tenants that no directive targets.
@@ -61,9 +61,9 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// Creates a string for each request. The strings are adjacent in memory, as in a request that a
-/// proxy has just parsed, so reading the strings of a request causes few cache misses. Most cache
-/// misses of a benchmark call come from the set. The memory is never freed.
+/// Creates a string for each request. The strings are adjacent in memory, so reading them causes
+/// few cache misses, as in a request that a proxy has just parsed. Most cache misses of a measured
+/// call are therefore caused by the set. The function never frees the memory of the strings.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -76,7 +76,7 @@ fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
         .collect()
 }
 
-/// The directives of one benchmark case, and the requests that are evaluated with them.
+/// The directives of one benchmark case, and the requests that the benchmark evaluates with them.
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
@@ -86,13 +86,13 @@ pub struct Data {
     peer_now: Instant,
 }
 
-/// A request, as a proxy has parsed it.
+/// The attributes and the id of a request, as a proxy parses them.
 struct Request {
     attrs: RequestAttrs<'static>,
     id: &'static str,
 }
 
-/// A [`Request`] in the types of osproxy-observe.
+/// The same as a [`Request`], in the types of osproxy-observe.
 struct PeerRequest {
     attrs: peer::RequestAttrs<'static>,
     id: RequestId,
@@ -182,8 +182,8 @@ impl Data {
         })
     }
 
-    /// Loads the set, reads the clock and evaluates a request. The clock is earlier than the expiry
-    /// of every directive.
+    /// Loads the set, reads the clock and evaluates a request. The time of the clock is before the
+    /// expiry of every directive.
     pub fn decide_now(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         store.load().evaluate(attrs, Timestamp::now(), id)
@@ -233,7 +233,8 @@ impl Data {
     }
 }
 
-/// Returns the documents of an index, each with its id.
+/// Returns the documents of an index with the given number of directives. Each document comes with
+/// its id.
 pub fn documents(directives: usize) -> Vec<(String, String)> {
     (0..directives)
         .map(|n| {

@@ -1,10 +1,10 @@
-//! Benchmarks the read path against osproxy-observe 1.0.5 and against a simple implementation
+//! Compares the speed of the read path with osproxy-observe 1.0.5 and with a simple implementation
 //! (`baseline.rs`), on the same data in one process. `scripts/bench` runs this benchmark and writes
 //! its tables into `BENCHMARKS.md`.
 //!
 //! Without arguments, the benchmark prints the tables. With `--count CALL DIRECTIVES CALLS`, the
-//! benchmark repeats one call `CALLS` times, for a profiler that counts instructions. `--calls`
-//! lists the names of the calls.
+//! benchmark makes the call `CALL` with a set of `DIRECTIVES` directives `CALLS` times, so that a
+//! profiler can count the instructions. `--calls` lists the names of the calls.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        // Cargo passes `--bench`.
+        // `cargo bench` passes the argument `--bench`.
         [] | ["--bench"] => benchmark_tables::print(),
         ["--calls"] => repeat_for_profiler::list(),
         ["--count", call, directives, calls] => {
@@ -47,12 +47,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The implementations to compare, all with the same directives.
+/// The implementations that the benchmark compares. All of them have the same directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
     in_memory: InMemoryDirectiveStore,
-    /// A store like `in_memory`, but with a set that counts its matches.
+    /// A store like `in_memory`, but evaluations of its set count the matches.
     counted: InMemoryDirectiveStore,
     baseline: ArcSwap<BaselineSet>,
     peers: Arc<dyn peer::DirectiveStore>,

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use super::Sides;
 use super::data::Case;
 
-/// A function that repeats a call the given number of times.
+/// A function that makes one call of the read path the given number of times.
 type Call = fn(&Sides, usize);
 
-/// The calls whose instructions can be counted.
+/// The calls that `--count` can repeat.
 const CALLS: [(&str, Case, Call); 21] = [
     ("load", Case::NoMatch, |sides, calls| {
         for _ in 0..calls {
@@ -110,7 +110,7 @@ fn peer_request(sides: &Sides, calls: usize) {
     }
 }
 
-/// Prints the names of the calls.
+/// Prints the names of the calls that `--count` can repeat.
 pub fn list() {
     for (call, ..) in CALLS {
         println!("{call}");

@@ -1,4 +1,4 @@
-//! Formats rows, durations and ratios for the tables in Markdown.
+//! Formats rows, durations and ratios for the benchmark's tables in Markdown.
 
 pub fn row(cells: &[String]) {
     println!("| {} |", cells.join(" | "));

@@ -15,16 +15,17 @@ use super::signature::Signature;
 use super::signed_form::{SignedForm, signed_start};
 use crate::{DiagLevel, DirectiveRef};
 
-/// A `created_at` that is ahead of the reader's clock by at most this duration counts as a time in
-/// the past. The tolerance exceeds the usual difference between synchronised clocks, but is shorter
-/// than the usual time between the creation and the start of a scheduled directive.
+/// If `created_at` is ahead of the reader's clock by at most this duration, the decoder treats
+/// `created_at` as a time in the past. The tolerance exceeds the usual difference between
+/// synchronised clocks, but is shorter than the usual time between the creation and the start of a
+/// scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The current instant and the longest time to live, with which the times in a document are
-/// compared.
+/// The current instant and the longest time to live. The decoder compares the times in a document
+/// with these limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
-    /// The current instant.
+    /// The current instant, with which the times in a document are compared.
     pub now: Timestamp,
     /// The longest time from `now` to the expiry of a directive.
     pub max_ttl: Duration,
@@ -42,10 +43,10 @@ impl DecodeLimits {
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
-    /// equals `created_at`. If the start is at or before `created_at`, the result is `None`. A
+    /// equals `created_at`. If `starts_at` is not later than `created_at`, the result is `None`. A
     /// directive without a start applies immediately, even on a proxy whose clock is behind, and
-    /// needs no space for the start in a set. A `created_at` in the future is ignored, because it
-    /// could otherwise make a directive start before its `starts_at`.
+    /// the set needs no space for its start. A `created_at` in the future is ignored. Otherwise,
+    /// such a `created_at` could make a directive start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -65,16 +66,16 @@ pub struct DocumentRef<'a> {
     level: DiagLevel,
     sample_per_mille: u16,
     starts_at: Option<Timestamp>,
-    /// The value of the document's field `starts_at`, even if the directive started when it was
-    /// created.
+    /// The value of the document's field `starts_at`. The decoder stores it even if the directive
+    /// started when it was created.
     stored_start: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
 }
 
 impl<'a> DocumentRef<'a> {
-    /// Returns the directive. If the directive started when it was created, the result has no
-    /// start.
+    /// Returns the directive in the document. If the directive started when it was created, the
+    /// returned directive has no start.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -93,7 +94,7 @@ impl<'a> DocumentRef<'a> {
         }
     }
 
-    /// Returns the audit record.
+    /// Returns the audit record of the document.
     #[must_use]
     pub fn audit(&self) -> &Audit<Cow<'a, str>> {
         &self.body.audit
@@ -136,15 +137,16 @@ impl<'a> DocumentRef<'a> {
 /// `_id`.
 ///
 /// The fields `targets`, `level`, `sample_per_mille`, `starts_at`, `expires_at` and `revoked` are
-/// required, and `targets` must name exactly the targets of the document. A document without a
-/// required field is refused, because field-level security may have hidden the field, and without
-/// the field the directive could apply to more requests than its author intended.
+/// required, and `targets` must name exactly the targets of the document. If a required field is
+/// missing, field-level security may have hidden it, and without this field the directive could
+/// apply to more requests than its author intended. The decoder therefore refuses the document.
 ///
-/// A document whose expiry has passed is accepted, although its directive no longer applies to any
-/// request.
+/// If the expiry of a document has passed, the decoder accepts the document, although its directive
+/// no longer applies to any request.
 ///
 /// # Errors
-/// The error names the first invalid field. The whole document is refused.
+/// Returns an error that names the first invalid field. If one field is invalid, the whole document
+/// is refused.
 ///
 /// ```
 /// use std::time::Duration;
@@ -174,7 +176,7 @@ pub fn decode<'a>(
 /// Returns true if a document is marked as revoked. `is_revoked` also works for a document that
 /// [`decode`] refuses.
 ///
-/// If a revoked document is refused, nobody needs to be notified, because neither a refused nor a
+/// If the decoder refuses a revoked document, nobody needs to be told: neither a refused nor a
 /// revoked document applies to any request.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
@@ -209,8 +211,8 @@ fn decode_fields<'a>(
         id,
         level,
         sample_per_mille,
-        // A signature covers `starts_at` but not `created_at`, so a signed directive starts at its
-        // `starts_at`, whatever somebody wrote into `created_at`.
+        // A signature covers `starts_at` but not `created_at`. So a signed directive starts at its
+        // `starts_at`, and its `created_at` has no influence.
         starts_at: if body.signatures.is_empty() {
             limits.start(starts_at, body.audit.created_at)
         } else {
@@ -251,7 +253,7 @@ fn check_end(
     Err(Fault::new("expires_at", raw, reason))
 }
 
-/// Returns the value of a required field, or a fault if the field is missing.
+/// Returns the value of a required field of a stored document, or a fault if the field is missing.
 fn stored<T>(name: &'static str, value: Option<T>) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::new(name, "", Reason::HiddenOrMissing))
 }

@@ -1,5 +1,5 @@
-//! Splits a document into its fields and decodes each field by its JSON type. The result
-//! distinguishes absent, valid and invalid values.
+//! Splits a document into its fields and decodes each field by its JSON type. The result says for
+//! each field whether its value is absent, valid or invalid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ use super::signature::{self, Signature};
 use super::time;
 use crate::{DiagLevel, EndpointKind};
 
-/// The names of all fields that a document can have, in the order in which they are checked.
+/// The names of all fields that a document can have, in the order in which the decoder checks them.
 pub(super) const NAMES: [&str; 27] = [
     "id",
     "targets",
@@ -47,11 +47,12 @@ pub(super) const NAMES: [&str; 27] = [
     "signatures",
 ];
 
-/// The length of a masked string. By default, the security plugin's field masking replaces a string
-/// with the 64 hexadecimal digits of its `BLAKE2b` hash (256 bits).
+/// The length of a masked string, in characters. By default, the security plugin replaces a masked
+/// string with the 64 hexadecimal digits of its `BLAKE2b` hash (256 bits).
 const MASKED_CHARS: usize = 64;
 
-/// The raw JSON of each field, and the first field that is unknown or repeated.
+/// The raw JSON of each field of a document, and the name of the first field that is unknown or
+/// repeated.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     values: [Option<&'a str>; NAMES.len()],
@@ -59,7 +60,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Splits a JSON object into its fields without decoding them.
+    /// Splits a JSON object into its fields. The values of the fields are not decoded yet.
     pub(super) fn read(source: &'a str) -> Result<Self, Fault> {
         serde_json::from_str(source).map_err(|_| Fault::new("_source", source, Reason::NotAnObject))
     }
@@ -86,8 +87,8 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// Decodes a target, which must be absent or a non-empty string. `null` is invalid, because the
-    /// author of the document may not have meant "every tenant".
+    /// Decodes a target. A target must be absent or a non-empty string. `null` is invalid: for a
+    /// tenant, for example, it is not clear whether the author meant "every tenant".
     fn target(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         let target = self.decode(name, Reason::NotATarget, |raw| {
             text(raw).filter(|text| !text.is_empty())
@@ -105,7 +106,7 @@ impl<'a> Fields<'a> {
         self.decode(name, Reason::NotABoolean, |raw| raw.parse().ok())
     }
 
-    /// Decodes a string that is written for people. `null` counts as absent.
+    /// Decodes a string that only people read. `null` counts as absent.
     fn note(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         self.decode(name, Reason::NotAText, |raw| match raw {
             "null" => Some(None),
@@ -114,7 +115,7 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that is written for people. `null` counts as absent.
+    /// Decodes a time that only people read. `null` counts as absent.
     fn stamp(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, |raw| match raw {
             "null" => Some(None),
@@ -216,8 +217,8 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Returns true if a string has the form of a masked string. A draft with such a target is refused,
-/// so in a stored document such a target must have been masked for the reader.
+/// Returns true if a string has the form of a masked string. No draft may have such a target. If a
+/// stored document has such a target, the security plugin must have masked it for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

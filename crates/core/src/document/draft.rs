@@ -1,4 +1,5 @@
-//! A directive as an operator writes it. The ingest pipeline sets missing fields to their defaults.
+//! A draft: a directive in the form in which an operator writes it. The ingest pipeline sets
+//! missing fields to their defaults.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,28 +14,28 @@ use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 
-/// The time at which a directive expires.
+/// Says when a directive expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expiry {
     /// The directive expires at the given instant.
     At(Timestamp),
-    /// The directive expires the given duration after the write, measured by the cluster's clock.
-    /// Only whole seconds are valid.
+    /// The directive expires when this duration has passed since the write, according to the
+    /// cluster's clock. Only whole seconds are valid.
     After(Duration),
     /// The directive expires after the default time to live that the index's ingest pipeline sets.
     SiteDefault,
 }
 
-/// A directive that is to be written to the index.
+/// A directive that an operator wants to write to the index.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Draft {
     /// The directive's id.
     pub id: String,
-    /// The requests that the directive targets.
+    /// The targets, which say which requests match the directive.
     pub match_: DirectiveMatch,
-    /// The amount of diagnostics to record.
+    /// The level: how much a proxy records about a request.
     pub level: DiagLevel,
     /// The sample rate: how many of every thousand matching requests are recorded.
     pub sample_per_mille: u16,
@@ -48,11 +49,11 @@ pub struct Draft {
     pub capture: bool,
     /// The reason for the directive.
     pub reason: Option<String>,
-    /// The ticket to which the directive belongs.
+    /// The ticket (for example of an issue tracker) for which the directive was written.
     pub ticket: Option<String>,
     /// The person or team that is responsible for the directive.
     pub owner: Option<String>,
-    /// The author of the write that stores the draft.
+    /// The author, that is, the person or program that writes the draft to the index.
     pub author: Option<String>,
     /// The signatures of the directive. A signed directive must have an absolute expiry.
     pub signatures: Vec<Signature>,
@@ -81,11 +82,11 @@ impl Draft {
 
     /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
     ///
-    /// Reading a draft checks each field separately. [`check`](Self::check) checks the draft
-    /// against the clock and the limits.
+    /// This function checks each field on its own. [`check`](Self::check) compares the times of the
+    /// draft with the clock and the limits.
     ///
     /// # Errors
-    /// The error names the first invalid field.
+    /// Returns an error that names the first invalid field.
     pub fn from_json(source: &str) -> Result<Self, Rejection> {
         let fields = Fields::read(source).map_err(|fault| fault.of(""))?;
         let id = fields.id().ok().flatten().unwrap_or_default();
@@ -149,8 +150,8 @@ impl Draft {
         .to_directive()
     }
 
-    /// Returns the draft as a directive whose expiry is a placeholder, because the real expiry is
-    /// not known yet.
+    /// Returns the draft as a directive with a placeholder as its expiry, because the real expiry
+    /// is not known yet.
     pub(super) fn as_directive(&self) -> DirectiveRef<'_> {
         DirectiveRef {
             id: &self.id,
@@ -167,10 +168,12 @@ impl Draft {
         }
     }
 
-    /// Checks the draft against the clock and the limits, before the draft is sent.
+    /// Compares the times of the draft with the clock and the limits. Call `check` before you send
+    /// the draft.
     ///
     /// # Errors
-    /// The error names the first field that every proxy would reject.
+    /// Returns an error that names the first field because of which every proxy would reject the
+    /// directive.
     pub fn check(&self, limits: &DecodeLimits) -> Result<(), Rejection> {
         self.check_fields()
             .and_then(|()| self.check_times(limits))
@@ -214,14 +217,14 @@ impl Draft {
                 if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
                     return Err(Fault::new("ttl_secs", &format!("{ttl:?}"), Reason::NotATtl));
                 }
-                // An expiry beyond the range of timestamps exceeds every limit.
+                // If the expiry is beyond the range of timestamps, it exceeds every limit.
                 let at = SignedDuration::try_from(ttl)
                     .ok()
                     .and_then(|ttl| limits.now.checked_add(ttl).ok())
                     .ok_or_else(|| Fault::new("ttl_secs", &value, Reason::BeyondMaxTtl))?;
                 ("ttl_secs", value, at)
             }
-            // Only the pipeline knows the default expiry, and the pipeline checks it.
+            // Only the ingest pipeline knows the default expiry, so only the pipeline can check it.
             Expiry::SiteDefault => return Ok(()),
         };
         let fault = |reason| Err(Fault::new(name, &value, reason));
@@ -238,7 +241,7 @@ impl Draft {
     }
 }
 
-/// Refuses the fields that only the command or the pipeline may write.
+/// Returns an error if the draft contains a field that only the command or the pipeline may write.
 fn refuse_stamped(fields: &Fields<'_>) -> Result<(), Fault> {
     const STAMPED: [&str; 7] = [
         "created_at",

@@ -18,7 +18,7 @@ use super::draft_file_error::{
 /// Parses the drafts of a file, in the order of the file.
 ///
 /// # Errors
-/// [`ImportError`] lists up to 20 wrong entries.
+/// Returns an [`ImportError`] that lists up to 20 wrong entries.
 pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     if input.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
@@ -78,20 +78,20 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Returns true if the JSON is an object with the key `directives`. A document cannot have a field
-/// `directives`.
+/// Returns true if the JSON is an object with the key `directives`. Such an object is not a
+/// document, because no document has a field `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // An object that contains the key `directives` twice does not count as a blob, so it is later
-    // refused as an invalid document.
+    // If an object contains the key `directives` twice, it does not count as a blob. The object is
+    // later refused as an invalid document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }
 
-/// The elements of an array of at most `MAX_ENTRIES` elements.
+/// The entries of an array. The array may have at most `MAX_ENTRIES` entries.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {

@@ -1,4 +1,4 @@
-//! The reasons why an import file is refused, with a list of its wrong entries.
+//! The reasons why an import file is refused. The error also lists the wrong entries of the file.
 
 use std::error::Error;
 use std::fmt;
@@ -9,11 +9,10 @@ use super::rejection::{Rejection, printable};
 
 /// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The maximum number of entries in an import file. By default, a proxy also reads at most 200,000
-/// documents.
+/// The maximum number of entries in an import file. It equals the default limit of the documents
+/// that a proxy reads.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// The maximum number of wrong entries that an error lists. All other wrong entries are only
-/// counted.
+/// An error lists at most this many wrong entries, and counts all others.
 const MAX_PROBLEMS: usize = 20;
 
 /// The reason why a file cannot be imported.
@@ -24,19 +23,19 @@ pub struct ImportError(Repr);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
-    /// The input has no entry.
+    /// The import file has no entry.
     Empty,
-    /// The input has too many bytes.
+    /// The import file has too many bytes.
     TooLarge,
-    /// The input has too many entries.
+    /// The import file has too many entries.
     TooManyEntries,
-    /// The input is not UTF-8.
+    /// The import file is not UTF-8.
     NotUtf8,
-    /// The input is not JSON.
+    /// The import file is not JSON.
     NotJson,
-    /// The input has the key `directives`, but not the form `{"directives": [...]}`.
+    /// The import file has the key `directives`, but not the form `{"directives": [...]}`.
     NotABlob,
-    /// Some entries are wrong.
+    /// Some entries of the import file are wrong.
     WrongEntries,
 }
 
@@ -129,7 +128,7 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// The problem of one entry of the file.
+/// The reason why one entry of the file is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct EntryProblem {
     /// The number of the entry in the file; the first entry has number one.

@@ -20,20 +20,20 @@ use crate::{DirectiveRef, EndpointKind};
 /// the document's creation becomes `None`.
 ///
 /// # Errors
-/// Fails for a document that every proxy would reject, with the rejection that [`decode`] would
-/// return.
+/// Returns the rejection that [`decode`] would return, if every proxy would reject the document.
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
     let json = to_json(&StoredJson { document, limits });
     decode(&document.directive.id, json.get(), limits)?;
     Ok(json)
 }
 
-/// Serialises a draft for indexing through the ingest pipeline. The pipeline makes the expiry
-/// absolute, adds the missing fields and sets the times of the audit record.
+/// Serialises a draft as the input of the ingest pipeline. The pipeline makes the expiry absolute,
+/// adds the missing fields and sets the times of the audit record.
 ///
-/// Call [`Draft::check`] first. `record` contains the author and the time of the first write of the
-/// draft's id, if there was an earlier write, and the user that the cluster authenticated for the
-/// new write, if the cluster returned a user. The other fields of `record` are ignored.
+/// Call [`Draft::check`] first. If the index already has a document with the draft's id, `record`
+/// contains the author and the time of the first write of this id. If the cluster told the caller
+/// which user it authenticates, `record` also contains this user. The other fields of `record` are
+/// ignored.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {
@@ -89,8 +89,8 @@ pub(crate) fn write_effects<M: SerializeMap>(
     map.serialize_entry("capture", &directive.capture)
 }
 
-/// Writes the fields that every stored document contains. `at_once` becomes the `starts_at` of a
-/// directive without a start.
+/// Writes the fields that every stored document contains. If the directive has no start, `at_once`
+/// becomes its `starts_at`.
 fn write_directive<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -100,7 +100,8 @@ fn write_directive<M: SerializeMap>(
     map.serialize_entry("targets", &TargetFields::of(directive))?;
     write_scope(map, directive)?;
     write_effects(map, directive)?;
-    // The start must be before the expiry, even if the expiry has passed long ago.
+    // The decoder requires that the start is before the expiry, even if the directive expired long
+    // ago.
     let before_expiry = directive
         .expires_at
         .checked_sub(SignedDuration::from_nanos(1))
@@ -205,8 +206,9 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // If `starts_at` were absent, the pipeline would set it to the creation time, and the
-        // stored document would differ from the signed document.
+        // The draft of a signed directive always contains `starts_at`. Otherwise, the pipeline
+        // would set `starts_at` to the creation time, and the stored document would differ from the
+        // signed document.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

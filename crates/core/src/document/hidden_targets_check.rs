@@ -1,8 +1,8 @@
-//! Detects hidden or removed targets. The redundant field `targets` of a stored document lists the
-//! names of the targets that the document contains.
+//! Detects whether a target of a stored document was hidden or removed. The field `targets` of a
+//! stored document repeats the names of the targets that the document contains.
 //!
-//! If a role hides the field `tenant` from a reader, `targets` still names `tenant`, so the decoder
-//! rejects the document.
+//! For example, if a role hides the field `tenant` from a reader, the field `targets` still names
+//! `tenant`, so the decoder rejects the document.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::DirectiveRef;
 
-/// The fields that can narrow a directive, in their order in a document.
+/// The fields that contain targets, in their order in a document. Each of them can narrow a
+/// directive.
 pub(super) const TARGET_FIELDS: [&str; 4] = ["tenant", "index", "principal", "endpoint"];
 
 /// A set of the fields in [`TARGET_FIELDS`].
@@ -30,7 +31,7 @@ impl TargetFields {
         ])
     }
 
-    /// Returns the first field that `self` contains and `other` lacks.
+    /// Returns the first field that is in `self` but not in `other`.
     pub(super) fn first_not_in(self, other: Self) -> Option<&'static str> {
         (0..TARGET_FIELDS.len())
             .find(|&n| self.0[n] && !other.0[n])

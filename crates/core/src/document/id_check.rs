@@ -1,4 +1,4 @@
-//! Checks that an id is valid for OpenSearch and that a URL path can contain it.
+//! Checks whether an id is valid in OpenSearch and can be a part of a URL path.
 
 use super::rejection::{Fault, RejectionReason as Reason};
 
@@ -7,8 +7,9 @@ const MAX_BYTES: usize = 512;
 
 /// Refuses an id that cannot be a part of a URL path.
 ///
-/// URL parsers remove tabs and line breaks from a path and resolve `.` and `..`, so a request for
-/// an id with a tab or a line break, or for the id `.` or `..`, would address another document.
+/// URL parsers remove tabs and line breaks from a path, and resolve `.` and `..`. So, if an id
+/// contains a tab or a line break, or if it is `.` or `..`, a request for it would address another
+/// document.
 pub(super) fn check(id: &str) -> Result<(), Fault> {
     let is_dots = matches!(id, "." | "..");
     if id.is_empty() || id.len() > MAX_BYTES || is_dots || id.contains(char::is_control) {

@@ -1,4 +1,5 @@
-//! A stored document: a directive, its revocation, and the record of its authors and reasons.
+//! A stored document: a directive, its revocation, and the audit record, which contains its authors
+//! and reasons.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,9 +18,9 @@ pub struct Document {
     pub directive: DiagnosticsDirective,
     /// Whether the document is revoked. A revoked directive applies to no request.
     pub revoked: bool,
-    /// The audit record, which is written for people.
+    /// The audit record, which only people read.
     pub audit: Audit,
-    /// The signatures, as they are written in the document. The decoder does not verify signatures.
+    /// The signatures that the document contains. The decoder does not verify them.
     pub signatures: Vec<Signature>,
 }
 
@@ -71,21 +72,21 @@ impl Document {
     }
 }
 
-/// The part of a document that is written for people. The audit record has no influence on the
-/// decision about a request.
+/// The part of a document that only people read. The audit record has no influence on the decision
+/// about a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {
     /// The reason for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
-    /// The ticket to which the directive belongs.
+    /// The ticket (for example of an issue tracker) for which the directive was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Text>,
     /// The person or team that is responsible for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
-    /// The time of the first write of the document's id.
+    /// The time at which a document with this id was written for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The author of the first write.
@@ -97,9 +98,10 @@ pub struct Audit<Text = String> {
     /// The author of the last write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
-    /// The user that the cluster authenticated for the last write, as reported by the writer.
-    /// `None` if the cluster did not return a user. A writer can claim to be any author, so the
-    /// authenticated user is stored in addition to the author.
+    /// The user that the cluster authenticated for the last write. The writer asked the cluster for
+    /// this user and wrote it into the document; `None` if the cluster did not return a user. A
+    /// writer can name any author, so the document contains the authenticated user in addition to
+    /// the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
     /// The time of the revocation.
@@ -137,18 +139,18 @@ impl Audit<Cow<'_, str>> {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DocumentState {
-    /// The directive applies to the requests that match.
+    /// The directive is active: it applies to the requests that match.
     Active,
-    /// The start of the directive is in the future.
+    /// The directive is scheduled: its start is in the future.
     Scheduled,
-    /// The expiry has passed.
+    /// The expiry of the directive has passed.
     Expired,
-    /// The document was revoked.
+    /// The document of the directive was revoked.
     Revoked,
 }
 
 impl DocumentState {
-    /// Returns the state's name, in lower case.
+    /// Returns the name of the state, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

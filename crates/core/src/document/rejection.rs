@@ -14,7 +14,7 @@ const VALUE_CHARS: usize = 60;
 /// 512 bytes.
 const ID_CHARS: usize = 512;
 
-/// A refused document, with the reason. The message begins with the name of the invalid field.
+/// Says which document is refused, and why. The message begins with the name of the invalid field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rejection {
     id: String,
@@ -31,7 +31,8 @@ impl Rejection {
     }
 
     /// Returns the name of the invalid field, or `_source` if the document as a whole is invalid.
-    /// The name of an unknown field is shortened, and its control characters are escaped.
+    /// If the field is unknown, its name is shortened, and the control characters in its name are
+    /// escaped.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
@@ -44,14 +45,15 @@ impl Rejection {
         &self.value
     }
 
-    /// Returns the reason.
+    /// Returns the reason why the field is invalid.
     #[must_use]
     pub fn reason(&self) -> RejectionReason {
         self.reason
     }
 
-    /// Returns true if the cause may be that the reader's role hides or masks the field. Another
-    /// possible cause is a write that bypassed the ingest pipeline.
+    /// Returns true if the document may be valid for other readers, because the role of this reader
+    /// may hide or mask the field. It is also possible that somebody wrote the document without the
+    /// ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -74,7 +76,7 @@ impl Rejection {
     }
 }
 
-/// The rejection of a document whose signatures do not satisfy a proxy's policy.
+/// Creates the rejection of a document whose signatures do not satisfy the policy of a proxy.
 #[doc(hidden)]
 #[must_use]
 pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Rejection {
@@ -135,7 +137,7 @@ pub enum RejectionReason {
     RelativeExpiry,
     /// The document has both a relative and an absolute expiry.
     TwoExpiries,
-    /// The field is one that only the command or the pipeline may write.
+    /// A draft contains a field that only the command or the pipeline may write.
     StampedField,
     /// `revoked` is false although the document has a `revoked_at`.
     RevokedDisagrees,
@@ -147,10 +149,11 @@ pub enum RejectionReason {
     BeyondMaxTtl,
     /// The value is not a list of signatures.
     NotSignatures,
-    /// The draft has signatures and a relative expiry. No signature can cover the absolute expiry
-    /// that the cluster computes later.
+    /// The draft has signatures and a relative expiry. A signature cannot cover the absolute
+    /// expiry, because the cluster computes it after the draft was signed.
     SignedRelativeExpiry,
-    /// Fewer signers have signed than the signature policy of the proxy requires.
+    /// The document has the signatures of fewer signers than the signature policy of the proxy
+    /// requires.
     TooFewSigners,
     /// The document has a signature by a trusted key, but the signature does not match the
     /// document's content.
@@ -160,7 +163,7 @@ pub enum RejectionReason {
     RevokedBefore,
 }
 
-/// A rejection without the document's id.
+/// The reason of a rejection, without the document's id.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {
     pub(super) field: Cow<'static, str>,
@@ -204,7 +207,7 @@ pub(super) fn printable(text: &str) -> String {
     visible_beginning(text, VALUE_CHARS)
 }
 
-// The long messages of some rejection reasons.
+// The messages of those rejection reasons whose message is long.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \

@@ -1,10 +1,12 @@
-//! A detached signature of a directive, and the list of signatures in the field `signatures`.
+//! A detached signature of a directive, and the list of all signatures in the document's field
+//! `signatures`.
 //!
-//! A document contains a signature as the string `SIGNER:KEY:BYTES`: the name of the signer, the id
-//! of the public key as 16 hexadecimal digits, and the 64 bytes of the Ed25519 signature as 128
-//! hexadecimal digits. Each signature has exactly one valid spelling, so that a change of any bit
-//! is detected. The core crate neither creates nor verifies signatures, and only defines which
-//! bytes are signed ([`SignedForm`](super::SignedForm)).
+//! A document contains a signature as the string `SIGNER:KEY:BYTES`. `SIGNER` is the name of the
+//! signer. `KEY` is the id of the public key, as 16 hexadecimal digits. `BYTES` are the 64 bytes of
+//! the Ed25519 signature, as 128 hexadecimal digits. There is exactly one valid spelling of each
+//! signature, so a change of any bit of the string is detected. The core crate does not create or
+//! verify signatures. It only defines which bytes a signer signs
+//! ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,7 +65,7 @@ pub fn is_signer_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@'))
 }
 
-/// A detached Ed25519 signature of one directive by one signer.
+/// A detached Ed25519 signature: one signer has signed one directive.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Signature {
     signer: Box<str>,
@@ -71,7 +73,7 @@ pub struct Signature {
     bytes: [u8; 64],
 }
 
-/// The error for an invalid signature, or for an invalid name of a signer.
+/// The error that is returned for an invalid signature, and for an invalid name of a signer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("it is not a signature; the form is SIGNER:KEY:SIGNATURE")]
 pub struct NotASignature;
@@ -93,7 +95,7 @@ impl Signature {
         })
     }
 
-    /// Returns the name of the signer. The signature also covers the name of the signer.
+    /// Returns the name of the signer. The signed bytes contain this name.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer

@@ -7,15 +7,15 @@ use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// A tag at the start of every signed message, which distinguishes a signed directive from other
+/// A tag at the start of every signed message. The tag distinguishes a signed directive from other
 /// messages that the same key may sign. The number in the tag is the version of the signed form.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
 /// The form in which a directive of one index is signed.
 ///
-/// The form does not contain the fields that the ingest pipeline writes or that are only for
-/// people. A change of a field that is not signed leaves the signature valid, and no proxy uses
-/// such a field to decide what a signed directive does.
+/// The form does not contain the fields that the ingest pipeline writes, and the fields that only
+/// people read. If such an unsigned field changes, the signature stays valid. No proxy uses an
+/// unsigned field to decide what a signed directive does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SignedForm<'a> {
     directive: DirectiveRef<'a>,
@@ -23,9 +23,8 @@ pub struct SignedForm<'a> {
 }
 
 impl<'a> SignedForm<'a> {
-    /// Creates the signed form of a directive in the index with the given uuid. A start at or
-    /// before the beginning of 1970 means that the directive starts immediately, as in every stored
-    /// document.
+    /// Creates the signed form of a directive in the index with the given uuid. If the start is not
+    /// after the beginning of 1970, the directive starts immediately, as in every stored document.
     #[must_use]
     pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {
         let starts_at = signed_start(directive.starts_at);
@@ -48,7 +47,7 @@ impl<'a> SignedForm<'a> {
         message
     }
 
-    /// Returns the part of the message that is the same for every signer, which identifies the
+    /// Returns the part of the message that is the same for every signer. This part identifies the
     /// signed content.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
@@ -90,17 +89,17 @@ impl<'a> SignedForm<'a> {
     }
 }
 
-/// Returns the start of a signed directive. The start depends only on `starts_at`, because no
-/// signature covers `created_at`.
+/// Returns the start of a signed directive; `None` if it starts immediately. The start depends only
+/// on `starts_at`, because no signature covers `created_at`.
 pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
     starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
 }
 
-/// Writes the length of a string before the string, so that two different lists of strings never
-/// have the same bytes.
+/// Writes the length of a string and then the string, so that two different lists of strings never
+/// lead to the same bytes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    // No string in a document is longer than `u32::MAX`, because the byte limit of a response is
-    // far lower.
+    // No string in a document is longer than `u32::MAX` bytes, because the size limit of a response
+    // is far lower.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());

@@ -1,5 +1,5 @@
-//! Tests of the document formats: the promises of the decoder, the encoder, drafts and import
-//! files.
+//! Tests of the document formats: what the documentation of the decoder, the encoder, drafts and
+//! import files promises.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
-/// Returns limits with noon as the current instant and an hour as the longest time to live.
+/// Returns limits in which the current instant is noon and the longest time to live is one hour.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: at("2030-01-01T12:00:00Z"),
@@ -43,7 +43,7 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Returns the result of decoding [`stored_json`] without additional fields; the id is "d".
+/// Decodes [`stored_json`] without additional fields, and returns the document. Its id is "d".
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",
@@ -62,9 +62,9 @@ const STORED: [(&str, &str); 6] = [
     ("revoked", "false"),
 ];
 
-/// Returns the JSON of a stored document that has the fields in [`STORED`] and the given fields. A
-/// given field replaces the field of the same name in `STORED`, and the list `targets` names the
-/// given targets.
+/// Returns the JSON of a stored document that has the fields in [`STORED`] and the given fields. If
+/// a given field is also in `STORED`, the given field replaces it. The list `targets` contains the
+/// names of the given targets.
 fn stored_json(fields: &str) -> String {
     let is_set = |name: &str| fields.contains(&format!("\"{name}\":"));
     let targets: Vec<String> = TARGET_FIELDS

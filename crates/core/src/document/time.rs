@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::decode_field::text;
 
-/// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years. A
-/// time in a negative year is accepted in the format in which a [`Timestamp`] is displayed.
+/// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years. For
+/// a negative year, the parser accepts the format in which a [`Timestamp`] is displayed.
 ///
-/// The shape of the string is checked before jiff parses it, because jiff also accepts other
+/// The parser checks the shape of the string before jiff parses it, because jiff also accepts other
 /// formats: a time without minutes, a time zone in brackets (which jiff ignores), and an offset of
 /// more than a day.
 pub(super) fn parse(raw: &str) -> Option<Timestamp> {
@@ -18,7 +18,7 @@ pub(super) fn parse(raw: &str) -> Option<Timestamp> {
 }
 
 /// Returns true if a string has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. A year
-/// before zero has the form `-002030`.
+/// before the year zero has the form `-002030`.
 fn is_rfc3339(text: &[u8]) -> bool {
     fn has_shape(text: &[u8], shape: &[u8]) -> bool {
         text.len() == shape.len()

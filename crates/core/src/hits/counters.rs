@@ -1,26 +1,27 @@
-//! The counters of a fixed number of directives. Each of the first [`THREADS`] threads has a
-//! separate row of counters.
+//! A block contains the counters of a fixed number of directives. Each of the first [`THREADS`]
+//! threads has a separate row of counters in the block.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::publish::thread_number;
 
-/// The number of slots in a block. A row of 64 counters fills whole cache lines.
+/// The number of slots in a block. With 64 counters, a row fills whole cache lines.
 pub(super) const SLOTS: usize = 64;
 
 /// The number of threads that each have a separate row.
 pub(super) const THREADS: usize = 64;
 
-/// The value of `last_second` for a directive that has not matched yet.
+/// The value of `last_second` as long as the directive has not matched any request.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row, that is, in one thread or in all threads that share a
-/// row.
+/// The counts of one directive in one row. A row belongs to one thread, or to all threads that
+/// share it.
 #[derive(Debug)]
 struct Counter {
-    /// The number of matches that were not in the sample, and the number of matches that were in
-    /// the sample. A match increments only one of the two numbers. The code indexes an array
-    /// instead of branching, because the processor cannot predict whether a request is in a sample.
+    /// First the number of matches that were not in the sample, then the number of matches that
+    /// were in the sample. A match increments only one of the two numbers. The numbers are in an
+    /// array, so that the code needs no branch: the processor could not predict whether a request
+    /// is in a sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
@@ -37,8 +38,8 @@ impl Counter {
         &self.matches[usize::from(is_sampled)]
     }
 
-    /// Counts a match in a row that only the current thread writes, so no atomic addition is
-    /// necessary.
+    /// Counts a match in a row that only the current thread writes. No atomic addition is necessary
+    /// for such a row.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);
@@ -57,7 +58,7 @@ impl Counter {
     }
 }
 
-/// The counters of all slots of a block for one thread. Two rows never share a cache line.
+/// A row: the counters of all slots of a block for one thread. Two rows never share a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Row([Counter; SLOTS]);
@@ -68,7 +69,7 @@ impl Row {
     }
 }
 
-/// The counters of [`SLOTS`] directives.
+/// A block: the counters of [`SLOTS`] directives.
 #[derive(Debug)]
 pub(super) struct Block {
     /// All threads without a separate row share the last row.
@@ -95,7 +96,7 @@ impl Block {
         }
     }
 
-    /// Returns the counts of a slot, summed over all threads.
+    /// Returns the counts of a slot, added up over all threads.
     pub(super) fn total(&self, slot: usize) -> Total {
         let mut total = Total::default();
         for Row(counters) in &self.rows {
@@ -122,7 +123,7 @@ impl Block {
     }
 }
 
-/// The counts of a directive.
+/// The counts of a directive, added up over all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Total {
     pub(super) matched: u64,

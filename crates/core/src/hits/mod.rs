@@ -4,11 +4,12 @@
 //! # How it works
 //!
 //! `counters.rs` stores the counts in blocks. Each directive has a *slot* in one block. In the
-//! first blocks, each of the first 64 threads has a row of counters that no other thread writes, so
-//! these threads count without locks and without contention. `set_hits.rs` maps the position of a
-//! directive in a set to the directive's slot. `registry.rs` assigns the slots. A directive keeps
-//! its slot as long as it is published. Requests that still use an old set therefore use the same
-//! slots as requests with the new set, and a publish neither moves nor loses a count.
+//! first blocks, each of the first 64 threads has its own row of counters. No other thread writes
+//! this row, so these threads count without locks and without contention. `set_hits.rs` finds the
+//! slot of a directive from the position of the directive in a set. `registry.rs` assigns the
+//! slots. A directive keeps its slot as long as it is published. So requests that still use an old
+//! set count in the same slots as requests that use the new set, and a publish neither moves nor
+//! loses a count.
 
 mod counters;
 mod registry;
@@ -29,8 +30,9 @@ pub struct Hits {
     pub matched: u64,
     /// The number of matches whose request was in the sample of the directive.
     pub sampled: u64,
-    /// The number of directives that left the set so long ago that `directives` no longer contains
-    /// them. `matched` and `sampled` include the counts of forgotten directives.
+    /// The number of forgotten directives. `directives` keeps the counts of a directive for some
+    /// time after the directive has left the set, and then forgets it. `matched` and `sampled` still
+    /// include the counts of forgotten directives.
     pub forgotten: u64,
     /// The directives of the set and the directives that left the set last, ordered by id.
     pub directives: Vec<DirectiveHits>,
@@ -43,12 +45,11 @@ pub struct Hits {
 pub struct DirectiveHits {
     /// The id of the directive.
     pub id: String,
-    /// Whether the directive is in the set that requests use now. A directive is not in the
-    /// published set if the directive was revoked or deleted, or if the whole set is hidden or was
-    /// emptied.
+    /// Whether the directive is in the set that requests use now. The value is `false` if the
+    /// directive was revoked or deleted, or if the whole set is hidden or was emptied.
     pub published: bool,
-    /// Whether the directive is published, has started and has not expired, so that it can match
-    /// requests now.
+    /// Whether the directive can match requests now: it is published, has started and has not
+    /// expired.
     pub active: bool,
     /// The number of requests that matched the targets of the directive while the directive was
     /// active. A directive with a sample rate of zero applies to no request, so its matches are not
@@ -57,12 +58,12 @@ pub struct DirectiveHits {
     /// The number of matched requests that were in the sample of the directive, so that the
     /// directive applied to them.
     pub sampled: u64,
-    /// The time that was passed to the evaluation of the last match, in whole seconds; `None` if
-    /// the directive has not matched.
+    /// The time of the last match, in whole seconds. This is the time that the caller passed to the
+    /// evaluation. `None` if the directive has not matched any request yet.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_matched: Option<Timestamp>,
-    /// The time since which this process has counted the matches of the directive: the directive's
-    /// first publish.
+    /// The time of the directive's first publish in this process. The process has counted the
+    /// matches of the directive since then.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub counted_since: Timestamp,
 }

@@ -1,9 +1,11 @@
-//! Assigns counters to the directives of each set before the set is published, and sums the counts.
+//! Assigns counters to the directives of each set before the set is published, and adds up the
+//! counts of all threads.
 //!
-//! A directive that leaves the set keeps its counters for a while, so that its counts can still be
-//! read, and so that counting continues if the directive returns. If more than [`MAX_DEPARTED`]
-//! directives have left the set, those that left first are forgotten. The counters of a forgotten
-//! directive are reused as soon as no request can use a set with this directive any more.
+//! If a directive leaves the set, it keeps its counters for a while. Its counts can then still be
+//! read, and the counting continues if the directive returns. If more than [`MAX_DEPARTED`]
+//! directives have left the set, the registry forgets the directives that left first. The registry
+//! reuses the counters of a forgotten directive as soon as no request can use a set with this
+//! directive any more.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -16,20 +18,20 @@ use super::set_hits::{Counting, SetHits};
 use super::{DirectiveHits, Hits};
 use crate::DirectiveSet;
 
-/// The maximum number of directives that have left the set and whose counts are still reported.
+/// The registry reports the counts of at most this many directives that have left the set.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
-/// The number of blocks in which each of the first threads has a separate row. In every other
-/// block, all threads share one row. The blocks with rows for single threads need 1.6 MB; for
-/// 100,000 directives, the blocks with one shared row need 2.4 MB.
+/// The number of blocks in which each of the first [`THREADS`] threads has a separate row. In every
+/// other block, all threads share one row. The blocks with a row for each thread need 1.6 MB in
+/// total. For 100,000 directives, the blocks with one shared row need 2.4 MB in total.
 const BLOCKS_WITH_THREADS: usize = 16;
 
-/// The counts of all directives together.
+/// The sums of the counts over all directives of a store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HitTotals {
-    /// The number of matches of all directives, as in [`Hits::matched`].
+    /// The same number as [`Hits::matched`].
     pub matched: u64,
-    /// The number of matches in a sample, as in [`Hits::sampled`].
+    /// The same number as [`Hits::sampled`].
     pub sampled: u64,
     /// The number of active directives that have matched no request.
     pub unmatched: u64,
@@ -42,36 +44,36 @@ pub struct HitCounters(Mutex<Registry>);
 #[derive(Debug, Default)]
 struct Registry {
     blocks: Vec<Arc<Block>>,
-    /// For each slot, the time since which its matches have been counted.
+    /// For each slot, the time since which the registry has counted its matches.
     since: Vec<Timestamp>,
-    /// The slots that are not in use.
+    /// The slots that no directive uses.
     free: Vec<u32>,
     /// The set that was attached last.
     current: DirectiveSet,
     current_hits: Arc<SetHits>,
-    /// Earlier sets that requests may still use.
+    /// Sets that were attached earlier, and that requests may still use.
     earlier: Vec<Arc<SetHits>>,
     /// The directives that have left the set, with their slots, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
     /// The slots of forgotten directives. Requests with an earlier set may still use the slots of
     /// forgotten directives.
     retired: Vec<u32>,
-    /// The number of forgotten directives. `forgotten_total` is the sum of the counts of those
-    /// forgotten directives whose slots were freed.
+    /// The number of forgotten directives. If the slot of a forgotten directive was freed, the
+    /// counts of the directive were added to `forgotten_total` before.
     forgotten: u64,
     forgotten_total: Total,
 }
 
 impl HitCounters {
-    /// Returns a handle to the set. Evaluations with the returned handle count the matches. The
-    /// matches of new directives are counted since `now`.
+    /// Returns a handle to the set. Evaluations with the returned handle count the matches. If a
+    /// directive is new, `now` becomes the time since which its matches are counted.
     #[must_use]
     pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
         self.lock().attach(set, now)
     }
 
-    /// Returns the counts of each directive. `is_hidden` states whether the set that was attached
-    /// last is hidden from requests. `now` decides which directives are active.
+    /// Returns the counts of each directive of the store. `is_hidden` states whether the set that
+    /// was attached last is hidden from requests. `now` decides which directives are active.
     #[must_use]
     pub fn hits(&self, is_hidden: bool, now: Timestamp) -> Hits {
         self.lock().hits(is_hidden, now)
@@ -88,7 +90,7 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// Acquires the lock, even if a thread panicked while it held the lock. After a panic, all
+    /// Acquires the lock, even if a thread panicked while it held the lock. After such a panic, all
     /// values are still complete, but some slots may never be reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,8 +108,8 @@ impl Registry {
             });
             let before = std::mem::replace(&mut self.current_hits, hits);
             self.earlier.push(before);
-            // `current` is a handle without counters, so that no counters stay in memory because of
-            // it.
+            // `current` is a handle without counters. A handle with counters would keep the
+            // counters in memory.
             self.current = set.counted_by(Counting::default());
         }
         set.counted_by(Counting(Some(Arc::clone(&self.current_hits))))
@@ -143,8 +145,8 @@ impl Registry {
         slots
     }
 
-    /// Adds the directives that left the set to `departed`, and forgets the directives that left
-    /// first if `departed` has more than [`MAX_DEPARTED`] directives.
+    /// Adds the directives that left the set to `departed`. If `departed` then contains more than
+    /// [`MAX_DEPARTED`] directives, forgets the directives that left first.
     fn depart(&mut self, before: &DirectiveSet, left: &[(u32, u32)]) {
         let beyond = left.len().saturating_sub(MAX_DEPARTED);
         let (forgotten, kept) = left.split_at(beyond);
@@ -176,10 +178,11 @@ impl Registry {
         u32::try_from(self.since.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// Frees the slots of those forgotten directives that no earlier set in use contains.
+    /// Frees the slot of each forgotten directive, unless an earlier set that is still in use
+    /// contains the directive.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if no other handle exists. If it succeeds, all other threads have
-        // dropped their handles, so their last counts are visible to this thread.
+        // `get_mut` succeeds only if no other handle exists. All other threads have then dropped
+        // their handles, so this thread sees their last counts.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;
@@ -201,8 +204,8 @@ impl Registry {
         }
     }
 
-    /// Returns the blocks for the next set. If no block was added, returns the last set's list of
-    /// blocks.
+    /// Returns the list of blocks for the next set. If no block was added since the last set,
+    /// returns the list of the last set.
     fn shared_blocks(&self) -> Arc<[Arc<Block>]> {
         let last = &self.current_hits.blocks;
         if last.len() == self.blocks.len() {
@@ -293,14 +296,14 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Returns the slot of an id; `None` if the last set does not contain the id. The caller must
-    /// pass the ids in ascending order.
+    /// Returns the slot of the directive with this id; `None` if the last set does not contain the
+    /// id. The caller must pass the ids in ascending order.
     fn take(&mut self, id: &str) -> Option<u32> {
         let mut slot = None;
         while let Some(&position) = self.order.peek() {
             match id_at(self.set, position).cmp(id) {
                 Ordering::Less => self.leave(position),
-                // Further directives with the same id have the same slot.
+                // If several directives have the same id, they have the same slot.
                 Ordering::Equal => slot = Some(self.hits.slots[position as usize]),
                 Ordering::Greater => break,
             }
@@ -311,7 +314,8 @@ impl<'a> Known<'a> {
 
     fn leave(&mut self, position: u32) {
         let slot = self.hits.slots[position as usize];
-        // Directives with the same id share a slot, and are adjacent in the order of ids.
+        // Directives with the same id share a slot. They are adjacent, because the directives are
+        // sorted by id.
         if self.left.last().is_none_or(|(_, last)| *last != slot) {
             self.left.push((position, slot));
         }
@@ -326,7 +330,7 @@ impl<'a> Known<'a> {
 }
 
 /// Returns the positions of the directives in the order of their ids. Sorting is fast if the set is
-/// already ordered by id, as every set of an index is.
+/// already ordered by id. The sets of an index are always ordered by id.
 fn by_id(set: &DirectiveSet) -> Vec<u32> {
     let mut positions: Vec<u32> = (0..=u32::MAX).take(set.len()).collect();
     positions.sort_by(|&one, &other| id_at(set, one).cmp(id_at(set, other)));

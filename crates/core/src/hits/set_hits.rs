@@ -7,14 +7,14 @@ use super::counters::{Block, SLOTS};
 /// The counters of the directives of one set.
 #[derive(Debug, Default)]
 pub(crate) struct SetHits {
-    /// The slot of each directive, in the set's order.
+    /// For each directive, in the order of the set: the slot of its counter.
     pub(super) slots: Box<[u32]>,
     /// The blocks that contain the slots of the directives. All sets of a store share the blocks.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 
 impl SetHits {
-    /// Counts a request that the directive at the given position matched.
+    /// Counts a match of the directive at the given position.
     #[inline]
     pub(crate) fn count(&self, position: usize, is_sampled: bool, second: i64) {
         if let Some(&slot) = self.slots.get(position)
@@ -30,7 +30,7 @@ impl SetHits {
 pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
 
 impl Counting {
-    /// A handle that counts nothing.
+    /// The value for a handle with which evaluations count nothing.
     pub(crate) const NONE: &'static Self = &Self(None);
 
     #[inline]

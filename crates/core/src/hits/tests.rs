@@ -38,14 +38,14 @@ fn request(set: &DirectiveSet, tenant: &str, times: usize) {
     }
 }
 
-/// Returns the matched and the sampled requests of a directive.
+/// Returns how many requests a directive matched, and how many of them it sampled.
 fn counts(counters: &HitCounters, id: &str) -> (u64, u64) {
     let hits = counters.hits(false, START);
     let found = hits.directives.iter().find(|hits| hits.id == id);
     found.map_or((0, 0), |hits| (hits.matched, hits.sampled))
 }
 
-/// Returns the matched and the sampled requests of all directives.
+/// Returns how many requests all directives matched, and how many of them they sampled.
 fn totals(counters: &HitCounters) -> (u64, u64) {
     let totals = counters.totals(START);
     (totals.matched, totals.sampled)
@@ -121,8 +121,8 @@ fn a_directive_that_is_not_active_is_not_counted() {
             assert_eq!(hits.directives[0].active, expected, "after {seconds} s");
         }
     }
-    // A store with `clear_after` calls `withdraw_at`, so that no directive applies once the last
-    // read is too old.
+    // If `clear_after` is configured, a store calls `withdraw_at`, so that no directive applies
+    // after the last read has become too old.
     set.withdraw_at(after(500));
     let _ = set.evaluate(&of_tenant("acme"), after(500), "r");
     assert_eq!(totals(&counters).0, 2);

@@ -19,11 +19,11 @@ pub enum DiagLevel {
     /// Records no diagnostics.
     #[default]
     Off,
-    /// Records shapes only: ids, names and sizes.
+    /// Records only the shape of a request: ids, names and sizes.
     Shape,
-    /// Records shapes and the duration of each stage.
+    /// Records the shape, and the duration of each stage.
     ShapeTiming,
-    /// Records shapes, durations, and how a rewrite changed the shape (never values).
+    /// Records the shape, the durations, and how a rewrite changed the shape. Never records values.
     ShapeRewriteDiff,
 }
 
@@ -37,7 +37,7 @@ named_enum!(
     ShapeRewriteDiff
 );
 
-/// The requests that a directive targets.
+/// The targets of a directive, which say which requests match.
 ///
 /// A request matches if **every target that is set** equals the corresponding attribute of the
 /// request. A target that is not set matches every request.
@@ -67,7 +67,7 @@ pub struct DirectiveMatch {
 }
 
 impl DirectiveMatch {
-    /// Matches every request.
+    /// Returns the match without targets, which every request matches.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
@@ -137,7 +137,7 @@ impl Targets<'_> {
     }
 }
 
-/// A diagnostics directive asks a proxy to record more about some requests for a limited time.
+/// A diagnostics directive instructs a proxy to record more about some requests for a limited time.
 ///
 /// Create a directive with [`DiagnosticsDirective::new`] and the `with_` methods, so that the code
 /// still compiles if a later version adds a field:
@@ -158,20 +158,20 @@ impl Targets<'_> {
 pub struct DiagnosticsDirective {
     /// The name of the directive. In an index, the name of a directive is the document's `_id`.
     pub id: String,
-    /// The requests that the directive targets.
+    /// The targets, which say which requests match the directive.
     pub match_: DirectiveMatch,
-    /// The amount of diagnostics to record.
+    /// The level: how much a proxy records about a request.
     pub level: DiagLevel,
     /// The sample rate: how many of every thousand matching requests are recorded. `0` means none,
     /// and `1000` or more means all.
     pub sample_per_mille: u16,
-    /// The instant from which the directive applies; `None` if it has no start.
+    /// The directive applies from this instant on; `None` if it has no start.
     pub starts_at: Option<Timestamp>,
-    /// The instant from which the directive no longer applies.
+    /// From this instant on, the directive no longer applies.
     pub expires_at: Timestamp,
-    /// Whether to record into the proxy's local ring buffer.
+    /// Whether the proxy records the request into its local ring buffer.
     pub ring_buffer: bool,
-    /// Whether to copy the request and the response to the fleet's capture sink.
+    /// Whether the proxy copies the request and the response to the fleet's capture sink.
     pub capture: bool,
 }
 
@@ -205,7 +205,7 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// Sets the instant from which the directive applies.
+    /// Sets the start: the directive applies from this instant on.
     #[must_use]
     pub fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
         self.starts_at = Some(starts_at);
@@ -248,9 +248,9 @@ impl DiagnosticsDirective {
 /// Whether a directive is scheduled, active or expired at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
-    /// The directive has not started yet.
+    /// The directive has not started yet. It applies to no request.
     Scheduled,
-    /// The directive has started and has not expired, so it applies to the requests that match.
+    /// The directive has started and has not expired. It applies to the requests that match.
     Active,
     /// The directive has expired and applies to no request.
     Expired,
@@ -307,8 +307,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Returns the state of the directive at an instant. Once the expiry has passed, the directive
-    /// is expired, even if its start is later.
+    /// Returns the state of the directive at an instant. After its expiry, it is expired even if
+    /// its start is later.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DirectiveState {
         if now >= self.expires_at {

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use super::index_names::index_names;
 use super::request::EndpointKind;
 
-/// The endpoint kind of a request and the indices in its path.
+/// The endpoint kind of a request, and the indices that its path names.
 ///
-/// osproxy 1.0.5 classifies requests by the same rules (`osproxy_transport::classify`), so that a
-/// directive has the same meaning in every proxy. A path that osproxy does not know is
-/// [`Unknown`](EndpointKind::Unknown), for example `/{index}/_update/{id}`.
+/// osproxy 1.0.5 classifies requests by the same rules (`osproxy_transport::classify`), so a
+/// directive has the same meaning in every proxy. If osproxy does not know a path, for example
+/// `/{index}/_update/{id}`, its kind is [`Unknown`](EndpointKind::Unknown).
 ///
 /// # Several indices
 ///
@@ -37,17 +37,17 @@ use super::request::EndpointKind;
 /// assert_eq!(decision.level, DiagLevel::Shape);
 /// ```
 ///
-/// (osproxy itself treats `customers,orders` as one name, as
-/// [`index_expression`](Self::index_expression) returns it.)
+/// (osproxy itself treats `customers,orders` as the name of one index.
+/// [`index_expression`](Self::index_expression) returns this string undivided.)
 ///
 /// # Rules
 ///
 /// - **A wildcard is a name.** A request to `logs-*` matches a directive whose index is `logs-*`,
-///   and no directive whose index is `logs-1`, because a proxy does not know which indices exist.
-///   Likewise, `_all`, an alias or a date-math expression matches only a directive whose index is
-///   exactly the same string.
+///   but no directive whose index is `logs-1`, because a proxy does not know which indices exist.
+///   In the same way, `_all`, an alias or a date-math expression matches only a directive whose
+///   index is exactly the same string.
 /// - **A request without an index** has the index `""`, so it matches no directive that names an
-///   index. Indices that only the body names (`_bulk`, `_mget`, `_msearch`) are ignored.
+///   index. The indices in the body of a request (`_bulk`, `_mget`, `_msearch`) are ignored.
 /// - **A request without a principal** matches no directive that names a principal, and a request
 ///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal
 ///   and `None` for a missing tenant.
@@ -110,7 +110,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// Classifies a path of one segment.
+/// Classifies a path that consists of one segment.
 fn kind_without_index(segment: &str) -> Option<(EndpointKind, &str)> {
     let kind = match segment {
         "_search" => EndpointKind::Search,

@@ -1,4 +1,5 @@
-//! The domain types, which perform no I/O: directives, request attributes, and the sampling rule.
+//! The types of the domain: directives, request attributes, and the sampling rule. This code
+//! performs no I/O.
 
 pub(crate) mod directive;
 pub(crate) mod endpoint_of_request;

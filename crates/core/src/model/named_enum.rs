@@ -1,15 +1,15 @@
-//! A macro that converts the variants of an enum to and from the names that documents and APIs use
-//! for the variants.
+//! A macro that implements conversions between the variants of an enum and their names in documents
+//! and APIs.
 
 /// Implements the conversions between an enum and the names of its variants, and the error for an
 /// unknown name. `$label` completes the sentence "… is not ___; write one of …".
 macro_rules! named_enum {
     ($Enum:ident, $Unknown:ident, $label:literal, $first:ident $(, $other:ident)* $(,)?) => {
         impl $Enum {
-            /// All values, in the order of declaration.
+            /// All variants of the enum, in the order of their declaration.
             pub const ALL: &'static [Self] = &[Self::$first $(, Self::$other)*];
 
-            /// Returns the name of the variant. The name is stable.
+            /// Returns the name of the variant. Later versions use the same name.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -28,7 +28,7 @@ macro_rules! named_enum {
         impl std::str::FromStr for $Enum {
             type Err = $Unknown;
 
-            /// Parses the exact name; the comparison is case-sensitive.
+            /// Parses the exact name of a variant. The comparison is case-sensitive.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let mut values = Self::ALL.iter().copied();
                 values.find(|value| value.as_str() == name).ok_or($Unknown)

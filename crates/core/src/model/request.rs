@@ -1,5 +1,5 @@
-//! The attributes of a request that are compared with the targets of directives, and the request id
-//! that decides whether the request is sampled.
+//! The attributes of a request, which are compared with the targets of directives, and the id of a
+//! request, which decides whether the request is sampled.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,8 @@ named_enum!(
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
 /// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Unlike a
-/// struct literal, a call of `new` still compiles if a later version adds an attribute. A request
-/// without the added attribute matches no directive that targets the added attribute.
+/// struct literal, a call of `new` still compiles if a later version adds an attribute. If a
+/// request does not set the new attribute, it matches no directive that targets this attribute.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};
@@ -85,7 +85,7 @@ pub struct RequestAttrs<'a> {
     pub index: &'a str,
     /// The authenticated principal.
     pub principal: &'a str,
-    /// The class of the endpoint.
+    /// The class of the request's endpoint.
     pub endpoint: EndpointKind,
 }
 
@@ -136,8 +136,8 @@ impl Default for RequestAttrs<'_> {
 pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
-    /// Creates the id from the value of a header such as `X-Request-Id`. The value is not changed,
-    /// but a blank value counts as absent.
+    /// Creates the id from the value of a header such as `X-Request-Id`. A blank value counts as
+    /// absent. Any other value is used unchanged.
     #[must_use]
     pub fn from_header(value: Option<&'a str>) -> Self {
         Self(

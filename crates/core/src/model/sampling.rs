@@ -1,7 +1,8 @@
 //! The rule that decides whether a request is in the sample of a directive.
 //!
-//! The decision depends on the request's id and not on a random number, so a retry with the same id
-//! is recorded like the first attempt, and every proxy selects the same requests.
+//! The decision depends on the request's id and not on a random number. So, if a client repeats a
+//! request with the same id, the repeated request is sampled if the first one was. Every proxy
+//! selects the same requests.
 //!
 //! The rule is the same as in osproxy-observe 1.0.5 (`directive.rs`): a request is in the sample if
 //! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with
@@ -11,7 +12,7 @@
 //! mille. In osproxy, the hash of the empty string puts all requests without an id into every
 //! sample of 38 per mille or more.
 
-/// The rate at which every request is in the sample.
+/// With this sample rate, every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
 /// Returns true if a request is sampled at the given rate. Use [`Sampler`] to check several rates.
@@ -19,7 +20,8 @@ pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
     Sampler::new(request_id).contains(sample_per_mille)
 }
 
-/// Checks one request against several sample rates, and hashes its id at most once.
+/// Checks whether one request is in the samples of several rates. Hashes the request's id at most
+/// once.
 pub(crate) struct Sampler<'a> {
     request_id: &'a str,
     bucket: Option<u16>,
@@ -52,7 +54,7 @@ fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
         return ALWAYS;
     }
-    // The number is below 1000, so the conversion never fails.
+    // The remainder is below 1000, so the conversion never fails.
     u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(ALWAYS)
 }
 
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_fnv1a_64() {
-        // Test vectors of draft-eastlake-fnv, appendix C.
+        // The test vectors are from draft-eastlake-fnv, appendix C.
         assert_eq!(fnv1a_64(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a_64(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv1a_64(b"foobar"), 0x8594_4171_f739_67e8);

@@ -1,5 +1,5 @@
-//! The publication cell: one [`Publisher`] replaces the set in the cell atomically, and any number
-//! of request threads load this set without waiting.
+//! The publication cell. One [`Publisher`] replaces the set in the cell atomically. Any number of
+//! request threads load this set without waiting.
 //!
 //! # Guarantees
 //!
@@ -7,30 +7,33 @@
 //!   value.
 //! - A read that begins after [`Publisher::publish`] has returned never returns an older value, on
 //!   any thread and with any read method.
-//! - Reads are monotonic: a thread that has read a value, or was notified of a value by another
-//!   thread, reads this value or a later value from then on, with every read method.
+//! - Reads are monotonic: if a thread has read a value, or if another thread has told it that the
+//!   value was published, the thread reads this value or a later value from then on, with every
+//!   read method.
 //! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
 //! - Reads on up to [`HANDLES`] threads do not write to shared memory.
-//! - A value stays in memory only as long as the cell or a caller holds the value. An idle thread
-//!   retains the memory of one handle, never a set.
+//! - A value stays in memory only as long as the cell or a caller holds the value. For an idle
+//!   thread, only the memory of one handle stays in use, never a set.
 //!
 //! # How it works
 //!
-//! Each publication (a published value) has a version. The version is unique in the process, and is
-//! stored together with the value, so a cached copy of a value always has the version of this
-//! value. A publish first announces the new version and *then* swaps in the value. If a reader's
-//! cached copy has the announced version, the reader uses this copy. If the versions differ, the
-//! reader loads the pointer. Before the swap, the pointer refers to the old value, and after the
-//! swap to the new value.
+//! A *publication* is a published value together with its version. A version is unique in the
+//! process. The value and the version are stored together, so a cached copy of a value always has
+//! the right version. A publish first announces the new version and *then* swaps in the value. If a
+//! reader's cached copy has the announced version, the reader uses this copy. Otherwise, the reader
+//! loads the pointer to the current value. The pointer refers to the old value before the swap, and
+//! to the new value after the swap.
 //!
-//! Announcing the version first makes reads monotonic: once any reader has read the new value, no
-//! reader accepts an older copy as current. If the value were swapped first, one reader could read
-//! the new value while another reader still found the old version and used its old copy.
+//! Reads are monotonic because the version is announced first: after any reader has read the new
+//! value, no reader accepts an older copy as current. If the value were swapped first, a reader
+//! could read the new value, and later another reader could still find the old version and use its
+//! old copy.
 //!
-//! `load` must return an `Arc`, and threads that change the same reference count contend for one
-//! cache line, so a publication has [`HANDLES`] handles to the same set. Each handle has a separate
-//! reference count. The number of a thread selects the thread's handle. Each thread caches a `Weak`
-//! of its handle. A read does not allocate, not even the first read after a publish.
+//! `load` must return an `Arc`. If several threads changed the same reference count, they would
+//! contend for one cache line. So a publication has [`HANDLES`] handles to the same set, each with
+//! a separate reference count. Each thread has a number, which selects the thread's handle. Each
+//! thread caches a `Weak` of its handle. A read does not allocate, not even the first read after a
+//! publish.
 
 mod reader;
 mod thread_cache;
@@ -49,7 +52,8 @@ pub(crate) use thread_cache::thread_number;
 /// each thread uses its own handle. If more threads load the set, some of them share a handle.
 const HANDLES: usize = 64;
 
-/// The version of the next publication in this process. No publication has version zero.
+/// The version that the next publication in this process will have. No publication has version
+/// zero.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
 /// Creates a cell that contains `first`, and returns its writer and its reader.
@@ -61,7 +65,7 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The writer of a cell. A cell has only one writer, so two publishes never overlap.
+/// The writer of a publication cell. A cell has only one writer, so two publishes never overlap.
 pub struct Publisher<T> {
     to: Published<T>,
 }
@@ -81,15 +85,15 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     }
 }
 
-/// The reader of a cell. A clone of a `Published` reads the same cell.
+/// The reader of a publication cell. A clone of a `Published` reads the same cell.
 pub struct Published<T> {
     announced: Arc<Announced>,
     current: Arc<ArcSwap<Publication<T>>>,
 }
 
 impl<T> Published<T> {
-    /// Returns the set that was published last. Few or no other threads use the reference count of
-    /// the returned `Arc`.
+    /// Returns the set that was published last. The returned `Arc` has a reference count that few
+    /// or no other threads change.
     #[inline]
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
@@ -105,8 +109,8 @@ impl<T> Published<T> {
         Arc::clone(handle)
     }
 
-    /// Returns the value that was published last. All threads share the reference count of the
-    /// returned `Arc`.
+    /// Returns the value that was published last. All threads change the same reference count of
+    /// the returned `Arc`.
     #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
@@ -147,11 +151,11 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The announced version: the version of the current publication or, briefly during a publish, the
-/// version of the next publication.
+/// The announced version. Usually, this is the version of the current publication. For a short time
+/// during a publish, it is the version of the next publication.
 ///
-/// The announced version has its own cache line. Every read loads the announced version, so memory
-/// that is written more often must not share its cache line.
+/// Every read loads the announced version, so the version has its own cache line. Memory that is
+/// written more often must not be in the same cache line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 
@@ -179,7 +183,8 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
     }
 }
 
-/// The part of a cell that a [`Reader`] needs, independent of the type of the published value.
+/// The part of a cell that a [`Reader`] needs. This trait does not depend on the type of the
+/// published value.
 trait Source: Send + Sync {
     /// Returns the set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);

@@ -31,12 +31,12 @@ use crate::set::DirectiveSet;
 ///
 /// # Guarantees
 ///
-/// - [`load`](Self::load) returns one complete published set. After a publish has returned, each
-///   later `load` of every reader returns the published set or a later one.
+/// - [`load`](Self::load) returns one complete published set. Once a publish has returned, each
+///   later `load` returns the published set or a later one, with every reader.
 /// - A set does not change while it is borrowed. If a request borrows the set once, all decisions
 ///   of the request come from the same set.
-/// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (The
-///   first load after a publish frees the old set if no other handle to that set exists.)
+/// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (If no
+///   other handle to the old set exists, the first load after a publish frees the old set.)
 ///
 /// # Staleness
 ///
@@ -53,7 +53,7 @@ use crate::set::DirectiveSet;
 pub struct Reader {
     announced: Arc<Announced>,
     source: Arc<dyn Source>,
-    /// The version of `set`.
+    /// The version of the publication from which `set` was loaded.
     version: u64,
     set: DirectiveSet,
 }
@@ -85,7 +85,7 @@ impl Reader {
     }
 }
 
-/// Writes the set that the reader returned last, for debugging.
+/// Formats the set that the reader returned last.
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reader").field(&self.set).finish()

@@ -57,8 +57,8 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every read method still returns the old value. Even a
-/// thread whose cached copy does not have the announced version reads the old value.
+/// Between the two writes of a publish, every read method still returns the old value. This is true
+/// even for a thread whose cached copy does not have the announced version.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -137,7 +137,7 @@ fn an_idle_thread_keeps_no_set_alive() {
         scope.spawn(|| {
             drop(published.load());
             loaded.wait();
-            // The idle thread still runs, but does not load a second time.
+            // The idle thread is still running, but does not load the set a second time.
             checked.wait();
         });
         loaded.wait();
@@ -156,7 +156,7 @@ fn a_thread_that_ended_keeps_no_handle() {
     let (_publisher, published) = publication(numbered(0));
     let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert_eq!(Arc::weak_count(&handle), 0);
-    // The test thread has not ended, so its cache still contains one weak reference.
+    // The thread of this test has not ended, so its cache still contains one weak reference.
     assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
@@ -254,8 +254,8 @@ fn concurrent_reads_are_complete_and_monotonic() {
     assert_eq!(number_of(&published.load()), STEPS);
 }
 
-/// A thread that is notified of a publish through another channel reads the published value from
-/// then on.
+/// If another thread tells a thread that a publish has returned, this thread reads the published
+/// value from then on.
 #[test]
 fn no_load_after_a_publish_returned_returns_the_old_set() {
     let (mut publisher, published) = publication(numbered(0));

@@ -1,6 +1,6 @@
-//! Caches in each thread the handle that the thread loaded last, so that the next load skips the
-//! guard of the `ArcSwap`. Also assigns each thread a number, which selects the thread's handle and
-//! its counters of matches.
+//! Each thread caches the handle that it loaded last, so its next load does not need the guard of
+//! the `ArcSwap`. Each thread also has a number, which selects the thread's handle and its row of
+//! hit counters.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use crate::set::DirectiveSet;
 
 /// A handle to the set of one publication, with the version of the publication. The handle is weak,
-/// so that an idle thread keeps no set alive.
+/// so an idle thread does not keep the set alive.
 struct Cached {
     version: u64,
     handle: Weak<DirectiveSet>,
@@ -26,14 +26,14 @@ thread_local! {
 static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns the number of the current thread. Numbers are assigned in the order of the threads'
-/// first loads, and no two threads have the same number. A thread that is ending and has already
-/// dropped its thread-locals has the number `usize::MAX`.
+/// first loads, and no two threads have the same number. If a thread is ending and has already
+/// dropped its thread-locals, its number is `usize::MAX`.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)
 }
 
-/// Returns the cached handle if it belongs to the publication with the given version.
+/// Returns the cached handle, if this handle belongs to the publication with the given version.
 #[inline]
 pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
     CACHED
@@ -45,8 +45,8 @@ pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
         .ok()?
 }
 
-/// Replaces the cached handle. A thread that is ending and has dropped its thread-locals caches
-/// nothing.
+/// Replaces the cached handle. Does nothing if the thread is ending and has already dropped its
+/// thread-locals.
 pub(super) fn set(version: u64, handle: &Arc<DirectiveSet>) {
     let _ = CACHED.try_with(|cached| {
         if let Ok(mut cached) = cached.try_borrow_mut() {

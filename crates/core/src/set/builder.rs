@@ -11,8 +11,8 @@ use crate::model::directive::DirectiveRef;
 
 /// Builds a [`DirectiveSet`] from borrowed directives.
 ///
-/// The builder packs each directive immediately into the form in which the set stores it, so
-/// building needs little more memory than the finished set.
+/// The builder converts each directive immediately into the packed form in which the set stores it.
+/// So building a set needs little more memory than the finished set.
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -25,7 +25,7 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// The pushed directives, or an error if a directive did not fit.
+    /// The directives that were pushed so far, or an error if a directive did not fit.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 
@@ -64,8 +64,8 @@ impl DirectiveSetBuilder {
     /// Builds the set.
     ///
     /// # Errors
-    /// [`BuildError::is_too_large`] if there are more than 2^32 directives, or if the total length
-    /// of their ids and targets exceeds four gigabytes.
+    /// Returns an error if there are more than 2^32 directives, or if the total length of their ids
+    /// and targets exceeds four gigabytes (see [`BuildError::is_too_large`]).
     pub fn build(self) -> Result<DirectiveSet, BuildError> {
         Ok(DirectiveSet::compile(self.directives?)?)
     }

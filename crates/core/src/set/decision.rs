@@ -1,4 +1,4 @@
-//! The decision about a request, and the rule that combines several decisions into one.
+//! The decision about a request, and the rule by which two decisions are combined into one.
 
 use std::ops::BitOr;
 
@@ -36,19 +36,19 @@ impl BitOr for Decision {
     }
 }
 
-/// A [`Decision`] with the directives that led to it.
+/// A [`Decision`], with the ids of the directives that led to it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Explanation<'a> {
-    /// The decision.
+    /// The decision about the request.
     #[serde(flatten)]
     pub decision: Decision,
     /// The ids of the directives that apply, in the set's order.
     pub directives: Vec<&'a str>,
 }
 
-/// A [`Decision`] in one byte. The level with number `n` sets the `n` lowest bits, so two values
-/// can be combined with a bitwise *or*, without a comparison of the levels.
+/// A [`Decision`] in one byte. A level with the number `n` sets the `n` lowest bits. So a bitwise
+/// *or* combines two values, without a comparison of the levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 

@@ -1,9 +1,9 @@
-//! The reasons why directives cannot be compiled into a set: they need too much space, or an id is
-//! repeated.
+//! The reasons why directives cannot be compiled into a set: the directives need too much space, or
+//! two of them have the same id.
 
 use super::packed_directives::Full;
 
-/// Directives could not be built into a set.
+/// The error if directives cannot be compiled into a set.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct BuildError(#[from] Kind);

@@ -1,5 +1,6 @@
-//! Evaluates a request: looks up the directives for each combination of the request's attributes,
-//! merges the effects of the directives that apply, and counts the directives that match.
+//! Evaluates a request. For each combination of the request's attributes, looks up the directives
+//! with these targets. Merges the effects of the directives that apply, and counts the directives
+//! that match.
 
 use jiff::Timestamp;
 
@@ -11,8 +12,8 @@ use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant. Every combination with an odd
-/// number includes the tenant.
+/// A bit mask of the combinations of targets that include the tenant. These are the combinations
+/// with an odd number.
 const WITH_TENANT: u16 = 0xaaaa;
 /// All combinations of targets, and those that include the index.
 pub(super) const ALL_COMBINATIONS: u16 = u16::MAX;
@@ -93,8 +94,8 @@ impl Compiled {
         effects
     }
 
-    /// Walks the directives that have the same key as `first`, and merges the effects of the
-    /// directives that apply.
+    /// Reads the directives that have the same key as `first`, and merges the effects of those that
+    /// apply.
     #[inline]
     fn merge(
         &self,
@@ -190,7 +191,7 @@ impl Compiled {
     }
 
     /// Calls `visit` with the first directive of each key that the request matches. `left` contains
-    /// the combinations of targets to look up.
+    /// the combinations of targets that must be looked up.
     #[inline]
     fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {

@@ -4,14 +4,13 @@
 //! For each key, the table contains the index of the first directive, and each directive contains
 //! the index of the next directive with the same key. *Decisive* directives can change a decision,
 //! and *superfluous* directives cannot. The decisive directives of a key precede its superfluous
-//! directives. The decisive and the superfluous directives of a key are each sorted by expiry,
-//! latest first, so an evaluation can stop at the first directive that has expired or is
-//! superfluous.
+//! directives. Both groups are sorted by expiry, latest first. So an evaluation can stop at the
+//! first directive that has expired or is superfluous.
 //!
-//! A directive is superfluous if another directive with the same key starts at the same time or
-//! earlier, expires at the same time or later, samples at least as many requests and has at least
-//! the same effects. An evaluation reads at most one directive without a start for each combination
-//! of effects and sample rate, because all others with the same combination are superfluous.
+//! A directive is superfluous if another directive with the same key does not start later, does not
+//! expire earlier, samples at least as many requests and has at least the same effects. Among the
+//! directives of a key that have no start, the same effects and the same sample rate, all except
+//! one are superfluous, so an evaluation reads at most one of them.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};
@@ -30,9 +29,9 @@ pub(super) const END: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct LookupTable {
     state: RandomState,
-    /// The index of the first directive with each key.
+    /// For each key, the index of the first directive with this key.
     slots: SortedSlots,
-    /// The latest expiry of all directives, from which no directive applies any more.
+    /// The latest expiry of all directives. From this instant on, no directive applies any more.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
     /// with the number `n`.
@@ -78,13 +77,13 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // In a patched set, the record still contains the link of the previous set, so both fields
-        // are overwritten.
+        // In a patched set, the record still contains the link of the previous set. So the code
+        // overwrites both fields.
         (record.next, record.is_superfluous) = (next, false);
     }
 
-    /// Returns the first directive whose key has the given shape (set of targets) and the strings
-    /// of the request.
+    /// Returns the index of the first directive whose key has the given shape (set of targets) and
+    /// the strings of the request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn find(
@@ -125,8 +124,8 @@ fn hash(state: &RandomState, shape: Shape, attrs: &RequestAttrs<'_>) -> u64 {
     hasher.finish() ^ u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Sorts the directives with one key into the order in which an evaluation reads them, and returns
-/// the first directive.
+/// Sorts the directives of one key into the order in which an evaluation reads them, and returns
+/// the index of the first one.
 fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     let mut numbers: Vec<usize> = chain(directives, first).collect();
     let expires = |number: usize| directives.records[number].expires();
@@ -143,14 +142,14 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     next
 }
 
-/// The effects, sample rate and start of the decisive directives with one key. Of several
-/// directives with the same effects, only the directive that was admitted last is stored.
+/// The effects, the sample rate and the start of the decisive directives with one key. If several
+/// of them have the same effects, only the directive that was admitted last is stored.
 #[derive(Default)]
 struct Admitted(Vec<(Effects, u16, Instant)>);
 
 impl Admitted {
-    /// Admits a directive if it is not superfluous. Directives must be passed in the order of their
-    /// expiry, latest first.
+    /// Adds a directive, unless it is superfluous. The caller must pass the directives in the order
+    /// of their expiry, latest first.
     fn admit(&mut self, directives: &PackedDirectives, number: usize) -> bool {
         let record = &directives.records[number];
         let (effects, start) = (record.effects, directives.start(number));

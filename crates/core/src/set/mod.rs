@@ -1,13 +1,13 @@
-//! The compiled directive set, an immutable structure that returns the decision about a request.
+//! The compiled directive set. The set is immutable and returns the decision about a request.
 //!
 //! # How it works
 //!
 //! `packed_directives.rs` stores each directive in 24 bytes, and all strings in one allocation
-//! (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs` builds the hash
-//! table, in which `evaluate.rs` makes one lookup for each combination of targets in use. A lookup
-//! also compares the strings, so that a hash collision never makes a directive apply to a request
-//! that it does not target. The directives stay in the order in which they were added. `patch.rs`
-//! builds the next set from a set and a list of changes.
+//! (`string_arena.rs`). `builder.rs` packs the directives one by one. `lookup_table.rs` builds the
+//! hash table. For each combination of targets in use, `evaluate.rs` makes one lookup in this
+//! table. A lookup also compares the strings. So, even after a hash collision, a directive never
+//! applies to a request that it does not target. The directives stay in the order in which they
+//! were added. `patch.rs` builds the next set from a set and a list of changes.
 
 mod builder;
 mod decision;
@@ -48,7 +48,7 @@ pub use patch::Edit;
 pub use sorting::Order;
 pub use state_counts::DirectiveStates;
 
-/// The parts of a set that is not empty.
+/// The content of a set that is not empty.
 #[derive(Debug)]
 struct Compiled {
     directives: PackedDirectives,
@@ -58,16 +58,16 @@ struct Compiled {
 
 /// An immutable set of directives, compiled for lookup.
 ///
-/// A clone is another handle to the same set. Cloning only increments a reference count, and the
-/// set is freed with its last handle.
+/// A clone is another handle to the same set. Cloning only increments a reference count. When the
+/// last handle is dropped, the set is freed.
 ///
-/// An empty set occupies no memory. A set of 100,000 directives that each target a tenant needs
-/// about 38 bytes for each directive, in addition to the id and the tenant. If any directive of the
-/// set has a start, each directive needs 16 more bytes.
+/// An empty set occupies no memory. If 100,000 directives each target a tenant, the set needs about
+/// 38 bytes for each directive, in addition to the id and the tenant. If at least one directive of
+/// the set has a start, each directive of the set needs 16 more bytes.
 //
-// The type is aligned to a cache line. A store keeps several handles for threads
-// (`publish/mod.rs`), each with its own reference count, and threads would contend for a cache line
-// that contains two counts.
+// The type is aligned to a cache line. A store has several handles to a set (`publish/mod.rs`),
+// each with its own reference count. If a cache line contained two of these counts, the threads
+// that use them would contend for it.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub struct DirectiveSet {
@@ -87,7 +87,7 @@ impl DirectiveSet {
     /// Creates a set of the given directives, in the same order.
     ///
     /// Two entries with the same id become two separate directives. (A snapshot of an index never
-    /// contains an id twice.)
+    /// contains two directives with the same id.)
     ///
     /// # Panics
     /// Panics if the total length of the ids and targets exceeds four gigabytes. If the strings can
@@ -114,33 +114,34 @@ impl DirectiveSet {
     /// Returns the decision about a request at an instant. The decision contains the highest level
     /// of the directives that apply, and whether one of them requests the ring buffer or capture.
     ///
-    /// A directive applies if it has started (`starts_at <= now`), has not expired (`now <
-    /// expires_at`), matches the request, and the request is in the directive's sample.
+    /// A directive applies if all four conditions are true: it has started (`starts_at <= now`), it
+    /// has not expired (`now < expires_at`), the request matches its targets, and the request is in
+    /// its sample.
     ///
     /// # Guarantees
     ///
     /// - The same arguments always lead to the same decision.
     /// - An evaluation does not allocate, lock, read a clock, perform I/O or panic.
-    /// - The cost does not depend on the number of directives. The cost consists of one hash and
-    ///   one lookup for each combination of targets in use, and of one step for each matching
-    ///   directive that can change the decision. All expired directives with the same targets
-    ///   together cost one comparison.
+    /// - The time does not depend on the number of directives in the set. An evaluation computes
+    ///   one hash and makes one lookup for each combination of targets in use, and reads each
+    ///   matching directive that can change the decision. For all expired directives with the same
+    ///   targets together, it makes one comparison.
     /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
     ///   could change the decision.
-    /// - If the store counts matches, the cost also grows with the number of active directives that
-    ///   match the request. Counting adds no cost to a request that matches no directive.
+    /// - If the store counts matches, the time also grows with the number of active directives that
+    ///   match the request. If a request matches no directive, counting needs no time.
     ///
     /// # Sampling
     ///
     /// The hash of `request_id` decides whether a request is in a sample. A request without an id
     /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000 per mille. **A client
     /// that can choose the id can choose whether its request is sampled.** If clients must not have
-    /// this choice, use an id that the proxy generates instead of one from the client's header.
+    /// this choice, use an id that the proxy generates, and not an id from the client's header.
     ///
     /// # How to use it
     ///
     /// For each request, load the set once, read the clock once and evaluate once. With a single
-    /// evaluation, level, ring buffer and capture come from the same directives.
+    /// evaluation, the level, the ring buffer and the capture come from the same directives.
     ///
     /// ```
     /// use jiff::{SignedDuration, Timestamp};
@@ -168,11 +169,11 @@ impl DirectiveSet {
         }
     }
 
-    /// Evaluates as [`evaluate`](Self::evaluate) does, and calls `applies` for each directive that
+    /// Works like [`evaluate`](Self::evaluate), and also calls `applies` for each directive that
     /// applies to the request, in no particular order.
     ///
     /// Every directive that applies is reported once, even if it does not change the decision. The
-    /// guarantees of `evaluate` hold, except for the cost, which grows with the number of active
+    /// guarantees of `evaluate` hold, with one exception: the time grows with the number of active
     /// directives that match the request.
     ///
     /// ```
@@ -220,7 +221,7 @@ impl DirectiveSet {
         self.evaluate_each_index(attrs, now, request_id, &mut applies)
     }
 
-    /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
+    /// Works like [`evaluate`](Self::evaluate), and also returns the ids of the directives that
     /// apply, in the set's order. Use `explain` only for tests and for output that people read.
     /// Unlike [`evaluate_with`](Self::evaluate_with), `explain` allocates, and does not count
     /// matches.
@@ -285,7 +286,8 @@ impl DirectiveSet {
         }
     }
 
-    /// Returns true if both handles refer to the same set in memory, not only to equal sets.
+    /// Returns true if both handles refer to the same set in memory. It is not enough that the two
+    /// sets are equal.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {

@@ -12,8 +12,8 @@ impl DirectiveSetBuilder {
     /// Builds the set, ordered by id.
     ///
     /// # Errors
-    /// The errors of [`build`](Self::build), and [`BuildError::repeated_id`] if two directives have
-    /// the same id.
+    /// Returns the errors of [`build`](Self::build). Also returns an error if two directives have
+    /// the same id (see [`BuildError::repeated_id`]).
     pub fn build_by_id(self) -> Result<DirectiveSet, BuildError> {
         self.build_ordered().map(|(set, _)| set)
     }
@@ -35,7 +35,8 @@ impl DirectiveSetBuilder {
 
 impl DirectiveSet {
     /// Returns the position of an id in a set that is ordered by id. If the set does not contain
-    /// the id, the error is the position at which the id would be inserted.
+    /// the id, returns as the error the position at which a directive with this id would be
+    /// inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());

@@ -11,8 +11,9 @@ use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// The seconds and nanoseconds of a `Timestamp`. Seconds and nanoseconds have the same sign, so two
-/// timestamps can be compared by their seconds and, if these are equal, by their nanoseconds.
+/// The seconds and nanoseconds of a `Timestamp`. The seconds and the nanoseconds have the same
+/// sign. So the order of two timestamps is the order of their seconds, or of their nanoseconds if
+/// the seconds are equal.
 pub(super) type Instant = (i64, i32);
 
 /// An instant that is earlier than every `Timestamp`.
@@ -25,21 +26,21 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
 
 /// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`].
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // `ALWAYS` is checked first, because it is outside jiff's range, and creating jiff's error
-    // would allocate.
+    // The code checks for `ALWAYS` first. `ALWAYS` is outside jiff's range, and creating jiff's
+    // error would allocate.
     let is_timestamp = (second, nanosecond) != ALWAYS;
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` has reached the result,
-/// `now` has reached the instant. (The result is one second higher for an instant before or at the
-/// start of 1970, because `as_second` rounds instants before 1970 up.)
+/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` is not less than the
+/// result, `now` is not before the instant. (If the instant is not after the start of 1970, the
+/// result is one second higher, because `as_second` rounds instants before 1970 up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
 }
 
-/// One bit for each target that a directive can set.
+/// The bits of a shape: there is one bit for each target that a directive can have.
 pub(super) mod target {
     pub(in super::super) const TENANT: u8 = 1;
     pub(in super::super) const INDEX: u8 = 2;
@@ -47,11 +48,12 @@ pub(super) mod target {
     pub(in super::super) const ENDPOINT: u8 = 8;
 }
 
-/// The targets that a directive specifies, and the endpoint if the directive targets one. The shape
-/// and the strings of the targets together form the key of a directive.
+/// The shape of a directive: which targets the directive specifies, and the endpoint if it targets
+/// an endpoint. The shape and the strings of the targets together form the key of the directive.
 ///
 /// A shape has seven bits, so that the string arena can store it as an ASCII character. Each string
-/// target has one bit. The endpoint has four bits, which are zero if no endpoint is set.
+/// target has one bit. The endpoint has four bits; they are zero if the directive targets no
+/// endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 
@@ -59,9 +61,9 @@ const ENDPOINT_SHIFT: u32 = 3;
 const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
-    /// The shape without targets.
+    /// The shape of a directive without targets.
     pub(super) const ANY: Self = Self(0);
-    /// The shape with the tenant as its only target.
+    /// The shape of a directive that targets only a tenant.
     pub(super) const TENANT: Self = Self(target::TENANT);
 
     /// Creates a shape. `endpoint` is used only if `targets` contains the bit of the endpoint.
@@ -100,14 +102,14 @@ impl Shape {
         self.0 & target != 0
     }
 
-    /// Returns all bits, for hashing.
+    /// Returns all bits of the shape, for hashing.
     #[inline]
     pub(super) fn bits(self) -> u8 {
         self.0
     }
 }
 
-/// One directive in packed form.
+/// The record of one directive in packed form.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed(4))]
 pub(super) struct Record {
@@ -135,7 +137,8 @@ impl Record {
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     pub(super) records: Vec<Record>,
-    /// The start time of each directive, in the order of `records`; empty if no directive has one.
+    /// The start time of each directive, in the order of `records`; empty if no directive has a
+    /// start.
     starts: Vec<Instant>,
     strings: StringArena,
     /// Whether the strings are in another order than the records, because only the records were
@@ -143,7 +146,7 @@ pub(super) struct PackedDirectives {
     is_sorted_apart: bool,
 }
 
-/// The error if there are more directives or bytes than a `u32` can count.
+/// The error if the directives or their bytes are more than a `u32` can count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Full;
 
@@ -209,7 +212,7 @@ impl PackedDirectives {
         self.records.push(record);
     }
 
-    /// Appends consecutive directives of `other`, without unpacking them.
+    /// Copies a range of directives of `other` to the end, without unpacking them.
     pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
         if other.is_sorted_apart {
             for index in range {
@@ -309,7 +312,7 @@ impl PackedDirectives {
         })
     }
 
-    /// Returns the key at an offset, with its strings in the form of request attributes.
+    /// Returns the key at an offset. The strings of the key are returned as request attributes.
     pub(super) fn key(&self, key: u32) -> (Shape, RequestAttrs<'_>) {
         let (shape, [tenant, index, principal], _) = self.read_key(key);
         let attrs = RequestAttrs {
@@ -321,7 +324,7 @@ impl PackedDirectives {
         (shape, attrs)
     }
 
-    /// Returns the key at an offset, and the offset of the id that follows it.
+    /// Returns the key at an offset, and the offset of the id that follows the key.
     fn read_key(&self, key: u32) -> (Shape, [Option<&str>; 3], usize) {
         let mut offset = key as usize;
         let shape = Shape(self.strings.read_ascii(&mut offset));

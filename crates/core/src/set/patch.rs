@@ -1,8 +1,8 @@
 //! Builds the next set from a set and a list of edits, without decoding the directives that did not
 //! change.
 //!
-//! The packed directives between two edits are copied as bytes. Only the lookup table is built from
-//! scratch.
+//! The code copies the packed directives between two edits as bytes. Only the lookup table is built
+//! anew.
 
 use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet};
@@ -14,14 +14,15 @@ use crate::model::directive::DirectiveRef;
 pub struct Edit<'a> {
     /// The position of the edit in the set's order.
     pub position: usize,
-    /// Whether the directive at `position` is removed.
+    /// Whether the edit removes the directive at `position`.
     pub removes: bool,
-    /// The directive to insert at `position`, in front of the directive that is there now.
+    /// The directive that the edit inserts at `position`, in front of the directive that is there
+    /// now.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 
 impl Edit<'_> {
-    /// Returns the first position after the positions that the edit affects.
+    /// Returns the position after the last position that the edit affects.
     #[must_use]
     pub fn end(&self) -> usize {
         self.position + usize::from(self.removes)

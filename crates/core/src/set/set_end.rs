@@ -1,9 +1,9 @@
-//! Stores the instant from which no directive of a set applies: the last expiry, or an earlier
-//! limit that the publisher can move.
+//! Stores the end of a set: from this instant on, no directive of the set applies. The end is the
+//! last expiry of the directives, or an earlier limit that the publisher can move.
 //!
 //! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
-//! runs. The limit adds no cost, because an evaluation only compares the current time with the
-//! earlier of the last expiry and the limit.
+//! runs. The limit does not slow down an evaluation, because the evaluation compares the current
+//! time only once: with the last expiry or the limit, whichever is earlier.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -13,14 +13,14 @@ use super::DirectiveSet;
 use super::lookup_table::LookupTable;
 use super::packed_directives::{instant, rounded_up};
 
-/// The last expiry and the limit, in seconds since 1970, rounded up. The exact expiry is stored in
-/// each directive.
+/// The last expiry and the limit, in seconds since 1970, rounded up. Each directive contains its
+/// own exact expiry.
 #[derive(Debug)]
 pub(super) struct SetEnd {
     last_expiry: i64,
     /// The limit; `i64::MAX` if there is none.
     bound: AtomicI64,
-    /// The earlier of the last expiry and the limit.
+    /// The last expiry or the limit, whichever is earlier.
     end: AtomicI64,
 }
 
@@ -42,8 +42,8 @@ impl SetEnd {
 
 impl DirectiveSet {
     /// Sets the limit of the set: from the given instant on, rounded up to a second, no directive
-    /// of the set applies. The limit holds for all handles to the set. A later call can set an
-    /// earlier or a later limit.
+    /// of the set applies. The limit applies to all handles to the set. A later call can replace it
+    /// with an earlier or a later limit.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {
@@ -75,8 +75,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Returns a set whose directives have different targets, so that every path of an evaluation
-    /// is tested.
+    /// Returns a set whose directives have different targets, so that the tests run every path of
+    /// an evaluation.
     fn set(expires: i64) -> DirectiveSet {
         let targets = [
             DirectiveMatch::all(),
@@ -111,7 +111,7 @@ mod tests {
             (applying(&handle, at(49)), applying(&handle, at(50))),
             (3, 0)
         );
-        // If a read returns an unchanged set, the publisher moves the limit of the published set.
+        // If a read finds the set unchanged, the publisher moves the limit of the published set.
         set.withdraw_at(at(60) + SignedDuration::from_nanos(1));
         assert_eq!(
             (applying(&handle, at(60)), applying(&handle, at(61))),

@@ -1,7 +1,7 @@
 //! A hash table in one vector. The slots are sorted by hash. A lookup starts at the slot that the
 //! hash selects, and stops at the first slot with a greater hash.
 
-/// A part of the hash of a key, and the number that was inserted with this key.
+/// A part of the hash of a key (the tag), and the number that was inserted for this key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Slot {
     tag: u32,
@@ -15,13 +15,13 @@ const EMPTY: Slot = Slot {
     number: u32::MAX,
 };
 
-/// The number of spare slots after the last slot that a hash can select. More spare slots are
-/// rarely needed.
+/// The number of spare slots after the last slot that a hash can select. A table rarely needs more
+/// spare slots.
 const SPARE: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct SortedSlots {
-    /// The last slot is always empty.
+    /// The slots of the table. The last slot is always empty.
     slots: Vec<Slot>,
     /// The number of slots that a hash can select.
     homes: u64,
@@ -39,7 +39,7 @@ impl SortedSlots {
         }
     }
 
-    /// Returns the number that was inserted with a key.
+    /// Returns the number that was inserted for a key.
     #[expect(clippy::inline_always, reason = "`is_key` is often specialised")]
     #[inline(always)]
     pub(super) fn find(&self, hash: u64, is_key: impl Fn(u32) -> bool) -> Option<u32> {
@@ -71,14 +71,14 @@ impl SortedSlots {
             }
             at += 1;
         }
-        // Insert the new slot, and shift the following slots by one, up to the next empty slot.
+        // Insert the new slot, and move each following slot by one, up to the next empty slot.
         let mut moved = Slot { tag, number };
         while moved != EMPTY {
             std::mem::swap(&mut self.slots[at], &mut moved);
             at += 1;
             if at == self.slots.len() {
-                // Without `reserve_exact`, `push` could double the memory of the vector to add one
-                // slot.
+                // Without `reserve_exact`, `push` could double the memory of the vector although it
+                // adds only one slot.
                 self.slots.reserve_exact(1);
                 self.slots.push(EMPTY);
             }
@@ -86,7 +86,7 @@ impl SortedSlots {
         None
     }
 
-    /// Replaces each number with the result of `replace`.
+    /// Replaces each number in the table with the result of `replace` for this number.
     pub(super) fn replace_each(&mut self, mut replace: impl FnMut(u32) -> u32) {
         for slot in self.slots.iter_mut().filter(|slot| **slot != EMPTY) {
             slot.number = replace(slot.number);
@@ -105,7 +105,8 @@ impl SortedSlots {
     }
 }
 
-/// Returns the upper half of a hash, limited to values below the tag of an empty slot.
+/// Returns the upper half of a hash as the tag. The result is always lower than the tag of an empty
+/// slot.
 #[inline]
 fn tag(hash: u64) -> u32 {
     u32::try_from(hash >> u32::BITS)

@@ -10,11 +10,11 @@ use crate::model::directive::DirectiveState;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct DirectiveStates {
-    /// Directives that have not started yet.
+    /// The number of directives that have not started yet.
     pub scheduled: usize,
-    /// Directives that have started and have not expired.
+    /// The number of directives that have started and have not expired.
     pub active: usize,
-    /// Directives that have expired.
+    /// The number of directives that have expired.
     pub expired: usize,
 }
 

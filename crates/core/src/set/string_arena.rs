@@ -1,11 +1,12 @@
-//! Stores many short strings in one allocation. A string is referred to by its offset of four
-//! bytes, so no pointer is needed.
+//! Stores many short strings in one allocation. The user of an arena refers to a string by its
+//! offset. An offset has four bytes, a pointer would have eight.
 
 /// A sequence of strings, each preceded by its length.
 ///
 /// The length is written in groups of six bits, one group in each byte, with the least significant
-/// group first. The bit `MORE` means that another byte follows. The bytes of a length are ASCII, so
-/// the whole buffer is a `str`, and a string is read without checking its encoding.
+/// group first. The bit `MORE` means that another byte follows. The bytes of a length are ASCII
+/// characters, so the whole buffer is a `str`. Reading a string therefore needs no check of its
+/// encoding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StringArena(String);
 
@@ -43,7 +44,7 @@ impl StringArena {
         }
     }
 
-    /// Returns the length of the arena in bytes, which is also the offset of the next string.
+    /// Returns the length of the arena in bytes. The next string will have this offset.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -148,7 +148,7 @@ fn a_key_found_by_its_hash_is_compared_string_by_string() {
             assert!(!directives.is_key(index, shape_of(index), &attrs));
         }
     }
-    // A key with an additional target differs from the key without this target.
+    // If two keys differ only in an additional target, they are not equal.
     assert!(!directives.is_key(0, shape_of(1), &acme()));
     assert!(!directives.is_key(1, shape_of(0), &acme()));
 }
@@ -170,8 +170,8 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let first = compiled.table.wildcards;
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
-    // At most four directives are decisive: the directive without effects, and at most three others
-    // of which each has a higher sample rate than the directives that expire later.
+    // At most four directives are decisive: the directive without effects, and at most three
+    // others. Each of the three has a higher sample rate than those that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
     // All directives have the same key, but the table omits the directive with a sample rate of
     // zero.

@@ -1,9 +1,9 @@
-//! Compares two snapshots, and encodes their differences as JSON for a reader that has the earlier
-//! one.
+//! Compares two snapshots, and encodes their differences as JSON. The JSON is for a reader that has
+//! the earlier snapshot.
 //!
-//! The sender stores only the ids of the directives that differ, and encodes these directives from
-//! its current snapshot. So the differences over several publishes are the union of the ids of each
-//! publish.
+//! For each publish, the sender stores only the ids of the directives that changed. It takes the
+//! directives themselves from its current snapshot. So it can combine the differences of several
+//! publishes by the union of their ids.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ use super::{Revision, Snapshot};
 pub struct SnapshotChanges {
     /// The ids of the directives that were added, changed or removed, or whose signatures changed.
     pub ids: BTreeSet<Box<str>>,
-    /// Whether the rejections differ.
+    /// Whether the rejections of the two snapshots differ.
     pub rejections: bool,
 }
 
@@ -39,8 +39,8 @@ impl SnapshotChanges {
 
 impl Snapshot {
     /// Compares this snapshot with an earlier one. Returns `None` if more than `max` directives
-    /// differ, if the snapshots are not of the same index, or if their directives are not ordered
-    /// by id.
+    /// differ, if the snapshots come from different indices, or if the directives of a snapshot are
+    /// not ordered by id.
     #[doc(hidden)]
     #[must_use]
     pub fn changes_since(&self, before: &Self, max: usize) -> Option<SnapshotChanges> {
@@ -63,12 +63,12 @@ impl Snapshot {
         Some(changes)
     }
 
-    /// Encodes the directives with these ids. A reader that has a snapshot which differs from this
-    /// one only in these changes can apply the JSON with
+    /// Encodes the directives that `changes` lists. If the snapshot of a reader differs from this
+    /// one only in these changes, the reader can apply the JSON with
     /// [`DeltaBase::apply`](super::DeltaBase::apply).
     ///
     /// # Errors
-    /// A snapshot that a store has published never causes an error.
+    /// If a store has published the snapshot, there is never an error.
     #[doc(hidden)]
     pub fn delta_json(&self, changes: &SnapshotChanges) -> serde_json::Result<Box<RawValue>> {
         let (present, removed): (Vec<&str>, Vec<&str>) = changes
@@ -89,8 +89,9 @@ impl Snapshot {
         })
     }
 
-    /// Returns a tag of 32 hexadecimal digits that depends only on the content, so snapshots with
-    /// the same content have the same tag in every process of this version.
+    /// Returns a tag of 32 hexadecimal digits. The tag depends only on the content: if two
+    /// snapshots have the same content, they have the same tag in every process of the same
+    /// version.
     #[doc(hidden)]
     #[must_use]
     pub fn content_tag(&self) -> String {
@@ -116,8 +117,8 @@ impl Snapshot {
     }
 }
 
-/// Returns the ids of the directives that differ, in ascending order. `None` in the sequence means
-/// that a set is not ordered by id.
+/// Returns the ids of the directives that differ, in ascending order. The sequence contains `None`
+/// if a set is not ordered by id.
 fn differing_ids<'a>(
     before: &'a Snapshot,
     after: &'a Snapshot,

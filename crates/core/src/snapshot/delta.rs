@@ -1,8 +1,9 @@
-//! Applies the differences between two snapshots that another agent sent to the earlier one.
+//! Applies the differences that another agent sent to the earlier snapshot, which results in the
+//! later snapshot.
 //!
-//! The reader does not trust the differences: it decodes each directive as a stored document, and
-//! the digest of all directives, with the differences applied, must equal the digest in the JSON.
-//! If the differences cannot be applied, the reader requests the whole snapshot.
+//! The reader does not trust the differences. It decodes each directive as a stored document. After
+//! the differences are applied, the digest of all directives must equal the digest in the JSON. If
+//! the differences cannot be applied, the reader requests the whole snapshot.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,8 +21,9 @@ use super::json::{SenderState, decode_one};
 use super::json_error::{Repr, SnapshotError};
 use super::{Revision, SignatureTable, Snapshot};
 
-/// The state to which the next differences of the same sender can be applied: the directives that
-/// this reader accepted, and the digests and rejections of the directives that it refused.
+/// The state to which the reader applies the next differences of the same sender. The state
+/// contains the directives that the reader accepted, and the digest and the rejection of each
+/// directive that it refused.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct DeltaBase {
@@ -29,7 +31,8 @@ pub struct DeltaBase {
     /// The digest of the directives in `set`.
     pub(super) digest: Digest,
     pub(super) signatures: Arc<SignatureTable>,
-    /// The uuid of the index. A signature is valid only for one index.
+    /// The uuid of the index. The reader needs it to verify signatures, because a signature is
+    /// valid only for one index.
     pub(super) uuid: String,
     pub(super) sender: SenderState,
 }
@@ -51,18 +54,19 @@ struct ReadDelta<'a> {
 type Change = Option<(DiagnosticsDirective, SignatureTable, Option<Rejection>)>;
 
 impl DeltaBase {
-    /// Returns the number of directives, which decides how long an application takes.
+    /// Returns the number of directives. The time that [`apply`](Self::apply) takes depends on this
+    /// number.
     #[must_use]
     pub fn directives(&self) -> usize {
         self.set.len()
     }
 
-    /// Applies the JSON of [`delta_json`](Snapshot::delta_json). The arguments are those of
-    /// [`from_json_if`](Snapshot::from_json_if).
+    /// Applies the differences in the JSON that [`delta_json`](Snapshot::delta_json) has written.
+    /// The arguments are the same as those of [`from_json_if`](Snapshot::from_json_if).
     ///
     /// # Errors
-    /// The errors of `from_json_if`, and an error if the differences are not between this state and
-    /// a state of the same index.
+    /// Returns the errors of `from_json_if`. Also returns an error if the differences do not begin
+    /// at this state, or belong to another index.
     pub fn apply(
         &self,
         json: &str,
@@ -112,7 +116,7 @@ impl DeltaBase {
         }
     }
 
-    /// Returns the state with the changes, which are in the order of their ids, as the set is.
+    /// Returns the state after the changes. The changes and the set must both be ordered by id.
     fn with(&self, changes: BTreeMap<Box<str>, Change>) -> Result<Self, SnapshotError> {
         let mut next = self.clone();
         let mut edits = Vec::new();
@@ -140,7 +144,8 @@ impl DeltaBase {
                     inserts = Some(directive);
                 }
             }
-            // A directive may have been added and removed again since the snapshot of this reader.
+            // After the reader received its snapshot, a directive may have been added and removed
+            // again. The set then contains no directive to remove.
             if removes || inserts.is_some() {
                 edits.push(Edit {
                     position,

@@ -1,4 +1,5 @@
-//! Tests that differences lead from one snapshot to the next, and that nothing else is accepted.
+//! Tests that the differences change one snapshot into the next one, and that a reader refuses
+//! differences that do not fit its snapshot.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -21,7 +22,8 @@ fn directive(id: &str, tenant: u8) -> DiagnosticsDirective {
         .with_match(DirectiveMatch::all().for_tenant(format!("tenant-{tenant}")))
 }
 
-/// Creates a snapshot with one directive for each entry, an id and the number of its tenant.
+/// Creates a snapshot with one directive for each entry of the model. An entry is the id of a
+/// directive and the number of its tenant.
 fn snapshot(model: &BTreeMap<String, u8>, seq_no: u64) -> Snapshot {
     let set: DirectiveSet = model.iter().map(|(id, n)| directive(id, *n)).collect();
     let mut revision = Revision::new("directives-1", "u");
@@ -79,7 +81,7 @@ proptest! {
             base = next_base;
             sum.extend(&pair[1].changes_since(&pair[0], CAP).unwrap());
         }
-        // The sum contains the directives that were added and removed again.
+        // The combined differences still contain the directives that were added and removed again.
         let all = last.delta_json(&sum).unwrap();
         let (whole, _) = apply(&received(first), all.get()).unwrap();
         prop_assert!(whole.is_same_as(last));
@@ -134,7 +136,7 @@ fn p1_differences_that_do_not_fit_are_refused() {
         let changed = good.replacen(from, to, 1);
         assert_eq!(kind(&base, &changed), expected, "{from} -> {to}");
     }
-    // The same differences do not fit another state.
+    // A reader that has another state refuses the same differences.
     let other = received(&snapshot(&model(&[("a", 1), ("b", 1), ("c", 2)]), 3));
     assert_eq!(kind(&other, good), SnapshotErrorKind::WrongDigest);
     let error = base.apply(good, 2, now(), |_, _| Ok(())).unwrap_err();
@@ -168,7 +170,8 @@ fn a_directive_that_this_reader_refuses_stays_refused_until_it_changes() {
         .unwrap();
     assert!(next.is_same_as(&accepted));
 
-    // A directive that differences bring is checked like one of a whole snapshot.
+    // The check is also applied to a directive that arrives with differences, as to a directive of
+    // a whole snapshot.
     let (refused, base) = base
         .apply(delta(&accepted, &other).get(), CAP, now(), check)
         .unwrap();

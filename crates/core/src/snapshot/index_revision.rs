@@ -1,5 +1,5 @@
-//! The state of the index from which a snapshot was read: its identity, and a fingerprint of its
-//! documents.
+//! The state of the index from which a snapshot was read: the identity of the index, and a
+//! fingerprint of its documents.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Revision {
     /// The name of the concrete index, even if the configured name is an alias.
     pub index: String,
-    /// The index's uuid. An index that is created again has another uuid.
+    /// The index's uuid. If the index is deleted and created again, it has another uuid.
     pub uuid: String,
     /// The number of documents in the index.
     pub documents: u64,

@@ -2,8 +2,8 @@
 //! last-good file.
 //!
 //! A reader does not trust the JSON. The reader decodes each directive as a stored document, and
-//! the digest of all directives must equal the digest in the JSON. A reader that verifies
-//! signatures can reject single directives, as a reader of the index can.
+//! the digest of all directives must equal the digest in the JSON. If a reader verifies signatures,
+//! it can reject single directives, in the same way as a reader of the index.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,11 +44,11 @@ impl Serialize for SetJson<'_> {
 
 impl Snapshot {
     /// Serialises the whole snapshot as JSON with absolute times. The JSON does not contain the
-    /// time at which the snapshot was read, so that a later read with the same result has the same
+    /// time at which the snapshot was read. So a later read with the same result leads to the same
     /// JSON.
     ///
     /// # Errors
-    /// A snapshot that a store has published never causes an error.
+    /// If a store has published the snapshot, there is never an error.
     pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
@@ -71,7 +71,8 @@ struct ReadSnapshot<'a> {
     revoked: usize,
 }
 
-/// The id of a directive. The decoder takes the id as a separate argument.
+/// The id of a directive. The reader needs it, because the decoder takes the id as a separate
+/// argument.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow)]
@@ -79,22 +80,23 @@ struct Identified<'a> {
 }
 
 impl Snapshot {
-    /// Reads the JSON of [`to_json`](Self::to_json). `read_at` is the time at which the snapshot
-    /// was read from the index, and `cap` is the highest allowed number of directives.
+    /// Reads a snapshot from the JSON that [`to_json`](Self::to_json) has written. `read_at` is the
+    /// time at which the snapshot was read from the index. `cap` is the highest permitted number of
+    /// directives.
     ///
     /// # Errors
-    /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or states a
-    /// digest that differs from the digest of the directives.
+    /// Returns a [`SnapshotError`] if the JSON is not a snapshot, if it contains too many
+    /// directives, or if the digest in the JSON differs from the digest of the directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
         Self::from_json_if(json, cap, read_at, |_, _| Ok(()))
     }
 
-    /// Reads the JSON as [`from_json`](Self::from_json) does, but without the directives that
+    /// Reads the JSON as [`from_json`](Self::from_json) does, but leaves out the directives that
     /// `check` rejects. `check` receives each directive and the uuid of the index from which the
     /// snapshot was read.
     ///
     /// # Errors
-    /// The errors of [`from_json`](Self::from_json).
+    /// Returns the errors of [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn from_json_if(
         json: &str,
@@ -105,11 +107,11 @@ impl Snapshot {
         Self::receive(json, cap, read_at, check).map(|(snapshot, _)| snapshot)
     }
 
-    /// Reads the JSON as [`from_json_if`](Self::from_json_if) does, and also returns the state to
-    /// which the next differences of the same sender can be applied.
+    /// Works like [`from_json_if`](Self::from_json_if), and also returns the state to which the
+    /// next differences of the same sender can be applied.
     ///
     /// # Errors
-    /// The errors of [`from_json`](Self::from_json).
+    /// Returns the errors of [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn receive(
         json: &str,
@@ -153,19 +155,20 @@ impl Snapshot {
     }
 }
 
-/// The content of the sender's snapshot that is not in the snapshot of this reader.
+/// The part of the sender's snapshot that the snapshot of this reader does not contain.
 #[derive(Clone, Debug)]
 pub(super) struct SenderState {
     /// The digest of all directives, including the refused ones.
     pub(super) claimed: Digest,
     /// The documents that the sender rejected.
     pub(super) rejected: Arc<[Rejection]>,
-    /// The directives that the check of this reader refused, each with its own digest.
+    /// The directives that the check of this reader refused. Each entry contains the digest of the
+    /// directive and its rejection.
     pub(super) refused: BTreeMap<Box<str>, (Digest, Rejection)>,
 }
 
 impl SenderState {
-    /// Returns the rejections of the sender and of this reader, ordered by id.
+    /// Returns the rejections of the sender and of this reader in one list, ordered by id.
     pub(super) fn rejections(&self) -> Vec<Rejection> {
         let refused = self.refused.values().map(|(_, rejection)| rejection);
         let mut rejections: Vec<Rejection> = self.rejected.iter().chain(refused).cloned().collect();
@@ -228,7 +231,8 @@ pub(super) fn decode_one(
 ) -> Result<(), SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The process that read the index has already compared each expiry with its own `max_ttl`.
+        // The process that read the index has already compared each expiry with its own `max_ttl`,
+        // so there is no limit here.
         max_ttl: Duration::MAX,
     };
     let Identified { id } = serde_json::from_str(directive.get())?;

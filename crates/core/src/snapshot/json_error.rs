@@ -1,4 +1,4 @@
-//! The reasons why the JSON of a snapshot is refused, from a wrong directive to a wrong digest.
+//! The reasons why the JSON of a snapshot is refused, such as a wrong directive or a wrong digest.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::Digest;
 use crate::document::Rejection;
 use crate::visible_text::visible_beginning;
 
-/// A message contains at most this many characters of an untrusted text.
+/// The message of an error contains at most this many characters of an untrusted text.
 const SHOWN_CHARS: usize = 200;
 
 /// The reason why a JSON text is not a valid snapshot.
@@ -20,14 +20,14 @@ pub struct SnapshotError(pub(super) Repr);
 pub enum SnapshotErrorKind {
     /// The text is not the JSON of a snapshot, or another version of this library wrote it.
     NotASnapshot,
-    /// The decoder refuses a directive, a directive is revoked, or the snapshot contains a
-    /// directive twice.
+    /// The decoder refuses a directive of the snapshot, a directive is revoked, or two directives
+    /// have the same id.
     WrongDirective,
     /// The digest of the directives differs from the digest that the snapshot states.
     WrongDigest,
     /// The snapshot has more directives than the reader allows.
     TooManyDirectives,
-    /// The differences to an earlier snapshot do not fit the snapshot that the reader has.
+    /// The received differences do not fit the snapshot that the reader has.
     WrongDelta,
 }
 
@@ -45,9 +45,9 @@ pub(super) enum Repr {
         directives: usize,
         cap: usize,
     },
-    /// The differences are between other states, or between states of another index.
+    /// The differences do not begin at the state that the reader has, or belong to another index.
     OtherState,
-    /// The set with the differences applied would be too large.
+    /// The set would be too large after the differences are applied.
     TooLarge,
 }
 
@@ -83,8 +83,8 @@ impl Error for SnapshotError {
     }
 }
 
-/// The text is untrusted: another agent, or somebody who can write the last-good file, has chosen
-/// it.
+/// Shortens an untrusted text and escapes its invisible characters. Another agent, or somebody who
+/// can write the last-good file, may have chosen the text.
 fn shown(text: &str) -> String {
     visible_beginning(text, SHOWN_CHARS)
 }

@@ -1,5 +1,5 @@
-//! The result of one complete read of the index: set, revision and rejections, which are published
-//! together.
+//! The result of one complete read of the index. The set, the revision and the rejections of this
+//! read are published together.
 
 mod changes;
 mod delta;
@@ -23,16 +23,17 @@ pub use delta::DeltaBase;
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the signed directives, by id. The signatures are passed to the last-good file
-/// and to the next agent in a chain, because every reader of a snapshot verifies them itself.
+/// The signatures of the signed directives, by id. The last-good file and the snapshot for the next
+/// agent in a chain contain the signatures, because every reader of a snapshot verifies them
+/// itself.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
-/// The result of one complete read. The whole snapshot is published in one swap, so that no reader
+/// The result of one complete read. The whole snapshot is published in one swap. So no reader
 /// combines the set of one read with the revision of another read.
 ///
-/// The snapshot is empty and has no revision before the first complete read, and after the set has
-/// been emptied because it became too old.
+/// The snapshot is empty and has no revision in two cases: before the first complete read, and
+/// after the set was emptied because it had become too old.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,
@@ -47,7 +48,7 @@ pub struct Snapshot {
     read_at: Option<Timestamp>,
 }
 
-/// The parts of a [`Snapshot`], for the crates that read an index.
+/// The parts from which the crates that read an index create a [`Snapshot`].
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct SnapshotParts {
@@ -85,8 +86,9 @@ impl From<SnapshotParts> for Snapshot {
 }
 
 impl Snapshot {
-    /// Creates the snapshot of a complete read that rejected nothing, for an application that
-    /// implements its own source. Two reads of the same content must have the same `revision`.
+    /// Creates the snapshot of a complete read that rejected no document. Use this function in an
+    /// application that implements its own source. If two reads find the same content, they must
+    /// pass the same `revision`.
     #[must_use]
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
         Self {
@@ -109,8 +111,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Attaches counters to the set, so that evaluations of the set count matches. The matches of
-    /// new directives are counted since `now`.
+    /// Attaches counters to the set, so that evaluations of the set count matches. If a directive
+    /// is new, `now` becomes the time since which its matches are counted.
     #[doc(hidden)]
     #[must_use]
     pub fn counted_by(mut self, counters: &HitCounters, now: Timestamp) -> Self {
@@ -130,7 +132,7 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Returns the directives, including expired ones.
+    /// Returns the set of the directives, including expired ones.
     #[must_use]
     pub fn set(&self) -> &DirectiveSet {
         &self.set
@@ -142,7 +144,7 @@ impl Snapshot {
         self.digest
     }
 
-    /// Returns the signatures of a directive; empty if the directive is not signed.
+    /// Returns the signatures of the directive with this id; empty if the directive is not signed.
     #[must_use]
     pub fn signatures(&self, id: &str) -> &[Signature] {
         self.signatures.get(id).map_or(&[], |signatures| signatures)
@@ -154,7 +156,7 @@ impl Snapshot {
         self.revision.as_ref()
     }
 
-    /// Returns the documents that were refused, ordered by id.
+    /// Returns the rejections of all refused documents, ordered by id.
     #[must_use]
     pub fn rejections(&self) -> &[Rejection] {
         &self.rejections
@@ -166,8 +168,8 @@ impl Snapshot {
         self.revoked
     }
 
-    /// Returns the time at which the read ended. Later reads with the same result do not change the
-    /// returned time.
+    /// Returns the time at which the read ended. If a later read has the same result, this time
+    /// does not change.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

@@ -1,8 +1,9 @@
 //! Checks a store against each rule of the conformance kit.
 //!
-//! For the rules about publishing, each set encodes a number. For each bit of the number, the level
-//! of one directive encodes the bit, and the level of a second directive encodes the inverted bit.
-//! In a mixture of two sets, a bit is missing, or the two directives of a bit have the same level.
+//! To check the rules about publishing, the kit publishes sets that each encode a number. For each
+//! bit of the number, the set has two directives: the level of the first one encodes the bit, and
+//! the level of the second one encodes the inverted bit. If a set is a mixture of two sets, a bit
+//! is missing, or the two directives of a bit have the same level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -99,8 +100,8 @@ fn level<S: Subject>(
     subject.evaluate(set, &attrs, now, request_id).level
 }
 
-/// Publishes sets with ascending numbers. At the same time, other threads load sets and compare the
-/// numbers of the loaded sets with the numbers published so far.
+/// Publishes sets with ascending numbers. At the same time, other threads load sets, and compare
+/// the number of each loaded set with the number of the last publish that has returned.
 fn under_publishes<S: Subject>(kit: &Kit, subject: &S) -> (Outcome, Outcome) {
     let published = AtomicU16::new(0);
     let started = AtomicU16::new(0);
@@ -202,8 +203,8 @@ fn snapshot_kept<S: Subject>(subject: &S) -> Outcome {
 const EXPIRES: &str = "expires";
 const STARTS: &str = "starts";
 const SAMPLES: &str = "samples";
-/// The sample rate in per mille. The hash of osproxy puts the empty id into every sample of 38 per
-/// mille or more.
+/// The sample rate in per mille. With the hash of osproxy, the empty id is in every sample of 38
+/// per mille or more.
 const SAMPLE: u16 = 500;
 
 fn expiry() -> Timestamp {

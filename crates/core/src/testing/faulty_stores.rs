@@ -1,4 +1,4 @@
-//! Tests that the conformance kit names the rule that a faulty store breaks.
+//! Tests that the conformance kit reports each rule that a faulty store breaks.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,15 +13,15 @@ enum Fault {
     /// A publish replaces the directives one by one, so that a load can return a mixture of two
     /// sets.
     Torn,
-    /// Every third load returns the set that was published before the current set.
+    /// Every third load returns the previous set instead of the current set.
     Older,
     /// A publish changes the sets that were loaded before the publish.
     Shared,
-    /// The expiry is not checked.
+    /// An evaluation does not check the expiry.
     Everlasting,
-    /// The start is not checked.
+    /// An evaluation does not check the start.
     Early,
-    /// A request without an id is in every sample.
+    /// An evaluation treats a request without an id as part of every sample.
     NoId,
     /// A load allocates.
     Allocates,
@@ -113,7 +113,8 @@ impl Subject for Store {
     }
 }
 
-/// Returns a counter that reports one allocation if the fault is `Allocates`, and otherwise none.
+/// Returns a counter for the given fault. If the fault is `Allocates`, the counter reports one
+/// allocation, otherwise none.
 fn counted(fault: Fault) -> CountAllocations {
     fn none(work: &mut dyn FnMut()) -> u64 {
         work();

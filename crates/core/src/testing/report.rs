@@ -6,10 +6,10 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A load returns one complete published set, never a mixture of two.
+    /// A load returns one complete published set, never a mixture of two sets.
     PublishedWhole,
-    /// Once a publish has returned, every later load yields the published set or a later set, on
-    /// every thread. No thread loads an older set than before.
+    /// Once a publish has returned, every later load returns the published set or a later set, on
+    /// every thread. No thread ever loads a set that is older than one that it loaded before.
     NeverBackwards,
     /// A loaded set does not change when another set is published.
     SnapshotKept,
@@ -25,7 +25,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// All rules, in the order of the report.
+    /// All rules, in the order in which the report lists them.
     pub const ALL: [Self; 7] = [
         Self::PublishedWhole,
         Self::NeverBackwards,
@@ -59,7 +59,7 @@ pub enum Outcome {
     Kept,
     /// The store breaks the rule. The text describes the observed violation.
     Broken(String),
-    /// The rule could not be checked, for the reason in the text.
+    /// The kit could not check the rule. The text contains the reason.
     Skipped(&'static str),
 }
 

@@ -1,7 +1,7 @@
 //! Property test: the compiled set makes the same decisions as a scan over its directives, and as
-//! osproxy-observe 1.0.5 for the same directives and request. There is one known difference: a
-//! request without an id is in every sample of 38 per mille or more in osproxy, but in no sample in
-//! this crate.
+//! osproxy-observe 1.0.5 with the same directives. There is one known difference: if a request has
+//! no id, osproxy puts it into every sample of 38 per mille or more, and this crate puts it into no
+//! sample below 1000 per mille.
 //!
 //! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
 //! number of sets is 2,000, or the value of `READ_PATH_SETS`.
@@ -24,7 +24,7 @@ use set_generators::{Drawn, ENDPOINTS, PEER_ENDPOINTS, directives, instants, pee
 const NOWS_PER_SET: usize = 5;
 const REQUESTS_PER_NOW: usize = 100;
 
-/// The requests that are evaluated, in the types of this crate and of osproxy-observe.
+/// The generated requests, in the types of this crate and of osproxy-observe.
 struct Requests {
     texts: Vec<String>,
     instants: Vec<Timestamp>,
@@ -49,7 +49,7 @@ impl Requests {
         }
     }
 
-    /// Draws a request, in the types of this crate and of osproxy-observe.
+    /// Returns a random request, in the types of this crate and of osproxy-observe.
     fn draw(&self, random: &mut fastrand::Rng) -> (RequestAttrs<'_>, peer::RequestAttrs<'_>) {
         let mut text = || match random.u8(..4) {
             0 => random.usize(..self.texts.len()),
@@ -82,8 +82,8 @@ impl Requests {
         let id = &self.ids[random.usize(..self.ids.len())];
         let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
         compare_with_scan(set, &attrs, self.instants[now], id.as_str())?;
-        // osproxy-observe can sample a request without an id. The decisions about a request without
-        // an id are compared only if no directive has a sample rate.
+        // osproxy-observe can sample a request without an id. So, if a request has no id, the test
+        // compares the decisions about it only if no directive has a sample rate.
         let is_sampled = |d: DirectiveRef<'_>| (1..1000).contains(&d.sample_per_mille);
         if !id.as_str().is_empty() || !set.iter().any(is_sampled) {
             let now = peer_instant(now);
@@ -97,7 +97,8 @@ impl Requests {
     }
 }
 
-/// Compares the decision and the directives that apply with the result of a scan over the set.
+/// Compares the decision, and the list of the directives that apply, with the result of a scan over
+/// the set.
 fn compare_with_scan(
     set: &DirectiveSet,
     attrs: &RequestAttrs<'_>,
@@ -126,7 +127,7 @@ fn compare_with_scan(
     Ok(())
 }
 
-/// How many comparisons were made, and in how many comparisons a directive applied.
+/// How many decisions the test compared, and in how many of them a directive applied.
 #[derive(Default)]
 struct Counts {
     cases: Cell<u64>,
@@ -187,7 +188,7 @@ fn a_compiled_set_decides_like_a_scan_and_like_osproxy() {
     );
     let (cases, decided) = (counts.cases.get(), counts.decided.get());
     println!("{cases} cases, {decided} of them decided");
-    // A minimum of decisions is required, because the test could otherwise compare mostly empty
-    // decisions.
+    // In at least a tenth of the comparisons, a directive must apply. Otherwise, the test would
+    // compare mostly empty decisions.
     assert!(decided * 10 > cases);
 }

@@ -25,8 +25,8 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Returns the strings for tenant, index and principal. Some strings have a length at which the
-/// hash function takes another branch, or at which the stored length needs one more byte.
+/// Returns the strings for tenant, index and principal. The lengths of some strings are those at
+/// which the hash function takes another branch, or at which the stored length needs one more byte.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
@@ -35,7 +35,7 @@ pub(crate) fn texts() -> Vec<String> {
     texts
 }
 
-/// Returns adjacent instants around every value at which a comparison could be wrong.
+/// Returns several adjacent instants around each value at which a comparison could be wrong.
 pub(crate) fn instants() -> Vec<Timestamp> {
     let second = 1_000_000_000_i128;
     let mut instants: Vec<Timestamp> = [
@@ -55,7 +55,7 @@ pub(crate) fn instants() -> Vec<Timestamp> {
     instants
 }
 
-/// A generated directive, whose fields are positions in the lists of values in this module.
+/// A generated directive. Its fields are positions in the lists of values in this module.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawn {
     tenant: Option<usize>,
@@ -71,8 +71,8 @@ pub(crate) struct Drawn {
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    // The first three strings are drawn most often, so that directives share targets and requests
-    // match directives.
+    // The first three strings are drawn most often, so that several directives have the same
+    // targets, and requests match directives.
     let target =
         || proptest::option::weighted(0.4, prop_oneof![4 => 0..3_usize, 1 => 0..texts().len()]);
     let instants = instants().len();
@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. Random sets rarely have a kind for which the lookup has special
-/// code, so the tests also generate sets of these kinds.
+/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets are
+/// rarely of these kinds, so the tests also generate such sets on purpose.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

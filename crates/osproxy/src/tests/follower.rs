@@ -1,5 +1,5 @@
-//! Tests the task that follows a store, in virtual time: osproxy's clock is derived from tokio's
-//! paused clock.
+//! Tests the task that follows a store. The tests use virtual time: osproxy's clock is derived from
+//! tokio's paused clock.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -105,8 +105,8 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let mut seen = Vec::new();
     for _ in 0..2_100 {
         advance(1).await;
-        // A start takes effect at most a millisecond (the resolution of the timer) late, and an
-        // expiry takes effect exactly on time.
+        // A directive may start up to a millisecond late, because this is the resolution of the
+        // timer. A directive expires exactly on time.
         let before = ACME.ours(
             &both.ours.load(),
             both.clock.today() - Duration::from_millis(2),
@@ -149,8 +149,8 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
             "the revoked directive is still in the set"
         );
     }
-    // After the subscription has closed, the task still checks the store at intervals, not in a
-    // busy loop.
+    // After the subscription has closed, the task checks the store at intervals, and not in a busy
+    // loop.
     drop(publishes);
     ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
     advance(300).await;
@@ -234,8 +234,8 @@ async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() 
         assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
         both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
     }
-    // The store's set reaches its age limit at second 24, and the last converted set expires at
-    // second 22 or later.
+    // The store's set reaches its age limit at second 24. The directives in the last converted set
+    // expire at second 22 or later.
     both.peers.task.abort();
     advance(5_000).await;
     assert_eq!(

@@ -64,7 +64,7 @@ impl Request<'_> {
         set.evaluate(&attrs, now, self.id)
     }
 
-    /// Returns osproxy's decision as a value of this project's type.
+    /// Returns osproxy's decision, converted to this project's type.
     fn peers(&self, set: &peer::DirectiveSet, now: Instant) -> Decision {
         let tenant = self.tenant.map(PartitionId::from);
         let attrs = peer::RequestAttrs {

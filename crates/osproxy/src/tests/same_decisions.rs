@@ -1,5 +1,5 @@
-//! Property tests: the decisions of osproxy with the converted directives equal the decisions of
-//! this project with all directives.
+//! Property tests: osproxy, with the converted directives, makes the same decisions as this project
+//! with all directives.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,8 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn request() -> impl Strategy<Value = Request<'static>> {
-    // Every request has an id, because only osproxy samples requests without an id.
+    // Every request has an id: osproxy and this project decide differently about requests without
+    // an id, because only osproxy samples them.
     let ids = select(vec![
         "request-1",
         "request-2",

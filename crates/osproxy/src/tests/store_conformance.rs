@@ -1,5 +1,5 @@
-//! Runs the conformance kit against this project's stores, the stores of osproxy-observe and the
-//! adapter, and states which rules osproxy's stores break.
+//! Runs the conformance kit on this project's stores, on the stores of osproxy-observe and on the
+//! adapter. Checks which rules the stores of osproxy-observe and the adapter break.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ fn runtime() -> Runtime {
     builder.worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Starts a store that polls the returned source. The interval is so long that the store polls only
-/// when the test requests a refresh.
+/// Starts a store that polls the returned source. The poll interval is so long that the store polls
+/// only when the test requests a refresh.
 fn scripted_store(runtime: &Runtime) -> (OpenSearchDirectiveStore, ScriptedSource) {
     let source = ScriptedSource::default();
     let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
@@ -103,7 +103,7 @@ fn scripted_store(runtime: &Runtime) -> (OpenSearchDirectiveStore, ScriptedSourc
 struct Peer<S, P> {
     store: S,
     publish: P,
-    /// The clocks with which the kit's instants are converted to instants of osproxy.
+    /// The clocks that convert the kit's instants to instants of osproxy.
     clocks: ClockPair,
 }
 
@@ -155,7 +155,7 @@ where
     }
 }
 
-/// The rules that osproxy's set breaks in every store.
+/// The rules that every store with osproxy's set breaks.
 const BROKEN: [Rule; 2] = [Rule::StartAtRead, Rule::NoIdNoSample];
 
 #[test]
@@ -180,9 +180,9 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
     assert_eq!(report.broken(), BROKEN, "InMemoryDirectiveStore\n{report}");
 }
 
-/// The adapter decides by its own clock whether a directive has started. In this test the adapter's
-/// clock does not advance, so a directive does not apply although the time of the kit's evaluation
-/// is after the directive's start.
+/// The adapter decides by its own clock whether a directive has started. In this test, the
+/// adapter's clock does not advance. So a directive does not apply even if the kit evaluates
+/// requests for a time after the directive's start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let (runtime, clock) = (runtime(), Arc::new(clock()));

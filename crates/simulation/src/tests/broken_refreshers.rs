@@ -1,5 +1,5 @@
-//! Tests the simulation itself: its schedules must detect a refresher that leaves out one
-//! safeguard, and a refresher from which the network hides the data that a safeguard needs.
+//! Tests the simulation itself. The schedules must detect a refresher that leaves out one
+//! safeguard. The schedules must also detect if the network hides the data that a safeguard needs.
 
 use super::random_schedules::plan;
 use crate::schedule_runner::{Plan, run_alone, run_many};
@@ -7,13 +7,13 @@ use crate::simulated_transport::Lie;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::Safeguard;
 
-/// If the refreshers leave out a safeguard, at least one of this many schedules must break a
-/// promise.
+/// If the refreshers leave out a safeguard, at least one schedule among this number of schedules
+/// must break a promise.
 const SCHEDULES: u64 = 3_000;
 
-/// Runs schedules that broke a promise in the past when only this safeguard was left out, and
-/// checks that they still break a promise. The default run begins with seed 1, so the seed is also
-/// the number of schedules after which the run detects the missing safeguard.
+/// Runs schedules that broke a promise in the past when the refreshers left out only this
+/// safeguard. Checks that each of them still breaks a promise. The default run begins with seed 1,
+/// so a seed is also the number of schedules after which that run detects the missing safeguard.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);

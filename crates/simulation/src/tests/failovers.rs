@@ -1,4 +1,4 @@
-//! Tests polls during a failover. The polled node may have the new primary, or a former primary
+//! Tests polls during a failover. The polled node may hold the new primary, or a former primary
 //! that does not know that it lost its role.
 
 use std::time::Duration;
@@ -14,14 +14,15 @@ use opensearch_directives::internal::Safeguard;
 /// does not poll node 0.
 const WORLDS: u64 = 500;
 
-/// Returns a refresher that polls node 0, the node with the primary, and that has published the
-/// view of this node. Returns `None` if the refresher polls another node in this world.
+/// Returns a refresher that polls node 0, which holds the primary. The refresher has already
+/// published the view of this node. Returns `None` if the refresher polls another node in this
+/// world.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,
 ) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
-    // The number of the refresher decides which node it polls first.
+    // Each refresher has a number. This number decides which node the refresher polls first.
     let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
     write(&wire, "a", |shard| {
         shard.deliver_all(|_| true);
@@ -53,8 +54,8 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
 }
 
 /// Node 1 gets the primary and is then cut off. Node 0 gets the primary back, and a document is
-/// deleted there. Afterwards, only node 1 is reachable, and node 1 still contains the deleted
-/// document.
+/// deleted there. Afterwards, the refresher can reach only node 1, and node 1 still contains the
+/// deleted document.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -136,8 +137,8 @@ fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     });
 }
 
-/// A cluster that used to return the version of its cluster state now refuses this request. For the
-/// next minute, the refresher must assume that the node is cut off.
+/// The cluster first returned the version of its cluster state, and now refuses this request. For
+/// the next minute, the refresher must assume that the node is cut off.
 #[test]
 fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     all(async |seed| {

@@ -6,8 +6,8 @@ use opensearch_directives::internal::Safeguard;
 use crate::schedule_runner::{Plan, Ran, run_alone, run_many};
 use crate::world_parameters::Shape;
 
-/// Seeds whose schedules failed in the past, and in whose worlds a full read never needs several
-/// pages.
+/// Seeds whose schedules failed in the past. In the worlds of these seeds, a full read never needs
+/// several pages.
 const FAILED_BEFORE_PAGES: &[u64] = &[
     5455, 21_913, 27_358, 136_208, 194_608, 277_340, 505_719, 575_519, 678_779, 685_917, 691_445,
     702_518, 721_295, 773_827, 797_698, 848_924, 923_307,
@@ -39,7 +39,7 @@ fn plan_as_before() -> Plan {
 }
 
 /// Returns the safeguard that the variable `SIMULATION_WITHOUT` names. The refreshers leave out
-/// this safeguard, so that a developer can find schedules that detect the missing safeguard.
+/// this safeguard. So a developer can find schedules that detect the missing safeguard.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;
@@ -50,8 +50,9 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-/// Checks that the known limitations affect few refreshers. All others prove P13: nearly three
-/// quarters of them never reconcile periodically, but still publish the complete index.
+/// Checks that the known limitations affect only a few refreshers. All other refreshers prove P13:
+/// nearly three quarters of them never reconcile periodically, but still publish the complete
+/// index.
 fn check_known_limitations(ran: &Ran) {
     if ran.refreshers < 1_000 {
         return;

@@ -1,5 +1,5 @@
-//! Tests an index that is restored in place. After the restore, the same `_seq_no` belongs to
-//! another version of a document than before.
+//! Tests an index that is restored in place. After the restore, a `_seq_no` belongs to another
+//! version of a document than before.
 
 use std::sync::Arc;
 
@@ -42,9 +42,9 @@ fn restore_malformed(wire: &Wire) {
     world.settle();
 }
 
-/// If a document is rejected that was accepted with the same `_seq_no` before, a refresher
-/// concludes that fields are hidden. It must not conclude this if the index has another history
-/// uuid than before.
+/// If a refresher rejects a document that it accepted before with the same `_seq_no`, it concludes
+/// that fields are hidden. However, if the index has a new history uuid, the refresher must not
+/// conclude that fields are hidden.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();

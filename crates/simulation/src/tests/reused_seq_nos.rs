@@ -1,10 +1,11 @@
-//! Tests that a refresher notices a `_seq_no` that two primaries have assigned to two versions of
-//! the same document.
+//! Tests that a refresher notices if two primaries have assigned the same `_seq_no` to two versions
+//! of the same document.
 //!
-//! The refresher first publishes a write that only the primary has. Then a second copy becomes the
-//! primary and assigns the same `_seq_no` to another write of the same document. Then the first
-//! copy becomes the primary again. Neither the statistics nor the sum of the `_seq_no`s shows that
-//! a number was assigned twice. Random schedules hardly ever contain this sequence of events.
+//! First, the refresher publishes a write that only the primary has applied. Then a second copy
+//! becomes the primary and assigns the same `_seq_no` to another write of the same document. Then
+//! the first copy becomes the primary again. Neither the statistics nor the sum of the `_seq_no`s
+//! shows that a number was assigned twice. Random schedules hardly ever contain this sequence of
+//! events.
 
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ use opensearch_directives::internal::Safeguard;
 /// A time longer than the interval between reconciles.
 const RECONCILE: Duration = Duration::from_hours(1);
 
-/// Returns a refresher that has published a write whose number belongs to another write by now.
-/// Returns `None` if the world is unsuitable, because it has only one node or the refresher does
-/// not read the primary.
+/// Returns a refresher that has published a write. By now, the `_seq_no` of this write belongs to
+/// another write. Returns `None` if the world is unsuitable: it has only one node, or the refresher
+/// does not read the primary.
 async fn reuse(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);
@@ -40,7 +41,7 @@ async fn reuse(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, Observed
     Some((wire, watched))
 }
 
-/// A further write leads to a delta read.
+/// Makes a further write, so that the next read is a delta read. Returns the result of this poll.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let (wire, mut watched) = reuse(seed, left_out).await?;
     write(&wire, "b", |shard| shard.deliver_all(|_| true));
@@ -48,9 +49,9 @@ async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken
     Some(poll(&wire, &mut watched, 0).await)
 }
 
-/// Without a further write, the next read is a periodic reconcile. The counts and the sums of the
-/// buckets equal those of the replica. Returns whether the refresher has the content of the index
-/// afterwards.
+/// Makes no further write, so that the next read is a periodic reconcile. In this reconcile, the
+/// counts and the sums of the buckets equal those of the replica. Returns true if the refresher has
+/// published the content of the index afterwards.
 async fn reconcile(seed: u64, left_out: Option<Safeguard>) -> Option<bool> {
     let (wire, mut watched) = reuse(seed, left_out).await?;
     wire.world().settle();

@@ -87,8 +87,8 @@ fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
     a_deletion_is_published(|quirks| quirks.no_items = true);
 }
 
-/// The server refuses larger histograms with status 503, which does not show that a retry will
-/// fail, too.
+/// If a histogram has more buckets than the setting permits, the server refuses it with status 503.
+/// This status does not show that a retry will fail, too.
 #[test]
 fn p13_a_deletion_is_published_even_if_the_server_permits_few_buckets() {
     a_deletion_is_published(|quirks| quirks.max_buckets = Some(0));

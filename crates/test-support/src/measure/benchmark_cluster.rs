@@ -1,5 +1,5 @@
-//! Access to the cluster under test in a benchmark: fills an index with documents, writes and
-//! deletes single documents, and reads the CPU time of the cluster.
+//! Gives a benchmark access to its cluster. Fills an index with documents, writes and deletes
+//! single documents, and reads the CPU time of the cluster.
 
 use std::time::Duration;
 
@@ -61,14 +61,15 @@ impl Cluster {
         self.send("DELETE", path, None).await;
     }
 
-    /// Writes one directive, and returns when the directive is visible to searches.
+    /// Writes one directive, and returns as soon as searches return the directive.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");
         self.send("PUT", &path, Some(document(tenant).to_string()))
             .await;
     }
 
-    /// Deletes the directives with these numbers, and returns when no search shows them.
+    /// Deletes the directives with these numbers, and returns as soon as no search returns them any
+    /// more.
     pub async fn delete(&self, directives: &[usize]) {
         let delete = |n| format!("{}\n", json!({ "delete": { "_id": format!("d-{n:06}") } }));
         let lines: String = directives.iter().map(delete).collect();
@@ -76,8 +77,8 @@ impl Cluster {
         self.send("POST", &path, Some(lines)).await;
     }
 
-    /// Returns the processor time that the server has used. The server updates its processor time
-    /// once a second.
+    /// Returns the processor time that the server has used. The server updates this value once a
+    /// second.
     pub async fn cpu_time(&self) -> Duration {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;

@@ -33,7 +33,7 @@ impl Process {
         files.count() as u64
     }
 
-    /// Returns the highest resident memory of the process so far.
+    /// Returns the peak of the resident memory since the process started.
     pub fn peak_bytes(&self) -> u64 {
         let status = fs::read_to_string(self.0.join("status")).expect("the status");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -10,8 +10,8 @@
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// After one of these path segments, the rest of the path can name a document, but no further
-/// index.
+/// The segments of a path that begin a document API. After such a segment, the path can name a
+/// document, but no further index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
@@ -33,13 +33,13 @@ const SEARCHES: [&str; 6] = [
     "_validate",
 ];
 
-/// Returns true if the path of a request includes the directives index or a related index (such as
-/// the history or the fleet). The name of a related index is the name of the directives index,
-/// followed by a hyphen and a suffix.
+/// Returns true if a request with this path can access the directives index or a related index
+/// (such as the history or the fleet). The name of a related index is the name of the directives
+/// index, followed by a hyphen and a suffix.
 ///
-/// A path includes the index in three cases: the path names the index, even percent-encoded or in a
-/// list; a wildcard in the path matches the index; or the path is that of a search that names no
-/// index. Every path with date math (`<...>`) also counts as including the index.
+/// A request can access the index in three cases. The path names the index, even percent-encoded or
+/// in a list; a wildcard in the path matches the index; or the path belongs to a search and names
+/// no index. The function also returns true for every path with date math (`<...>`).
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path
@@ -48,8 +48,8 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .map(decode)
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // The paths in this arm name no index. The guard has already checked the request that
-        // created the scroll or the point in time.
+        // The paths in this arm name no index. A scroll or a point in time was created by an
+        // earlier request, which the guard has already checked.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {
@@ -63,11 +63,11 @@ fn is_api(segment: &str) -> bool {
     segment.starts_with('_') && segment != "_all"
 }
 
-/// Returns true if a list of index expressions includes the index.
+/// Returns true if one of the index expressions in a list refers to the directives index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
-        // The name of a remote cluster in front of the colon is ignored, because a cluster can be
-        // configured as its own remote cluster.
+        // The function ignores the name of a remote cluster before the colon, because a cluster can
+        // be configured as its own remote cluster.
         let name = expression.rsplit(':').next().unwrap_or(expression);
         let name = name.trim().trim_start_matches(['+', '-']);
         let related = format!("{index}-");
@@ -104,8 +104,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             at += 1;
             seen += 1;
         } else if let Some((star_at, star_seen)) = star {
-            // After a mismatch, the comparison continues with one more character assigned to the
-            // last star.
+            // After a mismatch, the last star is made to match one more character, and the
+            // comparison continues after this character.
             star = Some((star_at, star_seen + 1));
             at = star_at + 1;
             seen = star_seen + 1;
@@ -116,8 +116,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
-/// Decodes percent-encoding (`%xx`). An invalid sequence is not decoded, because OpenSearch refuses
-/// it anyway.
+/// Decodes percent-encoding (`%xx`). An invalid sequence stays unchanged, because OpenSearch
+/// refuses it anyway.
 fn decode(segment: &str) -> String {
     let bytes = segment.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

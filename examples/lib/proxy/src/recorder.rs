@@ -1,13 +1,14 @@
-//! Records the data of a request that the decision about this request demands. If no directive
-//! applies to a request, no [`Recording`] is created, so the request has no additional cost.
+//! Records the data of requests. The decision about a request says which data is recorded. If no
+//! directive applies to a request, no [`Recording`] is created, so this request has no additional
+//! cost.
 //!
 //! | decision | what is recorded |
 //! |---|---|
 //! | `Shape` | one log line with ids, names, sizes and the status |
-//! | `ShapeTiming` | also the durations until the response's header and until its end |
+//! | `ShapeTiming` | also the times until the header and until the end of the response arrived |
 //! | `ShapeRewriteDiff` | also the names of the headers that the proxy changed, never values |
-//! | `ring_buffer` | the line in a ring buffer in memory, which SIGUSR1 writes into the log |
-//! | `capture` | the beginnings of both bodies in the log (a product has a capture sink instead) |
+//! | `ring_buffer` | the line, in a ring buffer in memory; SIGUSR1 writes it into the log |
+//! | `capture` | the beginning of each body, in the log (a product would use a capture sink) |
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -26,7 +27,7 @@ const RING_LINES: usize = 256;
 /// The maximum number of captured bytes of a body.
 const CAPTURED_BYTES: usize = 4096;
 
-/// Creates recordings, and owns the ring buffer into which they can be written.
+/// Creates the recordings of requests, and owns the ring buffer into which their lines are written.
 #[derive(Debug, Default)]
 pub struct Recorder {
     ring: Mutex<VecDeque<String>>,
@@ -95,7 +96,8 @@ impl Recording {
         record.request.add(data, captures);
     }
 
-    /// Records the response's status, and the time at which the response arrived.
+    /// Records the status of the response, and the time at which the response arrived from
+    /// OpenSearch.
     pub fn responded(&self, status: StatusCode) {
         let mut record = self.record();
         record.status = Some(status);
@@ -130,7 +132,7 @@ struct Record {
     response: Observed,
 }
 
-/// The number of forwarded bytes of a body, and its first bytes.
+/// The number of bytes of a body that the proxy has forwarded, and the first of these bytes.
 #[derive(Debug, Default)]
 struct Observed {
     bytes: usize,

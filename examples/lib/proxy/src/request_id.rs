@@ -2,19 +2,19 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header that contains the request id, in the client's request, in the request to OpenSearch,
-/// and in the response.
+/// The header that contains the request id. The client's request, the request to OpenSearch, and
+/// the response have this header.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The maximum length of an id. If a client sends a longer id, the proxy creates a new id.
 const MAX_LENGTH: usize = 128;
 
-/// Returns the value of `X-Request-Id`. If `X-Request-Id` is absent or occurs more than once, or if
-/// its value is blank, too long or not ASCII text, the function creates a random id.
+/// Returns the value of `X-Request-Id`. Creates a random id if `X-Request-Id` is absent or occurs
+/// more than once, or if its value is blank, too long or not ASCII text.
 ///
-/// The id decides whether a request is sampled, so a client can choose an id for which its request
-/// is sampled. If your clients must not influence sampling, create an id for every request
-/// yourself.
+/// The id decides whether a request is in a sample. Therefore, a client can choose an id that puts
+/// its request into the sample. If your clients must not influence sampling, create an id for every
+/// request yourself.
 #[must_use]
 pub fn ensure_request_id(headers: &HeaderMap) -> HeaderValue {
     let mut values = headers.get_all(X_REQUEST_ID).iter();

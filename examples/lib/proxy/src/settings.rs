@@ -66,7 +66,7 @@ impl Settings {
         }
     }
 
-    /// Returns the host and port of the node in the form of a `Host` header.
+    /// Returns the host and the port of the node, as a `Host` header contains them.
     #[must_use]
     pub fn authority(&self) -> String {
         let host = self.opensearch.host_str().unwrap_or("127.0.0.1");

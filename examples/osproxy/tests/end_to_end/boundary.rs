@@ -1,5 +1,5 @@
-//! Tests that a directive applies to no request before the directive's start and to no request
-//! after its expiry.
+//! Tests that a directive applies to no request before its start and to no request after its
+//! expiry.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -26,8 +26,8 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
-    // The polling interval is so long that no poll happens during the test: the start and the
-    // expiry must take effect without a poll.
+    // The polling interval is so long that no poll happens during the test. The directive must
+    // start and expire without a poll.
     let proxy = Proxy::start("boundary", Duration::from_mins(10)).await;
     let mut connection = Connection::open(proxy.address).await;
     let now = SystemClock.now();

@@ -1,5 +1,6 @@
 //! Tests that `Endpoint::of` and osproxy assign the same class to a path. The test tries every path
-//! of up to four segments from a list of words that `Endpoint::of` or osproxy distinguishes.
+//! of up to four segments. The segments come from a list of words that `Endpoint::of` or osproxy
+//! distinguishes.
 
 use opensearch_directives::Endpoint;
 use osproxy_spi::HttpMethod;

@@ -1,5 +1,5 @@
-//! Tests under load, while all directives change repeatedly, that no request fails and that each
-//! request is evaluated with a single set.
+//! Sends many requests while all directives change repeatedly. Tests that no request fails, and
+//! that each request is evaluated with a single set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// The minimum number of generations that the test publishes. On a slow machine, this may take more
-/// time than `LASTS`.
+/// The minimum number of generations of directives that the test publishes. On a slow machine, this
+/// may take longer than `LASTS`.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
 /// Returns all 1,000 directives of a generation. Even generations differ from odd ones.
 ///
 /// Each tenant has one directive, and one directive matches all reads. In even generations, the
 /// tenant's directive records a span, and the directive for all reads records on osproxy's
-/// break-glass tape. In odd generations, the tenant's directive captures, and the directive for all
-/// reads records nothing. If a request were evaluated with a mixture of two generations, its
-/// effects would be another combination.
+/// break-glass tape. In odd generations, the tenant's directive captures requests, and the
+/// directive for all reads records nothing. If a request were evaluated with a mixture of two
+/// generations, the request would have another combination of effects.
 fn generation(even: bool) -> Vec<Draft> {
     let draft = |id: String, match_| {
         let mut draft = Draft::new(id, DiagLevel::Off, Expiry::After(Duration::from_mins(10)));
@@ -124,8 +124,8 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .filter(|&&effects| effects != EVEN && effects != ODD)
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
-    // Even and odd generations must each have been seen by many requests. This proves that the sets
-    // changed between the requests.
+    // Many requests must have been evaluated with an even generation, and many with an odd one.
+    // This proves that the sets changed between the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }
 
@@ -167,8 +167,8 @@ async fn write_document(connection: &mut Connection, n: usize) {
     assert!((200..300).contains(&answer.status), "{:?}", answer.body);
 }
 
-/// Disables the periodic refresh of the index, so that a bulk write becomes visible as a whole. A
-/// periodic refresh could make only a part of a bulk write visible.
+/// Disables the periodic refresh of the index, because a periodic refresh could make only a part of
+/// a bulk write visible to searches.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
     let address = proxy
         .upstream

@@ -1,5 +1,5 @@
 //! Starts the osproxy example with a real store, and collects the effects of directives: spans,
-//! entries on the tape, and captures.
+//! entries on the break-glass tape, and captures.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -156,7 +156,8 @@ impl Proxy {
         tape.iter().map(id).collect()
     }
 
-    /// Returns the effects on a request whose response has arrived.
+    /// Returns the effects that directives had on a request. Call this function only after the
+    /// response to the request has arrived.
     pub(crate) fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
         Effects {
             span: self.spans.has(request_id),

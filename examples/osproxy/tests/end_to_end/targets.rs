@@ -1,5 +1,5 @@
-//! Tests, for each kind of target, that a directive affects only requests with this target, and no
-//! request after the end of the directive.
+//! Tests each kind of target: a directive with such a target must affect only requests with this
+//! target. After the directive has ended, it must affect no request.
 
 use std::time::Duration;
 

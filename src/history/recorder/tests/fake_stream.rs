@@ -1,5 +1,5 @@
-//! A transport that responds like a cluster with the data stream of a history, and can refuse
-//! records.
+//! A transport that responds like a cluster that contains the data stream of a history. It can
+//! refuse records.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,12 +17,12 @@ use crate::http::{Request, RequestFailure, Response, Transport};
 #[derive(Debug, Default)]
 pub(super) struct FakeStream {
     pub(super) records: Mutex<BTreeMap<String, Record>>,
-    /// The status with which every bulk request fails, so that no record is accepted; `None`
-    /// without an outage.
+    /// During an outage, every bulk request fails with this status; `None` if there is no outage.
     outage: Mutex<Option<u16>>,
-    /// The pause that the response to a failed bulk request demands (`Retry-After`).
+    /// The `Retry-After` in the response to a failed bulk request.
     pub(super) retry_after: Mutex<Option<Duration>>,
-    /// The maximum length of a request body. A proxy in front of the cluster refuses a longer body.
+    /// The maximum length of a request body. A longer body is refused, as by a proxy in front of
+    /// the cluster.
     pub(super) max_body: Mutex<Option<usize>>,
     /// Whether each bulk request panics.
     pub(super) panics: Mutex<bool>,

@@ -1,4 +1,5 @@
-//! Tests what a recorder does if a whole bulk request is refused, and not only a single record.
+//! Tests what a recorder does if the server refuses a whole bulk request, and not only a single
+//! record.
 
 use super::*;
 

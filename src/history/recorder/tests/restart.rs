@@ -1,4 +1,4 @@
-//! Tests that a new recorder detects, by the existing records, the operations that happened while
+//! Tests that a new recorder uses the existing records to detect the operations that happened while
 //! no recorder ran.
 
 use super::*;
@@ -52,7 +52,7 @@ async fn a_recorder_that_starts_records_what_happened_since_the_last_record() {
     let status = rig.status();
     assert_eq!((status.recorded, status.already_recorded), (3, 1));
     assert_eq!((status.unseen, status.lost, status.pending), (2, 0, 0));
-    // Another restart must find no further operations.
+    // After another restart, the recorder must find no further operations.
     let mut rig = rig.restart();
     rig.feed.observe(full(8), now);
     rig.run(10).await;
@@ -68,7 +68,7 @@ async fn the_absence_of_a_document_that_was_just_recorded_is_no_deletion() {
     let [one, two] = [document("a", 0, 1, "Shape"), document("b", 1, 1, "Shape")];
     rig.feed.observe(full(1), vec![one.clone(), two]);
     rig.run(1).await;
-    // The second recorder starts at the same time, with a view that does not contain `b` yet.
+    // The second recorder starts at the same time. Its view does not contain `b` yet.
     let mut rig = rig_over(Arc::clone(&rig.stream), now);
     rig.feed.observe(full(1), vec![one]);
     rig.run(10).await;

@@ -49,7 +49,8 @@ impl HostNames {
     }
 
     /// Returns true if the authority consists only of an allowed host, with or without a port. The
-    /// parser of an authority ignores a user name before the host and a text behind the host.
+    /// function compares the whole text of the authority, because the parser ignores a user name
+    /// before the host and any text behind the host.
     fn allows(&self, authority: &Authority) -> bool {
         let host = authority.host();
         let port = authority.as_str().strip_prefix(host);
@@ -127,7 +128,7 @@ mod tests {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
         // A request in HTTP/1.0 needs no `Host` header. An absolute request target also contains a
-        // host name. This name is checked, too.
+        // host name. The agent checks this host name, too.
         names.check(&path, &headers(&[])).unwrap();
         let absolute: Uri = "http://attacker.example/v1/status".parse().unwrap();
         let host = headers(&[("host", "localhost")]);

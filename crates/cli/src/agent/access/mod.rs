@@ -1,9 +1,9 @@
 //! Decides which requests the agent serves: checks TLS, tokens and client certificates, and refuses
 //! requests that web pages of other sites send.
 //!
-//! By default, only this host can reach the agent. If other hosts can reach the agent, it requires
-//! TLS, and in addition a token or a client certificate. The flag `--allow-unauthenticated` removes
-//! this requirement.
+//! By default, only programs on this host can reach the agent. If other hosts can reach the agent,
+//! each request needs TLS, and also a token or a client certificate. The flag
+//! `--allow-unauthenticated` removes this requirement.
 
 mod browser;
 mod tls;
@@ -56,8 +56,8 @@ pub(super) struct AccessArgs {
     #[arg(long, value_name = "FILE")]
     report_token_file: Option<PathBuf>,
 
-    /// Host name that clients use for the agent, in addition to localhost and IP addresses; separate
-    /// several by commas, or repeat the flag
+    /// Host name that clients use for the agent, in addition to localhost and IP addresses;
+    /// separate several by commas, or repeat the flag
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow_host: Vec<String>,
 
@@ -94,7 +94,7 @@ impl AccessArgs {
             || self.report_token_file.is_some()
     }
 
-    /// Refuses a listening address if other hosts could use it without authentication.
+    /// Refuses a listening address if other hosts could use this address without authentication.
     pub(super) fn check_beyond_this_host(&self, address: &Address) -> Result<(), Failure> {
         let is_protected =
             self.tls_certificate.is_some() && (self.has_tokens() || self.tls_client_ca.is_some());
@@ -196,8 +196,7 @@ impl Access {
         self.tls.as_ref().map(tls::Tls::receiver)
     }
 
-    /// Refuses requests that a web page of another site sent, and requests for an unknown host
-    /// name.
+    /// Refuses a request if a web page of another site sent it, or if its host name is unknown.
     pub(super) fn check_browser(
         &self,
         peer: Peer,

@@ -103,7 +103,8 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// Replaces `Tls` in a build without rustls. In such a build, the agent cannot serve TLS.
+    /// Replaces the type `Tls` in a build without rustls. In such a build, the agent cannot serve
+    /// TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

@@ -13,7 +13,7 @@ use crate::bounded_file;
 /// The minimum length of a token. Shorter tokens are refused, because they could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The files that list the tokens: one file for each permission.
+/// The files that list the tokens. There is one file for each permission.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,

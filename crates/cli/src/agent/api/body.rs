@@ -12,7 +12,8 @@ use super::problem::Problem;
 /// The time within which a body must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A complete body. The route's `DefaultBodyLimit` limits the size of the body.
+/// A request body that has arrived completely. The route's `DefaultBodyLimit` limits the size of
+/// the body.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Bytes);
 

@@ -32,11 +32,12 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// The published set in encoded form. The encoding marks expired directives, so the encoding is
-/// valid only until the next expiry.
+/// The published set in encoded form. The encoded form marks the expired directives, so it is valid
+/// only until the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// A weak reference, so that a replaced set is freed although the cache still refers to it.
+    /// The snapshot that was encoded. The reference is weak, so the cache does not keep a replaced
+    /// snapshot in memory.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -65,7 +66,7 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock of the cache, so the encoding completes even if the client
+        // The closure owns the lock of the cache, so it encodes the whole set even if the client
         // disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
@@ -79,8 +80,8 @@ impl ListingCache {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // The conversion fails if the expiry has already passed, because the remaining time
-                // is then negative. The wait is then zero.
+                // If the expiry has already passed, the remaining time is negative, so the
+                // conversion fails, and the function does not wait.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -152,8 +153,8 @@ enum Form {
     NotModified,
 }
 
-/// The tags of the content that the client already has, as the query and the headers of the request
-/// name them.
+/// The tags of the content that the client already has, from the query and from the headers of the
+/// request.
 struct Seen<'a> {
     known: Option<String>,
     headers: &'a HeaderMap,
@@ -173,9 +174,10 @@ impl Seen<'_> {
 
 /// The published set
 ///
-/// If a request has `wait` and either `known` or `If-None-Match`, the response is sent as soon as
-/// the set differs from the one that the client has. The set changes with a publish, or when a
-/// directive expires. A client behind a proxy that changes or removes entity tags uses `known`.
+/// If a request has `wait` and either `known` or `If-None-Match`, the agent waits. The agent then
+/// responds as soon as its set differs from the set that the client has. The set changes when the
+/// agent publishes a new set, or when a directive expires. If a proxy in front of the agent changes
+/// or removes entity tags, the client must use `known`.
 #[utoipa::path(get, path = "/v1/directives", operation_id = "directives",
     params(
         ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",

@@ -10,8 +10,8 @@ pub(super) fn content_tag(bytes: &[u8]) -> String {
     Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
-/// Returns true if `If-None-Match` contains the tag, either unchanged or as a proxy has modified
-/// it.
+/// Returns true if `If-None-Match` contains the tag, either unchanged or in a form that a proxy has
+/// made of it.
 ///
 /// A proxy that compresses responses modifies their entity tags: it marks them as weak, or appends
 /// a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that contains the tag
@@ -42,8 +42,8 @@ mod tests {
         for form in [
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
-            // Apache's mod_deflate and mod_brotli, Jetty, and Caddy send the forms up to `/zstd`.
-            // The form without quotes comes from a proxy that removes the quotes.
+            // The forms up to `/zstd` come from Apache's mod_deflate and mod_brotli, from Jetty,
+            // and from Caddy. The form without quotes comes from a proxy that removes the quotes.
             format!("\"{tag}-gzip\""),
             format!("\"{tag}-br\""),
             format!("\"{tag};gzip\""),

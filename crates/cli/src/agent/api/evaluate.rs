@@ -1,5 +1,6 @@
-//! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: returns the decision for one request, or the
-//! decisions for several requests, all from the same set and for the same instant.
+//! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: return the decision for one request, or the
+//! decisions for several requests. All decisions of a batch come from the same set and are for the
+//! same instant.
 
 use axum::extract::{RawQuery, State};
 use axum::http::header;
@@ -126,7 +127,8 @@ pub(super) async fn batch(
 pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
     let problem =
         |error: &str| Problem::field("body", &format!("it is not {{\"requests\": [...]}}{error}"));
-    // The parser would also accept an array of the values.
+    // Without this check, the parser would also accept an array that contains the values of the
+    // fields.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(problem(""));
     }

@@ -1,5 +1,5 @@
-//! Computes responses that need much processor time or memory on tokio's threads for blocking work,
-//! and limits the number of such responses at the same time.
+//! Computes large responses, which need much processor time or memory. Large responses are computed
+//! on tokio's threads for blocking work, and only a limited number of them at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// The number of directives above which a response is computed on a thread for blocking work, and
-/// not on a thread of the async runtime.
+/// A response with more directives than this is computed on a thread for blocking work, and not on
+/// a thread of the async runtime.
 const MAX_INLINE_SIZE: usize = 1000;
 /// The maximum number of large responses that are computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;

@@ -6,8 +6,8 @@
 //! If the agent refused a check, the proxy would reject the client's request. The agent therefore
 //! never refuses an authorization check: if the client's request is unknown, the decision is that no
 //! directive applies, and the header `Directives-Error` contains the reason. If the access checks
-//! refuse the request, the response is a server error instead of a client error, because a proxy
-//! can be configured to ignore server errors.
+//! refuse a request, the agent responds with a server error instead of a client error, because a
+//! proxy can be configured to ignore server errors.
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -91,7 +91,8 @@ fn forwarded<'a>(check: &'a Parts, name: &str) -> Result<Option<&'a str>, Proble
         .map_err(|_| Problem::field(name, "it is not UTF-8"))
 }
 
-/// Changes the status of a client error on this path to that of a server error.
+/// If the response to a request on this path is a client error, changes its status to that of a
+/// server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;

@@ -45,19 +45,19 @@ fn message(problem: &Problem) -> String {
     problem.detail().to_owned()
 }
 
-/// Parses the body of `POST /v1/evaluate`.
+/// Parses a body of `POST /v1/evaluate` into the attributes of the request.
 ///
 /// # Errors
-/// The detail of the refusal.
+/// Returns the detail of the error if the agent would refuse the request.
 pub fn evaluate_body(body: &[u8]) -> Result<Attributes, String> {
     let request = EvaluateRequest::parse(body).map_err(|problem| message(&problem))?;
     Ok(Attributes::of_body(&request))
 }
 
-/// Parses the body of `POST /v1/evaluate/batch`.
+/// Parses a body of `POST /v1/evaluate/batch` into the attributes of its requests.
 ///
 /// # Errors
-/// The detail of the refusal.
+/// Returns the detail of the error if the agent would refuse the request.
 pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
     let requests = parse_batch(body).map_err(|problem| message(&problem))?;
     Ok(requests.iter().map(Attributes::of_body).collect())
@@ -67,7 +67,7 @@ pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
 /// has the form `NAME: VALUE`. A line that no HTTP server would accept is skipped.
 ///
 /// # Errors
-/// The detail of the refusal.
+/// Returns the detail of the error if the agent would refuse the request.
 pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
     let (mut check, ()) = Request::new(()).into_parts();
     let headers = &mut check.headers;
@@ -92,7 +92,7 @@ pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
 /// Parses a query string of `GET /v1/directives`, with its parameters `wait` and `known`.
 ///
 /// # Errors
-/// The detail of the refusal.
+/// Returns the detail of the error if the agent would refuse the request.
 pub fn query(text: &str) -> Result<[Option<String>; 2], String> {
     parameters(["wait", "known"], Some(text)).map_err(|problem| message(&problem))
 }

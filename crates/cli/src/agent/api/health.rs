@@ -23,9 +23,9 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Whether the agent has a set to serve
 ///
-/// The set may come from a read or from the last-good file. The age of the set matters only with
-/// `fresh`, so that a fleet stays in service while the cluster is unreachable. An agent whose off
-/// file exists is ready, too, because its decision is valid: no directive applies.
+/// The set may come from a read or from the last-good file. Without `fresh`, the age of the set
+/// does not matter, so that a fleet stays in service while the cluster is unreachable. An agent
+/// whose off file exists is also ready, because its decision is valid: no directive applies.
 #[utoipa::path(get, path = "/readyz",
     params(("fresh" = Option<String>, Query, description = "Fail also if the set is stale", max_length = 0)),
     responses((status = 200, description = "The agent has a set", body = String), InvalidField, NotReady))]
@@ -64,7 +64,8 @@ pub(super) async fn readyz(
     })
 }
 
-/// Returns the error of the last attempt to write records; `None` if it succeeded.
+/// Returns the error of the last attempt to write records to the history, or `None` if the attempt
+/// succeeded.
 fn recording_error(status: &Status) -> Option<String> {
     let recorder = status.recorder.as_ref()?;
     recorder.last_error.as_deref().map(redact_users)

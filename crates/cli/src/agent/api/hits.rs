@@ -12,9 +12,10 @@ use super::state::Agent;
 
 /// How many requests each directive matched
 ///
-/// Each evaluation by this agent counts, except one with `uncounted`. The counts begin with the
-/// start of the agent. Directives that left the set stay in the list, the last 1,000 of them. A
-/// proxy that evaluates the set of `/v1/directives` itself does not count here.
+/// The agent counts the matches in each of its evaluations, unless the request has the parameter
+/// `uncounted`. The counts begin at zero when the agent starts. The list also contains the last
+/// 1,000 directives that left the set. If a proxy reads the set from `/v1/directives` and evaluates
+/// it itself, the agent does not count these evaluations.
 #[utoipa::path(get, path = "/v1/hits", operation_id = "hits",
     responses((status = 200, description = "The counts", body = Hits), Internal, Busy))]
 pub(super) async fn get(State(agent): State<Agent>) -> Result<Response, Problem> {

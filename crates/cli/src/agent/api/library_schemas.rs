@@ -1,4 +1,4 @@
-//! Describes the JSON documents that the library encodes. The types in this file serve only to
+//! Describes the JSON documents that the library encodes. The types in this file are used only to
 //! generate the OpenAPI description.
 
 #![expect(dead_code, reason = "they are descriptions, never constructed")]
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 pub(super) use opensearch_directives::{DiagLevel as Level, EndpointKind};
 
-/// A directive as it is published.
+/// A directive in the form in which the agent publishes it.
 #[derive(ToSchema)]
 pub(super) struct Directive {
     /// The id, which is unique in the index.
@@ -24,7 +24,8 @@ pub(super) struct Directive {
     principal: Option<String>,
     #[schema(nullable = false)]
     endpoint: Option<EndpointKind>,
-    /// The directive applies to this number of requests in a thousand, selected by their ids.
+    /// The directive applies to this number of requests in a thousand. The id of a request decides
+    /// whether the directive applies to it.
     #[schema(maximum = 1000)]
     sample_per_mille: u16,
     ring_buffer: bool,
@@ -55,7 +56,7 @@ pub(super) struct Directive {
 /// The published set.
 #[derive(ToSchema)]
 pub(super) struct Directives {
-    /// Identifies the content of the set. Agents with the same set return the same tag.
+    /// The tag identifies the content of the set. Agents with the same set return the same tag.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: String,
     /// The directives in the order of their ids, including expired ones; null if `known` equals the
@@ -109,7 +110,7 @@ pub(super) struct Snapshot {
 /// The differences between two snapshots of the same index.
 #[derive(ToSchema)]
 pub(super) struct SnapshotDelta {
-    /// The digest of the snapshot with the differences.
+    /// The digest of the snapshot after the differences have been applied.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     digest: String,
     revision: opensearch_directives::status::Revision,

@@ -42,7 +42,7 @@ pub(super) async fn get(
     Ok((headers, text).into_response())
 }
 
-/// Returns true if the `Accept` header gives OpenMetrics at least the same weight as plain text. A
+/// Returns true if OpenMetrics has at least the same weight as plain text in the `Accept` header. A
 /// wildcard counts as plain text, because every client understands plain text.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let (mut openmetrics, mut plain) = (0.0_f32, 0.0_f32);

@@ -19,7 +19,7 @@ pub(super) struct OsproxyBlob<'a> {
     directives: Vec<ActiveDirective<'a>>,
 }
 
-/// An active directive with a relative expiry.
+/// An active directive in osproxy's format, with the time until its expiry.
 #[derive(Debug, Serialize, ToSchema)]
 struct ActiveDirective<'a> {
     id: &'a str,
@@ -48,7 +48,7 @@ struct ActiveDirective<'a> {
 
 impl<'a> ActiveDirective<'a> {
     /// Converts a directive to osproxy's format. Returns `None` if the directive is not active for
-    /// at least one more second. The remaining time is rounded down to seconds, so that the
+    /// at least one more second. The time until its expiry is rounded down to seconds, so that the
     /// directive never ends too late in osproxy.
     fn new(directive: DirectiveRef<'a>, now: Timestamp) -> Option<Self> {
         if !directive.is_active(now) {
@@ -84,8 +84,8 @@ fn encode(set: &DirectiveSet, now: Timestamp) -> serde_json::Result<Vec<u8>> {
 /// The active directives in the format of osproxy
 ///
 /// The response can be sent to `POST /admin/directives` of osproxy, or stored under osproxy's etcd
-/// key. Caches must not store the response, because the remaining time of each directive counts
-/// from the response.
+/// key. Caches must not store the response, because it contains the time from the response to the
+/// expiry of each directive.
 #[utoipa::path(get, path = "/v1/osproxy", operation_id = "osproxy",
     responses(
         (status = 200, description = "Active directives only; those with less than a second left are omitted",

@@ -47,7 +47,8 @@ impl Problem {
         }
     }
 
-    /// Adds the path of the enclosing part of the body in front of the field's name.
+    /// If the invalid field is inside another part of the body, adds the path of that part in front
+    /// of the field's name.
     pub(super) fn within(self, part: &str) -> Self {
         let Some(field) = self.field else {
             return self;

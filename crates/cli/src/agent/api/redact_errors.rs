@@ -17,8 +17,8 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// Returns the text after the bracket that closes an already open bracket. If the text was cut off
-/// before the closing bracket, returns an empty string.
+/// Returns the text after the bracket that closes an already open bracket. If the text was
+/// truncated before the closing bracket, the function returns an empty string.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

@@ -24,8 +24,8 @@ pub(super) struct Refreshed {
 
 /// Poll now
 ///
-/// The response is sent at the end of a poll that began after the request. Requests that arrive
-/// during a poll share the next poll.
+/// The agent responds at the end of a poll that began after the request arrived. Requests that
+/// arrive during a poll share the next poll.
 #[utoipa::path(post, path = "/v1/refresh", operation_id = "refresh",
     responses((status = 200, description = "The poll succeeded", body = Refreshed), PollFailed))]
 pub(super) async fn post(State(agent): State<Agent>) -> Result<Json<Refreshed>, Problem> {

@@ -19,12 +19,12 @@ pub(super) struct Reports {
     /// The time at which the client sent the reports, by its clock.
     #[schema(format = DateTime)]
     now: String,
-    /// The reports.
+    /// The reports, one for each instance.
     #[schema(value_type = Vec<Object>)]
     reports: Vec<()>,
 }
 
-/// The number of reports that were accepted.
+/// The number of reports that the agent accepted.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Accepted {
     accepted: usize,
@@ -32,9 +32,9 @@ pub(super) struct Accepted {
 
 /// Report to the fleet through this agent
 ///
-/// Only an agent that reports itself (`--report`) accepts reports. It writes them within about a
-/// second, or when the index of the fleet is available again. A later report of an instance replaces
-/// an earlier one that was not written yet.
+/// Only an agent with `--report` accepts reports. The agent writes the reports within about a
+/// second, or as soon as the index of the fleet is available again. If an instance sends another
+/// report before the agent has written the first one, the later report replaces the earlier one.
 #[utoipa::path(post, path = "/v1/reports", operation_id = "report",
     request_body = Reports,
     responses((status = 202, description = "The reports will be written", body = Accepted),

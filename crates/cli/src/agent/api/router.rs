@@ -21,12 +21,13 @@ use super::{
     directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, reports, snapshot,
 };
 
-/// The maximum sizes, in bytes, of the body of a single evaluation and of the body of a batch or of
+/// The maximum sizes of bodies, in bytes: first for a single evaluation, then for a batch or for
 /// reports.
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
-/// Builds the router of the API. Each path requires its permission.
+/// Builds the router of the API. The paths are grouped by the permission that a request to them
+/// needs.
 pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let permission = |permission| {
         middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)
@@ -100,8 +101,8 @@ fn finish(router: Router<Agent>, agent: Agent) -> Router {
         .with_state(agent)
 }
 
-/// Adds a header that forbids caches to store the response, if the handler has not set
-/// `Cache-Control` itself.
+/// If the handler has not set `Cache-Control`, adds this header, so that no cache stores the
+/// response.
 async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response

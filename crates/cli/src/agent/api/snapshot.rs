@@ -1,6 +1,6 @@
-//! `GET /v1/snapshot`: returns the published snapshot, or its differences to an earlier snapshot,
-//! so that another agent can publish the same snapshot. The response is sent at once or after the
-//! next change.
+//! `GET /v1/snapshot`: returns the published snapshot, or its differences from an earlier snapshot.
+//! With this response, another agent can publish the same snapshot. The agent responds at once or
+//! after the next change.
 
 use std::time::Duration;
 
@@ -22,16 +22,19 @@ use super::snapshot_cache::{Content, no_snapshot};
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
-/// Differences up to this number of bytes are sent without a permit for large responses.
+/// If the differences have at most this number of bytes, they are sent without a permit for large
+/// responses.
 const MAX_SMALL_DELTA: usize = 64 << 10;
 
-/// The snapshot with its age and tag. If the client has an earlier snapshot, only the differences,
-/// the age and the tag. If the client has this snapshot, only the age and the tag.
+/// The response contains the snapshot with its age and tag. If the client has an earlier snapshot,
+/// the response contains only the differences, the age and the tag. If the client already has this
+/// snapshot, the response contains only the age and the tag.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SnapshotResponse<'a> {
     /// The index or alias that the first agent of the chain polls.
     index: &'a str,
-    /// The time since the first agent of the chain read the index, at the end of the wait.
+    /// The time since the first agent of the chain read the index. The agent measures this time at
+    /// the end of the wait.
     #[schema(minimum = 0)]
     age_seconds: f64,
     /// The time for which the agent held the request. Only the response to a request with `wait`
@@ -46,14 +49,15 @@ pub(super) struct SnapshotResponse<'a> {
     /// differences.
     #[schema(required, value_type = Option<library_schemas::Snapshot>)]
     snapshot: Option<&'a RawValue>,
-    /// The differences to the snapshot with the tag `since`. The field is absent if there are none,
-    /// or if the agent no longer remembers that snapshot.
+    /// The differences between the snapshot with the tag `since` and the current snapshot. The
+    /// field is absent if the two snapshots are equal, or if the agent no longer remembers the
+    /// earlier one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<library_schemas::SnapshotDelta>)]
     delta: Option<&'a RawValue>,
 }
 
-/// The snapshot that the client has, as its request names it.
+/// The snapshot that the client has, according to its request.
 struct Client {
     tag: Option<String>,
     /// Whether the client can apply differences.
@@ -68,11 +72,12 @@ struct Measured {
 
 /// The complete published state, for another agent
 ///
-/// If a request has `wait` and either `since` or `known`, the response is sent as soon as the
-/// snapshot differs from the one that the client has, and otherwise at the end of the wait. With
-/// `since`, the agent sends only the differences if it remembers the snapshot with this tag. The
-/// differences lead to the digest that they contain; if they do not, the client requests the whole
-/// snapshot. A publish changes the snapshot, but the start or the expiry of a directive does not.
+/// If a request has `wait` and either `since` or `known`, the agent waits. The agent then responds
+/// as soon as its snapshot differs from the snapshot that the client has, or else at the end of the
+/// wait. With `since`, the agent sends only the differences if it remembers the snapshot with this
+/// tag. The differences contain the digest of the new snapshot. If the client computes another
+/// digest after it has applied the differences, it requests the whole snapshot. Only a publish
+/// changes the snapshot: it stays the same when a directive starts or expires.
 #[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
     params(
         ("since" = Option<String>, Query, description = "The tag of the client's snapshot, if the client can apply differences"),
@@ -104,8 +109,8 @@ pub(super) async fn get(
             .until_changed(&client, subscription, begun + wait)
             .await?;
     }
-    // The wait and then the age are measured before the snapshot is loaded, so that the age that
-    // the client computes may be too high but is never too low.
+    // The agent first measures the wait, then the age, and only then loads the snapshot. With this
+    // order, the age that the client computes may be too high, but it is never too low.
     let waited = wait.map(|_| begun.elapsed());
     let age = agent.store.age().ok_or_else(no_snapshot)?;
     agent.respond(&client, &Measured { age, waited }).await

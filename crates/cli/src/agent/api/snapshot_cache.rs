@@ -1,4 +1,5 @@
-//! Encodes the published snapshot, and its differences to earlier ones, once for all clients.
+//! Encodes the published snapshot, and its differences from earlier snapshots, once for all
+//! clients.
 
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use super::expensive_responses::run_sized;
 use super::problem::Problem;
 use super::snapshot_history::History;
 
-/// The number of earlier snapshots for which encoded differences are cached. Nearly all clients
-/// have the previous snapshot.
+/// The number of earlier snapshots for which encoded differences are cached. A small number is
+/// sufficient, because nearly all clients have the previous snapshot.
 const MAX_ENCODED: usize = 8;
 
 /// The encoded forms of the published snapshot.
 ///
-/// After a publish, the cache holds the replaced snapshot until the next request, because it
-/// compares the two.
+/// After a publish, the cache keeps the replaced snapshot until the next request arrives. At that
+/// time, the cache compares the replaced snapshot with the new one.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -34,12 +35,12 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
-    /// The number of times that the set was emptied before the publish of the snapshot.
+    /// How many times the set had been emptied when the snapshot was published.
     epoch: u64,
     tag: Arc<str>,
     /// The whole snapshot, once a client has requested it.
     json: Option<Arc<RawValue>>,
-    /// The differences to earlier snapshots, each with the tag of the earlier one.
+    /// The differences from earlier snapshots, each with the tag of the earlier snapshot.
     deltas: Vec<(Arc<str>, Arc<RawValue>)>,
 }
 
@@ -80,7 +81,7 @@ impl SnapshotCache {
         }
         let delta = since.and_then(|since| {
             let changes = state.history.changes_since(since)?;
-            // If most directives differ, the whole snapshot is smaller.
+            // If most directives differ, the whole snapshot is smaller than the differences.
             (changes.ids.len() <= snapshot.set().len() / 2 + 16).then_some((since, changes))
         });
         let size = match &delta {
@@ -88,8 +89,8 @@ impl SnapshotCache {
             None => snapshot.set().len(),
         };
         let delta = delta.map(|(since, changes)| (Arc::<str>::from(since), changes));
-        // The closure owns the lock of the cache, so the encoding completes even if the client
-        // disconnects.
+        // The closure owns the lock of the cache, so it encodes the whole snapshot even if the
+        // client disconnects.
         run_sized(size, move || {
             let current = state.current.as_mut().ok_or_else(no_snapshot)?;
             let content = match delta {
@@ -105,7 +106,8 @@ impl SnapshotCache {
         .await?
     }
 
-    /// Compares the published snapshot with the previously cached snapshot, if the two differ.
+    /// Returns the published snapshot, with the lock of the cache. If the cache contains an earlier
+    /// snapshot, the function first compares the two and caches the published one.
     async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
         let mut state = Arc::clone(&self.state).lock_owned().await;
         // The off file turns directives off only in this agent. Agents that poll this agent still
@@ -151,8 +153,10 @@ impl State {
             return;
         };
         if before.epoch != epoch {
-            // After the set was emptied, the snapshot may be older than those before. A client that
-            // receives differences does not compare ages, so it must not receive them.
+            // If the set was emptied after the earlier snapshots, the new snapshot may be older
+            // than they are. A client that receives differences does not compare ages. The cache
+            // therefore forgets the earlier snapshots, so that clients receive the whole new
+            // snapshot.
             self.history = History::default();
         } else if before.tag != tag {
             let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);
@@ -202,7 +206,8 @@ mod tests {
         }))
     }
 
-    /// Whether the differences to an earlier snapshot could be sent.
+    /// Returns true if the history contains the changes since an earlier snapshot, so that only the
+    /// differences can be sent.
     fn remembers(state: &State, earlier: &Snapshot) -> bool {
         let changes = state.history.changes_since(&earlier.content_tag());
         changes.is_some()
@@ -215,7 +220,8 @@ mod tests {
         state.replace(&one, 0);
         state.replace(&two, 0);
         assert!(remembers(&state, &one));
-        // The set was emptied between two requests of clients, and then an older one was read.
+        // Between two requests of clients, the set was emptied, and then the store read an older
+        // set.
         state.replace(&one, 1);
         assert!(!remembers(&state, &two) && !remembers(&state, &one));
         state.replace(&three, 1);

@@ -1,21 +1,22 @@
-//! Remembers which directives differ between the last snapshots, so that an agent with one of these
-//! snapshots receives only the differences.
+//! Remembers which directives changed between the last snapshots. If a client has one of these
+//! snapshots, the agent needs to send only the differences.
 //!
-//! The history contains only the ids of the directives, because the current snapshot contains their
-//! present content.
+//! The history contains only the ids of these directives, because the current snapshot contains
+//! their present content.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opensearch_directives::internal::SnapshotChanges;
 
-/// The maximum number of ids in the whole history. Together with the tags, the ids take at most
-/// about 10 MB if they have the maximum length, and 1 MB if they have a usual length.
+/// The maximum number of ids in the whole history. If the ids have the maximum length, the ids and
+/// the tags take at most about 10 MB. If the ids have a usual length, they take about 1 MB.
 const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
 
-/// The tags of the last snapshots, and the changes between them.
+/// The `ETag`s of the last snapshots, and the ids of the directives that changed from each snapshot
+/// to the next.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// The snapshots from the oldest to the newest.
@@ -23,7 +24,7 @@ pub(super) struct History {
     ids: usize,
 }
 
-/// An earlier snapshot.
+/// An earlier snapshot, with the changes that followed it.
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,
@@ -32,11 +33,12 @@ struct Past {
 }
 
 impl History {
-    /// The number of changed directives above which the whole snapshot is sent instead.
+    /// If more directives than this have changed, the agent sends the whole snapshot instead of the
+    /// differences.
     pub(super) const MAX_CHANGES: usize = MAX_IDS;
 
-    /// Records that the snapshot with this tag was replaced. Without changes, no earlier snapshot
-    /// is remembered, because the differences are too large or unknown.
+    /// Records that the snapshot with this tag was replaced. If `changes` is `None`, the
+    /// differences are too large or unknown, so the history forgets all earlier snapshots.
     pub(super) fn replace(&mut self, tag: Arc<str>, changes: Option<SnapshotChanges>) {
         let Some(changes) = changes else {
             *self = Self::default();
@@ -55,7 +57,8 @@ impl History {
     /// Returns the changes from the snapshot with this tag to the current one; `None` if the
     /// snapshot is not remembered.
     pub(super) fn changes_since(&self, tag: &str) -> Option<SnapshotChanges> {
-        // If the same snapshot was current twice, the later time needs fewer changes.
+        // If the same snapshot was current twice, the search finds the later time, because fewer
+        // changes followed it.
         let position = self.snapshots.iter().rposition(|past| *past.tag == *tag)?;
         let mut sum = SnapshotChanges::default();
         for past in self.snapshots.range(position..) {

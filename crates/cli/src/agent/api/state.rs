@@ -24,11 +24,12 @@ pub(in super::super) struct Agent {
     pub(super) snapshots: SnapshotCache,
     pub(super) wait_slots: WaitSlots,
     pub(super) admission: Admission,
-    /// Accepts the reports of other instances; `None` if this agent does not report.
+    /// The handle that accepts the reports of other instances; `None` if this agent does not
+    /// report.
     pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
-    /// The gauge of the number of live tokio tasks. It is updated whenever the metrics are
-    /// requested.
+    /// The gauge of the number of live tokio tasks. The agent updates this gauge whenever a client
+    /// requests the metrics.
     pub(super) tasks: Gauge,
     /// Whether the process serves no set and only records operations.
     pub(super) only_records: bool,
@@ -74,7 +75,8 @@ impl Agent {
         self
     }
 
-    /// Accepts the reports of other instances, if this agent reports itself.
+    /// Makes the agent accept the reports of other instances, if this agent itself reports to the
+    /// fleet.
     pub(in super::super) fn with_relay(mut self, relay: Option<Relay>) -> Self {
         self.relay = relay;
         self

@@ -1,5 +1,5 @@
-//! Limits the number of open connections, and selects the connection to close when the limit is
-//! reached.
+//! Limits the number of open connections. When the limit is reached, selects the connection to
+//! close.
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
 //! Clients that open connections without sending requests therefore cannot exclude other clients. A
@@ -74,8 +74,8 @@ pub(super) struct Admitted {
     pub(super) health_only: bool,
 }
 
-/// A request in progress. Until this value is dropped, its connection is not closed to make room
-/// for another one.
+/// A request in progress. Until this value is dropped, the agent does not close the connection of
+/// the request to make room for another connection.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
@@ -107,8 +107,8 @@ impl Connections {
         );
     }
 
-    /// Admits a new connection. If the limit and the reserve for health checks are exhausted, first
-    /// waits until another connection has ended.
+    /// Admits a new connection. If the limit and the reserve for health checks are exhausted, the
+    /// function first waits until another connection has ended.
     pub(super) async fn admit(&self) -> Admitted {
         loop {
             // The waiter is created before the attempt, so that a notification between the attempt

@@ -1,5 +1,5 @@
-//! The flags for the addresses on which the agent listens, and the listeners that are bound to
-//! these addresses.
+//! Defines the flags for the addresses on which the agent listens, and binds listeners to these
+//! addresses.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,7 +17,7 @@ use super::address::Address;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
 
-/// If a client reads nothing of a response for this time, the connection is closed.
+/// If a client does not read any part of a response for this time, the agent closes the connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
@@ -57,8 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses. Fails if other hosts could reach the API without authentication and the
-    /// user has not allowed this.
+    /// Binds all addresses. Fails if other hosts could reach the API without authentication, unless
+    /// the user has allowed such access.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         #[cfg(unix)]
         let socket_mode = self.socket_mode;
@@ -160,7 +160,7 @@ impl Listener {
         !matches!(self, Self::Tcp(_))
     }
 
-    /// Returns the address as a client must write it.
+    /// Returns the address in the form in which a client must write it.
     pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => {

@@ -26,8 +26,8 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// connection first. If the agent closed a connection first, the client could send a request at the
 /// same moment.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The size limit of the headers of a request, in bytes. Each connection can hold that much memory
-/// before its request is refused.
+/// The size limit of the headers of a request, in bytes. Each connection can use this amount of
+/// memory before the agent refuses its request.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -52,7 +52,7 @@ struct Server {
 }
 
 /// Serves requests until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping).
-/// Requests that are then in progress may complete within a time limit.
+/// Requests that are in progress at that moment may complete within a time limit.
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -75,9 +75,10 @@ pub(in super::super) async fn serve(
 async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
-        // The tasks of ended connections are removed, so that the set of tasks does not grow. This
-        // is not a branch of the selection below, because every other branch drops the future of
-        // `accept`, and with it a client that waits to be admitted.
+        // The tasks of ended connections are removed, so that the set of tasks does not grow. The
+        // loop does not remove these tasks in a branch of `select!` below. Whenever a branch
+        // completes, `select!` drops the future of `accept`, and with it a client that waits to be
+        // admitted.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
@@ -165,8 +166,8 @@ impl Server {
                 biased;
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The time limit may have passed at the instant at which the first request
-                    // arrived.
+                    // The first request may have arrived at the same instant at which the time
+                    // limit passed.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -222,13 +223,13 @@ mod tests {
         let (_sender, phase) = phases();
         let listeners = vec![Listener::Tcp(listener)];
         let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit is zero, so there is room for the connections of the reserve only.
+        // The limit is zero, so only the connections of the reserve are admitted.
         let mut busy = Vec::new();
         for _ in 0..16 {
             busy.push(client(address, "/wait").await);
             has_begun.recv().await.unwrap();
         }
-        // The order in which the loop sees the end of a connection and the admission is random, so
+        // The loop sees the end of a connection and the admission of a new one in random order, so
         // the test makes several attempts.
         for _ in 0..64 {
             let mut waiting = client(address, "/").await;

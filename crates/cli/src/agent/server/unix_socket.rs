@@ -1,9 +1,9 @@
 //! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
 //!
-//! Two agents with the same path must not replace each other's socket, but a socket file of a
-//! killed agent must not prevent the next start. A lock on the file `PATH.lock` distinguishes the
-//! two cases without a race: only the agent that holds the lock may use the path, and the system
-//! releases the lock when the process ends. `PATH.lock` itself is never removed.
+//! Two agents with the same path must not replace each other's socket. However, if an agent was
+//! killed, its socket file must not prevent the next start. A lock on the file `PATH.lock`
+//! distinguishes the two cases without a race. Only the agent that holds the lock may use the path,
+//! and the system releases the lock when the process ends. `PATH.lock` itself is never removed.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;

@@ -1,5 +1,5 @@
-//! One of the eight writers: it changes its directives with direct requests of each kind, and one
-//! directive with the command.
+//! One of the eight writers. A writer changes one directive with the command, and its other
+//! directives with direct requests of each kind.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::support::command::run;
 
-/// One of the writers. Each writer writes documents with separate ids, and changes one directive
-/// with the command.
+/// One of the writers. No two writers write documents with the same id. Each writer changes one
+/// directive with the command.
 pub(super) struct Writer<'a> {
     pub(super) url: &'a str,
     pub(super) index: &'a str,
     pub(super) number: usize,
     pub(super) random: fastrand::Rng,
-    /// The total number of writes that the command performed and recorded, for all writers.
+    /// The number of writes of all writers that the command performed and recorded.
     pub(super) commands: &'a AtomicUsize,
     /// Whether the test kills the node during the writes, so that requests may fail.
     pub(super) node_fails: bool,
@@ -123,12 +123,13 @@ impl Writer<'_> {
         };
         let ran = tokio::task::spawn_blocking(run).await.unwrap();
         match ran.code {
-            // While the node fails, the command may write but not record, and then it warns.
+            // While the node fails, the command may write the directive but fail to record this
+            // write. If this happens, the command prints a warning.
             0 if is_unrecorded(&ran.stderr) => assert!(self.node_fails, "{}", ran.stderr),
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
             }
-            // The directive to delete did not exist.
+            // The command should delete the directive, but the directive did not exist.
             3 => {}
             code => assert!(self.node_fails, "{code}: {}{}", ran.stdout, ran.stderr),
         }

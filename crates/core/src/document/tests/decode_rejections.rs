@@ -50,7 +50,7 @@ fn a_document_that_is_not_an_object_is_refused() {
     ] {
         assert_refused(source, "_source", source, Reason::NotAnObject);
     }
-    // The rejection prints control characters in a visible form.
+    // The message of a rejection shows control characters in a visible form.
     for (source, printed) in [
         ("\u{feff}{}", "\\u{feff}{}"),
         ("{\"a\":\"\n\"}", "{\"a\":\"\\u{a}\"}"),
@@ -237,7 +237,7 @@ fn a_document_is_in_one_state() {
     }
 }
 
-/// A rejection is logged and stored in the status, so the rejection must be short.
+/// A rejection appears in the log and in the status, so it must be short.
 #[test]
 fn a_rejection_keeps_the_beginning_of_the_wrong_value() {
     let huge = "é".repeat(100_000);

@@ -144,7 +144,8 @@ fn every_entry_that_is_wrong_is_listed() {
         r#"{"level":"Shape","ttl_secs":60}"#,
         r#"{"id":"late","level":"Shape","ttl_secs":60,"x":1}"#,
     );
-    // Each entry begins on its own line; `before` is the number of lines before the first entry.
+    // In these files, each entry begins on its own line. `before` is the number of lines before the
+    // first entry.
     let expected = |before: usize| {
         format!(
             "5 of the entries cannot be used
@@ -224,8 +225,8 @@ fn a_blob_contains_only_its_directives() {
     }
 }
 
-/// An object that is not a blob (osproxy's format for a file of directives) is parsed as one entry,
-/// and then refused.
+/// A blob is osproxy's format for a file of directives. An object that is not a blob is parsed as
+/// one entry, and then refused.
 #[test]
 fn an_object_that_is_not_a_blob_is_an_entry() {
     for input in [

@@ -26,14 +26,14 @@ proptest! {
         prop_assert_eq!(found.directive(), document.directive.as_ref());
         prop_assert_eq!(found.is_revoked(), document.revoked);
         prop_assert_eq!(found.to_document(), document.clone());
-        // Encoding and decoding the document a second time does not change it.
+        // If the document is encoded and decoded a second time, it does not change.
         let again = encode(&document, &limits).unwrap();
         let again = decode(&document.directive.id, again.get(), &limits).unwrap();
         prop_assert_eq!(again.to_document(), document);
     }
 
     /// For any document and limits, the output of `encode` can be decoded. If `encode` refuses a
-    /// document, the document really has the reported fault.
+    /// document, the document really has the fault that `encode` reports.
     #[test]
     fn encode_writes_only_documents_that_decode(
         mut document in generators::document(),
@@ -82,7 +82,8 @@ proptest! {
     }
 }
 
-/// A change that makes a valid document invalid, with the field and the reason of the rejection.
+/// A change that makes a valid document invalid, the field and the reason of the resulting
+/// rejection, and the JSON fields of the same invalid document.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
 #[rustfmt::skip]
@@ -124,8 +125,8 @@ fn an_invalid_document_is_refused_like_by_decode() {
     );
 }
 
-/// Compares with the exact bytes of a stored document, so that a review shows every change of the
-/// format.
+/// Compares the output with the exact bytes of a stored document, so that a change of the format
+/// changes this test and is visible in a review.
 #[test]
 fn a_stored_document_has_these_bytes() {
     let mut document = plain();

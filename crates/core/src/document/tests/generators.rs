@@ -9,7 +9,7 @@ use proptest::sample::select;
 use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Generates strings with many characters that JSON escapes or encodes as surrogate pairs.
+/// Generates strings. Many of their characters are escaped in JSON, or encoded as surrogate pairs.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -87,7 +87,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
-                    // No start can be before the first instant.
+                    // A start must be before the expiry, and no instant is before the first one.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
@@ -132,13 +132,13 @@ fn audit() -> impl Strategy<Value = Audit> {
     })
 }
 
-/// Generates a list of at most eight signatures, each by another key. Most lists are empty.
+/// Generates a list of at most eight signatures by different keys. Most generated lists are empty.
 fn signatures() -> impl Strategy<Value = Vec<Signature>> {
     let one = |key: u8| Signature::new("a.b-c_d@e", KeyId::of(&[key; 32]), [key; 64]).unwrap();
     prop_oneof![3 => 0..1_u8, 1 => 1..9_u8].prop_map(move |keys| (0..keys).map(one).collect())
 }
 
-/// Generates documents that are valid if the expiry has no limit.
+/// Generates documents that are valid if the limits permit every expiry.
 pub(super) fn document() -> impl Strategy<Value = Document> {
     (directive(), audit(), any::<bool>(), signatures()).prop_map(
         |(directive, audit, revoked, signatures)| {
@@ -149,8 +149,8 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     )
 }
 
-/// Returns the document that a reader decodes at `now`. If the document is unsigned, a start at or
-/// before the creation is removed.
+/// Returns the document that a reader decodes at `now`. If the document is not signed, and its
+/// start is not after its creation, the returned document has no start.
 pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     let latest = now
         .checked_add(SignedDuration::from_mins(5))
@@ -164,7 +164,7 @@ pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     document
 }
 
-/// Generates any JSON value of at most three levels.
+/// Generates any JSON value that is nested at most three levels deep.
 pub(super) fn json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let leaf = prop_oneof![

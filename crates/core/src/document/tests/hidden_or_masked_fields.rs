@@ -94,7 +94,7 @@ fn a_masked_target_is_rejected_as_masked() {
         let source = stored_json(&format!("\"{name}\":\"{MASKED}\","));
         assert_eq!(refused(&source).field(), name);
     }
-    // A name that only resembles a masked value is valid.
+    // A name is valid if it is only similar to a masked value.
     for tenant in [&MASKED[1..], &MASKED.to_uppercase()] {
         let source = stored_json(&format!("\"tenant\":\"{tenant}\","));
         let document = decode(&source).unwrap();
@@ -133,11 +133,11 @@ fn a_revoked_directive_stays_revoked_if_fields_are_hidden() {
     let time = "\"revoked_at\":\"2030-01-01T12:00:00Z\",";
     let whole = stored_json(&format!("{time}\"revoked\":true,"));
     assert!(decode(&whole).unwrap().revoked);
-    // Without the time of the revocation, the document is still revoked.
+    // If the time of the revocation is hidden, the document is still revoked.
     let document = decode(&stored_json("\"revoked\":true,")).unwrap();
     assert!(document.revoked && document.audit.revoked_at.is_none());
-    // Without the field `revoked`, the document is rejected. The document is also rejected if
-    // `revoked` and `revoked_at` disagree.
+    // If the field `revoked` is hidden, the document is rejected. The document is also rejected if
+    // `revoked` and `revoked_at` contradict each other.
     let hidden = whole.replace("\"revoked\":true,", "");
     assert_eq!(refused(&hidden).reason(), Reason::HiddenOrMissing);
     let half = stored_json(time);
@@ -192,14 +192,15 @@ fn a_directive_that_started_when_it_was_created_applies_immediately() {
         decode(&stored_json(&created)).unwrap().directive.starts_at
     };
     let noon = "2030-01-01T12:00:00Z";
-    // The cluster's clock may be slightly ahead of the reader's clock.
+    // `created_at` may be slightly later than the reader's clock, because the cluster's clock may
+    // be ahead.
     for at_once in [noon, "2030-01-01T11:00:00Z", "2030-01-01T12:05:00Z"] {
         assert_eq!(start(at_once, at_once), None, "{at_once}");
     }
     assert_eq!(start("2030-01-01T11:00:00Z", noon), None);
     let later = "2030-01-01T12:00:00.000000001Z";
     assert_eq!(start(later, noon), Some(at(later)));
-    // A creation time in the future does not make the start earlier.
+    // If the creation time is in the future, the start does not become earlier.
     let future = "2030-01-01T12:05:00.000000001Z";
     assert_eq!(start(future, "2099-01-01T00:00:00Z"), Some(at(future)));
     // If the creation time is hidden, the start does not change.
@@ -213,8 +214,8 @@ fn a_plain_stored_document_decodes() {
 }
 
 proptest! {
-    /// A reader that can read only some of the fields accepts no directive that matches more
-    /// requests, records more or lasts longer than the whole document states.
+    /// If a reader can read only some of the fields, it never accepts a directive that matches more
+    /// requests, records more or lasts longer than the directive of the whole document.
     #[test]
     fn hidden_fields_never_widen(
         document in generators::document(),

@@ -44,8 +44,8 @@ proptest! {
         let json = crate::document::encode(&document, &all).unwrap();
         let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
         fields.insert(name.into(), value.clone());
-        // A new target must be listed in `targets`, because the document would be rejected
-        // otherwise.
+        // The list `targets` must contain the new target. Otherwise, the document would be rejected
+        // for this reason.
         if TARGET_FIELDS.contains(&name) {
             let named: Vec<&str> = TARGET_FIELDS.into_iter().filter(|n| fields.contains_key(*n)).collect();
             fields.insert("targets".into(), named.into());
@@ -94,8 +94,8 @@ proptest! {
         let _: Result<_, Rejection> = crate::document::decode(&id, &value.to_string(), &limits());
     }
 
-    /// A document that is truncated, or in which one byte is changed, is decoded or rejected
-    /// without a panic.
+    /// If a document is truncated, or if one of its bytes is changed, the decoder accepts or
+    /// rejects it, but never panics.
     #[test]
     fn a_damaged_document_is_decoded_or_rejected(
         document in generators::document(),

@@ -1,5 +1,5 @@
-//! Tests that a file of directives (a blob) of osproxy-observe 1.0.5 has the same meaning in this
-//! crate.
+//! A blob is a file of directives in the format of osproxy-observe 1.0.5. Tests that a blob has the
+//! same meaning in this crate as in osproxy-observe.
 //!
 //! This crate refuses some blobs that osproxy accepts, because osproxy gives each of these blobs a
 //! meaning that its author did not intend: see [`known`].
@@ -26,7 +26,7 @@ fn ours(blob: &str) -> Result<Vec<Draft>, ImportError> {
     parse_drafts(blob.as_bytes())
 }
 
-/// Returns a draft in the format in which osproxy lists a directive.
+/// Returns a draft in the JSON in which osproxy returns a directive.
 fn listed(draft: &Draft, expired: bool) -> Value {
     let mut fields = serde_json::Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
@@ -49,8 +49,8 @@ fn listed(draft: &Draft, expired: bool) -> Value {
     Value::Object(fields)
 }
 
-/// Asserts that both crates read the same fields, and that each directive expires at the same
-/// nanosecond.
+/// Asserts that both crates read the same fields from the blob, and that each directive expires at
+/// the same nanosecond in both crates.
 fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     let start = ManualClock::new().now();
     assert_eq!(theirs.len(), ours.len(), "{blob}");
@@ -136,7 +136,7 @@ fn field() -> impl Strategy<Value = (String, Value)> {
 fn directive() -> impl Strategy<Value = Vec<(String, Value)>> {
     let ids = select(vec!["a", "b", "c", "d", "e", "f", "g", "h"]).prop_map(Value::from);
     let levels = select(DiagLevel::ALL).prop_map(|it| Value::from(it.as_str()));
-    // The clock of osproxy counts nanoseconds in 64 bits, so osproxy would truncate larger numbers.
+    // osproxy counts nanoseconds in 64 bits, so it would truncate a longer time to live.
     let ttls = prop_oneof![9 => 1..1_000_000_u64, 1 => Just(0)].prop_map(Value::from);
     (ids, levels, ttls, vec(field(), 0..6)).prop_map(|(id, level, ttl, mut fields)| {
         for (name, value) in [("id", id), ("level", level), ("ttl_secs", ttl)] {
@@ -201,7 +201,7 @@ fn a_blob_means_the_same_or_is_refused() {
     }
 }
 
-/// The blobs come from the tests of the decoder of osproxy.
+/// The blobs in this test come from the tests of osproxy's decoder.
 #[test]
 fn blobs_of_osproxy_keep_their_meaning() {
     let taken = r#"{"directives":[
@@ -227,8 +227,8 @@ fn blobs_of_osproxy_keep_their_meaning() {
     }
 }
 
-/// Tests each known difference, so that the test fails if a later version of osproxy removes a
-/// difference.
+/// Tests each known difference between osproxy and this crate. If a later version of osproxy
+/// removes a difference, the test fails.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {

@@ -30,7 +30,7 @@ fn signature() -> Signature {
     Signature::new("alice", KeyId::of(&[1; 32]), [2; 64]).unwrap()
 }
 
-/// The test vector of `docs/SIGNATURES.md`.
+/// Compares the signed bytes with the test vector of `docs/SIGNATURES.md`.
 #[test]
 fn the_message_is_as_documented() {
     let directive = whole();

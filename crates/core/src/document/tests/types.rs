@@ -19,11 +19,11 @@ const VALUES: [Option<&str>; 10] = [
     Some("{}"),
 ];
 
-/// The outcome for each value of a field. `.` means that the value counts as absent. `=` means that
-/// the value is used. `x` means that the document is refused with the reason in the field's row.
-/// Each other letter means that the document is refused for a different reason: `m` missing, `u`
-/// unknown, `i` not the `_id`, `2` two expiries, `s` written by the pipeline, `t` not named by
-/// `targets`.
+/// The expected outcome for each value of a field, one character for each value. `.` means that the
+/// value counts as absent. `=` means that the value is used. `x` means that the document is refused
+/// with the reason in the field's row. Each other letter means that the document is refused for a
+/// different reason: `m` missing, `u` unknown, `i` not the `_id`, `2` two expiries, `s` written by
+/// the pipeline, `t` not named by `targets`.
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
 
 const OF_DOCUMENT: Outcomes = [
@@ -88,7 +88,7 @@ const OF_DRAFT: Outcomes = [
     ("signatures", ".xxxxxxxxx", Reason::NotSignatures),
 ];
 
-/// Returns the JSON of the object `base`, with one field replaced or removed.
+/// Returns the JSON of the object `base`, in which one field is replaced or removed.
 fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     let fields: Vec<String> = base
         .iter()

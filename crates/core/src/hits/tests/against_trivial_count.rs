@@ -1,6 +1,6 @@
-//! Compares the counters with a simple count that reads every directive. One test uses random sets
-//! and requests, and the other test uses eight threads during many publishes. `scripts/test-races`
-//! also runs these tests under Miri.
+//! Compares the counters with a simple count that reads every directive. The first test uses random
+//! sets and requests. The second test counts on eight threads during many publishes.
+//! `scripts/test-races` also runs these tests under Miri.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -14,10 +14,12 @@ use crate::{DirectiveStore as _, InMemoryDirectiveStore};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// For each id, the matched requests, the sampled requests, and the second of the last match.
+/// For each id: the number of matched requests, the number of sampled requests, and the second of
+/// the last match.
 type Counts = BTreeMap<String, (u64, u64, Option<i64>)>;
 
-/// Reads all directives, and counts the request for each directive that it matches.
+/// Compares the request with every directive of the set, and counts it for each directive that it
+/// matches.
 fn count_by_reading(
     counts: &mut Counts,
     set: &DirectiveSet,
@@ -74,9 +76,9 @@ prop_compose! {
     }
 }
 
-/// A generated request: the positions of its names, whether it has a tenant, its endpoint, its
-/// second, the number in its id, how many publishes ago its set was loaded, and whether it is
-/// evaluated with `evaluate_with`.
+/// A generated request: the positions of its strings in `NAMES`, whether it has a tenant, its
+/// endpoint, its second, the number in its id, how many publishes ago its set was loaded, and
+/// whether the test evaluates it with `evaluate_with`.
 type Request = ([usize; 3], bool, usize, i64, u16, usize, bool);
 
 fn requests() -> impl Strategy<Value = Vec<Request>> {
@@ -103,7 +105,7 @@ fn evaluate(set: &DirectiveSet, counts: &mut Counts, request: Request) {
     } else {
         set.evaluate(&attrs, now, &id)
     };
-    // Counting must not change the decision.
+    // Counting the matches must not change the decision about the request.
     assert_eq!(decision, set.explain(&attrs, now, &id).decision);
     count_by_reading(counts, set, &attrs, now, &id);
 }
@@ -125,7 +127,7 @@ proptest! {
             held.insert(0, counters.attach(&set, START));
             held.truncate(3);
             for request in requests {
-                // Some requests still use one of the two previous sets.
+                // Some requests still use one of the two sets that were published before.
                 evaluate(&held[request.5.min(held.len() - 1)], &mut expected, request);
             }
             assert_same(&counters, &expected);
@@ -180,7 +182,7 @@ fn eight_threads_lose_no_count_while_sets_are_published() {
         let mut matched = 0;
         for publish in 0..PUBLISHES {
             store.publish(counters.attach(&varying(publish), START));
-            // The sums must never decrease while other threads count.
+            // The sums of the counts must never decrease while other threads count.
             let total = totals(&counters).0;
             assert!(total >= matched);
             matched = total;

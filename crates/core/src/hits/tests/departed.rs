@@ -1,5 +1,5 @@
-//! Tests that the counts of a directive that left the set stay for a while, and that its counters
-//! are later reused.
+//! Tests that a directive that left the set keeps its counts for a while, and that its counters are
+//! reused later.
 
 use super::super::registry::MAX_DEPARTED;
 use super::*;
@@ -48,7 +48,7 @@ fn a_hidden_set_is_not_published_and_keeps_its_counts() {
     let hits = counters.hits(true, START);
     assert!(!hits.directives[0].published);
     assert_eq!(hits.matched, 1);
-    // Attaching the current set a second time changes nothing.
+    // If the current set is attached a second time, nothing changes.
     let again = counters.attach(&set, after(10));
     request(&again, "a", 1);
     assert_eq!(published(&counters), [("a".to_owned(), true, 2)]);
@@ -69,8 +69,8 @@ fn two_directives_with_the_same_id_share_their_counts() {
     assert_eq!(counts(&counters, "b"), (3, 3));
 }
 
-/// Attaches `sets` sets of 100 new directives each. Evaluates one matching request for each
-/// directive.
+/// Attaches `sets` sets, one after the other. Each set has 100 new directives. For each directive,
+/// evaluates one matching request.
 fn churn(counters: &HitCounters, name: &str, sets: usize) {
     for number in 0..sets {
         let ids: Vec<String> = (0..100).map(|n| format!("{name}-{number}-{n}")).collect();
@@ -120,8 +120,8 @@ fn counters_are_not_reused_while_a_request_uses_them() {
     let counters = HitCounters::default();
     let held = counters.attach(&set_of(&["held"]), START);
     churn(&counters, "first", 20);
-    // The directive `held` is forgotten, but a request still uses the set with this directive. The
-    // match is counted in the old slot.
+    // The directive `held` is forgotten, but a request still uses a set with this directive. This
+    // match must be counted in the old slot.
     request(&held, "held", 50);
     assert_eq!(counts(&counters, "held"), (0, 0));
     let others = counters.hits(false, START).directives;

@@ -1,5 +1,5 @@
 //! Tests the classification of OpenSearch's REST paths and the rules for indices and principals.
-//! The tests of the osproxy example compare the classification with the classification of osproxy.
+//! The tests of the osproxy example also compare this classification with that of osproxy.
 
 use jiff::Timestamp;
 
@@ -78,7 +78,7 @@ fn administration_has_no_index_and_other_paths_are_unknown() {
     }
 }
 
-/// Evaluates a request once for each index in its path.
+/// Evaluates a request once for each index in its path, and returns the highest level.
 fn level(set: &DirectiveSet, path: &str, principal: &str) -> DiagLevel {
     let endpoint = Endpoint::of("GET", path);
     let now = Timestamp::UNIX_EPOCH;
@@ -107,7 +107,7 @@ fn a_request_matches_by_each_index_that_it_names() {
         ("/orders/_search", true, false),
         ("/a,orders,b/_search", true, false),
         ("/a,b/_search", false, false),
-        // A wildcard is a name that matches only itself.
+        // A wildcard is treated as a name, so it matches only itself.
         ("/logs-*/_search", false, true),
         ("/logs-1/_search", false, false),
         ("/ord*/_search", false, false),

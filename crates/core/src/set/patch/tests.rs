@@ -1,4 +1,5 @@
-//! Property test: a patched set equals a set that is built from scratch from the same directives.
+//! Property test: if the same directives are compiled into a new set, this set equals the patched
+//! set.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,8 +11,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
-/// The strings of the generated directives. There are only a few strings, so that several
-/// directives use the same string. One string is also an id, and one string is empty.
+/// The strings of the generated directives. There are only a few strings, so several directives
+/// have the same string. One of the strings is also an id, and one is empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Seconds since 1970: the earliest and the latest instant, and two instants between them.
@@ -116,8 +117,8 @@ fn built(model: &Model) -> DirectiveSet {
     model.values().cloned().collect()
 }
 
-/// Asserts that a patched set lists the same directives, makes the same decisions and has strings
-/// of the same size as a set that is built from scratch.
+/// Asserts that a patched set and a newly built set contain the same directives, make the same
+/// decisions and need the same space for their strings.
 fn assert_same(patched: &DirectiveSet, built: &DirectiveSet) {
     assert!(patched.iter().eq(built.iter()), "{patched:?} {built:?}");
     assert_eq!(patched.digest(), built.digest());
