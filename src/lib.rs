@@ -87,13 +87,13 @@ pub mod history;
 mod http;
 mod last_good_atomic_write;
 mod last_good_format;
+mod metric_samples;
 mod poll_pauses;
 #[cfg(feature = "prometheus")]
 mod prometheus_collector;
 mod refresher;
 mod rest;
 mod safeguard_switches;
-mod samples;
 #[cfg(feature = "signatures")]
 pub mod signatures;
 #[cfg(not(feature = "signatures"))]

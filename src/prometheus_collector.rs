@@ -10,8 +10,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::samples::hits::by_directive;
-use crate::samples::{Sample, SampleKind};
+use crate::metric_samples::hits::by_directive;
+use crate::metric_samples::{Sample, SampleKind};
 use crate::store::OpenSearchDirectiveStore;
 
 /// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever Prometheus requests

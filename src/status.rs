@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 pub use crate::history::RecorderStatus;
 pub use crate::http::{NodeState, NodeStatus};
-pub use crate::samples::{Sample, SampleKind};
+pub use crate::metric_samples::{Sample, SampleKind};
 pub use opensearch_directives_core::document::Rejection;
 pub use opensearch_directives_core::{
     Digest, DirectiveHits, DirectiveState, DirectiveStates, Hits, Revision,

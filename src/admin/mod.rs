@@ -10,7 +10,7 @@ mod execute;
 mod field_differences;
 mod install_roles;
 mod installer;
-mod plan;
+mod plan_writes;
 mod planned_write;
 mod read;
 mod record_writes;

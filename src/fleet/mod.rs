@@ -19,6 +19,7 @@
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet
 //! [`DirectivesApi::fleet_at`]: crate::admin::DirectivesApi::fleet_at
 
+mod append_transitions;
 mod destination;
 pub(crate) mod fuzzing;
 mod instance_report;
@@ -32,7 +33,6 @@ mod report_round;
 mod reported_hits;
 mod reporter;
 mod transition;
-mod transition_log;
 mod write;
 
 pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};

@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
+use super::append_transitions::TransitionLog;
 use super::destination::Destination;
 use super::index_name;
 use super::instance_report::{Identity, InstanceKind};
 use super::instance_state::LONGEST_HEARTBEAT;
 use super::outbox::Outbox;
 use super::relay::Relay;
-use super::transition_log::TransitionLog;
 use super::write::IndexWriter;
 use crate::error::ConfigError;
 use crate::http::{Client, ClusterConfig};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::kind::{Before, RecordKind, classify};
+use super::classify_operation::{Before, RecordKind, classify};
 use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 

@@ -7,22 +7,23 @@
 //! the [`Operation`]. So the stream contains only one record of an operation, even if several
 //! writers record the operation.
 
+mod append_records;
 mod audit_log;
 mod build_record;
+mod classify_operation;
 mod directives_at_instant;
 pub(crate) mod fuzzing;
-mod kind;
 mod ledger;
 mod reader;
 mod record;
 mod recorder;
-mod stream_client;
 mod verification;
 
+pub(crate) use append_records::{Appended, Entry, Stream};
 pub use audit_log::AuditLog;
 pub(crate) use build_record::{RecordedBy, Seen, record_of};
+pub use classify_operation::{Before, Change, RecordKind, UnknownRecordKind, classify};
 pub use directives_at_instant::{Doubt, End, Past, PastDirective};
-pub use kind::{Before, Change, RecordKind, UnknownRecordKind, classify};
 pub use ledger::{Evidence, Gap, IndexLedger, Inherited, Neighbour, TermChange, VersionJump};
 pub use reader::{
     BackingIndex, FoundRecords, History, HistoryError, RecordFilter, StreamState, UnreadableRecord,
@@ -30,5 +31,4 @@ pub use reader::{
 pub use record::{Operation, Record, stream_name};
 pub use recorder::RecorderStatus;
 pub(crate) use recorder::{HistoryFeed, Keeping, Observed, Recorder, SeenDocument};
-pub(crate) use stream_client::{Appended, Entry, Stream};
 pub use verification::{Contradiction, Verification};

@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::kind::RecordKind;
+use super::classify_operation::RecordKind;
 
 /// If the mapping of the stream refuses a document, the record contains the document in this field.
 /// The content of the field is not searchable.

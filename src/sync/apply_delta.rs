@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::authors::Authors;
 use super::document_decoder::{DecodedDocument, DocumentDecoder};
+use super::last_authors::Authors;
 use super::replica::{Other, Others, Replica};
-use super::suspect_documents::{Regression, may_be_regression};
+use super::signs_of_older_view::{Regression, may_be_regression};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::{RejectionReason, Signature};

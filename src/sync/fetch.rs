@@ -12,8 +12,8 @@ use super::probe::ObservedVersion;
 use super::reconcile::Trigger;
 use super::replica::Replica;
 use super::replica_builder::ReplicaBuilder;
+use super::signs_of_older_view::Regression;
 use super::state::Known;
-use super::suspect_documents::Regression;
 use crate::history::{Keeping, SeenDocument};
 use crate::rest::{
     Aggregates, ConcreteIndex, DeltaRead, FullRead, Incomplete, ReadError, Session,

@@ -13,7 +13,7 @@
 //! | `probe.rs` | observes the current version of the index |
 //! | `unchanged.rs` | decides whether a poll can end without a read |
 //! | `fetch.rs` | reads a new view and compares it with the cluster's own aggregates |
-//! | `reconcile.rs`, `set_reconciliation.rs`, `histogram_plan.rs` | find out which documents were deleted or missed, without reading the others |
+//! | `reconcile.rs`, `seq_no_reconciliation.rs`, `histogram_plan.rs` | find out which documents were deleted or missed, without reading the others |
 //! | `older_observation_rules.rs`, `older_observation.rs` | decide whether an observation is older than the known state |
 //! | `manager_contact.rs` | tracks whether a node has contact with the cluster manager |
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
@@ -21,16 +21,16 @@
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
 //! | `document_limit_check.rs` | fails a read of more documents than this reader may hold |
 //! | `commit.rs` | replaces the state at the end of a successful read |
-//! | `refused_features.rs` | records features that are refused, and tries them again later |
-//! | `authors.rs`, `last_writes.rs` | who wrote the published directives, and with which `_seq_no`, for the log |
+//! | `unavailable_features.rs` | records features that are refused, and tries them again later |
+//! | `last_authors.rs`, `change_log_details.rs` | who wrote the published directives, and with which `_seq_no`, for the log |
 //! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
-//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
+//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `signs_of_older_view.rs` | the replica, and how reads create and compare replicas |
 //!
 //! The state of the synchronisation is replaced only at the end of a successful poll. A poll that
 //! fails or is cut off leaves the replica unchanged.
 
 mod apply_delta;
-mod authors;
+mod change_log_details;
 mod clock_skew;
 mod commit;
 mod convergence;
@@ -40,18 +40,18 @@ mod fetch;
 mod hidden_documents;
 mod hidden_fields;
 mod histogram_plan;
-mod last_writes;
+mod last_authors;
 mod manager_contact;
 mod older_observation;
 mod older_observation_rules;
 mod probe;
 mod reconcile;
-mod refused_features;
 mod replica;
 mod replica_builder;
-mod set_reconciliation;
+mod seq_no_reconciliation;
+mod signs_of_older_view;
 mod state;
-mod suspect_documents;
+mod unavailable_features;
 mod unchanged;
 
 use std::sync::Arc;
@@ -82,10 +82,10 @@ use hidden_fields::LastGood;
 use histogram_plan::Limits;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
-use refused_features::Degradations;
 use state::{LOOK_BACK, State};
+use unavailable_features::Degradations;
 
-pub(crate) use last_writes::Origins;
+pub(crate) use change_log_details::Origins;
 
 /// Polls the index and keeps a local replica of its documents.
 #[derive(Debug)]

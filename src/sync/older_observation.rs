@@ -16,8 +16,8 @@ use super::older_observation_rules::{
     ViewFindings, Witness, version_step, view_step,
 };
 use super::probe::ObservedVersion;
+use super::signs_of_older_view::Regression;
 use super::state::{Known, PendingRegression};
-use super::suspect_documents::Regression;
 use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runtime};
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;

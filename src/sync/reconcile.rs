@@ -17,7 +17,7 @@ use super::fetch::{ReadKind, View, apply, resolve, weight};
 use super::histogram_plan::first_query;
 use super::probe::ObservedVersion;
 use super::replica::Replica;
-use super::set_reconciliation::{Difference, Omissions, Reconciliation, Step};
+use super::seq_no_reconciliation::{Difference, Omissions, Reconciliation, Step};
 use super::state::Known;
 use crate::rest::{
     Aggregates, Bucket, ChangesAndCounts, FirstRead, FrozenView, HistogramQuery, ReadError,

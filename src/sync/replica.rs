@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::authors::Authors;
+use super::last_authors::Authors;
 use crate::rest::Aggregates;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::SignatureTable;

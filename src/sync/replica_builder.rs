@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::authors::Authors;
 use super::document_decoder::{DecodedDocument, DocumentDecoder};
+use super::last_authors::Authors;
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;

@@ -301,7 +301,7 @@ fn instant(
         .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     if when.is_local() {
         let local = instant.to_zoned_datetime(TimeZone::system());
-        super::stdio::note(&format!("{flag} is {local} ({instant})"));
+        super::output::note(&format!("{flag} is {local} ({instant})"));
     }
     Ok(Some(instant))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context_file::{Context, Contexts};
 use super::exit::Failure;
-use super::stdio::{ReportFormat, print, print_json};
+use super::output::{ReportFormat, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

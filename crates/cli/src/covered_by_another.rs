@@ -13,7 +13,7 @@ use opensearch_directives::{DiagnosticsDirective, DirectiveMatch};
 
 use super::directive_text::{printable, summary};
 use super::instant::until;
-use super::stdio;
+use super::output;
 
 /// Warns about each planned directive that is covered by another directive.
 ///
@@ -23,8 +23,8 @@ pub(super) async fn warn(api: &DirectivesApi, plan: &[PlannedWrite], now: Timest
         return;
     }
     match api.list().await {
-        Ok(stored) => stdio::warn(&warnings(&stored, plan, now)),
-        Err(error) => stdio::warn(&[format!(
+        Ok(stored) => output::warn(&warnings(&stored, plan, now)),
+        Err(error) => output::warn(&[format!(
             "cannot check whether another directive makes this superfluous: {error}"
         )]),
     }

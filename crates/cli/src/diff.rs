@@ -11,7 +11,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::input::{self, Ended};
-use super::stdio::ReportFormat;
+use super::output::ReportFormat;
 use super::ttl_limits::TtlLimits;
 use super::write_report::Report;
 

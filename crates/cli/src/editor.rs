@@ -8,7 +8,7 @@ use opensearch_directives::document::{Audit, Draft, encode_draft};
 
 use super::bounded_file;
 use super::exit::{Exit, Failure};
-use super::stdio::note;
+use super::output::note;
 
 /// The file in which the user edits a directive. It is kept if its content was not written, so that
 /// the user does not lose the changes.

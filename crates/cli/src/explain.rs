@@ -18,7 +18,7 @@ use super::explain_source::{self, Candidate};
 use super::field_filters::State;
 use super::flag_values;
 use super::instant::clock;
-use super::stdio::{ReportFormat, print, print_json};
+use super::output::{ReportFormat, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

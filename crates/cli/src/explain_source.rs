@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::agent_client::AgentClient;
 use super::exit::Failure;
 use super::field_filters::State;
-use super::stdio::note;
+use super::output::note;
 
 /// A decision, and the directives that may cause it.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::exit::{Exit, Failure};
+use super::output::{Format, OutputArgs, escaped_yaml, note, print, print_json};
 use super::output_formats::{details, print_all, to_json};
-use super::stdio::{Format, OutputArgs, escaped_yaml, note, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

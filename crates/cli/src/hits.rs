@@ -19,7 +19,7 @@ use super::duration::{length, parse, relative};
 use super::exit::{Exit, Failure};
 use super::fitted_table::{fitted, terminal_width};
 use super::hits_of_fleet;
-use super::stdio::{ReportFormat, note, print, print_json};
+use super::output::{ReportFormat, note, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::duration::{length, relative};
 use super::exit::Failure;
+use super::output::note;
 use super::report_wording::count;
-use super::stdio::note;
 
 pub(super) const HEADER: [&str; 6] = [
     "ID",

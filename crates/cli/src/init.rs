@@ -14,8 +14,8 @@ use super::dashboards_address::DashboardsAddress;
 use super::duration::{length, parse, signed};
 use super::exit::Failure;
 use super::init_report::{Dashboards, InitReport};
+use super::output::ReportFormat;
 use super::report_wording::count;
-use super::stdio::ReportFormat;
 
 #[derive(Debug, Args)]
 #[command(

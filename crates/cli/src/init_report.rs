@@ -4,8 +4,8 @@ use opensearch_directives::admin::InstallStep;
 use serde_json::{Value, json};
 
 use super::exit::Failure;
+use super::output::{print, print_json};
 use super::report_wording::count;
-use super::stdio::{print, print_json};
 
 /// The report of an installation, or of a dry run.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::directive_text::printable;
 use super::exit::Failure;
-use super::stdio::note;
+use super::output::note;
 
 /// The maximum number of bytes that are read from a file. The maximum exceeds the parser's limit by
 /// one, so that the parser detects a file that is too large.

@@ -7,7 +7,7 @@ use opensearch_directives::signatures::SigningKey;
 use serde_json::json;
 
 use super::exit::Failure;
-use super::stdio::{ReportFormat, print, print_json};
+use super::output::{ReportFormat, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

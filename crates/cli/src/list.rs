@@ -10,8 +10,8 @@ use super::directive_text::printable;
 use super::duration::relative;
 use super::exit::{Exit, Failure};
 use super::field_filters::{FilterArgs, State};
+use super::output::{Format, OutputArgs, note, print};
 use super::output_formats::print_all;
-use super::stdio::{Format, OutputArgs, note, print};
 use super::watch_flag::watch;
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use super::duration::relative;
 use super::exit::Failure;
 use super::field_filters::State;
 use super::fitted_table::{terminal_width, trimmed};
-use super::stdio::{Format, escaped_yaml, print, print_json};
+use super::output::{Format, escaped_yaml, print, print_json};
 
 /// Prints documents in the given format.
 pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ use super::directive_text::printable;
 use super::duration::parse;
 use super::error_text;
 use super::exit::{Exit, Failure};
-use super::stdio::{ReportFormat, print, print_json};
+use super::output::{ReportFormat, print, print_json};
 
 /// The command reads and prints at most this number of bytes of the body of a response.
 const MAX_BODY_BYTES: usize = 64 << 10;

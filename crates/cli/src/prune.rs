@@ -43,7 +43,7 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     let delete = |stored| PlannedWrite::delete(stored).deleted_by(author.as_deref(), reason);
     let plan: Vec<PlannedWrite> = all.into_iter().map(delete).collect();
     if plan.is_empty() {
-        super::stdio::note(&format!("no directive ended before {bound}"));
+        super::output::note(&format!("no directive ended before {bound}"));
     } else {
         let question = format!(
             "Delete {} that ended before {bound}?",

@@ -11,7 +11,7 @@ use super::confirm::is_interactive;
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 use super::input::Ended;
-use super::stdio::warn;
+use super::output::warn;
 use super::write_args::WriteArgs;
 
 /// The flags by which an operator consents to a write.

@@ -62,7 +62,7 @@ impl Selection {
             args.confirm(&question(plan.len()), &plan, now)?;
         }
         if plan.is_empty() && self.missing.is_empty() {
-            super::stdio::note("no directive is selected");
+            super::output::note("no directive is selected");
         }
         args.execute(api, plan, self.missing, now).await
     }

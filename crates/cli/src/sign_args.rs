@@ -9,7 +9,7 @@ use opensearch_directives::document::Draft;
 use opensearch_directives::signatures::SigningKey;
 
 use super::exit::Failure;
-use super::stdio::note;
+use super::output::note;
 
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {

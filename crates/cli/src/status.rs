@@ -17,7 +17,7 @@ use super::fitted_table::{fitted, terminal_width};
 use super::fleet_progress::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
-use super::stdio::{note, print, print_json};
+use super::output::{note, print, print_json};
 use super::watch_flag::watch;
 
 /// Without `--all`, `status` omits an instance that left, or sent its last report, longer ago than

@@ -14,7 +14,7 @@ use opensearch_directives::document::{Draft, Expiry};
 use super::directive_text::printable;
 use super::duration::{length, signed};
 use super::exit::Failure;
-use super::stdio::warn;
+use super::output::warn;
 
 /// If a directive captures bodies, its default time to live is never longer than this constant.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);

@@ -17,9 +17,9 @@ use super::directive_text::printable;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::input;
+use super::output::{ReportFormat, note, print, print_json, warn};
 use super::report_wording::count;
 use super::risky_writes::{self, GuardArgs};
-use super::stdio::{ReportFormat, note, print, print_json, warn};
 use super::ttl_limits::{self, TtlLimits};
 
 #[derive(Debug, Args)]

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
+use super::output::{ReportFormat, note, print, print_json};
 use super::signature_args::SignatureArgs;
-use super::stdio::{ReportFormat, note, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

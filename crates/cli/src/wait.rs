@@ -18,7 +18,7 @@ use super::flag_values;
 use super::fleet_progress::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
-use super::stdio::{ReportFormat, note, print, print_json};
+use super::output::{ReportFormat, note, print, print_json};
 
 /// The default time limit of a wait.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";

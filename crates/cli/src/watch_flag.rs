@@ -6,7 +6,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::stdio::note;
+use super::output::note;
 
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_secs(2);

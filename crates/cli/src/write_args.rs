@@ -10,7 +10,7 @@ use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::exit::{Exit, Failure};
-use super::stdio::ReportFormat;
+use super::output::ReportFormat;
 use super::write_report::Report;
 use super::write_result::NotPlanned;
 

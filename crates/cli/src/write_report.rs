@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::directive_text::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
+use super::output::{print, print_json};
+use super::recording_warnings;
 use super::report_wording::{change_of_end, conflict, revoked, style};
-use super::stdio::{print, print_json};
-use super::unrecorded_writes;
 use super::write_result::{Done, NotPlanned};
 
 /// The entry of one directive in the report.
@@ -110,7 +110,7 @@ impl Report {
             print(&self.text())?;
         }
         if let Some(history) = &self.history {
-            unrecorded_writes::warn(history);
+            recording_warnings::warn(history);
         }
         // After a failed request, the command sends no more writes. The entries of these writes do
         // not decide the exit code, because the error of the failed request is more specific.
@@ -248,7 +248,7 @@ impl Report {
             "summary": counts,
         });
         if let Some(history) = &self.history {
-            report["history"] = unrecorded_writes::json(history);
+            report["history"] = recording_warnings::json(history);
         }
         report
     }

@@ -43,14 +43,14 @@
 //! assert!(report.conforms(), "{report}");
 //! ```
 
-mod check_rules;
-mod report;
+mod conformance_checks;
+mod conformance_report;
 
 use jiff::Timestamp;
 
 use crate::{Decision, DiagnosticsDirective, RequestAttrs};
 
-pub use report::{Outcome, Report, Rule};
+pub use conformance_report::{Outcome, Report, Rule};
 
 /// A store that the conformance kit checks.
 pub trait Subject: Sync {
@@ -88,7 +88,7 @@ pub fn noon() -> Timestamp {
 /// that expires, a directive that starts later, and a directive with a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
-    check_rules::timed_directives()
+    conformance_checks::timed_directives()
 }
 
 /// A function that runs its argument, and returns how many allocations the calling thread made in
@@ -138,7 +138,7 @@ impl Kit {
 
     /// Checks whether the store complies with each rule.
     pub fn check<S: Subject>(&self, subject: &S) -> Report {
-        check_rules::check(self, subject)
+        conformance_checks::check(self, subject)
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::document_generator::TENANTS;
 use crate::regression_check::Floor;
-use crate::searchable_views::View;
+use crate::returned_views::View;
 use crate::simulated_transport::INJECTED_PANIC;
 use crate::world::World;
 use opensearch_directives::Config;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::document_generator::IDS;
 use crate::document_write::{Fate, Operation};
-use crate::searchable_views::View;
+use crate::returned_views::View;
 use crate::world::World;
 
 /// The operations that a refresher has published. A later publish must not contain an older state

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::Cluster;
 use crate::network_faults::Weather;
 use crate::rare_sequences::RareSequence;
-use crate::searchable_views::SeenViews;
+use crate::returned_views::SeenViews;
 use crate::shard::Copy;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::kind::RecordKind;
+use super::classify_operation::RecordKind;
 use super::record::Record;
 
 /// The clock of a node and the clock of the program that made the record may differ by this time.

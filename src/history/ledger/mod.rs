@@ -6,9 +6,9 @@
 //! operation with a given number, so the ledger can only collect evidence about the missing
 //! operation.
 
-mod corrections;
 mod entry;
 mod gap;
+mod gap_corrections;
 mod index_ledger;
 mod missing_numbers;
 mod past_state;
@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use corrections::{add_reassigned, without_inherited, without_noticed_deletions};
 use entry::{Placed, in_order};
+use gap_corrections::{add_reassigned, without_inherited, without_noticed_deletions};
 use missing_numbers::Walk;
 
 pub(super) use entry::{Entry, Number};

@@ -9,7 +9,7 @@ mod unreadable;
 
 use jiff::Timestamp;
 
-use super::kind::RecordKind;
+use super::classify_operation::RecordKind;
 use super::record::{Record, stream_name};
 use crate::http::Client;
 

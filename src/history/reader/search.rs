@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::error::Kind;
 use super::unreadable::{FoundRecords, UnreadableRecord};
 use super::{History, HistoryError, RecordFilter};
-use crate::history::kind::RecordKind;
+use crate::history::classify_operation::RecordKind;
 use crate::history::record::Record;
 use crate::http::malformed;
 use crate::rest::{HITS_PATH, Incomplete, SearchResponse, search_for};

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::Entry;
-use super::observation::{Observation, SeenDocument};
+use super::observation_feed::{Observation, SeenDocument};
 use crate::history::build_record::{RecordedBy, Seen, record_of};
-use crate::history::kind::Before;
+use crate::history::classify_operation::Before;
 use crate::history::record::Operation;
 
 /// The known documents of one index. Their number is bounded, because the polls have a document

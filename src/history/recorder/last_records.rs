@@ -8,10 +8,10 @@ use opensearch::SearchParts;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::observation::{Observation, SeenDocument};
+use super::observation_feed::{Observation, SeenDocument};
 use crate::history::RecordKind;
+use crate::history::append_records::Stream;
 use crate::history::record::Record;
-use crate::history::stream_client::Stream;
 use crate::http::{Method, Request, RequestError};
 
 /// The number of directives in one page.

@@ -12,7 +12,7 @@
 
 mod known_documents;
 mod last_records;
-mod observation;
+mod observation_feed;
 mod queue;
 mod sending;
 mod status;
@@ -26,8 +26,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
+use super::append_records::{Appended, Entry, Stream};
 use super::build_record::RecordedBy;
-use super::stream_client::{Appended, Entry, Stream};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::chain;
@@ -36,8 +36,8 @@ use crate::poll_pauses::Backoff;
 
 use known_documents::Documents;
 use last_records::last_documents;
-use observation::Observation;
-pub(crate) use observation::{HistoryFeed, Keeping, Observed, SeenDocument};
+use observation_feed::Observation;
+pub(crate) use observation_feed::{HistoryFeed, Keeping, Observed, SeenDocument};
 use queue::Queue;
 use sending::{SendError, Sending, send, sent};
 pub use status::RecorderStatus;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::history::stream_client::{Appended, Entry, Stream};
+use crate::history::append_records::{Appended, Entry, Stream};
 use crate::http::RequestError;
 
 /// A request in progress. Its output contains the result for each record.

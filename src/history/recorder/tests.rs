@@ -10,7 +10,7 @@ mod restart;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::observation::Observed;
+use super::observation_feed::Observed;
 use super::*;
 use crate::history::RecordKind;
 use fake_stream::FakeStream;

@@ -6,12 +6,12 @@
 
 mod access;
 mod api;
-mod lifecycle;
 mod log_args;
 mod polling_args;
 mod record_command;
 mod report_args;
 mod server;
+mod signals;
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use opensearch_directives::OpenSearchDirectiveStore;
 use tracing::{info, warn};
 
 use super::exit::Failure;
-use super::stdio::print;
+use super::output::print;
 use access::Access;
 use api::Agent;
 pub(crate) use api::fuzzing;
-use lifecycle::{Request, Signals, phases, run_until_stopped};
 pub(super) use polling_args::AgentArgs;
 pub(super) use record_command::{RecordArgs, run as record};
 pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
+use signals::{Request, Signals, phases, run_until_stopped};
 
 /// The maximum number of API connections. The connections of clients that wait for a change are not
 /// included in this number.

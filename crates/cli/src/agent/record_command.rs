@@ -12,10 +12,10 @@ use tracing::{info, warn};
 
 use super::super::exit::Failure;
 use super::api::{self, Agent};
-use super::lifecycle::{Signals, phases, run_until_stopped};
 use super::log_args::LogArgs;
 use super::polling_args::PollingArgs;
 use super::server::{Address, Connections, bind_health, serve};
+use super::signals::{Signals, phases, run_until_stopped};
 use super::{HEALTH_CONNECTIONS, announce_health, terminated};
 
 #[derive(Debug, Args)]

@@ -20,7 +20,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::{length, signed};
 use super::error_text;
 use super::exit::{Exit, Failure};
-use super::stdio::ReportFormat;
+use super::output::ReportFormat;
 use report::Checks;
 
 /// The proposed remedy if the user may not read the pipeline, the template or the index settings.

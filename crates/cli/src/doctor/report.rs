@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::directive_text::printable;
 use crate::error_text;
 use crate::exit::Failure;
-use crate::stdio::{print, print_json};
+use crate::output::{print, print_json};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Health {

@@ -20,8 +20,8 @@ use crate::directive_text;
 use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
 use crate::instant::to_the_second;
+use crate::output::{print, print_json};
 use crate::report_wording::count;
-use crate::stdio::{print, print_json};
 
 /// The ids and the attributes that select the directives to show.
 pub(super) struct Question<'a> {

@@ -6,7 +6,7 @@ use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
 use serde_json::Value;
 
 use crate::exit::Failure;
-use crate::stdio::note;
+use crate::output::note;
 
 #[derive(Debug, Args)]
 pub(super) struct AuditLogArgs {

@@ -23,7 +23,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::stdio::{print, warn};
+use super::output::{print, warn};
 use audit_log_check::AuditLogArgs;
 use past_instant::PastInstant;
 

@@ -13,7 +13,7 @@ use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
 use crate::fitted_table::{fitted, terminal_width};
 use crate::instant::to_the_second;
-use crate::stdio::{note, print, print_json};
+use crate::output::{note, print, print_json};
 
 pub(super) const HEADER: [&str; 7] = [
     "TIME",

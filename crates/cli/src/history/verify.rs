@@ -18,8 +18,8 @@ use crate::csv;
 use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::instant::to_the_second;
+use crate::output::{print, print_json};
 use crate::report_wording::count;
-use crate::stdio::{print, print_json};
 
 /// The number of gaps that the text lists for one index. The JSON format contains all gaps.
 const SHOWN: usize = 50;

@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::decode_field::{Body, Fields};
 use super::hidden_targets_check::TargetFields;
 use super::id_check;
-use super::record::{Audit, Document};
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use super::signed_form::{SignedForm, signed_start};
+use super::stored_document::{Audit, Document};
 use crate::{DiagLevel, DirectiveRef};
 
 /// If `created_at` is ahead of the reader's clock by at most this duration, the decoder treats

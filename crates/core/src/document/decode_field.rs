@@ -10,9 +10,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::hidden_targets_check::TargetFields;
-use super::record::Audit;
 use super::rejection::{Fault, RejectionReason as Reason, printable};
 use super::signature::{self, Signature};
+use super::stored_document::Audit;
 use super::time;
 use crate::{DiagLevel, EndpointKind};
 

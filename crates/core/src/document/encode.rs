@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use super::decode::{DecodeLimits, decode};
 use super::draft::{Draft, Expiry};
 use super::hidden_targets_check::TargetFields;
-use super::record::{Audit, Document};
 use super::rejection::Rejection;
 use super::signature::Signature;
+use super::stored_document::{Audit, Document};
 use crate::{DirectiveRef, EndpointKind};
 
 /// Serialises a stored document. The JSON does not contain the id, because the id is stored as the

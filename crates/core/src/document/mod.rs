@@ -20,10 +20,10 @@ mod draft_file_error;
 mod encode;
 mod hidden_targets_check;
 mod id_check;
-mod record;
 mod rejection;
 mod signature;
 mod signed_form;
+mod stored_document;
 mod time;
 
 pub use decode::{DecodeLimits, DocumentRef, decode, is_revoked};
@@ -32,12 +32,12 @@ pub use draft_file::parse_drafts;
 pub use draft_file_error::{ImportError, ImportErrorKind};
 pub(crate) use encode::{DirectiveJson, write_effects, write_scope};
 pub use encode::{encode, encode_draft};
-pub use record::{Audit, Document, DocumentState};
 #[doc(hidden)]
 pub use rejection::reject_signatures;
 pub use rejection::{Rejection, RejectionReason};
 pub use signature::{KeyId, NotASignature, Signature, is_signer_name};
 pub use signed_form::SignedForm;
+pub use stored_document::{Audit, Document, DocumentState};
 
 #[cfg(test)]
 mod tests;

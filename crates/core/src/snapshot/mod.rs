@@ -1,8 +1,8 @@
 //! The result of one complete read of the index. The set, the revision and the rejections of this
 //! read are published together.
 
+mod apply_delta;
 mod changes;
-mod delta;
 mod index_revision;
 mod json;
 mod json_error;
@@ -17,9 +17,9 @@ use crate::hits::HitCounters;
 use crate::{Digest, DirectiveSet};
 
 #[doc(hidden)]
-pub use changes::SnapshotChanges;
+pub use apply_delta::DeltaBase;
 #[doc(hidden)]
-pub use delta::DeltaBase;
+pub use changes::SnapshotChanges;
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 

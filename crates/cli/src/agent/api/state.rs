@@ -8,8 +8,8 @@ use opensearch_directives::{Clock, OpenSearchDirectiveStore, StatusCollector};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::super::lifecycle::PhaseReceiver;
 use super::super::server::Connections;
+use super::super::signals::PhaseReceiver;
 use super::directives::ListingCache;
 use super::expensive_responses::Admission;
 use super::snapshot_cache::SnapshotCache;

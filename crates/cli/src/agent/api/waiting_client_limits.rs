@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::super::duration;
-use super::super::lifecycle::PhaseReceiver;
+use super::super::signals::PhaseReceiver;
 use super::problem::Problem;
 
 /// The longest time that a client may wait.

@@ -2,15 +2,15 @@
 //! time that a client may take for a request.
 
 mod address;
+mod connection_limit;
 mod connection_properties;
-mod connections;
 mod listeners;
 mod serve;
 #[cfg(unix)]
 mod unix_socket;
 
 pub(in super::super) use address::Address;
+pub(super) use connection_limit::Connections;
 pub(super) use connection_properties::Peer;
-pub(super) use connections::Connections;
 pub(super) use listeners::{ListenArgs, Listener, Listeners, bind_health};
 pub(super) use serve::{TlsReceiver, serve};

@@ -14,9 +14,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::super::lifecycle::PhaseReceiver;
+use super::super::signals::PhaseReceiver;
+use super::connection_limit::{Admitted, Connections};
 use super::connection_properties::Peer;
-use super::connections::{Admitted, Connections};
 use super::listeners::{Listener, Stream};
 
 /// The time limit for receiving the first request of a connection, including the TLS handshake.
@@ -51,7 +51,7 @@ struct Server {
     phase: PhaseReceiver,
 }
 
-/// Serves requests until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping).
+/// Serves requests until the phase is [`Stopping`](super::super::signals::Phase::Stopping).
 /// Requests that are in progress at that moment may complete within a time limit.
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
@@ -197,7 +197,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::mpsc;
 
-    use super::super::super::lifecycle::phases;
+    use super::super::super::signals::phases;
     use super::*;
 
     async fn client(address: SocketAddr, path: &str) -> TcpStream {

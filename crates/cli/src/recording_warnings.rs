@@ -5,7 +5,7 @@ use opensearch_directives::error::chain;
 use serde_json::{Value, json};
 
 use super::directive_text::printable;
-use super::stdio::note;
+use super::output::note;
 
 /// The maximum number of writes that a warning names.
 const NAMED: usize = 20;

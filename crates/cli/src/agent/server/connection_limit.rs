@@ -234,5 +234,5 @@ impl Drop for Admitted {
 }
 
 #[cfg(test)]
-#[path = "connections_tests.rs"]
+#[path = "connection_limit_tests.rs"]
 mod tests;

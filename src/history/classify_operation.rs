@@ -274,5 +274,5 @@ fn fields(json: &str) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-#[path = "kind_tests.rs"]
+#[path = "classify_operation_tests.rs"]
 mod tests;

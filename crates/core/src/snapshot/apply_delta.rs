@@ -217,5 +217,5 @@ fn insert_once(
 }
 
 #[cfg(test)]
-#[path = "delta_tests.rs"]
+#[path = "apply_delta_tests.rs"]
 mod tests;

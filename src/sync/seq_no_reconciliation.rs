@@ -311,5 +311,5 @@ fn numbers_that_differ(buckets: &[Differing]) -> Difference {
 }
 
 #[cfg(test)]
-#[path = "set_reconciliation_tests.rs"]
+#[path = "seq_no_reconciliation_tests.rs"]
 mod tests;
