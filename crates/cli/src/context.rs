@@ -105,29 +105,7 @@ pub(super) fn run(args: ContextArgs) -> Result<(), Failure> {
     let mut all = Contexts::read()?;
     let output = Output(args.output.is_json());
     match args.verb {
-        ContextVerb::Set(args) => {
-            let name = args.name.clone();
-            let before = all.contexts.remove(&name);
-            let context = args.context(before.clone().unwrap_or_default())?;
-            let changed = before.as_ref() != Some(&context);
-            all.contexts.insert(name.clone(), context);
-            let first = all.current.is_none();
-            if first {
-                all.current = Some(name.clone());
-            }
-            all.write()?;
-            let done = match (before, changed) {
-                (None, _) => "created",
-                (Some(_), true) => "changed",
-                (Some(_), false) => "unchanged",
-            };
-            let current = if first {
-                ", and is the current one"
-            } else {
-                ""
-            };
-            output.done(&name, done, &format!("context {name} is {done}{current}"))
-        }
+        ContextVerb::Set(args) => set(all, *args, &output),
         ContextVerb::Use { name } => {
             all.get(&name)?;
             all.current = Some(name.clone());
@@ -138,29 +116,7 @@ pub(super) fn run(args: ContextArgs) -> Result<(), Failure> {
                 &format!("context {name} is the current one"),
             )
         }
-        ContextVerb::List if output.0 => {
-            let contexts: Result<Vec<Value>, Failure> = all
-                .contexts
-                .iter()
-                .map(|(name, context)| json_of(name, context, &all))
-                .collect();
-            print_json(&contexts?.into())
-        }
-        ContextVerb::List => {
-            for (name, context) in &all.contexts {
-                let mark = if all.current.as_ref() == Some(name) {
-                    "*"
-                } else {
-                    " "
-                };
-                let protected = if context.protected { " protected" } else { "" };
-                print(&format!(
-                    "{mark} {name} {}{protected}",
-                    context.url.join(",")
-                ))?;
-            }
-            Ok(())
-        }
+        ContextVerb::List => list(&all, &output),
         ContextVerb::Show { name } => {
             let name = name.or_else(|| all.current.clone());
             let name = name.ok_or_else(|| Failure::usage("there is no current context"))?;
@@ -178,6 +134,51 @@ pub(super) fn run(args: ContextArgs) -> Result<(), Failure> {
             output.done(&name, "removed", &format!("context {name} is removed"))
         }
     }
+}
+
+fn set(mut all: Contexts, args: SetArgs, output: &Output) -> Result<(), Failure> {
+    let name = args.name.clone();
+    let before = all.contexts.remove(&name);
+    let context = args.context(before.clone().unwrap_or_default())?;
+    let done = match &before {
+        None => "created",
+        Some(before) if *before != context => "changed",
+        Some(_) => "unchanged",
+    };
+    all.contexts.insert(name.clone(), context);
+    let first = all.current.is_none();
+    if first {
+        all.current = Some(name.clone());
+    }
+    all.write()?;
+    let current = if first {
+        ", and is the current one"
+    } else {
+        ""
+    };
+    output.done(&name, done, &format!("context {name} is {done}{current}"))
+}
+
+fn list(all: &Contexts, output: &Output) -> Result<(), Failure> {
+    if output.0 {
+        let contexts: Result<Vec<Value>, Failure> = all
+            .contexts
+            .iter()
+            .map(|(name, context)| json_of(name, context, all))
+            .collect();
+        return print_json(&contexts?.into());
+    }
+    for (name, context) in &all.contexts {
+        let mark = if all.current.as_ref() == Some(name) {
+            "*"
+        } else {
+            " "
+        };
+        let protected = if context.protected { " protected" } else { "" };
+        let urls = context.url.join(",");
+        print(&format!("{mark} {name} {urls}{protected}"))?;
+    }
+    Ok(())
 }
 
 /// Prints the result of a change as text or, if the field is true, as JSON.
