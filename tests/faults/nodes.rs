@@ -12,7 +12,7 @@ use test_support::eventually::eventually;
 use test_support::proxy::Proxy;
 use test_support::store_observer::StoreObserver;
 use test_support::write_ledger::{Ledger, content};
-use test_support::writers::Writer;
+use test_support::writers::{FEW_DELETIONS, Writer};
 
 /// The time limit of a request in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
@@ -70,6 +70,7 @@ async fn under_writes(
         index: index.clone(),
         ledger: Arc::clone(&ledger),
         ids: 0..IDS,
+        deletions_percent: FEW_DELETIONS,
         random: fastrand::Rng::with_seed(5),
     };
     writer.write(200, 5).await;

@@ -12,7 +12,8 @@ use super::write_ledger::{Ledger, Operation};
 const TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 2_000;
-const DELETIONS_PERCENT: u32 = 15;
+/// The usual percentage of deletions among the operations.
+pub const FEW_DELETIONS: u32 = 15;
 
 /// One of several concurrent writers. No two writers write to the same id.
 pub struct Writer {
@@ -20,6 +21,8 @@ pub struct Writer {
     pub index: String,
     pub ledger: Arc<Ledger>,
     pub ids: Range<usize>,
+    /// The percentage of deletions among the operations.
+    pub deletions_percent: u32,
     pub random: fastrand::Rng,
 }
 
@@ -37,7 +40,7 @@ impl Writer {
             let batch: Vec<Operation> = places
                 .into_iter()
                 .map(|slot| {
-                    let deletes = self.random.u32(0..100) < DELETIONS_PERCENT;
+                    let deletes = self.random.u32(0..100) < self.deletions_percent;
                     self.ledger.next(slot, deletes)
                 })
                 .collect();
