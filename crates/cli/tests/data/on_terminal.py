@@ -9,9 +9,11 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
+import time
 
 SECONDS = 60
 
@@ -19,14 +21,18 @@ columns, reply, *command = sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, int(columns), 0, 0))
+    # A shell starts background jobs with SIGINT ignored, and Ctrl-C would then do nothing.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 output, answered = b"", 0
 stop_at = os.environ.get("ON_TERMINAL_STOP_AT", "").encode()
+deadline = time.monotonic() + 2 * SECONDS
 while True:
-    if not select.select([terminal], [], [], SECONDS)[0]:
-        os.kill(pid, 9)
-        sys.exit(f"no output within {SECONDS} s after {output!r}")
+    ready = select.select([terminal], [], [], SECONDS)[0]
+    if not ready or time.monotonic() > deadline:
+        os.kill(pid, signal.SIGKILL)
+        sys.exit(f"no output within {SECONDS} s, or no end within {2 * SECONDS} s: {output!r}")
     try:
         part = os.read(terminal, 65536)
     except OSError:  # How Linux reports that the command closed the terminal.
