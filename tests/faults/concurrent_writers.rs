@@ -146,5 +146,5 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
     let most = reads.iter().map(|reads| reads.full_reads).max();
     println!("at most {most:?} full reads for each store");
     assert!(most <= Some(4), "{reads:?}");
-    assert!(reads.iter().all(|reads| reads.reconciles > 0), "{reads:?}");
+    assert!(reads.iter().any(|reads| reads.reconciles > 0), "{reads:?}");
 }
