@@ -2,6 +2,8 @@
 //! returns the change, and how many directives etcd accepts at most. `scripts/bench-etcd` starts
 //! etcd, runs this program and writes its output into `BENCHMARKS.md`.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -123,8 +123,11 @@ async fn a_snapshot_since_a_tag_contains_only_the_differences() {
     // A client that cannot apply differences receives the whole snapshot.
     let (_, known) = snapshot(&agent, &format!("?known={before}")).await;
     assert_eq!(known["snapshot"], whole["snapshot"]);
+    // If both are given, `since` counts.
+    let (_, both) = snapshot(&agent, &format!("?known=a&since={before}")).await;
+    assert_eq!(both["delta"], later["delta"]);
 
-    for wrong in ["?since=a&known=a", "?wait=61s", "?wait=1", "?after=a"] {
+    for wrong in ["?since=a&since=a", "?wait=61s", "?wait=1", "?after=a"] {
         let (status, problem) = snapshot(&agent, wrong).await;
         assert_eq!(status, 400, "{wrong}: {problem}");
     }

@@ -72,7 +72,7 @@ struct Measured {
 
 /// The complete published state, for another agent
 ///
-/// If a request has `wait` and either `since` or `known`, the agent waits. The agent then responds
+/// If a request has `wait` and `since` or `known`, the agent waits. The agent then responds
 /// as soon as its snapshot differs from the snapshot that the client has, or else at the end of the
 /// wait. With `since`, the agent sends only the differences if it remembers the snapshot with this
 /// tag. The differences contain the digest of the new snapshot. If the client computes another
@@ -81,7 +81,7 @@ struct Measured {
 #[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
     params(
         ("since" = Option<String>, Query, description = "The tag of the client's snapshot, if the client can apply differences"),
-        ("known" = Option<String>, Query, description = "The tag of the client's snapshot, if the client needs the whole snapshot after a change; not together with `since`"),
+        ("known" = Option<String>, Query, description = "The tag of the client's snapshot, if the client needs the whole snapshot after a change; ignored together with `since`"),
         ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",
             pattern = "^([1-9][0-9]{0,4}ms|[1-9]s|[1-5][0-9]s|60s|1m)$", example = "30s"),
     ),
@@ -92,9 +92,6 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let [since, known, wait] = parameters(["since", "known", "wait"], query.as_deref())?;
-    if since.is_some() && known.is_some() {
-        return Err(Problem::field("known", "send either `since` or `known`"));
-    }
     let wait = wait.as_deref().map(parse_wait).transpose()?;
     let client = Client {
         takes_delta: since.is_some(),
