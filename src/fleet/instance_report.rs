@@ -14,8 +14,9 @@ use crate::status::{Staleness, Status};
 /// The maximum number of rejections that a report lists. A separate field contains the total number
 /// of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The maximum number of characters of a text in a report. Longer texts are cut off.
-const MAX_CHARACTERS: usize = 300;
+/// The maximum number of characters of a text in a report, and of an error about a report. Longer
+/// texts are cut off.
+pub(super) const MAX_CHARACTERS: usize = 300;
 
 /// The maximum number of agents that can forward a report.
 pub(super) const MAX_HOPS: usize = 8;

@@ -132,14 +132,11 @@ impl PastInstance {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use futures_util::future::BoxFuture;
     use serde_json::Value;
 
     use super::*;
-    use crate::http::{Client, ClusterConfig, Request, RequestFailure, Response, Transport};
+    use crate::http::scripted_transport::{complete_search, json_response, scripted_client};
+    use crate::http::{Request, Response};
 
     fn at(minute: i64) -> Timestamp {
         let noon: Timestamp = "2030-01-01T12:00:00Z".parse().unwrap();
@@ -164,49 +161,29 @@ mod tests {
         past.state("u", 9, "slow")
     }
 
-    /// A transport that responds to each search with the same records of the history of the fleet.
-    #[derive(Debug)]
-    struct Records(Vec<Value>);
-
-    impl Transport for Records {
-        fn send<'a>(
-            &'a self,
-            _node: usize,
-            request: &'a Request,
-            _timeout: Duration,
-        ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-            let buckets = self.0.iter().enumerate().map(|(number, record)| {
-                let hit = json!({ "_id": format!("r{number}"), "_source": record });
-                let key = json!({ "instance": record["instance"] });
-                json!({ "key": key, "first": { "hits": { "hits": [hit] } } })
-            });
-            let response = if request.path.starts_with("/_data_stream/") {
-                json!({ "data_streams": [{ "name": "directives-fleet-history" }] })
-            } else {
-                json!({
-                    "timed_out": false,
-                    "_shards": { "total": 1, "successful": 1, "failed": 0 },
-                    "hits": { "total": { "value": self.0.len(), "relation": "eq" } },
-                    "aggregations": { "instances": { "buckets": buckets.collect::<Vec<_>>() } },
-                })
-            };
-            let response = Response {
-                status: 200,
-                retry_after: None,
-                content_type: Some("application/json".to_owned()),
-                body: response.to_string().into(),
-            };
-            Box::pin(std::future::ready(Ok(response)))
+    /// Responds to each search with the same records of the history of the fleet.
+    fn respond(records: &[Value], request: &Request) -> Response {
+        if request.path.starts_with("/_data_stream/") {
+            let stream = json!({ "name": "directives-fleet-history" });
+            return json_response(200, &json!({ "data_streams": [stream] }));
         }
+        let buckets = records.iter().enumerate().map(|(number, record)| {
+            let hit = json!({ "_id": format!("r{number}"), "_source": record });
+            let key = json!({ "instance": record["instance"] });
+            json!({ "key": key, "first": { "hits": { "hits": [hit] } } })
+        });
+        let mut body = complete_search(records.len());
+        body["aggregations"] = json!({ "instances": { "buckets": buckets.collect::<Vec<_>>() } });
+        json_response(200, &body)
     }
 
     #[tokio::test]
     async fn a_record_of_an_instance_that_cannot_be_decoded_hides_no_other_instance() {
         let good = serde_json::to_value(transition(-10, Some(9))).unwrap();
         let forged = json!({ "@timestamp": at(-5), "instance": "proxy-2", "kind": "\u{1b}[2J" });
-        let config = ClusterConfig::new(["http://127.0.0.1:9200".parse().unwrap()]);
-        let transport = Arc::new(Records(vec![forged, good]));
-        let api = DirectivesApi::new(Client::over(transport, &config));
+        let records = [forged, good];
+        let client = scripted_client(move |request| Ok(respond(&records, request)));
+        let api = DirectivesApi::new(client);
         let past = api.fleet_at(at(0)).await.unwrap().unwrap();
         assert_eq!(past.instances.len(), 1);
         assert_eq!(past.instances[0].state("u", 9, "slow"), PastState::Applied);

@@ -10,12 +10,12 @@ use super::index_name;
 use super::transition::Transition;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::history::{UnreadableRecord, stream_name};
-use crate::http::malformed;
-use crate::rest::{SearchResponse, search_for};
+use crate::http::{RequestError, RequestErrorKind, malformed};
+use crate::rest::{PageSize, SearchResponse, TOO_LARGE, search_for};
 
 /// The number of instances after which a search ends.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of instances in one page. A page of the largest possible records is smaller than the
+/// The number of instances in one page. If instances wrote the records, a page is smaller than the
 /// size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
@@ -42,42 +42,63 @@ impl DirectivesApi {
         order: &str,
     ) -> Result<Transitions, WriteError> {
         let mut all = Transitions::default();
-        let mut after = None;
+        let (mut size, mut after) = (PageSize::new(PAGE_SIZE), None);
         loop {
-            let page = self.page(range, order, after.as_ref()).await?;
+            let page = self.page_that_fits(range, order, &mut size, after.as_ref());
+            let page = page.await?;
             let count = page.len();
             after = page.last().map(|(instance, _)| instance.clone());
             for (instance, hit) in page {
-                match serde_json::from_value(hit.source) {
+                match hit.transition() {
                     Ok(transition) => {
                         all.of.insert(instance, transition);
                     }
-                    Err(error) => {
-                        let record = UnreadableRecord::new(&hit.id, &error.to_string());
-                        all.unreadable.push(record);
-                    }
+                    Err(unreadable) => all.unreadable.push(unreadable),
                 }
             }
-            if count < PAGE_SIZE {
+            if count < size.get() {
                 return Ok(all);
             }
             if all.of.len() + all.unreadable.len() >= MAX_INSTANCES {
                 all.is_truncated = true;
                 return Ok(all);
             }
+            size.grow();
         }
     }
 
-    /// Reads the instances whose names follow `after`, each with the record of its transition.
-    async fn page(
+    /// Reads a page of at most `size` instances. If the response is larger than the limit, reads a
+    /// smaller page. A single record that exceeds the limit has no content in the page.
+    async fn page_that_fits(
         &self,
         range: &Value,
         order: &str,
+        size: &mut PageSize,
         after: Option<&String>,
-    ) -> Result<Vec<(String, Hit)>, WriteError> {
+    ) -> Result<Vec<(String, Hit)>, RequestError> {
+        loop {
+            match self.page(page_body(range, order, size.get(), after)).await {
+                Err(error) if error.kind() == RequestErrorKind::TooLarge => {
+                    if !size.shrink() {
+                        let mut body = page_body(range, order, 1, after);
+                        body["aggs"]["instances"]["aggs"]["first"]["top_hits"]["_source"] =
+                            false.into();
+                        return self.page(body).await;
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Reads one page: each instance with the record of its transition.
+    async fn page(&self, body: Map<String, Value>) -> Result<Vec<(String, Hit)>, RequestError> {
         let stream = stream_name(&index_name(self.client().index()));
         let path = SearchParts::Index(&[&stream]).url();
-        let request = search_for(&path, 0, FILTER_PATH, page_body(range, order, after));
+        let is_first = body["aggs"]["instances"]["composite"]
+            .get("after")
+            .is_none();
+        let request = search_for(&path, 0, FILTER_PATH, body);
         let operation = request.operation();
         let failed = |problem: String| malformed(operation.clone(), problem);
         let body = self.client().send(request).await?;
@@ -89,8 +110,8 @@ impl DirectivesApi {
         let found: Found =
             serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
         let buckets = found.aggregations.unwrap_or_default().instances.buckets;
-        if buckets.is_empty() && complete.total > 0 && after.is_none() {
-            return Err(failed("the response lacks the instances".to_owned()).into());
+        if buckets.is_empty() && complete.total > 0 && is_first {
+            return Err(failed("the response lacks the instances".to_owned()));
         }
         let records = buckets.into_iter().map(|bucket| {
             let hit = bucket.first.hits.hits.into_iter().next();
@@ -104,9 +125,14 @@ impl DirectivesApi {
 /// Builds the body of a search for the first transition of each instance. A `collapse` would be
 /// limited to one page, because OpenSearch cannot continue it in another order than that of the
 /// collapsed field.
-fn page_body(range: &Value, order: &str, after: Option<&String>) -> Map<String, Value> {
+fn page_body(
+    range: &Value,
+    order: &str,
+    size: usize,
+    after: Option<&String>,
+) -> Map<String, Value> {
     let mut composite = json!({
-        "size": PAGE_SIZE,
+        "size": size,
         "sources": [{ "instance": { "terms": { "field": "instance" } } }],
     });
     if let Some(after) = after {
@@ -166,69 +192,77 @@ struct Hits {
 struct Hit {
     #[serde(rename = "_id")]
     id: String,
+    /// The record; `None` if the search did not request it.
     #[serde(rename = "_source")]
-    source: Value,
+    source: Option<Value>,
+}
+
+impl Hit {
+    fn transition(self) -> Result<Transition, UnreadableRecord> {
+        let unreadable = |problem: &str| UnreadableRecord::new(&self.id, problem);
+        let source = self.source.ok_or_else(|| unreadable(TOO_LARGE))?;
+        serde_json::from_value(source).map_err(|error| unreadable(&error.to_string()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use futures_util::FutureExt as _;
-    use futures_util::future::BoxFuture;
-
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
-    use crate::http::{Client, ClusterConfig, Request, RequestFailure, Response, Transport};
+    use crate::http::scripted_transport::{
+        body_of, bounded_response, complete_search, scripted_client,
+    };
+    use crate::http::{Request, RequestFailure, Response};
 
-    /// A cluster whose history of the fleet has one record of each of this many instances.
-    #[derive(Debug)]
-    struct Instances(usize);
+    const LIMIT: usize = 1_000_000;
 
-    impl Transport for Instances {
-        fn send<'a>(
-            &'a self,
-            _node: usize,
-            request: &'a Request,
-            _timeout: Duration,
-        ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-            let body: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
-            let after = &body["aggs"]["instances"]["composite"]["after"]["instance"];
-            let first = after
-                .as_str()
-                .map_or(0, |name| name.parse::<usize>().unwrap() + 1);
-            let bucket = |number: usize| {
-                let source = json!({
-                    "@timestamp": "2030-01-01T12:00:00Z", "instance": format!("{number:06}"),
-                    "kind": "agent", "started": "2030-01-01T11:00:00Z", "digest": "d",
-                    "off": false, "rejected": 0, "left": false,
-                });
-                json!({
-                    "key": { "instance": format!("{number:06}") },
-                    "first": { "hits": { "hits": [{ "_id": "i", "_source": source }] } },
-                })
-            };
-            let buckets = (first..self.0).take(PAGE_SIZE).map(bucket);
-            let response = json!({
-                "timed_out": false, "_shards": { "total": 1, "successful": 1, "failed": 0 },
-                "hits": { "total": { "value": self.0, "relation": "eq" } },
-                "aggregations": { "instances": { "buckets": buckets.collect::<Vec<_>>() } },
-            });
-            let response = Response {
-                status: 200,
-                retry_after: None,
-                content_type: Some("application/json".to_owned()),
-                body: Bytes::from(response.to_string()),
-            };
-            std::future::ready(Ok(response)).boxed()
-        }
+    fn record(number: usize) -> Value {
+        json!({
+            "@timestamp": "2030-01-01T12:00:00Z", "instance": format!("{number:06}"),
+            "kind": "agent", "started": "2030-01-01T11:00:00Z", "digest": "d",
+            "off": false, "rejected": 0, "left": false,
+        })
+    }
+
+    /// Responds like a cluster whose history of the fleet has one record of each instance.
+    fn respond(
+        instances: usize,
+        record: fn(usize) -> Value,
+        request: &Request,
+    ) -> Result<Response, RequestFailure> {
+        let search = body_of(request);
+        let instances_of = &search["aggs"]["instances"];
+        let after = &instances_of["composite"]["after"]["instance"];
+        let first = after
+            .as_str()
+            .map_or(0, |name| name.parse::<usize>().unwrap() + 1);
+        let size = instances_of["composite"]["size"].as_u64().unwrap();
+        let has_content = instances_of["aggs"]["first"]["top_hits"]["_source"].is_null();
+        let bucket = |number: usize| {
+            let mut hit = json!({ "_id": format!("r{number}") });
+            if has_content {
+                hit["_source"] = record(number);
+            }
+            json!({
+                "key": { "instance": format!("{number:06}") },
+                "first": { "hits": { "hits": [hit] } },
+            })
+        };
+        let buckets = (first..instances).take(usize::try_from(size).unwrap());
+        let buckets: Vec<Value> = buckets.map(bucket).collect();
+        let mut body = complete_search(instances);
+        body["aggregations"] = json!({ "instances": { "buckets": buckets } });
+        bounded_response(LIMIT, &body)
+    }
+
+    async fn transitions(instances: usize, record: fn(usize) -> Value) -> Transitions {
+        let client = scripted_client(move |request| respond(instances, record, request));
+        let api = DirectivesApi::new(client);
+        api.transitions(&json!({}), "asc").await.unwrap()
     }
 
     #[tokio::test]
     async fn all_instances_are_read_up_to_a_limit_that_the_result_states() {
-        let cluster = ClusterConfig::new(["http://fleet.example".parse().unwrap()]);
         for (instances, is_truncated) in [
             (0, false),
             (1, false),
@@ -236,13 +270,27 @@ mod tests {
             (2 * PAGE_SIZE + 1, false),
             (MAX_INSTANCES + 1, true),
         ] {
-            let client = Client::over(Arc::new(Instances(instances)), &cluster);
-            let found = DirectivesApi::new(client)
-                .transitions(&json!({}), "asc")
-                .await;
-            let found = found.unwrap();
+            let found = transitions(instances, record).await;
             assert_eq!(found.of.len(), instances.min(MAX_INSTANCES));
             assert_eq!(found.is_truncated, is_truncated, "{instances}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_record_of_an_instance_that_is_too_large_hides_no_other_instance() {
+        let found = transitions(2 * PAGE_SIZE + 7, |number| {
+            let mut record = record(number);
+            if number == 1_234 {
+                record["digest"] = "x".repeat(2 * LIMIT).into();
+            }
+            record
+        });
+        let found = found.await;
+        assert_eq!(found.of.len(), 2 * PAGE_SIZE + 6);
+        assert!(!found.is_truncated);
+        let [large] = &found.unreadable[..] else {
+            panic!("{:?}", found.unreadable);
+        };
+        assert_eq!((&*large.id, &*large.problem), ("r1234", TOO_LARGE));
     }
 }

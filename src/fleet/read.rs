@@ -6,11 +6,13 @@ use opensearch_directives_core::internal::visible_beginning;
 use serde_json::{Map, Value, json};
 
 use super::index_name;
-use super::instance_report::InstanceReport;
+use super::instance_report::{InstanceReport, MAX_CHARACTERS};
 use super::instance_state::{Fleet, IndexPosition, UnreadableReport};
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Client, RequestError, RequestErrorKind, malformed};
-use crate::rest::{HITS_PATH, Hit, Probe, SearchResponse, Session, search_for};
+use crate::rest::{
+    HITS_PATH, Hit, PageSize, Probe, SearchResponse, Session, TOO_LARGE, search_for,
+};
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 50_000;
@@ -19,8 +21,6 @@ const MAX_INSTANCES: usize = 50_000;
 const PAGE_SIZE: usize = 200;
 /// The maximum size of all reports that one read returns, in bytes of JSON.
 const MAX_BYTES: usize = 512 << 20;
-/// The maximum number of characters of the reason why a report cannot be decoded.
-const MAX_CHARACTERS: usize = 300;
 
 /// The reports that were read so far.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ impl DirectivesApi {
     async fn reports(&self, max_bytes: usize) -> Result<Reports, WriteError> {
         let client = self.client().with_index(&index_name(self.client().index()));
         let mut reports = Reports::default();
-        let (mut size, mut after) = (PAGE_SIZE, None);
+        let (mut size, mut after) = (PageSize::new(PAGE_SIZE), None);
         loop {
             let page = reports.read_page_that_fits(&client, &mut size, after.as_ref());
             let end = match page.await {
@@ -79,12 +79,12 @@ impl DirectivesApi {
                 page => page?,
             };
             let read = reports.readable.len() + reports.unreadable.len();
-            if end.count < size || read >= MAX_INSTANCES || reports.bytes >= max_bytes {
+            if end.count < size.get() || read >= MAX_INSTANCES || reports.bytes >= max_bytes {
                 reports.omitted = end.total.saturating_sub(read as u64);
                 return Ok(reports);
             }
             after = end.last;
-            size = PAGE_SIZE.min(size * 2);
+            size.grow();
         }
     }
 
@@ -107,16 +107,15 @@ impl Reports {
     async fn read_page_that_fits(
         &mut self,
         client: &Client,
-        size: &mut usize,
+        size: &mut PageSize,
         after: Option<&Value>,
     ) -> Result<PageEnd, RequestError> {
         loop {
-            match self.read_page(client, *size, after, true).await {
-                Err(error) if error.kind() == RequestErrorKind::TooLarge && *size > 1 => {
-                    *size = (*size / 4).max(1);
-                }
+            match self.read_page(client, size.get(), after, true).await {
                 Err(error) if error.kind() == RequestErrorKind::TooLarge => {
-                    return self.read_page(client, 1, after, false).await;
+                    if !size.shrink() {
+                        return self.read_page(client, 1, after, false).await;
+                    }
                 }
                 other => return other,
             }
@@ -162,7 +161,7 @@ impl Reports {
             if with_content {
                 self.take(hit);
             } else {
-                self.add_unreadable(hit, "it is larger than the limit of a response");
+                self.add_unreadable(hit, TOO_LARGE);
             }
         }
         Ok(PageEnd {

@@ -3,61 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use futures_util::future::BoxFuture;
-
 use super::*;
-use crate::http::{ClusterConfig, Request, RequestFailure, Response, Transport};
-
-/// A transport that returns the reports page by page, and refuses responses beyond a limit.
-#[derive(Debug)]
-struct Paged {
-    reports: Vec<Value>,
-    limit: usize,
-}
-
-impl Transport for Paged {
-    fn send<'a>(
-        &'a self,
-        _node: usize,
-        request: &'a Request,
-        _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-        let search: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
-        let last = search["search_after"][0].as_u64();
-        let skipped = last.map_or(0, |last| usize::try_from(last).unwrap() + 1);
-        let size = usize::try_from(search["size"].as_u64().unwrap()).unwrap();
-        let has_content = search["_source"].get("includes").is_none();
-        let hits = self.reports.iter().enumerate().skip(skipped).take(size);
-        let hits = hits.map(|(number, report)| {
-            let source = if has_content { report.clone() } else { json!({}) };
-            json!({ "_id": format!("r{number}"), "_seq_no": number, "_source": source, "sort": [number] })
-        });
-        let response = json!({
-            "timed_out": false,
-            "_shards": { "total": 1, "successful": 1, "failed": 0 },
-            "hits": {
-                "total": { "value": self.reports.len(), "relation": "eq" },
-                "hits": hits.collect::<Vec<_>>(),
-            },
-        });
-        let body = response.to_string();
-        let result = if body.len() > self.limit {
-            let limit = self.limit as u64;
-            Err(RequestFailure::TooLarge { limit })
-        } else {
-            Ok(Response {
-                status: 200,
-                retry_after: None,
-                content_type: Some("application/json".to_owned()),
-                body: body.into(),
-            })
-        };
-        Box::pin(std::future::ready(result))
-    }
-}
+use crate::http::scripted_transport::{page_of, scripted_client};
 
 fn report(number: usize) -> Value {
     let noon = "2030-01-01T12:00:00Z";
@@ -76,12 +23,8 @@ async fn a_report_that_no_instance_writes_hides_no_other_report() {
     all[8]["host"] = "x".repeat(301).into();
     all[9]["via"] = json!(vec!["agent"; 9]);
     all[300]["documents"] = json!(-1);
-    let transport = Paged {
-        reports: all,
-        limit: 1_000_000,
-    };
-    let config = ClusterConfig::new(["http://127.0.0.1:9200".parse().unwrap()]);
-    let api = DirectivesApi::new(Client::over(Arc::new(transport), &config));
+    let client = scripted_client(move |request| page_of(&all, 1_000_000, request));
+    let api = DirectivesApi::new(client);
     let found = api.reports(MAX_BYTES).await.unwrap();
     assert_eq!((found.readable.len(), found.omitted), (446, 0));
     let unreadable = found.unreadable.iter();
@@ -99,12 +42,9 @@ async fn a_report_that_no_instance_writes_hides_no_other_report() {
 /// memory with reports each of which is small enough.
 #[tokio::test]
 async fn reports_beyond_the_bound_of_all_together_are_not_read() {
-    let transport = Paged {
-        reports: (0..1_000).map(report).collect(),
-        limit: 1_000_000,
-    };
-    let config = ClusterConfig::new(["http://127.0.0.1:9200".parse().unwrap()]);
-    let api = DirectivesApi::new(Client::over(Arc::new(transport), &config));
+    let all: Vec<Value> = (0..1_000).map(report).collect();
+    let client = scripted_client(move |request| page_of(&all, 1_000_000, request));
+    let api = DirectivesApi::new(client);
     let one = report(100).to_string().len();
     let found = api.reports(300 * one).await.unwrap();
     // The bound is checked after each page.

@@ -8,12 +8,9 @@ use jiff::Timestamp;
 use opensearch_directives_core::internal::visible_beginning;
 use serde::{Deserialize, Serialize};
 
-use super::instance_report::{InstanceReport, MAX_HOPS};
+use super::instance_report::{InstanceReport, MAX_CHARACTERS, MAX_HOPS};
 use super::outbox::Outbox;
 use crate::refresher::Shared;
-
-/// The maximum number of characters of an error message.
-const MAX_CHARACTERS: usize = 300;
 
 /// The reports that one instance sends to an agent.
 #[derive(Debug, Serialize, Deserialize)]

@@ -19,6 +19,8 @@ mod error_response;
 mod forward_proxy;
 mod nodes;
 mod reqwest_transport;
+#[cfg(test)]
+pub(crate) mod scripted_transport;
 mod secret;
 mod tls;
 mod transport;

@@ -33,6 +33,7 @@ mod mget;
 mod node_clock;
 mod offload;
 mod page_check;
+mod page_size;
 mod pipeline_bounds;
 mod point_in_time;
 mod poll_session;
@@ -53,6 +54,7 @@ pub(crate) use mget::Lookup;
 pub use offload::{off_the_runtime, weight_of};
 #[cfg(test)]
 pub(crate) use page_check::take_page;
+pub(crate) use page_size::{PageSize, TOO_LARGE};
 pub(crate) use pipeline_bounds::PIPELINE;
 pub use poll_session::CLOSE_TIMEOUT;
 pub(crate) use poll_session::{IndexReader, Session};

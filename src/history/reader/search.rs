@@ -12,13 +12,11 @@ use super::{History, HistoryError, RecordFilter};
 use crate::history::classify_operation::RecordKind;
 use crate::history::record::Record;
 use crate::http::malformed;
-use crate::rest::{HITS_PATH, Incomplete, SearchResponse, search_for};
+use crate::rest::{HITS_PATH, Incomplete, PageSize, SearchResponse, TOO_LARGE, search_for};
 
 /// The maximum number of records in one page. With the records of recorders and of the command, a
 /// page of this length is smaller than the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
-/// The problem of a record that is larger than the size limit of responses.
-const TOO_LARGE: &str = "it is larger than the limit of a response";
 
 /// The content of one page.
 struct Page {
@@ -51,7 +49,7 @@ impl History {
         let query = query(filter);
         let mut ids = HashSet::new();
         let mut found = FoundRecords::default();
-        let (mut size, mut after) = (PAGE_SIZE, None);
+        let (mut size, mut after) = (PageSize::new(PAGE_SIZE), None);
         loop {
             let page = self
                 .page_that_fits(&query, with_documents, &mut size, after.as_ref())
@@ -76,7 +74,7 @@ impl History {
                     Err(unreadable) => found.unreadable.push(unreadable),
                 }
             }
-            if count < size {
+            if count < size.get() {
                 if found.read < page.total {
                     let (read, total) = (found.read, page.total);
                     return Err(self.incomplete(Incomplete::Hits { read, total }));
@@ -84,7 +82,7 @@ impl History {
                 break;
             }
             after = page.last;
-            size = PAGE_SIZE.min(size * 2);
+            size.grow();
         }
         found
             .records
@@ -98,7 +96,7 @@ impl History {
         &self,
         query: &Value,
         with_documents: bool,
-        size: &mut usize,
+        size: &mut PageSize,
         after: Option<&Value>,
     ) -> Result<Page, HistoryError> {
         let mut fields = if with_documents {
@@ -107,14 +105,17 @@ impl History {
             Fields::WithoutDocument
         };
         loop {
-            match self.page(query, fields, *size, after).await {
-                Err(error) if error.is_response_too_large() && *size > 1 => *size /= 4,
-                Err(error) if error.is_response_too_large() && fields != Fields::None => {
-                    fields = Fields::None;
+            match self.page(query, fields, size.get(), after).await {
+                Err(error) if error.is_response_too_large() => {
+                    if !size.shrink() {
+                        if fields == Fields::None {
+                            return Err(error);
+                        }
+                        fields = Fields::None;
+                    }
                 }
                 other => return other,
             }
-            *size = (*size).max(1);
         }
     }
 

@@ -3,40 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::error::chain;
-use crate::http::{ClusterConfig, Request, RequestFailure, Response, Transport};
-
-/// A transport that returns the same response to each request.
-#[derive(Debug)]
-struct Always(u16, Value);
-
-impl Transport for Always {
-    fn send<'a>(
-        &'a self,
-        _node: usize,
-        _request: &'a Request,
-        _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-        let response = Response {
-            status: self.0,
-            retry_after: None,
-            content_type: Some("application/json".to_owned()),
-            body: self.1.to_string().into(),
-        };
-        Box::pin(std::future::ready(Ok(response)))
-    }
-}
+use crate::http::scripted_transport::{json_response, page_of, scripted_client};
 
 async fn error(status: u16, response: Value) -> HistoryError {
-    let config = ClusterConfig::new(["http://127.0.0.1:9200".parse().unwrap()]);
-    let client = Client::over(Arc::new(Always(status, response)), &config);
+    let client = scripted_client(move |_| Ok(json_response(status, &response)));
     let history = History::new(client).with_max_records(3);
     history.records(&RecordFilter::default()).await.unwrap_err()
 }
@@ -50,58 +24,6 @@ fn response(total: u64, failed: u64, source: &Value) -> Value {
             "hits": [{ "_id": "r", "_seq_no": 0, "_source": source, "sort": [1] }],
         },
     })
-}
-
-/// A transport that returns the records of a stream page by page, and refuses responses beyond a
-/// limit.
-#[derive(Debug)]
-struct Paged {
-    records: Vec<Value>,
-    limit: usize,
-}
-
-impl Transport for Paged {
-    fn send<'a>(
-        &'a self,
-        _node: usize,
-        request: &'a Request,
-        _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-        let search: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
-        let skipped = search["search_after"][0]
-            .as_u64()
-            .map_or(0, |last| last + 1);
-        let size = search["size"].as_u64().unwrap();
-        let hits = self.records.iter().enumerate();
-        let hits = hits.skip(usize::try_from(skipped).unwrap());
-        let hits = hits.take(usize::try_from(size).unwrap());
-        let hit = |(number, record): (usize, &Value)| {
-            let includes = search["_source"].get("includes").is_some();
-            let source = if includes { json!({}) } else { record.clone() };
-            json!({ "_id": format!("r{number}"), "_seq_no": number, "_source": source, "sort": [number] })
-        };
-        let body = json!({
-            "timed_out": false,
-            "_shards": { "total": 1, "successful": 1, "failed": 0 },
-            "hits": {
-                "total": { "value": self.records.len(), "relation": "eq" },
-                "hits": hits.map(hit).collect::<Vec<Value>>(),
-            },
-        });
-        let body = body.to_string();
-        let response = if body.len() > self.limit {
-            let limit = self.limit as u64;
-            Err(RequestFailure::TooLarge { limit })
-        } else {
-            Ok(Response {
-                status: 200,
-                retry_after: None,
-                content_type: Some("application/json".to_owned()),
-                body: body.into(),
-            })
-        };
-        Box::pin(std::future::ready(response))
-    }
 }
 
 fn record(seq_no: u64) -> Value {
@@ -119,12 +41,8 @@ async fn a_record_that_cannot_be_decoded_hides_no_other_record() {
     let mut records: Vec<Value> = (0..3_000).map(record).collect();
     records[7] = json!({ "@timestamp": "2026-11-27T14:03:00Z", "kind": "\u{1b}[2J" });
     records[1_500]["reason"] = "x".repeat(2_000_000).into();
-    let transport = Paged {
-        records,
-        limit: 1_000_000,
-    };
-    let config = ClusterConfig::new(["http://127.0.0.1:9200".parse().unwrap()]);
-    let history = History::new(Client::over(Arc::new(transport), &config));
+    let client = scripted_client(move |request| page_of(&records, 1_000_000, request));
+    let history = History::new(client);
     let found = history.records(&RecordFilter::default()).await.unwrap();
     assert_eq!((found.records.len(), found.read), (2_998, 3_000));
     let numbers: Vec<Option<u64>> = found.records.iter().map(|one| one.seq_no).collect();
