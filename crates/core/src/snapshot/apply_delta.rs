@@ -17,7 +17,7 @@ use crate::document::{DocumentRef, Rejection};
 use crate::set::Edit;
 use crate::{DiagnosticsDirective, Digest, DirectiveSet};
 
-use super::json::{SenderState, decode_one};
+use super::json::{SenderState, decode_one, insert_once};
 use super::json_error::{Repr, SnapshotError};
 use super::{Revision, SignatureTable, Snapshot};
 
@@ -121,10 +121,9 @@ impl DeltaBase {
         let mut next = self.clone();
         let mut edits = Vec::new();
         for (id, change) in &changes {
-            let (position, removes) = match self.set.position_of(id) {
-                Ok(position) => (position, true),
-                Err(position) => (position, false),
-            };
+            let found = self.set.position_of(id);
+            let removes = found.is_ok();
+            let (Ok(position) | Err(position)) = found;
             let was_refused = next.sender.refused.remove(id);
             if let Some(removed) = self.set.get(position).filter(|_| removes) {
                 next.digest = next.digest.without(removed);
@@ -203,17 +202,6 @@ fn decode_changes(
         insert_once(&mut changes, id, None)?;
     }
     Ok(changes)
-}
-
-fn insert_once(
-    changes: &mut BTreeMap<Box<str>, Change>,
-    id: &str,
-    change: Change,
-) -> Result<(), SnapshotError> {
-    match changes.insert(id.into(), change) {
-        None => Ok(()),
-        Some(_) => Err(SnapshotError(Repr::Repeated)),
-    }
 }
 
 #[cfg(test)]

@@ -200,10 +200,7 @@ fn decode_set(
             claimed = claimed.with(document.directive());
             if let Err(rejection) = check(document) {
                 let entry = (Digest::of(document.directive()), rejection);
-                return match refused.insert(id.into(), entry) {
-                    None => Ok(()),
-                    Some(_) => Err(SnapshotError(Repr::Repeated)),
-                };
+                return insert_once(&mut refused, id, entry);
             }
             if !document.signatures().is_empty() {
                 signatures.insert(id.into(), document.signatures().into());
@@ -221,6 +218,18 @@ fn decode_set(
         refused,
         claimed,
     })
+}
+
+/// Inserts the value of a directive. Returns an error if the map already contains the directive.
+pub(super) fn insert_once<V>(
+    map: &mut BTreeMap<Box<str>, V>,
+    id: &str,
+    value: V,
+) -> Result<(), SnapshotError> {
+    match map.insert(id.into(), value) {
+        None => Ok(()),
+        Some(_) => Err(SnapshotError(Repr::Repeated)),
+    }
 }
 
 /// Decodes one directive, and passes its id and the document to `take`.
