@@ -15,6 +15,23 @@ use url::Url;
 use super::exit::Failure;
 use super::{context_file, credential_command, duration};
 
+/// The flags that an operator usually sets once, in a context or in the environment.
+pub(super) const SET_ONCE: [&str; 13] = [
+    "username",
+    "password-file",
+    "bearer-token-file",
+    "api-key-file",
+    "credential-command",
+    "ca-certificate",
+    "client-certificate",
+    "client-key",
+    "no-proxy",
+    "connect-timeout",
+    "request-timeout",
+    "aws-region",
+    "aws-service",
+];
+
 /// The flags for the cluster, the index, and the credentials.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]

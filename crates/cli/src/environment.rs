@@ -10,26 +10,15 @@ use std::collections::HashMap;
 use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Command};
 
+use super::connection::SET_ONCE;
 use super::context_file::Selected;
 
-/// The flags that an environment variable can set in the commands of operators.
-const WITH_VARIABLE: [&str; 19] = [
+/// The flags that an environment variable can set in the commands of operators, in addition to
+/// [`SET_ONCE`].
+const WITH_VARIABLE: [&str; 6] = [
     "context",
     "url",
     "directives-index",
-    "username",
-    "password-file",
-    "bearer-token-file",
-    "api-key-file",
-    "credential-command",
-    "ca-certificate",
-    "client-certificate",
-    "client-key",
-    "no-proxy",
-    "connect-timeout",
-    "request-timeout",
-    "aws-region",
-    "aws-service",
     "output",
     "author",
     "dry-run",
@@ -98,7 +87,8 @@ fn is_empty(variable: &str) -> bool {
 /// Returns the name of a flag's variable: `DIRECTIVES_` followed by the name of the flag.
 fn variable(service: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
-    if matches!(long, "help" | "version") || !service && !WITH_VARIABLE.contains(&long) {
+    let is_of_operators = || WITH_VARIABLE.contains(&long) || SET_ONCE.contains(&long);
+    if matches!(long, "help" | "version") || !service && !is_of_operators() {
         return None;
     }
     let name = match long {

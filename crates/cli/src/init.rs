@@ -266,10 +266,10 @@ async fn outdated(installer: &Installer) -> Result<Option<String>, Failure> {
 async fn long_lifetimes(installer: &Installer) -> Result<Option<String>, Failure> {
     let text = |ttl| length(signed(ttl));
     Ok(match installer.lifetime_limits().await? {
-        Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => Some(format!(
+        Some(limits) if limits.max_ttl > Config::DEFAULT_MAX_TTL => Some(format!(
             "warning: this index permits directives of {}, but proxies reject more than {} unless \
              they run with a higher --max-ttl",
-            text(bounds.max_ttl),
+            text(limits.max_ttl),
             text(Config::DEFAULT_MAX_TTL)
         )),
         _ => None,

@@ -3,21 +3,10 @@
 
 use clap::Command;
 
-/// The flags that `-h` does not show.
-const ONLY_IN_LONG_HELP: [&str; 18] = [
-    "username",
-    "password-file",
-    "bearer-token-file",
-    "api-key-file",
-    "credential-command",
-    "ca-certificate",
-    "client-certificate",
-    "client-key",
-    "no-proxy",
-    "connect-timeout",
-    "request-timeout",
-    "aws-region",
-    "aws-service",
+use super::connection::SET_ONCE;
+
+/// The flags that `-h` does not show, in addition to [`SET_ONCE`].
+const ONLY_IN_LONG_HELP: [&str; 5] = [
     "max-ttl",
     "sign-with",
     "sample-per-mille",
@@ -34,7 +23,7 @@ pub(super) fn with_fewer_flags(command: Command) -> Command {
             let is_connection = arg.get_help_heading() == Some("Cluster");
             let hide = arg
                 .get_long()
-                .is_some_and(|long| ONLY_IN_LONG_HELP.contains(&long))
+                .is_some_and(|long| SET_ONCE.contains(&long) || ONLY_IN_LONG_HELP.contains(&long))
                 && (is_connection || !is_main && !is_service);
             arg.hide_short_help(hide)
         })

@@ -153,7 +153,7 @@ async fn doctor_finds_a_history_that_permits_edits_and_instances_that_the_fleet_
             "failure history: index.append_only.enabled of .ds-",
             "is not true, so its records can be edited; remedy: keep its records in a snapshot, delete it, and run `directives init --history`",
             "has 0 records after 2 operations, so a record was edited or deleted; remedy: run `directives history verify`",
-            "warning fleet: the history names 1 of 1 live instances not, such as unrecorded; remedy: map",
+            "warning fleet: the history does not name 1 of 1 live instances, such as unrecorded; remedy: map",
         ],
     );
 }

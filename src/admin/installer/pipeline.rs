@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_installation_has_the_initial_bounds() {
+    fn a_first_installation_has_the_initial_limits() {
         assert_eq!(limits(&files::pipeline()), Some(LifetimeLimits::INITIAL));
     }
 }

@@ -43,11 +43,7 @@ pub async fn measure(cluster: &Cluster) {
          a client has the whole response. All clients are in one process, on the same machine as \
          the agent and the cluster.\n"
     );
-    println!(
-        "| directives | response | clients | resident memory | CPU a second, waiting | CPU, one \
-         change | first | median | last |"
-    );
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    print_header("clients");
     for directives in [10, 1_000] {
         cluster.fill(directives).await;
         let agent = Agent::start(cluster.url().as_str(), INTERVAL, &[]);
@@ -71,6 +67,14 @@ pub async fn measure(cluster: &Cluster) {
     measure_hub(cluster).await;
 }
 
+fn print_header(clients: &str) {
+    println!(
+        "| directives | response | {clients} | resident memory | CPU a second, waiting | CPU, one \
+         change | first | median | last |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+}
+
 async fn measure_hub(cluster: &Cluster) {
     println!("### {FOLLOWERS} agents behind one hub\n");
     println!(
@@ -78,11 +82,7 @@ async fn measure_hub(cluster: &Cluster) {
          `--upstream agent`: `/v1/snapshot?since=TAG&wait=60s`. The response to a change contains only the \
          differences.\n"
     );
-    println!(
-        "| directives | response | agents | resident memory | CPU a second, waiting | CPU, one \
-         change | first | median | last |"
-    );
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    print_header("agents");
     for directives in [1_000, 100_000] {
         cluster.fill(directives).await;
         let flags = ["--max-waiting", "4096", "--request-timeout", "60s"];

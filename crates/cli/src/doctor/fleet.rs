@@ -29,7 +29,7 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
         Ok(Some((live, missing))) => {
             let named = missing[..missing.len().min(NAMED)].join(", ");
             let text = format!(
-                "the history names {} of {live} live instances not, such as {named}",
+                "the history does not name {} of {live} live instances, such as {named}",
                 missing.len()
             );
             let fix =

@@ -4,11 +4,11 @@
 use opensearch_directives::admin::{
     Change, HistoryState, InstallError, InstallStep, Installer, RetentionPolicy,
 };
-use opensearch_directives::error::chain;
 use opensearch_directives::history::{BackingIndex, History};
 
 use super::INSTALLER;
 use super::report::Checks;
+use crate::error_text;
 
 /// A part of the installation that `init` creates only with a flag.
 struct Part {
@@ -58,7 +58,7 @@ fn check_steps(
     let steps = match steps {
         Ok(steps) => steps,
         Err(error) => {
-            not_checked(checks, part.name, &error);
+            checks.installation_not_checked(part.name, &error);
             return false;
         }
     };
@@ -96,7 +96,7 @@ fn check_stream(
         Ok(Some(state)) => state,
         // The missing stream was reported as a missing part.
         Ok(None) => return,
-        Err(error) => return not_checked(checks, part.name, &error),
+        Err(error) => return checks.installation_not_checked(part.name, &error),
     };
     let stream = &state.stream;
     if state.problems.is_empty() {
@@ -145,7 +145,7 @@ async fn check_records(checks: &mut Checks, history: &History) {
         // The missing stream was reported as a missing part.
         Err(error) if error.is_missing() => return,
         Err(error) => {
-            let text = format!("records not checked: {}", chain(&error));
+            let text = format!("records not checked: {}", error_text::text(&error));
             return checks.warning(
                 HISTORY.name,
                 text,
@@ -167,14 +167,5 @@ async fn check_records(checks: &mut Checks, history: &History) {
             ),
             "run `directives history verify`, and restore the stream from a snapshot",
         ),
-    }
-}
-
-/// Records that a check was not possible: as a warning if the role does not permit the check.
-fn not_checked(checks: &mut Checks, name: &'static str, error: &InstallError) {
-    if error.is_refused() {
-        checks.warning(name, format!("not checked: {}", chain(error)), INSTALLER);
-    } else {
-        checks.failure(name, chain(error), "see the message");
     }
 }

@@ -7,6 +7,7 @@ use opensearch_directives::{Clock as _, SystemClock};
 
 use super::report::Checks;
 use crate::duration::length;
+use crate::error_text;
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
@@ -24,7 +25,7 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) -> bool {
                 "map the user to the role directives_reader"
             };
             let exists = !error.is_index_not_found();
-            checks.failure(NAME, opensearch_directives::error::chain(&error), fix);
+            checks.failure(NAME, error_text::text(&error), fix);
             return exists;
         }
     };

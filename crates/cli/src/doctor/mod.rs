@@ -135,16 +135,8 @@ async fn check_installation(checks: &mut Checks, client: Client) {
     let installer = Installer::new(client);
     let steps = match installer.plan().await {
         Ok(steps) => steps,
-        Err(error) if error.is_refused() => {
-            checks.warning(
-                name,
-                format!("not checked: {}", error_text::text(&error)),
-                INSTALLER,
-            );
-            return;
-        }
         Err(error) => {
-            checks.failure(name, error_text::text(&error), "see the message");
+            checks.installation_not_checked(name, &error);
             return;
         }
     };
@@ -172,10 +164,10 @@ async fn check_installation(checks: &mut Checks, client: Client) {
 async fn check_limits(checks: &mut Checks, installer: &Installer) {
     let length = |ttl| length(signed(ttl));
     match installer.lifetime_limits().await {
-        Ok(Some(bounds)) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => {
+        Ok(Some(limits)) if limits.max_ttl > Config::DEFAULT_MAX_TTL => {
             let text = format!(
                 "the pipeline permits a time to live of {}, but by default proxies reject more than {}",
-                length(bounds.max_ttl),
+                length(limits.max_ttl),
                 length(Config::DEFAULT_MAX_TTL)
             );
             checks.warning(

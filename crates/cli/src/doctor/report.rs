@@ -1,9 +1,10 @@
 //! The report of `doctor`: one line or one JSON object for each check, with the remedy.
 
 use anstyle::{AnsiColor, Style};
-use opensearch_directives::admin::WriteError;
+use opensearch_directives::admin::{InstallError, WriteError};
 use serde_json::{Value, json};
 
+use super::INSTALLER;
 use crate::directive_text::printable;
 use crate::error_text;
 use crate::exit::Failure;
@@ -74,6 +75,16 @@ impl Checks {
             );
         } else {
             self.failure(name, error_text::text(error), "check the connection");
+        }
+    }
+
+    /// Records that a check of what `directives init` installs was not possible.
+    pub(super) fn installation_not_checked(&mut self, name: &'static str, error: &InstallError) {
+        let text = error_text::text(error);
+        if error.is_refused() {
+            self.warning(name, format!("not checked: {text}"), INSTALLER);
+        } else {
+            self.failure(name, text, "see the message");
         }
     }
 

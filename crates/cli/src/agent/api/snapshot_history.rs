@@ -15,7 +15,7 @@ const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
 
-/// The `ETag`s of the last snapshots, and the ids of the directives that changed from each snapshot
+/// The tags of the last snapshots (`tag` in a response), and the ids of the directives that changed from each snapshot
 /// to the next.
 #[derive(Debug, Default)]
 pub(super) struct History {
