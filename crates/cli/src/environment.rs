@@ -115,7 +115,8 @@ mod tests {
             for arg in verb.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
                 let variable = arg.get_env().and_then(std::ffi::OsStr::to_str);
-                let allowed = is_of_service(verb.get_name()) || WITH_VARIABLE.contains(&long);
+                let of_operators = WITH_VARIABLE.contains(&long) || SET_ONCE.contains(&long);
+                let allowed = is_of_service(verb.get_name()) || of_operators;
                 let allowed = allowed && !matches!(long, "help" | "version");
                 assert_eq!(variable.is_some(), allowed, "{} --{long}", verb.get_name());
                 if let Some(variable) = variable {
