@@ -65,18 +65,23 @@ pub(super) struct FreshnessBound {
 impl FreshnessBound {
     /// Creates the bound for a view from the checkpoints that were observed after the read.
     pub(super) fn after_read(checkpoints: Option<&ShardCheckpoints>) -> Self {
-        let mut bound = Self {
-            assigned: checkpoints.and_then(ShardCheckpoints::max_seq_no),
-            held_everywhere: None,
-        };
+        let mut bound = Self::default();
         if let Some(checkpoints) = checkpoints {
-            bound.observe_checkpoint(checkpoints);
+            bound.observe_checkpoint(checkpoints, None);
         }
         bound
     }
 
-    /// Updates the bound. The checkpoints must be later ones of the same primaries.
-    pub(super) fn observe_checkpoint(&mut self, checkpoints: &ShardCheckpoints) {
+    /// Updates the bound. The checkpoints must have been observed after the read of the view, and
+    /// must belong to the same history. `highest` is the highest `_seq_no` of the view.
+    pub(super) fn observe_checkpoint(
+        &mut self,
+        checkpoints: &ShardCheckpoints,
+        highest: Option<u64>,
+    ) {
+        if self.assigned.is_none() {
+            self.assigned = checkpoints.max_seq_no().max(highest);
+        }
         if self.held_everywhere.is_none()
             && self.assigned.is_some()
             && checkpoints.checkpoint() >= self.assigned

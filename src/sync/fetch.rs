@@ -144,7 +144,7 @@ impl IndexSynchronizer {
                 index: known.index,
                 replica,
                 updated_at: aggregates.updated_at,
-                term: known.term,
+                term: known.term.max(term),
                 read: ReadKind::Delta,
                 is_aggregated: true,
                 regressions: Some(regressions),
@@ -167,7 +167,7 @@ impl IndexSynchronizer {
         changes: &ChangeSet,
         term: Option<u64>,
     ) -> Option<&'static str> {
-        if term > known.term && self.checks(Safeguard::PrimaryTerm) {
+        if known.may_share_seq_nos_with(term) && self.checks(Safeguard::PrimaryTerm) {
             return Some("another primary took over and may have assigned `_seq_no`s again");
         }
         changes

@@ -206,12 +206,12 @@ impl IndexSynchronizer {
             || feed.is_some_and(HistoryFeed::needs_everything);
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
-        self.observe_checkpoint(&observed);
         let known = self.state.known();
         let overtaken = known.is_some_and(|known| !observed.follows_known(known));
         self.was_overtaken |= overtaken && self.checks(Safeguard::Overtaken);
         self.confirm_node_is_current(session, &observed, reconcile)
             .await?;
+        self.observe_checkpoint(&observed);
         if !reconcile && self.is_unchanged(session, &observed).await? {
             self.counters.unchanged += 1;
             self.degradations.end_poll();
@@ -238,14 +238,19 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Updates the freshness bound if the same primaries report later checkpoints.
+    /// Updates the freshness bound of the known view. The primaries may be new ones of the same
+    /// history. Without this update, no view of a new primary would be certainly newer, and under
+    /// continuous writes each poll would fail until the writes pause.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())
-            && let Some(before) = &known.checkpoints
-            && checkpoints.follows(before)
+            && checkpoints.uuid == known.index.uuid
+            && observed.shares_history_with(known) != Some(false)
         {
-            known.freshness_bound.observe_checkpoint(checkpoints);
+            let highest = known.replica.fingerprint().max_seq_no;
+            known
+                .freshness_bound
+                .observe_checkpoint(checkpoints, highest);
         }
     }
 

@@ -211,7 +211,7 @@ impl IndexSynchronizer {
     /// Returns an error if the changed documents show that a full read is necessary.
     fn check_changes(&self, comparison: &Comparison) -> Result<(), Stop> {
         let Comparison { known, changes, .. } = comparison;
-        if comparison.term > known.term
+        if known.may_share_seq_nos_with(comparison.term)
             && self.checks(Safeguard::PrimaryTerm)
             && self.checks(Safeguard::ReconcileTerm)
         {
@@ -303,6 +303,7 @@ impl IndexSynchronizer {
             known,
             mut changes,
             aggregates,
+            term,
             replaced,
             ..
         } = comparison;
@@ -325,7 +326,7 @@ impl IndexSynchronizer {
         Ok(View {
             index: known.index,
             updated_at: aggregates.updated_at,
-            term: known.term,
+            term: known.term.max(term),
             read: ReadKind::Reconcile,
             seen: None,
             is_aggregated: true,

@@ -207,6 +207,22 @@ impl Known {
             .is_some_and(|after| checkpoints.holds_all_of(after))
     }
 
+    /// Returns true if no primary of the same history can assign the `_seq_no`s of this view again.
+    ///
+    /// A new primary assigns only numbers above the global checkpoint. So the numbers are final if
+    /// none of them was above the global checkpoint before the view was read.
+    pub(super) fn has_final_seq_nos(&self) -> bool {
+        let checkpoints = self.checkpoints.as_ref();
+        let held = checkpoints.and_then(ShardCheckpoints::checkpoint);
+        self.replica.fingerprint().max_seq_no <= held
+    }
+
+    /// Returns true if documents with this primary term may have `_seq_no`s that the known view
+    /// has for other documents.
+    pub(super) fn may_share_seq_nos_with(&self, term: Option<u64>) -> bool {
+        term > self.term && !self.has_final_seq_nos()
+    }
+
     /// Creates the snapshot that the refresher publishes.
     pub(super) fn snapshot(&self, read_at: Timestamp) -> Snapshot {
         let fingerprint = self.replica.fingerprint();

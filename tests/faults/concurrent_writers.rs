@@ -15,7 +15,6 @@ use test_support::writers::{FEW_DELETIONS, Writer};
 
 const OPERATIONS: usize = 20_000;
 const WRITERS: usize = 8;
-const IDS_OF_A_WRITER: usize = 50;
 const STORES: usize = 50;
 
 async fn start_stores(
@@ -43,6 +42,7 @@ fn writers(
     cluster: &Cluster,
     index: &str,
     ledger: &Arc<Ledger>,
+    ids: usize,
     deletions_percent: u32,
 ) -> Vec<Writer> {
     (0..WRITERS)
@@ -50,7 +50,7 @@ fn writers(
             urls: cluster.urls(),
             index: index.to_owned(),
             ledger: Arc::clone(ledger),
-            ids: number * IDS_OF_A_WRITER..(number + 1) * IDS_OF_A_WRITER,
+            ids: number * ids / WRITERS..(number + 1) * ids / WRITERS,
             deletions_percent,
             random: fastrand::Rng::with_seed(number as u64),
         })
@@ -86,10 +86,11 @@ async fn all_show_the_index(
 async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("storm").await;
-    let ledger = Arc::new(Ledger::new(WRITERS * IDS_OF_A_WRITER));
+    let ids = 400;
+    let ledger = Arc::new(Ledger::new(ids));
     let stores = start_stores(&cluster, &index, Duration::from_millis(100)).await;
     let observer = StoreObserver::of(&stores, &ledger);
-    let writing: Vec<_> = writers(&cluster, &index, &ledger, FEW_DELETIONS)
+    let writing: Vec<_> = writers(&cluster, &index, &ledger, ids, FEW_DELETIONS)
         .into_iter()
         .map(|mut writer| tokio::spawn(async move { writer.write(OPERATIONS / WRITERS, 20).await }))
         .collect();
@@ -110,11 +111,17 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
 async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_own() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("deletions").await;
-    let ledger = Arc::new(Ledger::new(WRITERS * IDS_OF_A_WRITER));
+    // There are many more documents than changes between two polls. Otherwise, a full read would
+    // be faster than a reconciliation.
+    let ids = 1_600;
+    let ledger = Arc::new(Ledger::new(ids));
+    for mut writer in writers(&cluster, &index, &ledger, ids, 0) {
+        writer.write(ids / WRITERS, ids / WRITERS).await;
+    }
     let stores = start_stores(&cluster, &index, Duration::from_millis(200)).await;
     let observer = StoreObserver::of(&stores, &ledger);
     let is_enough = Arc::new(AtomicBool::new(false));
-    let writing: Vec<_> = writers(&cluster, &index, &ledger, 50)
+    let writing: Vec<_> = writers(&cluster, &index, &ledger, ids, 50)
         .into_iter()
         .map(|mut writer| {
             let is_enough = Arc::clone(&is_enough);
@@ -138,13 +145,15 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
         writer.await.unwrap();
     }
     all_show_the_index(&cluster, &index, &stores, observer).await;
-    // The first read, a read of an index that was empty before, and two reads because of the
-    // failover: one when the new primary is known, and one at its first write, because it may have
-    // assigned numbers again. None of the hundreds of deletions costs a full read.
+    // The first read and one because of the failover. A store reads everything once more if it
+    // followed the new primary before this primary had replicated its operations, because a restart
+    // of this primary could then assign their numbers again. None of the hundreds of deletions
+    // costs a full read.
     let reads = stores.iter().map(|store| store.status().counters.reads);
     let reads: Vec<_> = reads.collect();
     let most = reads.iter().map(|reads| reads.full_reads).max();
-    println!("at most {most:?} full reads for each store");
-    assert!(most <= Some(4), "{reads:?}");
+    let with_two = reads.iter().filter(|reads| reads.full_reads <= 2).count();
+    println!("at most {most:?} full reads for each store, at most two for {with_two}");
+    assert!(most <= Some(3), "{reads:?}");
     assert!(reads.iter().any(|reads| reads.reconciles > 0), "{reads:?}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cluster::CutOff;
 use crate::promise_checks::{Broken, ObservedRefresher};
 use crate::schedule_runner::{poll, refresher, runtime};
+use crate::shard::Copy;
 use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{hand_over, two_nodes, with_shard, write};
 use opensearch_directives::internal::Safeguard;
@@ -154,6 +155,36 @@ fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
             tokio::time::advance(Duration::from_secs(10)).await;
         }
         catches_up(&wire, &mut watched).await;
+        Some(())
+    });
+}
+
+/// After a failover, writes never pause: whenever the refresher polls, the primary has already
+/// deleted or created the documents again that the last refresh made visible.
+#[test]
+fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
+    all(async |seed| {
+        let (wire, mut watched) = follower_of_node_0(seed, None).await?;
+        // The refresher reads a write before the replica holds it.
+        write(&wire, "c", |shard| shard.copies[shard.primary].refresh());
+        poll(&wire, &mut watched, 0).await.ok()?;
+        let before = watched.published().revision().cloned();
+        with_shard(&wire, |shard| shard.deliver_all(|_| true));
+        hand_over(&wire);
+        for _ in 0..6 {
+            write(&wire, "b", |shard| {
+                shard.write("a", None);
+                shard.deliver_all(|_| true);
+                shard.copies.iter_mut().for_each(Copy::refresh);
+            });
+            write(&wire, "a", |shard| {
+                shard.write("b", None);
+                shard.deliver_all(|_| true);
+            });
+            poll(&wire, &mut watched, 0).await.unwrap();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_ne!(watched.published().revision().cloned(), before);
         Some(())
     });
 }
