@@ -30,8 +30,8 @@ pub enum Safeguard {
     HiddenDocuments,
     /// Resolves the index name again at the end of a poll.
     SameIndex,
-    /// Divides the ranges that differ until it compares single numbers, and then compares the
-    /// fingerprint of the result.
+    /// A reconciliation divides the ranges of `_seq_no`s that differ until it compares single
+    /// numbers, and then compares the fingerprint of the result.
     ReconcileLevels,
     /// Makes a full read instead of a reconciliation if the newest write has a higher primary term
     /// than the replica.

@@ -235,8 +235,8 @@ impl AgentSource {
         })
     }
 
-    /// Counts the documents of a snapshot. Returns an error if more documents than `max_documents`
-    /// have not ended.
+    /// Counts the documents of a snapshot. Returns an error if there are more unfinished documents
+    /// than `max_documents`.
     fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
         let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
         let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::find_transitions::{LastStates, Transition};
 use super::instance_report::InstanceReport;
-use super::transition::{LastStates, Transition};
 use crate::history::{Stream, stream_name};
 use crate::http::{Client, Method, Request, RequestError, chain};
 

@@ -21,6 +21,7 @@
 
 mod append_transitions;
 mod destination;
+mod find_transitions;
 pub(crate) mod fuzzing;
 mod instance_report;
 mod instance_state;
@@ -32,16 +33,15 @@ mod relay;
 mod report_round;
 mod reported_hits;
 mod reporter;
-mod transition;
 mod write;
 
+pub use find_transitions::Transition;
 pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
 pub use past::{PastFleet, PastInstance, PastState};
 pub use relay::{Relay, RelayError};
 pub use reported_hits::ReportedHits;
 pub use reporter::Reporter;
-pub use transition::Transition;
 
 /// Returns the name of the fleet's index for the given polled index.
 #[must_use]

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::find_transitions::{CONFIRMED_EVERY, Transition};
 use super::index_name;
-use super::transition::{CONFIRMED_EVERY, Transition};
 use crate::admin::{DirectivesApi, WriteError};
 use crate::history::{Stream, UnreadableRecord};
 

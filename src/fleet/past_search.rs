@@ -6,8 +6,8 @@ use opensearch::SearchParts;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::find_transitions::Transition;
 use super::index_name;
-use super::transition::Transition;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::history::{UnreadableRecord, stream_name};
 use crate::http::{RequestError, RequestErrorKind, malformed};

@@ -145,7 +145,7 @@ impl Client {
     ///
     /// A response of status 429, 502, 503 or 504 counts as a failure of the node, so the client
     /// tries the next node. After a response of status 401, 403 or 500, the client also tries the
-    /// next node. If another node then serves the request, the response counts as a failure of the
+    /// next node. If another node then serves the request, the refusal counts as a failure of the
     /// first node. If no node serves the request, the client returns the response as the cluster's
     /// decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {

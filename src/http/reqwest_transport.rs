@@ -236,7 +236,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// Returns how long the client should wait according to the `Retry-After` header. The header
 /// contains a number of seconds or a date. A date is compared with the `Date` header of the same
-/// response. If the response has no `Date` header, the date is compared with the local clock.
+/// response. If the response has no `Date` header, the date in `Retry-After` is compared with the
+/// local clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {

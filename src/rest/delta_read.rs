@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use super::read_error::ReadError;
-use super::search::{is_refused_query, search};
+use super::search_request::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 
 /// The outcome of a delta read.

@@ -9,7 +9,7 @@ use super::index_resolution::ConcreteIndex;
 use super::point_in_time::{KEEP_ALIVE, Opened, PointInTimeId};
 use super::poll_session::Session;
 use super::read_error::ReadError;
-use super::search::{is_refused_query, search};
+use super::search_request::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 use crate::http::Request;
 use crate::safeguard_switches::Safeguard;

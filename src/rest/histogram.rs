@@ -91,8 +91,8 @@ impl HistogramQuery {
         aggregation
     }
 
-    /// Returns the query that restricts a search to the scope. Returns `None` for a prefix, because
-    /// the bounds of the aggregation already restrict the histogram.
+    /// Returns the query that restricts a search to the scope. Returns `None` for the scope
+    /// `Prefix`, because the bounds of the aggregation already restrict the histogram.
     pub(super) fn query(&self) -> Option<Value> {
         let Scope::Ranges(ranges) = &self.scope else {
             return None;

@@ -39,7 +39,7 @@ mod point_in_time;
 mod poll_session;
 mod read_error;
 mod reconcile_read;
-mod search;
+mod search_request;
 mod search_response;
 mod visible_fields;
 
@@ -61,6 +61,6 @@ pub(crate) use poll_session::{IndexReader, Session};
 pub(crate) use read_error::ReadFailure;
 pub use read_error::{PollErrorKind, ReadError};
 pub(crate) use reconcile_read::{ChangesAndCounts, FirstRead, FrozenView};
-pub use search::PAGE_SIZE;
-pub(crate) use search::{HITS_PATH, Summary, search_for};
+pub use search_request::PAGE_SIZE;
+pub(crate) use search_request::{HITS_PATH, Summary, search_for};
 pub(crate) use search_response::{Aggregates, Collect, Complete, Hit, SearchResponse};

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::incomplete::Incomplete;
 use super::point_in_time::{self, PointInTimeId};
 use super::read_error::{ReadError, ReadFailure};
-use super::search::{Extras, PAGE_SIZE};
+use super::search_request::{Extras, PAGE_SIZE};
 use crate::http::{Client, PinnedNode, Request, RequestError, malformed};
 use crate::safeguard_switches::{Safeguard, Safeguards};
 
@@ -82,8 +82,8 @@ impl IndexReader {
 
 /// The session of one poll, through which the poll sends all its requests.
 ///
-/// The node that responds first serves all requests of the session, because a node confirms only
-/// its own data, not the data of another node.
+/// One node serves all requests of the session: the node that responds first. The confirmation of a
+/// node is valid only for the data of this node.
 ///
 /// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
 /// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
@@ -154,7 +154,8 @@ impl Session {
         self.reader.safeguards.include(safeguard)
     }
 
-    /// Returns the search preference of this instance.
+    /// Returns the value of the search parameter `preference`, which directs all searches of this
+    /// instance to the same shard copy.
     pub(super) fn preference(&self) -> String {
         match self.reader.copy {
             0 => self.reader.preference.clone(),

@@ -10,7 +10,9 @@ use super::page_check::Page;
 use super::point_in_time::{KEEP_ALIVE, Opened, PointInTimeId};
 use super::poll_session::Session;
 use super::read_error::ReadError;
-use super::search::{FILTER_PATH, NoDocuments, all_documents, is_refused_query, search_for};
+use super::search_request::{
+    FILTER_PATH, NoDocuments, all_documents, is_refused_query, search_for,
+};
 use super::search_response::{Aggregates, Collect};
 use crate::http::Request;
 use crate::safeguard_switches::Safeguard;

@@ -67,7 +67,8 @@ impl ChangeSet {
                 return false;
             };
             if replica.seq_no(id) != Some(change.seq_no) {
-                // If signatures are missing, the role may hide them.
+                // Missing signatures do not prove that the document has none, because the role may
+                // hide them.
                 return rejection.is_incomplete() || rejection.lacks_signatures();
             }
             // A rejection because of `max_ttl` does not count, because the clock may have been set

@@ -18,7 +18,8 @@
 //!   index, even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
 //!   mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
-//!   polls accept this state only if they continue to observe it.
+//!   polls accept this state only if they observe it again for long enough, or if an authority
+//!   confirms it.
 //!
 //! A poll that fails or is cancelled does not change the known view. A failed poll can only turn
 //! `Following` into `Suspecting`.

@@ -15,8 +15,8 @@ use super::output::note;
 /// one, so that the parser detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print in addition to the fields of a draft. When `apply` reads
-/// printed output, it removes these fields.
+/// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes
+/// these fields if its input is the output of `get` or `list`.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",

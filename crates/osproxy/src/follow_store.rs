@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error};
 
 use super::clock_pair::ClockPair;
-use super::reduce_and_order::DecisiveDirectives;
+use super::decisive_directives::DecisiveDirectives;
 use opensearch_directives::Subscription;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};

@@ -3,8 +3,8 @@
 
 mod clock_pair;
 mod convert_types;
+mod decisive_directives;
 mod follow_store;
-mod reduce_and_order;
 
 use std::fmt;
 use std::sync::Arc;

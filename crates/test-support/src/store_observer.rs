@@ -30,7 +30,8 @@ pub struct Observations {
     pub steps_back: Vec<String>,
 }
 
-/// One observed store, with the last state of each id that the observer has seen in its sets.
+/// A store that is observed. Contains, for each document id, the last state that the observer has
+/// seen.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,

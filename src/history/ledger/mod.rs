@@ -27,7 +27,8 @@ pub use gap::{Evidence, Gap, Neighbour};
 pub use index_ledger::{IndexLedger, Inherited, TermChange, VersionJump};
 pub(super) use past_state::{PastDocument, state_at};
 
-/// The state of the current index. It is read from the index and not from the records.
+/// The state of the current index. The state comes from the index itself, and not from the records
+/// of the history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IndexFacts {
     pub(super) uuid: String,
@@ -48,8 +49,8 @@ pub(super) struct VisibleDocument {
 }
 
 /// Returns a ledger for every index that occurs in the entries, and for the current index. The
-/// ledger of the current index comes last. The other ledgers are ordered by the time of their last
-/// recorded operation.
+/// ledger of the current index comes last. The ledgers of the other indices are ordered by the time
+/// of their last recorded operation.
 pub(super) fn account(entries: &[Entry], current: Option<&IndexFacts>) -> Vec<IndexLedger> {
     let mut ledgers: Vec<IndexLedger> = Vec::new();
     let by_operation = by_operation(entries);

@@ -3,7 +3,7 @@
 
 mod certificates;
 mod documents;
-mod fleet;
+mod fleet_history;
 mod history;
 mod index;
 mod permissions;
@@ -72,7 +72,7 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let installer = Installer::new(client.clone());
     history::check(checks, &installer, &History::new(client)).await;
     if history::check_fleet(checks, &installer).await {
-        fleet::check(checks, &api).await;
+        fleet_history::check(checks, &api).await;
     }
     if index::check(checks, &api).await {
         permissions::check(checks, &api).await;

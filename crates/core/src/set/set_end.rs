@@ -13,8 +13,8 @@ use super::DirectiveSet;
 use super::lookup_table::LookupTable;
 use super::packed_directives::{instant, rounded_up};
 
-/// The last expiry and the limit, in seconds since 1970, rounded up. Each directive contains its
-/// own exact expiry.
+/// The last expiry of the directives, and the limit that the publisher has set. Both are in seconds
+/// since 1970, rounded up. Each directive contains its own exact expiry.
 #[derive(Debug)]
 pub(super) struct SetEnd {
     last_expiry: i64,

@@ -1,7 +1,7 @@
 //! The result of one complete read of the index. The set, the revision and the rejections of this
 //! read are published together.
 
-mod apply_delta;
+mod apply_differences;
 mod changes;
 mod index_revision;
 mod json;
@@ -17,7 +17,7 @@ use crate::hits::HitCounters;
 use crate::{Digest, DirectiveSet};
 
 #[doc(hidden)]
-pub use apply_delta::DeltaBase;
+pub use apply_differences::DeltaBase;
 #[doc(hidden)]
 pub use changes::SnapshotChanges;
 pub use index_revision::Revision;

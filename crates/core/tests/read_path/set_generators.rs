@@ -135,8 +135,8 @@ impl Drawn {
     /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
     /// not started at `now`, because the directives of osproxy-observe have no start.
     ///
-    /// In the types of osproxy-observe, each instant is replaced by its position in the list of
-    /// instants. The positions have the same order as the instants.
+    /// The types of osproxy-observe contain the position of an instant in the list of instants,
+    /// instead of the instant. The positions have the same order as the instants.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;

@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::clock_pair::ClockPair;
-use crate::reduce_and_order::DecisiveDirectives;
+use crate::decisive_directives::DecisiveDirectives;
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
 const TEXTS: [&str; 3] = ["acme", "acmf", ""];

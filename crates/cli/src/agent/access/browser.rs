@@ -11,8 +11,9 @@ use super::super::api::Problem;
 
 /// The host names under which clients may address the agent.
 ///
-/// In a DNS rebinding attack, a host name of the attacker resolves to this host, but the list does
-/// not contain this name. IP addresses are allowed, because DNS rebinding needs a name.
+/// In a DNS rebinding attack, a host name of the attacker resolves to this host. The agent refuses
+/// this name, because the list of allowed names does not contain it. IP addresses are allowed,
+/// because DNS rebinding needs a name.
 #[derive(Debug)]
 pub(in super::super) struct HostNames(HashSet<String>);
 

@@ -12,12 +12,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::body::Body;
-use super::evaluate_request::EvaluateRequest;
 use super::expensive_responses::{hold_until_sent, run_sized};
 use super::library_schemas;
 use super::openapi::{Busy, Internal, InvalidField, LargeBatch, LargeBody, SlowBody};
 use super::problem::Problem;
 use super::query::single_flag;
+use super::request_to_evaluate::EvaluateRequest;
 use super::state::Agent;
 
 /// The largest number of requests in a batch.

@@ -5,10 +5,10 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use opensearch_directives::RequestAttrs;
 
 use super::evaluate::parse_batch;
-use super::evaluate_request::EvaluateRequest;
 use super::ext_authz;
 use super::problem::Problem;
 use super::query::parameters;
+use super::request_to_evaluate::EvaluateRequest;
 
 /// The attributes of an accepted request.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -65,7 +65,7 @@ pub(super) struct Directives {
     directives: Option<Vec<Directive>>,
 }
 
-/// The decision for a request.
+/// What the directives decide for one request: the level, and the directives that apply.
 #[derive(ToSchema)]
 pub(super) struct Decision {
     /// The highest level of the directives that apply.

@@ -72,12 +72,13 @@ struct Measured {
 
 /// The complete published state, for another agent
 ///
-/// If a request has `wait` and `since` or `known`, the agent waits. The agent then responds
-/// as soon as its snapshot differs from the snapshot that the client has, or else at the end of the
-/// wait. With `since`, the agent sends only the differences if it remembers the snapshot with this
-/// tag. The differences contain the digest of the new snapshot. If the client computes another
-/// digest after it has applied the differences, it requests the whole snapshot. Only a publish
-/// changes the snapshot: it stays the same when a directive starts or expires.
+/// If a request has `wait`, and also has `since` or `known`, the agent waits for another snapshot.
+/// The agent then responds as soon as its snapshot differs from the snapshot that the client has,
+/// or else at the end of the wait. With `since`, the agent sends only the differences if it
+/// remembers the snapshot with this tag. The differences contain the digest of the new snapshot. If
+/// the client computes another digest after it has applied the differences, it requests the whole
+/// snapshot. Only a publish changes the snapshot: it stays the same when a directive starts or
+/// expires.
 #[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
     params(
         ("since" = Option<String>, Query, description = "The tag of the client's snapshot, if the client can apply differences"),
