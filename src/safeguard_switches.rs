@@ -13,7 +13,8 @@ pub enum Safeguard {
     Regressions,
     /// Sends all requests of one poll to one node.
     OneNode,
-    /// Makes a full read if the newest write has a higher primary term than the replica.
+    /// Makes a full read if the newest write has a higher primary term than the replica, and the
+    /// replica is not final.
     PrimaryTerm,
     /// Checks that all pages of a full read belong to one view of the index.
     OneView,
@@ -34,7 +35,8 @@ pub enum Safeguard {
     /// numbers, and then compares the fingerprint of the result.
     ReconcileLevels,
     /// Makes a full read instead of a reconciliation if the newest write has a higher primary term
-    /// than the replica.
+    /// than the replica, and the replica is not final. Makes a full read instead of a periodic
+    /// reconcile if the primary term has risen since the last full read.
     ReconcileTerm,
     /// Sends all requests of a reconciliation in one point in time, and compares the fingerprint
     /// of the result.

@@ -35,6 +35,10 @@ impl IndexSynchronizer {
         let is_explained = after != checkpoints || self.is_trust_outdated();
         let corrects = !is_explained && same.is_some_and(|known| known.is_corrected_by(&view));
         let earlier = same.map(|known| known.convergence);
+        let full_read_term = match view.read {
+            ReadKind::Full => view.term,
+            ReadKind::Delta | ReadKind::Reconcile => before.and_then(|known| known.full_read_term),
+        };
         let convergence = convergence(checkpoints.as_ref(), earlier, &view, began);
         let overdue = matches!(earlier, Some(Convergence::Converging { .. }))
             && convergence != Convergence::Converged
@@ -49,13 +53,17 @@ impl IndexSynchronizer {
         self.generation += 1;
         self.state.commit(Known {
             low_watermark: low_watermark.after_view(checkpoints.as_ref(), convergence),
-            freshness_bound: FreshnessBound::after_read(after.as_ref()),
+            freshness_bound: FreshnessBound::after_read(
+                after.as_ref(),
+                view.replica.fingerprint().max_seq_no,
+            ),
             index: view.index,
             checkpoints,
             checkpoints_after: after,
             replica: view.replica,
             updated_at: view.updated_at,
             term: view.term,
+            full_read_term,
             convergence,
             lags,
         });

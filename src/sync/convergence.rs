@@ -53,21 +53,28 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 /// second view contains a `_seq_no` that the primary assigned after this time. Then the shard copy
 /// that returned the second view holds all operations of the first view. The second view is
 /// therefore newer. If it lacks a document of the first view, the document was deleted.
-#[derive(Clone, Copy, Default, Debug)]
+///
+/// After a failover, only checkpoints of the new primary count. While its copies are still
+/// resynchronised, a copy can hold a new operation before it holds the older ones. Once the global
+/// checkpoint of the new primary has reached the operations of the first view, every in-sync copy
+/// is resynchronised, and the operations that the failover lost are gone from all of them.
+#[derive(Clone, Default, Debug)]
 pub(super) struct FreshnessBound {
-    /// The highest `_seq_no` that was assigned when the read of the view ended.
+    /// The highest `_seq_no` that was assigned when the first checkpoints after the read of the
+    /// view were observed.
     assigned: Option<u64>,
-    /// The highest `_seq_no` that was assigned when every in-sync copy held all operations up to
-    /// `assigned`.
-    held_everywhere: Option<u64>,
+    /// The first checkpoints of the present primary that show that every in-sync copy holds all
+    /// operations up to `assigned`.
+    held_everywhere: Option<ShardCheckpoints>,
 }
 
 impl FreshnessBound {
     /// Creates the bound for a view from the checkpoints that were observed after the read.
-    pub(super) fn after_read(checkpoints: Option<&ShardCheckpoints>) -> Self {
+    /// `highest` is the highest `_seq_no` of the view.
+    pub(super) fn after_read(checkpoints: Option<&ShardCheckpoints>, highest: Option<u64>) -> Self {
         let mut bound = Self::default();
         if let Some(checkpoints) = checkpoints {
-            bound.observe_checkpoint(checkpoints, None);
+            bound.observe_checkpoint(checkpoints, highest);
         }
         bound
     }
@@ -82,18 +89,21 @@ impl FreshnessBound {
         if self.assigned.is_none() {
             self.assigned = checkpoints.max_seq_no().max(highest);
         }
-        if self.held_everywhere.is_none()
-            && self.assigned.is_some()
-            && checkpoints.checkpoint() >= self.assigned
-        {
-            self.held_everywhere = checkpoints.max_seq_no();
-        }
+        let held = self.held_everywhere.take();
+        self.held_everywhere = held
+            .filter(|held| checkpoints.follows(held))
+            .or_else(|| self.is_reached(checkpoints).then(|| checkpoints.clone()));
+    }
+
+    fn is_reached(&self, checkpoints: &ShardCheckpoints) -> bool {
+        self.assigned.is_some() && checkpoints.checkpoint() >= self.assigned
     }
 
     /// Returns true if a second view is certainly newer than the view of this bound. `max_seq_no`
     /// is the highest `_seq_no` of the second view.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
-        self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
+        let held = self.held_everywhere.as_ref();
+        held.is_some_and(|held| max_seq_no > held.max_seq_no())
     }
 }
 
@@ -147,3 +157,7 @@ impl LowWatermark {
         self.reached
     }
 }
+
+#[cfg(test)]
+#[path = "convergence_tests.rs"]
+mod tests;

@@ -40,6 +40,10 @@ pub(super) struct View {
     pub(super) seen: Option<Vec<SeenDocument>>,
 }
 
+/// The reason for a full read if the primary term is new.
+pub(super) const ANOTHER_PRIMARY: &str =
+    "another primary took over and may have assigned `_seq_no`s again";
+
 impl View {
     /// Returns true if a full read returned this view.
     pub(super) fn is_full(&self) -> bool {
@@ -167,8 +171,8 @@ impl IndexSynchronizer {
         changes: &ChangeSet,
         term: Option<u64>,
     ) -> Option<&'static str> {
-        if known.may_share_seq_nos_with(term) && self.checks(Safeguard::PrimaryTerm) {
-            return Some("another primary took over and may have assigned `_seq_no`s again");
+        if known.needs_full_read(term, false) && self.checks(Safeguard::PrimaryTerm) {
+            return Some(ANOTHER_PRIMARY);
         }
         changes
             .is_incomplete_since(&known.replica)

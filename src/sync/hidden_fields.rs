@@ -71,7 +71,7 @@ impl IndexSynchronizer {
     ) -> Option<&'v Rejection> {
         let known = self.state.known().filter(|known| {
             known.index.identity() == view.index.identity()
-                && (known.term == view.term || known.has_final_seq_nos())
+                && (known.term == view.term || known.is_final())
                 // After a restore from a snapshot, an equal `_seq_no` proves nothing, because it
                 // may belong to another version of the document.
                 && observed.shares_history_with(known) == Some(true)

@@ -3,8 +3,9 @@
 //! replica has another count. All requests use one point in time.
 //!
 //! For the same index, history and primary term, a `_seq_no` identifies one version of a document.
-//! So equal numbers mean equal documents. If the index, the history or the term is new, or if the
-//! server cannot aggregate `_seq_no`, a full read is necessary.
+//! So equal numbers mean equal documents. A full read is necessary if the index, the history or the
+//! primary is new, if the primary may have assigned numbers again, or if the server cannot aggregate
+//! `_seq_no`.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tracing::debug;
 
 use super::IndexSynchronizer;
 use super::apply_delta::ChangeSet;
-use super::fetch::{ReadKind, View, apply, resolve, weight};
+use super::fetch::{ANOTHER_PRIMARY, ReadKind, View, apply, resolve, weight};
 use super::histogram_plan::first_query;
 use super::probe::ObservedVersion;
 use super::replica::Replica;
@@ -211,13 +212,11 @@ impl IndexSynchronizer {
     /// Returns an error if the changed documents show that a full read is necessary.
     fn check_changes(&self, comparison: &Comparison) -> Result<(), Stop> {
         let Comparison { known, changes, .. } = comparison;
-        if known.may_share_seq_nos_with(comparison.term)
+        if known.needs_full_read(comparison.term, comparison.is_periodic)
             && self.checks(Safeguard::PrimaryTerm)
             && self.checks(Safeguard::ReconcileTerm)
         {
-            return Err(Stop::FullRead(
-                "another primary took over and may have assigned `_seq_no`s again",
-            ));
+            return Err(Stop::FullRead(ANOTHER_PRIMARY));
         }
         if changes.is_incomplete_since(&known.replica) {
             return Err(Stop::FullRead(

@@ -162,8 +162,11 @@ pub(super) struct Known {
     pub(super) replica: Arc<Replica>,
     /// The newest `updated_at` of all documents.
     pub(super) updated_at: Option<Timestamp>,
-    /// The highest primary term of all documents.
+    /// The highest primary term that a read has returned since the last full read, or that the full
+    /// read has returned.
     pub(super) term: Option<u64>,
+    /// The highest primary term of all documents in the last full read.
+    pub(super) full_read_term: Option<u64>,
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
@@ -208,20 +211,30 @@ impl Known {
             .is_some_and(|after| checkpoints.holds_all_of(after))
     }
 
-    /// Returns true if no primary of the same history can assign the `_seq_no`s of this view again.
+    /// Returns true if no primary of the same history can assign the `_seq_no`s of this view again,
+    /// or lose a deletion that this view contains.
     ///
-    /// A new primary assigns only numbers above the global checkpoint. So the numbers are final if
-    /// none of them was above the global checkpoint before the view was read.
-    pub(super) fn has_final_seq_nos(&self) -> bool {
-        let checkpoints = self.checkpoints.as_ref();
-        let held = checkpoints.and_then(ShardCheckpoints::checkpoint);
-        self.replica.fingerprint().max_seq_no <= held
+    /// A new primary can lose only operations above the global checkpoint, and assigns only numbers
+    /// above the global checkpoint. So the view is final if every operation that was assigned before
+    /// the end of its read was at or below the global checkpoint before its read.
+    pub(super) fn is_final(&self) -> bool {
+        let (Some(before), Some(after)) = (&self.checkpoints, &self.checkpoints_after) else {
+            return false;
+        };
+        before.holds_all_of(after) && self.replica.fingerprint().max_seq_no <= before.checkpoint()
     }
 
-    /// Returns true if documents with this primary term may have `_seq_no`s that the known view
-    /// has for other documents.
-    pub(super) fn may_share_seq_nos_with(&self, term: Option<u64>) -> bool {
-        term > self.term && !self.has_final_seq_nos()
+    /// Returns true if a delta read or a reconciliation cannot find all changes after a document
+    /// with this primary term was read: the new primary may have assigned `_seq_no`s again.
+    ///
+    /// If the view is final, only the next periodic reconcile reads all documents. It does so in
+    /// case a shard copy returned operations that the primary did not have.
+    pub(super) fn needs_full_read(&self, term: Option<u64>, is_periodic: bool) -> bool {
+        if is_periodic {
+            term.max(self.term) > self.full_read_term
+        } else {
+            term > self.term && !self.is_final()
+        }
     }
 
     /// Creates the snapshot that the refresher publishes.

@@ -195,8 +195,8 @@ impl Redaction {
             (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
             // A name of a field, which a colon follows, is no uuid.
             (r#""[A-Za-z0-9_-]{22}"(,|\n)"#.to_owned(), "\"UUID\"$1"),
-            // In CSV, a number follows the last uuid.
-            (r",[A-Za-z0-9_-]{22}(,\d)".to_owned(), ",UUID$1"),
+            // In CSV, a whole number follows the last uuid. A uuid can begin with a digit, too.
+            (r",[A-Za-z0-9_-]{22}(,\d+,)".to_owned(), ",UUID$1"),
             (
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",

@@ -93,8 +93,8 @@ fn a_refresher_that_does_not_confirm_the_node_before_a_read_is_detected() {
 
 #[test]
 fn a_refresher_that_does_not_confirm_the_node_after_a_read_is_detected() {
-    // Only about one seed in 7,000 detects the missing safeguard.
-    must_break_in(&[6_852], "P3", Safeguard::ConfirmAfterRead);
+    // Only about one seed in 8,000 detects the missing safeguard.
+    must_break_in(&[8_011], "P3", Safeguard::ConfirmAfterRead);
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Tests when a view counts as certainly newer than another view.
+
+use super::FreshnessBound;
+use crate::rest::{ShardCheckpoints, checkpoints_of};
+
+/// The checkpoints of a primary on the given node.
+fn checkpoints(node: &str, max_seq_no: i64, global_checkpoint: i64) -> ShardCheckpoints {
+    let body = format!(
+        r#"{{"indices":{{"directives":{{"uuid":"u","shards":{{"0":[{{
+            "routing":{{"primary":true,"node":"{node}"}},"docs":{{"count":1}},
+            "commit":{{"user_data":{{"history_uuid":"h"}}}},
+            "seq_no":{{"max_seq_no":{max_seq_no},"global_checkpoint":{global_checkpoint}}}}}]}}}}}}}}"#
+    );
+    checkpoints_of(body.as_bytes()).unwrap()
+}
+
+#[test]
+fn p3_a_view_is_newer_if_it_contains_an_operation_above_what_every_copy_held() {
+    let mut bound = FreshnessBound::after_read(Some(&checkpoints("a", 9, 7)), Some(9));
+    assert!(
+        !bound.is_before(Some(100)),
+        "no copy but the primary may hold 8 and 9"
+    );
+    bound.observe_checkpoint(&checkpoints("a", 12, 9), Some(9));
+    bound.observe_checkpoint(&checkpoints("a", 20, 20), Some(9));
+    assert!(!bound.is_before(Some(12)));
+    assert!(bound.is_before(Some(13)));
+}
+
+#[test]
+fn p3_what_a_former_primary_has_replicated_does_not_count_after_a_failover() {
+    let mut bound = FreshnessBound::after_read(Some(&checkpoints("a", 9, 9)), Some(9));
+    assert!(bound.is_before(Some(10)));
+    bound.observe_checkpoint(&checkpoints("b", 11, 5), Some(9));
+    assert!(
+        !bound.is_before(Some(12)),
+        "a copy may hold 12, but not 6 to 9"
+    );
+    bound.observe_checkpoint(&checkpoints("b", 14, 9), Some(9));
+    assert!(!bound.is_before(Some(14)));
+    assert!(bound.is_before(Some(15)));
+}
+
+#[test]
+fn p13_a_view_without_checkpoints_gets_its_bound_from_the_next_ones() {
+    let mut bound = FreshnessBound::after_read(None, Some(9));
+    assert!(!bound.is_before(Some(10)));
+    bound.observe_checkpoint(&checkpoints("a", 8, 8), Some(9));
+    assert!(
+        !bound.is_before(Some(10)),
+        "9 is an operation that a failover has lost"
+    );
+    bound.observe_checkpoint(&checkpoints("a", 10, 10), Some(9));
+    assert!(bound.is_before(Some(11)));
+}
