@@ -33,7 +33,7 @@ impl IndexSynchronizer {
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
         // It is not known at which moment during the request the node read its clock. The middle of
-        // the request is the best estimate.
+        // the request is the best estimate of this moment.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

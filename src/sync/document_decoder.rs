@@ -29,7 +29,7 @@ pub(crate) struct DocumentDecoder {
 pub(super) enum DecodedDocument<'a> {
     Directive(DocumentRef<'a>),
     /// The document applies to no request. If `rejection` is `None`, the document is revoked.
-    /// Otherwise, it is rejected for the reason in `rejection`.
+    /// Otherwise, the document is rejected, and `rejection` contains the reason.
     Other {
         rejection: Option<Rejection>,
         /// The time of the document's last write; `None` if the document is rejected.
@@ -51,8 +51,8 @@ impl DocumentDecoder {
     pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedDocument<'a> {
         let source = hit.source.get();
         let rejected = |rejection: Rejection| DecodedDocument::Other {
-            // If the document is revoked, it is not reported as rejected, because it applies to no
-            // request anyway.
+            // A revoked document is not reported as rejected, because it applies to no request
+            // anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
             updated_at: None,
             by: None,

@@ -1,6 +1,6 @@
 //! Detects whether field-level security or field masking changes the documents that this user
-//! reads. If fields of a document are hidden, its directive must not apply to more requests, and
-//! must not disappear from the published set.
+//! reads. If fields of a document are hidden, the directive of this document must not apply to more
+//! requests, and must not disappear from the published set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -19,7 +19,7 @@ impl IndexSynchronizer {
     /// documents. The role hides or masks fields if at least one of two facts is true:
     ///
     /// - The document was accepted before, with the same `_seq_no` in the same history of the
-    ///   index. So nobody has changed the document since.
+    ///   index. So nobody has changed the document since it was accepted.
     /// - The field because of which the document is rejected is also missing from the mapping that
     ///   the server returns to this user.
     ///
@@ -75,8 +75,8 @@ impl IndexSynchronizer {
                 // After a restore from a snapshot, an equal `_seq_no` proves nothing, because it
                 // may belong to another version of the document.
                 && observed.shares_history_with(known) == Some(true)
-                // If the trusted keys have changed, a document may be rejected now that was
-                // accepted before, although it has not changed.
+                // If the trusted keys have changed, a document that was accepted before may be
+                // rejected now, although nobody has changed the document.
                 && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -84,8 +84,7 @@ impl IndexSynchronizer {
     }
 }
 
-/// The part of a last-good file that the check needs: it shows whether a document was accepted
-/// before.
+/// The part of a last-good file that shows whether a document was accepted before.
 #[derive(Debug)]
 pub(super) struct LastGood {
     index_uuid: String,
@@ -95,7 +94,7 @@ pub(super) struct LastGood {
 }
 
 impl LastGood {
-    /// Creates the value from the snapshot of the last-good file. Returns `None` if the snapshot
+    /// Creates a `LastGood` from the snapshot of the last-good file. Returns `None` if the snapshot
     /// does not come from an index, or if the index was empty.
     pub(super) fn of(snapshot: &Snapshot) -> Option<Self> {
         let revision = snapshot.revision()?;
@@ -106,10 +105,10 @@ impl LastGood {
         })
     }
 
-    /// Returns the rejection of the first document whose fields are now hidden from this user. The
-    /// document was accepted when the last-good file was written, because the file contains its
-    /// directive. Nobody has changed the document since then, because its `_seq_no` is not above
-    /// the highest `_seq_no` in the file.
+    /// Returns the rejection of the first document whose fields are now hidden from this user. Such
+    /// a document was accepted when the last-good file was written, because the file contains its
+    /// directive. Nobody has changed the document since the file was written, because its `_seq_no`
+    /// is not above the highest `_seq_no` in the file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;

@@ -14,8 +14,8 @@ pub(super) enum ObservedVersion {
     /// The version comes from the index statistics. The statistics count all operations, even those
     /// that no search returns yet.
     Checkpoints(ShardCheckpoints),
-    /// The version comes from a search, because statistics are not available. `aggregates` is
-    /// `None` if the server does not support aggregates.
+    /// The version comes from a search, because the index statistics are not available.
+    /// `aggregates` is `None` if the server does not support aggregates.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,

@@ -1,8 +1,8 @@
 //! A replica: an immutable local copy of all documents of the index, as one read returned them.
 //!
 //! A replica contains the directive set that will be published, and the `_seq_no` of each document.
-//! It also contains the documents that are not in the set because they are revoked or rejected.
-//! Each read creates a new replica. The new replica may share parts with the previous one.
+//! A replica also contains the documents that are not in the set because they are revoked or
+//! rejected. Each read creates a new replica, which may share parts with the previous replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub(super) struct Other {
     pub(super) by: Option<Box<str>>,
 }
 
-/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the three aggregates
-/// that the cluster computes are the same, the replica and the index contain the same documents.
+/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the cluster computes
+/// the same three values for the index, the replica and the index contain the same documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,

@@ -11,8 +11,8 @@ use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::internal::SignatureTable;
 
-/// Decodes each document as soon as its page arrives. If a document is invalid, it is rejected;
-/// this does not affect other documents.
+/// Decodes each document of a full read as soon as its page arrives. An invalid document is
+/// rejected and does not affect other documents.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
     decoder: DocumentDecoder,

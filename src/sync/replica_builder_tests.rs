@@ -31,7 +31,8 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The ids arrive in another order than that of the set, as after updates.
+/// In this test, the ids of the documents arrive in another order than the order of the set, as
+/// they do after updates.
 #[test]
 fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     const DIRECTIVES: usize = 200_000;
@@ -67,7 +68,8 @@ fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     }
     let kept = allocation_counter::measure(|| replica = Replica::default());
     let kept = usize::try_from(-kept.bytes_current).unwrap();
-    // A read drops each page before it requests the next page, so it also needs one body.
+    // A read drops each page before it requests the next page, so only one response body is in
+    // memory at a time.
     let peak = usize::try_from(used.bytes_max).unwrap() + body;
     println!(
         "page {body}, kept {kept}, peak {peak}, allowed {}",

@@ -171,7 +171,8 @@ proptest! {
     }
 
     /// A reconciliation reads all documents from a certain `_seq_no` on. Among the lower
-    /// `_seq_no`s, it finds those that only the index has, and those that only the replica has.
+    /// `_seq_no`s, the reconciliation finds the numbers that only the index has, and the numbers
+    /// that only the replica has.
     #[test]
     fn p2_applying_differences_equals_a_full_read(
         before in any_writes(20),
@@ -257,7 +258,7 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     assert!(!earlier.is_incomplete_since(&known));
 }
 
-/// The document was rejected because its expiry was too far in the future. It becomes acceptable
+/// A document that was rejected because its expiry was too far in the future becomes acceptable
 /// after enough time has passed.
 #[test]
 fn a_rejected_document_that_is_acceptable_later_is_applied_under_the_same_number() {

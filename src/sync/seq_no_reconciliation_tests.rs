@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::super::histogram_plan::first_query;
 use super::*;
 
-/// A server that has the given numbers. It responds to queries and counts them.
+/// A server that has the given numbers, responds to queries, and counts the queries.
 #[derive(Default)]
 struct Server {
     numbers: BTreeSet<u64>,
@@ -147,9 +147,9 @@ proptest! {
     }
 
     /// If the server has numbers that are not known, two differences in one bucket can cancel each
-    /// other out. But every difference that a reconciliation finds is right. It has found all
-    /// differences if the fingerprints are equal afterwards, or if the sums show each bucket that
-    /// differs.
+    /// other out. But every difference that a reconciliation finds is right. A reconciliation has
+    /// found all differences if the fingerprints are equal afterwards, or if the sums show each
+    /// bucket that differs.
     #[test]
     fn p2_no_number_is_removed_that_the_server_has(
         known in any_numbers(),
@@ -262,7 +262,7 @@ fn a_full_read_replaces_a_reconciliation_of_very_different_sets() {
     let known = many();
     let half = known.iter().copied().filter(|number| number % 2 == 0);
     assert_eq!(server(half).reconcile(&known, false, Limits::new(64)), None);
-    // If a set is small, the server lists it, even if all its numbers differ.
+    // The server lists a small set completely, even if all numbers of the set differ.
     let few: BTreeSet<u64> = (0..50).collect();
     let removed = few.iter().copied().collect();
     let found = server([]).reconcile(&few, false, Limits::new(64)).unwrap();

@@ -53,7 +53,7 @@ pub(super) enum State {
     },
 }
 
-/// An observation that may be older than the replica, so a poll did not accept it.
+/// An observation that a poll did not accept, because it may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
     /// The server returned a version of the index that cannot be later than the known version.
@@ -67,7 +67,7 @@ pub(super) enum Sighting {
 }
 
 /// The fingerprint of a view that may be older than the known view, and the instant at which a poll
-/// first observed it.
+/// first observed this view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
@@ -167,7 +167,7 @@ pub(super) struct Known {
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether the shard copy that was read has other documents than the primary.
+    /// Whether the shard copy from which the view was read has other documents than the primary.
     pub(super) lags: bool,
 }
 
@@ -200,8 +200,8 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Returns true if every in-sync copy holds all operations that the view can contain. No copy
-    /// can then return an older version of a document in response to `_mget`.
+    /// Returns true if every in-sync copy holds all operations that the view can contain. If so, no
+    /// copy can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()
