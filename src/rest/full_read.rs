@@ -21,7 +21,7 @@ pub(crate) struct FullRead<C> {
     /// The aggregates that the cluster computed over all documents; `None` if the cluster supports
     /// no aggregates.
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term of the documents.
+    /// The highest primary term of all documents.
     pub(crate) term: Option<u64>,
     /// Whether the pages were read from the live index, because the server could not open a point
     /// in time.
@@ -124,7 +124,8 @@ impl Session {
         };
         loop {
             // The first page requests the aggregates. If there is no point in time, every page
-            // requests the aggregates, to detect a change of the index.
+            // requests the aggregates, so that the read detects a change of the index between two
+            // pages.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;

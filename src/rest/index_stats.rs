@@ -31,7 +31,8 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid. It changes when a snapshot of the index is restored into the same index.
+    /// The history uuid, which changes when a snapshot of the index is restored into the same
+    /// index.
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
@@ -41,12 +42,12 @@ struct Primary {
     documents: u64,
 }
 
-/// The outcome of a request for the checkpoints.
+/// The outcome of a request for the checkpoints of the primaries.
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part, which the string names. The poll then uses a search
-    /// instead of the statistics.
+    /// The response lacks a necessary part, which the string names. In this case, the poll uses a
+    /// search instead of the statistics.
     Unclear(&'static str),
     /// The server does not provide the statistics, or the role does not permit the request. The
     /// string contains the reason.
@@ -166,7 +167,7 @@ impl ShardCheckpoints {
         documents.fold(0, u64::saturating_add)
     }
 
-    /// Returns true if both checkpoints have the same history uuid. In this case, no snapshot was
+    /// Returns true if both observations have the same history uuids. In this case, no snapshot was
     /// restored into the index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
@@ -187,9 +188,9 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Returns true if `self` can be a later state of the index than `other`: the history uuids and
-    /// the nodes of the primaries are equal, and no shard has a lower highest `_seq_no` than
-    /// before.
+    /// Returns true if `self` can be a later state of the index than `other`: the index, the
+    /// history uuids and the nodes of the primaries are equal, and the highest `_seq_no` of no
+    /// shard has become lower.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid
@@ -236,8 +237,8 @@ impl ShardCheckpoints {
     }
 }
 
-/// Decodes a response. Returns `None` if the response does not contain the checkpoints of exactly
-/// one index.
+/// Decodes a response to the request for the index statistics. Returns `None` if the response does
+/// not contain the checkpoints of exactly one index.
 pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
     let response = serde_json::from_slice(body).ok()?;
     ShardCheckpoints::of(response).ok()

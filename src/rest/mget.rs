@@ -1,5 +1,5 @@
-//! Requests the current versions of single documents in real time. The response contains a version
-//! even before a refresh makes it visible to searches.
+//! Requests the current versions of single documents in real time. The response contains the
+//! current version of a document even before a refresh makes this version visible to searches.
 
 use std::collections::HashMap;
 
@@ -102,8 +102,8 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// Returns the response, and whether the response comes from the primary. Returns `None` if the
-    /// request is not permitted.
+    /// Sends one `_mget` request. Returns the response, and whether the response comes from the
+    /// primary. Returns `None` if the server does not permit the request.
     async fn mget(
         &self,
         index: &ConcreteIndex,
@@ -122,7 +122,7 @@ impl Session {
             return Ok(Some((response, true)));
         }
         // The cluster refused the preference `_primary`, as a cluster with weighted routing does.
-        // Without the preference, any copy may respond.
+        // The request is repeated without this preference, so any copy of the shard may respond.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

@@ -23,12 +23,12 @@ pub async fn off_the_runtime<T: Send + 'static>(
     }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // If the closure panicked, the panic continues here. The refresher, which runs the poll,
-        // catches and reports it.
+        // If the closure panicked, the panic continues here, so that the refresher, which runs the
+        // poll, catches and reports the panic.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The closure did not run, because the runtime is shutting down. The runtime will drop
-            // the current task, too.
+            // the current task, too, so this task may wait forever.
             Err(_) => std::future::pending().await,
         },
     }

@@ -82,12 +82,12 @@ impl IndexReader {
 
 /// The session of one poll, through which the poll sends all its requests.
 ///
-/// One node serves all requests of the session: the node that responds first. The confirmation of a
+/// The node that responds first serves all requests of the session, because the confirmation of a
 /// node is valid only for the data of this node.
 ///
-/// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
-/// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
-/// time.
+/// [`close`](Self::close) closes the point in time that a full read or a reconciliation opened. If
+/// a deadline, a panic or a shutdown ends the poll, the session is dropped, and a background task
+/// closes the point in time.
 #[derive(Debug)]
 pub(crate) struct Session {
     reader: IndexReader,
@@ -126,7 +126,7 @@ impl Session {
         self.reader.client.avoid(&self.node);
     }
 
-    /// Closes the point in time, if a full read opened one.
+    /// Closes the point in time, if a full read or a reconciliation opened one.
     pub(crate) async fn close(mut self) {
         self.close_point_in_time().await;
     }
@@ -167,8 +167,8 @@ impl Session {
         request.query("preference", self.preference())
     }
 
-    /// Sends a request to the session's node. Returns the error of the request, so that the caller
-    /// can react to it.
+    /// Sends a request to the session's node. If the request fails, returns the error of the
+    /// request, so that the caller can react to this error.
     pub(super) async fn try_send(&self, request: Request) -> Result<Bytes, RequestError> {
         if !self.checks(Safeguard::OneNode) {
             return self.reader.client.send(request).await;
@@ -176,8 +176,8 @@ impl Session {
         self.reader.client.send_to(&self.node, request).await
     }
 
-    /// Sends a request to the session's node. Returns the error of a read, because without this
-    /// request the whole read fails.
+    /// Sends a request to the session's node. If the request fails, the whole read fails, so this
+    /// method returns the error of the read.
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))

@@ -10,15 +10,16 @@ use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// The error if the index could not be read completely.
+/// The error of a read that failed: the index, or another source of snapshots, could not be read
+/// completely.
 ///
-/// [`kind`](Self::kind) tells a caller how to react to the failure.
+/// [`kind`](Self::kind) returns the kind of the failure, which tells a caller how to react.
 /// [`source`](std::error::Error::source) returns the cause: the request or the response that
 /// failed.
 #[derive(Debug)]
 pub struct ReadError {
-    /// The configured name of the index or alias. If the store has another source, the name of this
-    /// source.
+    /// The configured name of the index or alias. If the store reads from another source, this is
+    /// the name of the other source.
     index: String,
     failure: Box<ReadFailure>,
 }
@@ -64,8 +65,8 @@ pub(crate) enum ReadFailure {
     /// The response shows an older state of the index than an earlier poll. The string contains the
     /// explanation.
     Stale(String),
-    /// The response may show an older state of the index. The role does not permit the request that
-    /// would show whether it is older.
+    /// The response may show an older state of the index than an earlier poll, and no authority
+    /// that the role permits has confirmed the response.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although a node returned a
     /// version before. The node may be cut off from the cluster.
@@ -84,8 +85,8 @@ pub(crate) enum ReadFailure {
         documents: u64,
         max_documents: usize,
     },
-    /// The index contains more documents than a reader may store. Documents that have ended count,
-    /// too.
+    /// The index contains more documents than a reader may store, including documents that have
+    /// ended.
     TooManyStored {
         documents: u64,
         max_stored: usize,

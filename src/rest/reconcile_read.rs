@@ -1,5 +1,5 @@
-//! The requests of a reconciliation. In one point in time, they read the changed documents and
-//! count the `_seq_no`s of all documents.
+//! The requests of a reconciliation. All requests of one reconciliation use the same point in time:
+//! they read the changed documents, and count the `_seq_no`s of all documents.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -38,8 +38,8 @@ pub(crate) enum FirstRead<C> {
 /// The first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
-    /// Has received all documents from the given `_seq_no` on, and the documents that were
-    /// requested again.
+    /// The collector, to which the first request has passed all documents from the given `_seq_no`
+    /// on, and the documents that were requested again.
     pub(crate) collector: C,
     pub(crate) aggregates: Aggregates,
     /// The highest primary term of all documents in the index.
@@ -77,8 +77,9 @@ impl Session {
         }))
     }
 
-    /// Passes every document from the number `from` on, and the documents with the numbers in
-    /// `again`, to the collector, and counts the numbers of all documents.
+    /// Passes every document whose `_seq_no` is at least `from`, and the documents with the numbers
+    /// in `again`, to the collector. The same request counts all documents in the buckets of
+    /// `query`.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -152,7 +153,8 @@ impl Session {
         let Some(page) = self.page_in(view, request, NoDocuments).await? else {
             return Ok(None);
         };
-        // With `filter_path`, the server omits a histogram without buckets.
+        // With `filter_path`, the server omits a histogram without buckets, so an absent histogram
+        // counts as empty.
         let counted = page.histogram.unwrap_or_default();
         let Some(counted) = query.decode(counted) else {
             return Ok(None);
@@ -203,7 +205,8 @@ impl Session {
         self.on_our_copy(search_for(&view.path, size, filter_path, body))
     }
 
-    /// Sends a request and checks the page. Returns `None` if the server refuses the query.
+    /// Sends a search and checks that the returned page is complete. Returns `None` if the server
+    /// refuses the query.
     async fn page_in<C: Collect>(
         &mut self,
         view: &mut FrozenView,

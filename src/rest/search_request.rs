@@ -131,8 +131,8 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// If the request fails, returns the outer error. If the response is incomplete, returns the
-    /// inner error.
+    /// Requests the aggregates. If the request fails, the outer result is an error. If the response
+    /// is incomplete, the inner result is an error.
     async fn try_summary(
         &self,
         request: Request,
