@@ -28,8 +28,8 @@ pub struct ClusterConfig {
     /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
     /// The time limit for connecting to a node. This limit is not used if there is only one node,
-    /// or if the connection goes through a proxy. Then only `request_timeout` limits the time for
-    /// connecting.
+    /// or if the connection goes through a proxy. In these two cases, only `request_timeout` limits
+    /// the time for connecting.
     pub connect_timeout: Duration,
     /// The size limit of one response in bytes. The limit applies to the received bytes, and also
     /// to the decompressed bytes. As soon as a response exceeds the limit, the client refuses the

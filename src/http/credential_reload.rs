@@ -1,5 +1,5 @@
-//! Keeps the HTTP clients with their credentials and certificates. Replaces them when a secret file
-//! changes or a provider returns other credentials.
+//! Keeps the HTTP clients with their credentials and certificates. Replaces the HTTP clients when a
+//! secret file changes or a provider returns other credentials.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -79,8 +79,8 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // If there is only one node, connecting may take as long as the time limit of the whole
-            // request.
+            // If there is only one node, connecting to the node may take as long as the time limit
+            // of the whole request.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
@@ -162,14 +162,14 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changes. If it is `None`, a check is made before the next
-    /// request.
+    /// The instant of the last check for changes. If the instant is `None`, a check is made before
+    /// the next request.
     checked_at: Option<Instant>,
 }
 
 impl Sessions {
-    /// Reads all files and creates the first session. Does not call the application's credentials
-    /// provider; the first request does.
+    /// Reads all files and creates the first session. The application's credentials provider is not
+    /// called here, but before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -194,8 +194,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session for the next request. If it is time to check for changed credentials and
-    /// certificates, makes this check first.
+    /// Returns the session for the next request. If a check for changed credentials and
+    /// certificates is due, makes this check first.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();

@@ -1,5 +1,5 @@
-//! The error for a request that received no usable response. It contains the node, the HTTP status
-//! and the cause.
+//! The error for a request that received no usable response. The error contains the node, the HTTP
+//! status and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -10,9 +10,10 @@ use opensearch_directives_core::internal::visible;
 /// The cause of an error, in a box.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// The error if a request received no usable response.
+/// The error for a request that received no usable response.
 ///
-/// The error message names the fault, the request, the node and the proxy. It contains no secret.
+/// The error message names the fault, the request, the node and the proxy. The message contains no
+/// secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -231,7 +232,7 @@ impl RequestError {
     }
 
     /// Returns true if the server refused the request because it does not support the request or
-    /// because the role does not permit it. The caller may then use another API.
+    /// because the role does not permit it. In this case, the caller may use another API.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -287,7 +288,8 @@ pub fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // The error messages of some libraries already end with their cause.
+        // The error messages of some libraries already end with their cause, so the cause is not
+        // repeated.
         if !line.ends_with(&text) {
             line.push_str(": ");
             line.push_str(&text);

@@ -25,7 +25,7 @@ impl Exception {
     }
 
     /// Returns the reason of the innermost exception. The outer exceptions only report the
-    /// consequences of this exception.
+    /// consequences of the innermost one.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {

@@ -17,7 +17,7 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
         let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
         let uri = intercept.uri();
         let authority = uri.authority()?.as_str();
-        // The part before the `@` contains the user name and password.
+        // The part before the `@` is left out, because it contains the user name and password.
         let host = authority.rsplit('@').next()?;
         Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
     };

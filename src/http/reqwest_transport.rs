@@ -57,9 +57,9 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends a request with the current credentials. If the request fails and outdated credentials
-    /// or certificates may be the cause, checks for newer ones. If newer ones exist, sends the
-    /// request again with them.
+    /// Sends a request with the current credentials. If the request fails, and outdated credentials
+    /// or certificates may be the cause, checks for newer ones. If there are newer credentials or
+    /// certificates, sends the request again with them.
     async fn send_authorized(
         &self,
         node: usize,
@@ -80,9 +80,9 @@ impl NetworkTransport {
 
     /// Sends a request, and repeats it once if the connection was closed before the response began.
     ///
-    /// A server or a load balancer closes a connection that has been idle for too long. It may do
-    /// so at the moment when the client writes the next request. The second attempt therefore opens
-    /// a new connection.
+    /// A server or a load balancer closes a connection that has been idle for too long. The server
+    /// may close the connection at the moment when the client writes the next request. So the
+    /// second attempt opens a new connection.
     async fn send_repeatedly(
         &self,
         node: usize,

@@ -1,6 +1,6 @@
 //! A secret that is never printed: a password, a token, a key or certificates in PEM. The
-//! application passes a secret as a string or as the name of a file. A file is read again from time
-//! to time, to notice changes.
+//! application passes a secret as a string or as the name of a file. The client reads a file again
+//! from time to time, to notice changes.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -52,7 +52,7 @@ impl Secret {
         Self(Source::File(path.into().into()))
     }
 
-    /// Returns true if the secret is in a file, because such a secret can change.
+    /// Returns true if the secret is in a file, so that the secret can change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }

@@ -36,7 +36,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// An HTTP request. Its path is percent-encoded.
+/// An HTTP request with a percent-encoded path.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -109,7 +109,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// The response of a node. It may have any status.
+/// The response of a node, which may have any HTTP status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -119,7 +119,7 @@ pub struct Response {
 }
 
 /// Sends one request to one node. An implementation does not need to enforce the time limit,
-/// because the client does.
+/// because the client enforces it.
 pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends a request to the node at position `node` of the configured list.
     fn send<'a>(

@@ -218,8 +218,8 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An I/O error can wrap another error. `source()` does not return the wrapped error, so the
-        // code gets it in another way.
+        // An I/O error can wrap another error that `source()` does not return. So the wrapped error
+        // is requested from the I/O error itself.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
