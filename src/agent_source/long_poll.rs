@@ -1,10 +1,11 @@
-//! Long polls: between two polls, the source sends a request that the agent holds until it has
-//! another snapshot. So a change passes through a chain of agents in a few round trips, without
+//! Long polls: between two polls, the source sends a request that the agent holds until the agent
+//! has another snapshot. So a change passes through a chain of agents in a few round trips, without
 //! waiting for the poll interval of each agent.
 //!
 //! A long poll only shortens the pause between two polls. If a long poll fails, the next poll still
-//! begins on time. If a proxy cuts held requests, only the long polls are useless. After repeated
-//! failures, or after a refusal, the source sends no long poll for some time.
+//! begins on time. If a proxy cuts held requests, the long polls are useless, but the polls still
+//! succeed. After repeated failures, or after a refusal, the source sends no long poll for some
+//! time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,8 @@ use super::response::is_unchanged;
 use crate::http::{Client, Method, Request, RequestError, chain};
 use crate::source::PauseFuture;
 
-/// If the pause is shorter than this, no long poll is sent, because it would save too little time.
+/// If the pause between two polls is shorter than this, no long poll is sent, because it would save
+/// too little time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest time for which an agent holds a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -27,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
 
-/// A response to a long poll. The next poll decodes it.
+/// A response to a long poll. The next poll decodes this response.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) body: Bytes,
@@ -58,7 +60,7 @@ pub(super) struct LongPolls {
     resume_at: Option<Instant>,
     /// The reason why long polls fail now; `None` if they work.
     note: Option<String>,
-    /// Whether the last long poll returned a change. All clients of the agent received such a
+    /// Whether the last long poll returned a change. If so, all clients of the agent received this
     /// change at the same moment.
     has_just_changed: bool,
 }
@@ -144,8 +146,8 @@ impl LongPolls {
         }
     }
 
-    /// Returns the response of the last long poll, if it has arrived. If the long poll failed,
-    /// records the failure.
+    /// Returns the response of the last long poll, if this response has arrived. If the long poll
+    /// failed, records the failure.
     pub(super) fn take(&mut self) -> Option<Arrived> {
         let outcome = self.lock().take();
         match outcome? {
@@ -223,8 +225,8 @@ async fn long_poll(client: &Client, tag: &str, times: Times) -> Result<Bytes, Fa
     let body = response
         .map_err(|_| transient("there was no response after the wait; does a proxy hold it?"))?
         .map_err(|error| Failure::of_request(&error))?;
-    // When an agent ends, it responds to all held requests at once. If this counted as a success,
-    // all clients would send their next requests at the same moment.
+    // When an agent ends, it responds to all held requests at once. If such a response counted as a
+    // success, all clients would send their next requests at the same moment.
     if sent_at.elapsed() < wait * 9 / 10 && is_unchanged(&body, tag) {
         return Err(transient(
             "the agent responded before the wait ended, without a change",

@@ -5,8 +5,9 @@
 //! own trusted keys. An agent also returns the age of its snapshot. The age counts from the time at
 //! which the index was read, regardless of the number of agents in between.
 //!
-//! After the first snapshot, the agent sends only the differences. Between two polls, the source
-//! sends a long poll (`long_poll.rs`), to which the agent responds when its snapshot changes.
+//! After the first snapshot, the agent sends only the differences to the snapshot that this store
+//! already has. Between two polls, the source sends a long poll (`long_poll.rs`), to which the
+//! agent responds when its snapshot changes.
 
 mod long_poll;
 mod response;
@@ -50,14 +51,14 @@ pub(crate) struct AgentSource {
     trust_generation: u64,
     limit: DocumentLimit,
     clear_after: Option<Duration>,
-    /// The number of snapshots that the source has received so far.
+    /// The number of snapshots that the source has accepted so far.
     generation: u64,
     /// The tag of the last received snapshot; empty before the first snapshot.
     tag: String,
     /// The content of the last received snapshot. The next differences are applied to this content.
     base: Option<Arc<DeltaBase>>,
-    /// The instant at which the source next requests differences, if the agent is of an earlier
-    /// version and has refused such a request.
+    /// The instant at which the source next requests differences. `None` unless the agent is of an
+    /// earlier version, which has refused such a request.
     without_delta_until: Option<Instant>,
     long_polls: LongPolls,
     counters: ReadCounters,
@@ -99,7 +100,8 @@ impl AgentSource {
             .age
             .filter(|_| published.snapshot.revision().is_some());
         let trust_generation = self.verifier.generation();
-        // If the trusted keys or the policy are new, the verdict on every directive may change.
+        // If the trusted keys or the policy are new, the verdict on every directive may change, so
+        // the source requests the whole snapshot again.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
         let received = self.receive(is_ours).await?;
@@ -185,8 +187,8 @@ impl AgentSource {
         self.decode(operation, body, sent_at, known).await
     }
 
-    /// Sends a request without the parameter `since`, which an agent of an earlier version would
-    /// refuse.
+    /// Requests the snapshot from an agent of an earlier version, which refuses the parameter
+    /// `since`. This request contains the parameter `known` instead.
     async fn request_known(&self) -> Result<Received, ReadError> {
         let sent_at = Instant::now();
         let request = Request::new(Method::Get, PATH).query("known", &self.tag);
