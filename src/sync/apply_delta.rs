@@ -54,9 +54,9 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Returns true if a changed document suggests that the role hides fields. There are two such
-    /// cases: the document is rejected because some of its fields are missing or masked, or it is
-    /// rejected although the replica accepted it with the same `_seq_no`.
+    /// Returns true if a changed document suggests that the role hides fields. A document suggests
+    /// hidden fields if it is rejected because some of its fields are missing or masked, or if it
+    /// is rejected although the replica accepted it with the same `_seq_no`.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes.iter().any(|(id, change)| {
             let Content::Other(Other {
@@ -130,13 +130,14 @@ impl ChangeSet {
     /// Applies the changes to a replica and returns the new replica. Returns `None` if the replica
     /// already contains all changes.
     ///
-    /// Also returns `None` if the new replica would be too large for one directive set. In this
-    /// case, the fingerprint of the unchanged replica differs from the aggregates of the index, so
-    /// a full read follows. This full read fails and reports that the set is too large.
+    /// Also returns `None` if the new replica would be too large for one directive set. The
+    /// fingerprint of a replica without these changes differs from the aggregates of the index, so
+    /// a full read follows. The full read of a set that is too large fails, and reports this
+    /// reason.
     ///
-    /// A delta read does not return all changes: for example, it returns no deletions. So the
-    /// caller must compare the fingerprint of the new replica with the aggregates of the index, to
-    /// find out whether a change is missing.
+    /// A delta read does not return all changes: for example, it returns no deletions. The caller
+    /// must compare the fingerprint of the new replica with the aggregates of the index, to find
+    /// out whether a change is missing.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| change.differs_from(replica, id));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::replica::Replica;
 
 /// For each document of the published snapshot, the operation that wrote the document last. All
-/// clones share the data.
+/// clones of an `Origins` share one replica.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins(Arc<Replica>);
 

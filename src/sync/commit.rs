@@ -31,8 +31,8 @@ impl IndexSynchronizer {
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
         // A write during the poll, or changed trusted keys, can explain why the new view has
-        // another set than the known view. A difference that has such an explanation does not count
-        // as a correction of the incremental polls.
+        // another set than the known view. A difference between the sets that has such an
+        // explanation does not count as a correction of the incremental polls.
         let is_explained = after != checkpoints || self.is_trust_outdated();
         let corrects = !is_explained && same.is_some_and(|known| known.is_corrected_by(&view));
         let earlier = same.map(|known| known.convergence);
@@ -119,8 +119,8 @@ fn convergence(
         return Convergence::Converged;
     };
     match earlier {
-        // The time to converge began when a poll first observed these checkpoints, so it does not
-        // begin again now.
+        // The time to converge began when a poll first observed these checkpoints, so this poll
+        // does not restart it.
         Some(Convergence::Converging { until }) if began < until => {
             Convergence::Converging { until }
         }

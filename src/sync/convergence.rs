@@ -46,13 +46,13 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 }
 
 /// A bound on `_seq_no` that belongs to one view. If a second view contains a document above the
-/// bound, the second view is certainly newer.
+/// freshness bound of a first view, the second view is certainly newer.
 ///
 /// A view contains no operation above the highest `_seq_no` that was assigned when the view was
 /// read. Some time after the read, every in-sync copy holds all operations of the view. Suppose
 /// that a second view contains a `_seq_no` that the primary assigned only after every in-sync copy
 /// held the first view. Then the shard copy that returned the second view holds all operations of
-/// the first view, so the second view is newer. If the second view lacks a document of the first
+/// the first view, so the second view is newer. If the newer view lacks a document of the older
 /// view, the document was deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
@@ -108,8 +108,9 @@ impl FreshnessBound {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LowWatermark {
     reached: Option<u64>,
-    /// The next value of the low-water mark: an instant, and a checkpoint of the primary. From this
-    /// instant on, a search on any shard copy returns all operations up to this checkpoint.
+    /// The next value of the low-water mark: an instant, and a checkpoint of the primary. From the
+    /// instant in `next` on, a search on any shard copy returns all operations up to the checkpoint
+    /// in `next`.
     next: Option<(Instant, u64)>,
 }
 

@@ -15,7 +15,7 @@ use opensearch_directives_core::document::{
 #[derive(Clone, Debug)]
 pub(crate) struct DocumentDecoder {
     limits: DecodeLimits,
-    /// The uuid of the index. The signatures of a document cover this uuid.
+    /// The uuid of the index, which the signatures of a document cover.
     index_uuid: String,
     trust: Option<Arc<Trust>>,
 }
@@ -28,8 +28,8 @@ pub(crate) struct DocumentDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedDocument<'a> {
     Directive(DocumentRef<'a>),
-    /// The document applies to no request. If `rejection` is `None`, the document is revoked.
-    /// Otherwise, the document is rejected, and `rejection` contains the reason.
+    /// The document applies to no request. If `rejection` is `None`, the document is revoked. If
+    /// `rejection` contains a reason, the document is rejected for this reason.
     Other {
         rejection: Option<Rejection>,
         /// The time of the document's last write; `None` if the document is rejected.

@@ -32,7 +32,8 @@ pub(super) struct View {
     /// The highest primary term of all documents.
     pub(super) term: Option<u64>,
     pub(super) read: ReadKind,
-    /// Whether the server can aggregate `_seq_no`. If so, the primary can confirm the view.
+    /// Whether the server can aggregate `_seq_no`. The primary can confirm a view only if the
+    /// server can aggregate `_seq_no`.
     pub(super) is_aggregated: bool,
     /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
@@ -247,8 +248,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns true if the primary counts fewer documents than the known view has. If so, documents
-/// were deleted, and a delta read would not show these deletions.
+/// Returns true if the primary counts fewer documents than the known view has. Fewer documents mean
+/// that documents were deleted, and a delta read would not show the deletions.
 fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     match observed {
         ObservedVersion::Checkpoints(checkpoints) => {
@@ -282,7 +283,7 @@ pub(super) async fn resolve(
 }
 
 /// Applies the changes to a replica and returns the new replica. If the changes lead to no new
-/// replica, returns the given one.
+/// replica, returns the given replica.
 pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     let before = Arc::clone(replica);
     if changes.is_empty() {

@@ -1,6 +1,6 @@
 //! Detects documents that the index statistics count although no search returns them.
-//! Document-level security may hide such a document from this user, so the poll must not treat the
-//! document as deleted.
+//! Document-level security may hide a counted document from this user, so the poll must not treat
+//! the document as deleted.
 
 use super::IndexSynchronizer;
 use super::fetch::View;

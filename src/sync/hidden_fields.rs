@@ -15,11 +15,12 @@ impl IndexSynchronizer {
     /// user's role hides or masks their fields.
     ///
     /// A rejection alone does not prove that fields are hidden: somebody may have written an
-    /// invalid document without the ingest pipeline. Such an invalid document must not affect other
-    /// documents. The role hides or masks fields if at least one of two facts is true:
+    /// invalid document without the ingest pipeline. A document that somebody wrote without the
+    /// ingest pipeline must not affect other documents. The role hides or masks fields if at least
+    /// one of two facts is true:
     ///
     /// - The document was accepted before, with the same `_seq_no` in the same history of the
-    ///   index. So nobody has changed the document since it was accepted.
+    ///   index, so nobody has changed the document since it was accepted.
     /// - The field because of which the document is rejected is also missing from the mapping that
     ///   the server returns to this user.
     ///
@@ -63,7 +64,8 @@ impl IndexSynchronizer {
     }
 
     /// Returns the rejection of a document that was accepted before, although nobody has changed
-    /// the document since. Returns `None` if there is no such document.
+    /// the document since. Returns `None` if no unchanged document that was accepted before is
+    /// rejected now.
     fn accepted_before<'v>(
         &self,
         observed: &ObservedVersion,
@@ -105,10 +107,10 @@ impl LastGood {
         })
     }
 
-    /// Returns the rejection of the first document whose fields are now hidden from this user. Such
-    /// a document was accepted when the last-good file was written, because the file contains its
-    /// directive. Nobody has changed the document since the file was written, because its `_seq_no`
-    /// is not above the highest `_seq_no` in the file.
+    /// Returns the rejection of the first document whose fields are now hidden from this user. The
+    /// document was accepted when the last-good file was written, because the file contains the
+    /// directive of this document. Nobody has changed the document since the file was written,
+    /// because its `_seq_no` is not above the highest `_seq_no` in the file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;
@@ -131,7 +133,7 @@ impl Replica {
     /// Returns the rejection of the first document that an earlier replica accepted with the same
     /// `_seq_no`.
     ///
-    /// A rejection because of `max_ttl` does not count: if the clock was set back, the expiry of an
+    /// A rejection because of `max_ttl` is ignored: if the clock was set back, the expiry of an
     /// unchanged document can exceed the limit.
     fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
         self.others.iter().find_map(|(id, other)| {

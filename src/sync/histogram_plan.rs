@@ -10,16 +10,16 @@ use crate::rest::{HistogramQuery, Scope, saturating_sum};
 pub(crate) struct Limits {
     /// The number of buckets of the first query.
     pub(crate) first_buckets: u64,
-    /// If the ranges that differ have at most this many numbers, they are not divided further.
-    /// Instead, the server lists the numbers in these ranges.
+    /// If the ranges that differ contain at most this many numbers, the server lists these numbers,
+    /// and the ranges are not divided further.
     pub(crate) listed: u64,
     /// For each number that is known to differ, the limit `listed` is raised by this many numbers.
     pub(crate) listed_for_each: u64,
-    /// The maximum number of buckets in one response. This maximum is below the server's limit
+    /// The maximum number of buckets in one response, which is below the server's limit
     /// `search.max_buckets`.
     pub(crate) max_buckets: u64,
-    /// The maximum number of ranges in one query. This maximum is below the 1,024 clauses that the
-    /// server permits in a query.
+    /// The maximum number of ranges in one query, which is below the 1,024 clauses that the server
+    /// permits in a query.
     pub(crate) max_ranges: usize,
 }
 
@@ -41,8 +41,8 @@ impl Limits {
     }
 }
 
-/// Returns the first query. The first query covers all numbers below `end`. Its last bucket may
-/// also contain numbers from `end` on.
+/// Returns the first query of a reconciliation. The first query covers all numbers below `end`. The
+/// last bucket of the first query may also contain numbers from `end` on.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {
@@ -58,7 +58,7 @@ pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQue
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
-    /// The width of the buckets in this histogram.
+    /// The width of the buckets in the histogram that was compared.
     pub(super) interval: u64,
     /// The first number after the last bucket of the first histogram.
     pub(super) end: u64,
@@ -134,9 +134,10 @@ fn next_power_of_two(number: u64) -> u64 {
     number.checked_next_power_of_two().unwrap_or(1 << 63)
 }
 
-/// Returns the width of the buckets in the next histogram. After this histogram, a last response
-/// lists single numbers. With the returned width, both responses together have the fewest bytes. A
-/// bucket needs about three times as many bytes as a listed number.
+/// Returns the width of the buckets in the next histogram. After the next histogram, a last
+/// response lists single numbers. With the returned width, the next histogram and the last response
+/// together have the fewest bytes. A bucket needs about three times as many bytes as a listed
+/// number.
 fn cheapest_interval(width: u64, distance: u64) -> u64 {
     let square = width.saturating_mul(4) / distance.max(1);
     let interval = square.isqrt().max(1);

@@ -10,7 +10,7 @@ use opensearch_directives_core::internal::Order;
 /// The number that stands for an unknown author.
 const UNKNOWN: u16 = 0;
 
-/// If the list has fewer names than this, unused names are not removed.
+/// If the list of authors has fewer names than this, unused names are not removed.
 const MANY_NAMES: usize = 1_024;
 
 /// The authors of the directives of a replica, in the order of its set. Several replicas share the

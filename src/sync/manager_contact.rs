@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// For this time, a node's confirmation is valid. If nodes return only an older version of the
-/// cluster state, polls refuse this version for the same time and then accept it. By default, a
-/// cluster manager that loses contact with the other nodes steps down within 40 seconds, which is
-/// less than this time.
+/// The time for which a node's confirmation is valid: one minute. If nodes return only an older
+/// version of the cluster state, polls refuse this version for a minute and then accept it. By
+/// default, a cluster manager that loses contact with the other nodes steps down within 40 seconds,
+/// so a minute is long enough.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// A summary of the responses to all requests for the version of the cluster state.
@@ -77,9 +77,9 @@ impl ManagerContact {
         }
     }
 
-    /// Compares the version in a response with the newest version so far. The state becomes
-    /// `Doubtful` in two cases: the response contains an older version, or it contains no version
-    /// although a node returned a version before.
+    /// Compares the version of the cluster state in a response with the newest version so far. The
+    /// state becomes `Doubtful` in two cases: the response contains an older version, or it
+    /// contains no version although a node returned a version before.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {

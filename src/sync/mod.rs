@@ -1,6 +1,6 @@
 //! Polls the index. A poll finds out whether the index has changed, and reads the changes into a
-//! local replica. Then the poll checks that the result of the read is complete and not older than
-//! the known state.
+//! local replica. At the end, the poll checks that the result of the read is complete and not older
+//! than the known state.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -107,9 +107,9 @@ pub(crate) struct IndexSynchronizer {
     /// is committed.
     last_good: Option<LastGood>,
     /// Whether a poll since the last commit observed a version that cannot be a later version of
-    /// the known index. If so, the next read is a full read, because another primary may have
-    /// assigned the same `_seq_no`s again. The flag stays set even if the next poll observes the
-    /// former primary again.
+    /// the known index. After such a version, the next read is a full read, because another primary
+    /// may have assigned the same `_seq_no`s again. The flag stays set until the next commit, even
+    /// if the next poll observes the former primary again.
     was_overtaken: bool,
     /// How often the known view has been replaced so far.
     generation: u64,
@@ -241,9 +241,9 @@ impl IndexSynchronizer {
     }
 
     /// Updates the freshness bound of the known view with the observed checkpoints. The checkpoints
-    /// may come from a new primary, if it continues the history of the known view. Without this
-    /// update, no view of a new primary would be certainly newer than the known view, so under
-    /// continuous writes each poll would fail until the writes pause.
+    /// may come from a new primary, if it continues the history of the known view. Without an
+    /// update of the freshness bound, no view of a new primary would be certainly newer than the
+    /// known view, so under continuous writes each poll would fail until the writes pause.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())

@@ -22,8 +22,8 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
-/// A view that may be older than the known view, and the facts on which the decision about it
-/// depends.
+/// A view that may be older than the known view, and the facts on which the decision about this
+/// view depends.
 struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
@@ -101,7 +101,7 @@ impl IndexSynchronizer {
     }
 
     /// Accepts a version that no authority has confirmed, if an earlier poll also observed this
-    /// version. Otherwise, records the version and returns an error, so that the poll fails.
+    /// version. Records any other version and returns an error, so that the poll fails.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -141,8 +141,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Checks that the node has contact with the cluster manager. The poll has already accepted the
-    /// observed version.
+    /// Checks that the node has contact with the cluster manager, although the poll has already
+    /// accepted the observed version.
     async fn confirm_node(
         &mut self,
         session: &Session,
@@ -273,7 +273,7 @@ impl IndexSynchronizer {
     }
 
     /// Accepts a view that no authority has confirmed, if polls have observed this view for the
-    /// required time. Otherwise, records the view and returns an error, so that the poll fails.
+    /// required time. Records any other view and returns an error, so that the poll fails.
     fn require_persistence(
         &mut self,
         session: &Session,

@@ -1,20 +1,20 @@
 //! The rules that decide whether a poll accepts an observation that may be older than the known
 //! state. All functions in this file are pure.
 //!
-//! ARCHITECTURE.md contains the rules as two tables. The tests check each row of these tables. The
-//! first row that matches the findings decides which step follows. If the step is to consult an
-//! authority, the poll adds the response of the authority to the findings and evaluates the table
-//! again.
+//! ARCHITECTURE.md contains the rules as two tables. The tests check each row of the two tables.
+//! The first row of a table that matches the findings decides which step follows. If the step is to
+//! consult an authority, the poll adds the response of the authority to the findings and evaluates
+//! the table again.
 
-/// What a poll does next.
+/// What a poll does next with an observation that may be older than the known state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Accept,
     /// The poll fails, because the observation is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// If the observation has persisted for the given time, the poll accepts it. Otherwise, the
-    /// poll fails.
+    /// The poll accepts the observation if it has persisted for the given time, and fails
+    /// otherwise.
     AcceptIfItPersists(Persistence),
 }
 
@@ -23,7 +23,8 @@ pub(super) enum Step {
 pub(super) enum Authority {
     /// The elected cluster manager, which knows the current version of the cluster state.
     ClusterManager,
-    /// The primary shard, through the real-time request `_mget`.
+    /// The primary shard, which returns the current versions of documents to the real-time request
+    /// `_mget`.
     PrimaryDocuments,
     /// A search on the primary, which shows the state of the primary at its last refresh.
     PrimarySearch,
@@ -124,13 +125,14 @@ pub(super) struct ViewFindings {
 pub(super) enum DocumentsFinding {
     NotConsulted,
     NotPermitted,
-    /// For at least one document, the returned version differs from the version in the view.
+    /// For at least one document, the version that `_mget` returned differs from the version in the
+    /// view.
     Contradict,
-    /// For all documents, the returned version equals the version in the view.
+    /// For all documents, the version that `_mget` returned equals the version in the view.
     Agree(Witness),
 }
 
-/// Which shard copy returned the documents.
+/// Which shard copy returned the documents of an `_mget` request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,

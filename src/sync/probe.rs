@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns whether `self` and the known version have the same history uuid. If so, no snapshot
-    /// was restored into the index between the two observations. Returns `None` if there are no
-    /// checkpoints, because only checkpoints contain the history uuid.
+    /// Returns whether `self` and the known version have the same history uuid. Equal history uuids
+    /// mean that no snapshot was restored into the index between the two observations. Returns
+    /// `None` if there are no checkpoints, because only checkpoints contain the history uuid.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),

@@ -1,7 +1,7 @@
 //! Brings the replica up to date by a reconciliation. A reconciliation reads the changed documents,
-//! and counts the `_seq_no`s of all documents in ranges. It divides only the ranges in which the
-//! index and the replica have different counts. All requests of a reconciliation use one point in
-//! time.
+//! and counts the `_seq_no`s of all documents in ranges. A reconciliation divides only the ranges
+//! in which the index and the replica have different counts. All requests of a reconciliation use
+//! one point in time.
 //!
 //! For the same index, history and primary term, a `_seq_no` identifies one version of a document.
 //! So if the replica and the index have the same `_seq_no`s, they have the same documents. If the
@@ -45,9 +45,10 @@ const SAMPLE: usize = 2;
 /// One request lists the numbers of at most this many documents. If a reconciliation must read more
 /// documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
-/// After this many consecutive unfinished reconciliations, the next poll makes a full read. So
-/// polls succeed even if the server cannot serve reconciliations. After a single unfinished
-/// reconciliation, the next poll tries another one, because perhaps only the node failed.
+/// After this many consecutive unfinished reconciliations, the next poll makes a full read. Because
+/// of the full read, polls succeed even if the server cannot serve reconciliations. After a single
+/// unfinished reconciliation, the next poll makes another reconciliation, because perhaps only the
+/// node failed.
 const MAX_UNFINISHED: u8 = 2;
 
 /// The reason in the status if a server returns histograms that cannot be right.
@@ -60,8 +61,9 @@ struct Comparison {
     aggregates: Aggregates,
     /// The highest primary term of all documents.
     term: Option<u64>,
-    /// The known `_seq_no`s from a certain number on, in ascending order. The first response of the
-    /// server contains all documents from this number on, so it replaces these known `_seq_no`s.
+    /// The known `_seq_no`s that the first response replaces, in ascending order. The first
+    /// response contains all documents from a certain number on, so it replaces the known
+    /// `_seq_no`s from this number on.
     replaced: Vec<u64>,
     /// Whether this is a periodic reconcile. In a periodic reconcile, the server may have numbers
     /// that the replica lacks, so the sums of all histograms are also compared. In any other
@@ -136,7 +138,7 @@ impl IndexSynchronizer {
     ) -> Result<View, Stop> {
         if trigger == Trigger::Periodic {
             // The settings of the index may have changed since the last read, so the poll requests
-            // them again.
+            // the settings again.
             known.index = resolve(session, observed).await?;
         }
         let Some(mut view) = session.freeze_view(&known.index).await? else {

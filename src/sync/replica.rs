@@ -22,11 +22,11 @@ pub(crate) struct Replica {
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
     pub(super) authors: Authors,
-    /// The signatures of the signed directives. Several replicas share the table until a signature
-    /// changes.
+    /// The signatures of the signed directives. Several replicas share the table of signatures
+    /// until a signature changes.
     pub(super) signatures: Arc<SignatureTable>,
-    /// The documents that are not in the set, keyed by id. Several replicas share the map until a
-    /// document in it changes.
+    /// The documents that are not in the set, keyed by id. Several replicas share the map of
+    /// revoked and rejected documents until such a document changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
 }
@@ -108,7 +108,8 @@ impl Replica {
         self.digest
     }
 
-    /// Returns the signatures of the directives. The result shares the replica's memory.
+    /// Returns the signatures of the directives. The returned table of signatures shares the
+    /// replica's memory.
     pub(super) fn signatures(&self) -> Arc<SignatureTable> {
         Arc::clone(&self.signatures)
     }
@@ -154,8 +155,8 @@ impl Replica {
         seq_nos
     }
 
-    /// Returns the documents that have one of the given `_seq_no`s. The `_seq_no`s must be in
-    /// ascending order.
+    /// Returns the documents that have one of the given `_seq_no`s. The caller must pass the
+    /// `_seq_no`s in ascending order.
     pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
         let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
         let directives = self.seq_nos.iter().enumerate();

@@ -13,7 +13,8 @@ fn id(n: usize) -> String {
     format!("d-{:06}", n * 77_777 % 1_000_003)
 }
 
-/// Returns a page in OpenSearch's response format. Each directive targets a different tenant.
+/// Returns a page in OpenSearch's response format. Each directive of the page targets a different
+/// tenant.
 fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     let mut hits = String::new();
     for n in ids {

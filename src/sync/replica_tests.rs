@@ -252,7 +252,8 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     assert!(again("accepted", 1, Kind::Malformed).is_incomplete_since(&known));
     assert!(!again("accepted", 1, Kind::Valid(0)).is_incomplete_since(&known));
     assert!(!again("rejected", 2, Kind::Malformed).is_incomplete_since(&known));
-    // If the clock is set back, the expiry of an accepted document can be too far in the future.
+    // If the clock is set back, the expiry of an accepted document can be too far in the future,
+    // which does not suggest hidden fields.
     let mut earlier = ChangeSet::new(decoder_at("2029-12-01T00:00:00Z"));
     give(&mut earlier, "accepted", 1, Kind::Valid(0));
     assert!(!earlier.is_incomplete_since(&known));

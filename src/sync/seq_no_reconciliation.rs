@@ -8,9 +8,9 @@
 //! of differences, and only logarithmically with the number of documents.
 //!
 //! If the server's numbers are a subset of the known numbers, equal counts prove that a bucket
-//! contains the same numbers on both sides. If the server's numbers are not a subset, the sums of
-//! the buckets are also compared. Even if the sums are equal, two differences in one bucket can
-//! cancel each other out, so the caller must compare the fingerprints at the end.
+//! contains the same numbers on both sides. If the server's numbers are not a subset of the known
+//! numbers, the sums of the buckets are also compared. Even if the sums are equal, two differences
+//! in one bucket can cancel each other out, so the caller must compare the fingerprints at the end.
 
 use std::ops::Range;
 
@@ -21,7 +21,8 @@ use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum};
 /// read is no slower than a reconciliation.
 const MANY_DIFFERENCES: u64 = 64;
 
-/// The numbers that are in only one of the two sets. Both lists are in ascending order.
+/// The numbers that are in only one of the two sets. The lists `removed` and `added` are in
+/// ascending order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Difference {
     /// The known numbers that the server does not have.
@@ -38,7 +39,7 @@ pub(crate) enum Step {
     Done(Difference),
     /// The known numbers and the server's numbers differ so much that a full read is faster.
     TooDifferent,
-    /// The response and the previous response report different numbers of documents.
+    /// Two consecutive responses report different numbers of documents.
     Inconsistent,
 }
 
@@ -171,9 +172,9 @@ impl Reconciliation {
     }
 
     /// If the server lacks exactly one number in each bucket that differs, each missing number is
-    /// the difference of the sums. Returns the query that lists the numbers found in this way, so
-    /// that the server confirms that it lacks them. The confirmation is necessary, because several
-    /// differences in one bucket can have the same sum.
+    /// the difference of the sums. Returns the query that lists the missing numbers that the sums
+    /// reveal, so that the server confirms that it lacks them. The confirmation by the server is
+    /// necessary, because several differences in one bucket can have the same sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;
@@ -193,8 +194,8 @@ impl Reconciliation {
         })
     }
 
-    /// Returns how many documents the server has in the scope of the next query. This scope
-    /// contains all buckets that differ.
+    /// Returns how many documents the server has in the scope of the next query. The scope of the
+    /// next query contains all buckets that differ.
     fn expected_in(&self, query: &HistogramQuery, differing: &[Differing]) -> u64 {
         let prefix = 0..self.end;
         let ranges = match &query.scope {
@@ -297,7 +298,8 @@ impl Differing {
     }
 }
 
-/// Returns the difference of the two sets. Each bucket must stand for a single number.
+/// Returns the difference of the two sets, from a histogram in which each bucket stands for a
+/// single number.
 fn numbers_that_differ(buckets: &[Differing]) -> Difference {
     let mut difference = Difference::default();
     for bucket in buckets {

@@ -7,11 +7,12 @@
 //!
 //! - In the older view, a document has a lower `_seq_no`.
 //! - In the older view, a document is missing.
-//! - In the older view, a document is new. The document may in fact have been deleted before the
-//!   replica was read, and the older view still contains it.
+//! - In the older view, a document is new. The new document may in fact have been deleted before
+//!   the replica was read, and the older view still contains it.
 //!
-//! Usually such a difference is a normal change, for example a deletion or a new document. Because
-//! the difference is only a *possible* regression, the primary must confirm the view.
+//! Usually a difference between a view and the replica is a normal change, for example a deletion
+//! or a new document. Because a difference is only a *possible* regression, the primary must
+//! confirm the view.
 
 use std::cmp::Ordering;
 

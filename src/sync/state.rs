@@ -12,14 +12,14 @@
 //!                        Suspecting  (the published set stays published)
 //! ```
 //!
-//! - `Unread`: no read has been completed yet. The next poll reads all documents.
+//! - `Unread`: no read has been completed yet, so the next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
-//!   the primary may hold operations that no refresh has made visible yet. So each poll reads the
-//!   index, even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
+//!   the primary may hold operations that no refresh has made visible yet, so each poll reads the
+//!   index even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
 //!   mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
-//!   polls accept this state only if they observe it again for long enough, or if an authority
-//!   confirms it.
+//!   polls accept the suspected state only if they observe it again for long enough, or if an
+//!   authority confirms it.
 //!
 //! A poll that fails or is cancelled does not change the known view. A failed poll can only turn
 //! `Following` into `Suspecting`.
@@ -200,8 +200,9 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Returns true if every in-sync copy holds all operations that the view can contain. If so, no
-    /// copy can return an older version of a document in response to `_mget`.
+    /// Returns true if every in-sync copy holds all operations that the view can contain. A copy
+    /// that holds all these operations cannot return an older version of a document in response to
+    /// `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()
@@ -210,8 +211,8 @@ impl Known {
 
     /// Returns true if no primary of the same history can assign the `_seq_no`s of this view again.
     ///
-    /// A new primary assigns only numbers above the global checkpoint. So the numbers are final if
-    /// none of them was above the global checkpoint before the view was read.
+    /// A new primary assigns only numbers above the global checkpoint. So the `_seq_no`s of a view
+    /// are final if none of them was above the global checkpoint before the view was read.
     pub(super) fn has_final_seq_nos(&self) -> bool {
         let checkpoints = self.checkpoints.as_ref();
         let held = checkpoints.and_then(ShardCheckpoints::checkpoint);
