@@ -1,5 +1,5 @@
-//! Searches for the documents whose `_seq_no` is above a given number. The same request also
-//! returns the aggregates over all documents of the index.
+//! Searches for the documents whose `_seq_no` is above a given number. The request of a delta read
+//! also returns the aggregates over all documents of the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};

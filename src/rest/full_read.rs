@@ -55,8 +55,8 @@ impl Session {
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // A single search returns one state of the shard. So a point in time, which costs two more
-        // requests, is opened only if there are several pages.
+        // A single search returns one state of the shard. A point in time costs two more requests,
+        // so it is opened only if there are several pages.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {
@@ -206,7 +206,8 @@ impl Session {
         let mut body = Map::new();
         let mut put = |key: &str, value| body.insert(key.to_owned(), value);
         // Each shard assigns its own `_seq_no`s, so two documents of different shards can have the
-        // same number. The search therefore needs a second sort key.
+        // same number. If the index has several shards, the search therefore needs a second sort
+        // key.
         put(
             "sort",
             if index.shards == 1 {

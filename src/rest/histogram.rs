@@ -1,4 +1,4 @@
-//! Encodes and decodes `histogram` aggregations on `_seq_no`. These aggregations count the
+//! Encodes and decodes `histogram` aggregations on `_seq_no`. A `histogram` aggregation counts the
 //! documents in ranges of `_seq_no`s.
 
 use std::ops::Range;
@@ -19,10 +19,10 @@ pub(crate) struct HistogramQuery {
 /// The `_seq_no`s that a histogram covers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
-    /// The given number of buckets, beginning at zero. The response contains all these buckets in
-    /// order, even the empty ones, so the keys of the buckets are not needed.
+    /// The given number of buckets, beginning at zero. For a prefix, the response contains all
+    /// buckets in order, even the empty ones, so the keys of the buckets are not needed.
     Prefix { buckets: u64 },
-    /// Ranges of whole buckets, in ascending order. The ranges do not overlap. The response
+    /// Ranges of whole buckets, in ascending order and without overlap. For ranges, the response
     /// contains only the buckets that are not empty.
     Ranges(Vec<Range<u64>>),
 }
@@ -37,7 +37,8 @@ pub(crate) struct Bucket {
     pub(crate) sum: u64,
 }
 
-/// A histogram as it appears in a response. Which fields its buckets have depends on the query.
+/// A histogram as it appears in a response. Which fields the buckets of the histogram have depends
+/// on the query.
 #[derive(Default, Debug, Deserialize)]
 pub(crate) struct RawHistogram {
     #[serde(default)]
@@ -65,8 +66,8 @@ impl HistogramQuery {
         }
     }
 
-    /// Returns true if each bucket of the response stands for a single number. If so, the keys of
-    /// the buckets contain all information.
+    /// Returns true if each bucket of the response stands for a single number. If each bucket
+    /// stands for a single number, the keys of the buckets contain all information.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
     }
@@ -122,8 +123,8 @@ impl HistogramQuery {
         parts.join(",")
     }
 
-    /// Decodes a response. Returns `None` if the response is not the histogram that this query
-    /// requests.
+    /// Decodes the histogram of a response. Returns `None` if the response is not the histogram
+    /// that this query requests.
     pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
         if let Scope::Prefix { buckets } = self.scope
             && raw.buckets.len() as u64 != buckets
@@ -195,7 +196,7 @@ pub(crate) fn whole_number(number: f64) -> Option<u64> {
 }
 
 /// All whole numbers below this number, 2^49, are exact. The cluster adds whole numbers exactly
-/// below 2^53. The limit here is lower, because the JSON decoder needs one more decimal digit for
+/// below 2^53. The limit 2^49 is lower, because the JSON decoder needs one more decimal digit for
 /// the fraction of a number like `17.0`.
 const EXACT: f64 = 562_949_953_421_312.0;
 

@@ -1,8 +1,8 @@
-//! Requests the statistics of the index. The response has only a few hundred bytes and shows
-//! whether the index has changed.
+//! Requests the statistics of the index. The response with the statistics has only a few hundred
+//! bytes, and shows whether the index has changed.
 //!
 //! The statistics of a shard contain its highest `_seq_no`. Every write and every deletion raises
-//! this number immediately, even before the change is visible to searches.
+//! the highest `_seq_no` immediately, even before the change is visible to searches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
 /// The checkpoints of the primary of each shard. If nothing was written between two observations,
-/// the two observations are equal.
+/// the observed checkpoints are equal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -46,11 +46,11 @@ struct Primary {
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part, which the string names. In this case, the poll uses a
-    /// search instead of the statistics.
+    /// The response lacks a necessary part, which the string names, so the poll uses a search
+    /// instead of the statistics.
     Unclear(&'static str),
-    /// The server does not provide the statistics, or the role does not permit the request. The
-    /// string contains the reason.
+    /// The server does not provide the statistics, or the role does not permit the request, for the
+    /// reason in the string.
     Unsupported(String),
 }
 
@@ -138,7 +138,7 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Returns the history uuid. `None` if the index has several shards.
+    /// Returns the history uuid, or `None` if the index has several shards.
     pub(crate) fn history_uuid(&self) -> Option<&str> {
         match self.primaries.as_slice() {
             [primary] => Some(&primary.history),
@@ -167,8 +167,8 @@ impl ShardCheckpoints {
         documents.fold(0, u64::saturating_add)
     }
 
-    /// Returns true if both observations have the same history uuids. In this case, no snapshot was
-    /// restored into the index between the two observations.
+    /// Returns true if both observations have the same history uuids. Equal history uuids mean that
+    /// no snapshot was restored into the index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();

@@ -57,7 +57,8 @@ struct ItemError {
 
 impl Item {
     /// Returns true if the security plugin refused to return the document. If the user lacks the
-    /// shard-level privilege, the plugin accepts the whole request but refuses each document.
+    /// shard-level privilege, the security plugin accepts the whole request but refuses each
+    /// document.
     fn is_not_permitted(&self) -> bool {
         let error = self
             .error
@@ -122,7 +123,8 @@ impl Session {
             return Ok(Some((response, true)));
         }
         // The cluster refused the preference `_primary`, as a cluster with weighted routing does.
-        // The request is repeated without this preference, so any copy of the shard may respond.
+        // The request is repeated without the preference `_primary`, so any copy of the shard may
+        // respond.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

@@ -1,5 +1,5 @@
-//! Sends the requests of a poll and decides whether each response is complete. There is one file
-//! for each OpenSearch API.
+//! Sends the requests of a poll and decides whether each response is complete. The module contains
+//! one file for each OpenSearch API.
 //!
 //! | file | API | question that the response answers |
 //! |---|---|---|

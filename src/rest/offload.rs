@@ -12,8 +12,8 @@ pub fn weight_of(directives: usize) -> usize {
     directives.saturating_mul(100)
 }
 
-/// Runs the closure. If its input is large, runs it on a blocking thread, so that it does not delay
-/// other tasks of the runtime.
+/// Runs the closure. If the input of the closure is large, runs the closure on a blocking thread,
+/// so that it does not delay other tasks of the runtime.
 pub async fn off_the_runtime<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -27,8 +27,8 @@ pub async fn off_the_runtime<T: Send + 'static>(
         // poll, catches and reports the panic.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The closure did not run, because the runtime is shutting down. The runtime will drop
-            // the current task, too, so this task may wait forever.
+            // The closure did not run, because the runtime is shutting down. The runtime that is
+            // shutting down will drop the current task, too, so this task may wait forever.
             Err(_) => std::future::pending().await,
         },
     }

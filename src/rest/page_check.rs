@@ -34,7 +34,7 @@ pub(crate) enum PageError {
 
 impl Session {
     /// Checks that one page is complete, and passes its documents to the collector. If the search
-    /// found more than `only_up_to` documents, passes none.
+    /// found more than `only_up_to` documents, passes none to the collector.
     pub(super) async fn take<C: Collect>(
         &self,
         body: Bytes,
@@ -61,7 +61,7 @@ impl Session {
 }
 
 /// Checks that one page is complete, and passes its documents to the collector. If the search found
-/// more than `only_up_to` documents, passes none.
+/// more than `only_up_to` documents, passes none to the collector.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,

@@ -1,5 +1,6 @@
-//! Reduces the number of documents in a page after a response that was too large. So a document
-//! that alone exceeds the size limit of responses does not make other documents unreadable.
+//! Reduces the number of documents in a page after a response that was too large. In smaller pages,
+//! a document that alone exceeds the size limit of responses does not make other documents
+//! unreadable.
 
 /// The reason that is reported for a document that alone exceeds the size limit of responses.
 pub(crate) const TOO_LARGE: &str = "it is larger than the limit of a response";

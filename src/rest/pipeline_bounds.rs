@@ -1,5 +1,5 @@
-//! Reads the longest time to live that the ingest pipeline permits. The caller compares this time
-//! with its own limit.
+//! Reads the longest time to live that the ingest pipeline permits, so that the caller can compare
+//! it with its own limit.
 
 use std::collections::HashMap;
 use std::time::Duration;

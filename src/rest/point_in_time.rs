@@ -62,8 +62,8 @@ fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }
 
-/// Closes a point in time. If this request fails, the point in time needs memory on the server for
-/// one more minute.
+/// Closes a point in time. If the request that closes a point in time fails, the point in time
+/// needs memory on the server for one more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

@@ -31,8 +31,8 @@ pub(crate) struct IndexReader {
     /// preference, so they go to the same shard copy. Different instances of a fleet have different
     /// preferences, so their searches are distributed over all copies.
     preference: String,
-    /// A number that is appended to the preference, unless it is zero. If the number changes, the
-    /// searches may go to a different shard copy.
+    /// A number that is appended to the preference, unless it is zero. If the appended number
+    /// changes, the searches may go to a different shard copy.
     copy: u32,
 }
 
@@ -224,8 +224,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // If there is no runtime, no request can be sent. The server then closes the point in time
-        // itself at the end of its keep-alive time.
+        // If there is no runtime, no request can be sent. Without a request, the server closes the
+        // point in time itself, at the end of its keep-alive time.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));
@@ -233,6 +233,6 @@ impl Drop for Session {
     }
 }
 
-/// The time limit of the request that closes a point in time. The limit is short: the request only
-/// frees memory on the server, and it must not delay the next poll.
+/// The time limit of the request that closes a point in time. The limit is short, because the
+/// closing of a point in time only frees memory on the server, and must not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -18,8 +18,8 @@ use opensearch_directives_core::internal::visible;
 /// failed.
 #[derive(Debug)]
 pub struct ReadError {
-    /// The configured name of the index or alias. If the store reads from another source, this is
-    /// the name of the other source.
+    /// The configured name of the index or alias, or the name of the other source from which the
+    /// store reads.
     index: String,
     failure: Box<ReadFailure>,
 }
@@ -31,7 +31,7 @@ pub struct ReadError {
 pub enum PollErrorKind {
     /// A request received no usable response: the connection failed, the time limit passed, or the
     /// server refused the request. A failure of a source that the application implements also has
-    /// this kind.
+    /// the kind `Request`.
     Request,
     /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,
@@ -48,7 +48,7 @@ pub enum PollErrorKind {
     TooManyDocuments,
     /// The whole poll took longer than `poll_timeout`.
     Deadline,
-    /// The poll panicked. The refresher continues to run, and makes the next poll.
+    /// The poll panicked. After a panic, the refresher continues to run, and makes the next poll.
     Panic,
 }
 
@@ -62,14 +62,14 @@ pub(crate) enum ReadFailure {
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state of the index than an earlier poll. The string contains the
-    /// explanation.
+    /// The response shows an older state of the index than an earlier poll. The string says how the
+    /// poll has detected the older state.
     Stale(String),
     /// The response may show an older state of the index than an earlier poll, and no authority
     /// that the role permits has confirmed the response.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although a node returned a
-    /// version before. The node may be cut off from the cluster.
+    /// version before. So the node that serves the poll may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         visible: u64,

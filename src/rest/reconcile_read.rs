@@ -44,11 +44,12 @@ pub(crate) struct ChangesAndCounts<C> {
     pub(crate) aggregates: Aggregates,
     /// The highest primary term of all documents in the index.
     pub(crate) term: Option<u64>,
-    /// The buckets that contain documents. The list is empty if no histogram was requested.
+    /// The buckets that contain documents. The list of buckets is empty if no histogram was
+    /// requested.
     pub(crate) counted: Vec<Bucket>,
 }
 
-/// The name of the aggregation in the responses.
+/// The name of the histogram in the requests and responses.
 const HISTOGRAM: &str = "h";
 const NEWEST_TERM: &str = "aggregations.all.newest.hits.hits._primary_term";
 
@@ -78,8 +79,8 @@ impl Session {
     }
 
     /// Passes every document whose `_seq_no` is at least `from`, and the documents with the numbers
-    /// in `again`, to the collector. The same request counts all documents in the buckets of
-    /// `query`.
+    /// in `again`, to the collector. The same request also counts all documents of the index in the
+    /// buckets of `query`.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -160,7 +161,8 @@ impl Session {
             return Ok(None);
         };
         if is_restricted {
-            // The query selects exactly the documents that the histogram counts.
+            // The query selects exactly the documents that the histogram counts, so both numbers
+            // must be equal.
             let in_buckets = saturating_sum(counted.iter().map(|bucket| bucket.count));
             self.expect_all(in_buckets, page.total)?;
         }
@@ -168,7 +170,7 @@ impl Session {
     }
 
     /// Reads the documents with the given `_seq_no`s, and passes them to the collector. Also
-    /// returns the number of these documents, and their highest primary term.
+    /// returns the number of the documents that were read, and their highest primary term.
     pub(crate) async fn read_numbers<C: Collect>(
         &mut self,
         view: &mut FrozenView,

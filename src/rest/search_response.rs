@@ -2,7 +2,7 @@
 //! in time.
 //!
 //! In the types of this module, the fields that prove that a response is complete are optional. So
-//! a response without one of these fields is decoded, and is then reported as incomplete.
+//! a response without one of the optional fields is decoded, and is then reported as incomplete.
 
 use std::borrow::Cow;
 
@@ -165,7 +165,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
-    /// The primary term in which `seq_no` was assigned. Each failover raises the term.
+    /// The primary term in which `seq_no` was assigned. Each failover raises the primary term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
     /// The version of the document, if it was requested.
