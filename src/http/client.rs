@@ -1,5 +1,5 @@
-//! Sends each request to one node after the other until a node responds. Counts the requests and
-//! the received bytes.
+//! Sends each request to one node after the other until a node responds. The client also counts the
+//! requests and the received bytes.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,7 +112,8 @@ impl Client {
         self.transport.reload_credentials();
     }
 
-    /// Creates a client for another index of the same cluster. The two clients share connections.
+    /// Creates a client for another index of the same cluster, which shares the connections of this
+    /// client.
     pub(crate) fn with_index(&self, index: &str) -> Self {
         Self {
             index: index.into(),
@@ -319,7 +320,7 @@ impl Client {
 }
 
 /// Returns true if the status says that the node is overloaded or has no contact with its cluster.
-/// If so, another node may serve the request.
+/// Another node may serve a request that an overloaded node has refused.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }

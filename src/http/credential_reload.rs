@@ -46,8 +46,8 @@ struct Route {
 }
 
 impl Session {
-    /// Returns the client for a request. The arguments say whether the request goes through the
-    /// proxy, and whether it needs a new connection.
+    /// Returns the client for a request. `through_proxy` says whether the request goes through the
+    /// proxy, and `fresh` whether it needs a new connection.
     pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
         let route = match &self.clients.proxied {
             Some(proxied) if through_proxy => proxied,
@@ -126,8 +126,9 @@ impl SessionSettings {
     }
 }
 
-/// Returns the settings that all HTTP clients have in common. The settings switch off redirects,
-/// retries and automatic decompression, even if another crate enables these features of `reqwest`.
+/// Returns the settings that all HTTP clients have in common. The common settings switch off
+/// redirects, retries and automatic decompression, even if another crate enables these features of
+/// `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -153,8 +154,8 @@ fn client_error(error: reqwest::Error) -> ConfigError {
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// A task holds this lock while it creates a session. So two tasks never create a session at
-    /// the same time.
+    /// A task holds this lock while it creates a session, so that two tasks never create a session
+    /// at the same time.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -162,8 +163,8 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changes. If the instant is `None`, a check is made before
-    /// the next request.
+    /// The instant of the last check for changed credentials and certificates. `None` means that a
+    /// check is made before the next request.
     checked_at: Option<Instant>,
 }
 
@@ -284,8 +285,8 @@ impl Sessions {
     }
 }
 
-/// Reads the files, and creates a session if the credentials or certificates have changed. The call
-/// blocks the thread.
+/// Reads the files, and creates a session if the credentials or certificates have changed. Reading
+/// the files blocks the thread.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

@@ -1,5 +1,5 @@
-//! The error for a request that received no usable response. The error contains the node, the HTTP
-//! status and the cause.
+//! The error for a request that received no usable response. A `RequestError` contains the node,
+//! the HTTP status and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use opensearch_directives_core::internal::visible;
 
-/// The cause of an error, in a box.
+/// The boxed cause of an error, which may have any type.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// The error for a request that received no usable response.
 ///
-/// The error message names the fault, the request, the node and the proxy. The message contains no
-/// secret.
+/// The error message names the fault, the request, the node and the proxy. The error message
+/// contains no secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -63,7 +63,7 @@ pub enum RequestFailure {
     Connection(#[source] Cause),
     #[error("{advice}")]
     Tls {
-        /// The description of the fault and its remedy.
+        /// A text that describes the fault and its remedy.
         advice: String,
         source: Cause,
     },
@@ -218,8 +218,8 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. If
-    /// the request is sent again later, it may succeed.
+    /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. A
+    /// request to a cluster that was unreachable may succeed if it is sent again later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -232,7 +232,7 @@ impl RequestError {
     }
 
     /// Returns true if the server refused the request because it does not support the request or
-    /// because the role does not permit it. In this case, the caller may use another API.
+    /// because the role does not permit it. After such a refusal, the caller may use another API.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,

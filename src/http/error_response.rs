@@ -1,5 +1,5 @@
-//! Converts an error response into an error. The response may come from OpenSearch or from a proxy
-//! in front of OpenSearch.
+//! Converts an error response into an error. The error response may come from OpenSearch or from a
+//! proxy in front of OpenSearch.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! Determines through which proxy each node is accessed. Environment variables select the proxy.
 //!
-//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case
-//! variants. The client never connects to a loopback address through a proxy.
+//! The environment variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their
+//! lower-case variants. The client never connects to a loopback address through a proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};

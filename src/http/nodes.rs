@@ -1,9 +1,9 @@
 //! Determines the order in which the client tries the nodes: first the node that responded to the
 //! last request, then the other live nodes, and finally the dead nodes.
 //!
-//! If a node fails, it counts as dead for one second. Each further consecutive failure doubles this
-//! time, up to a minute. If no live node responds, the client also tries the dead nodes, in the
-//! order in which they become live again.
+//! If a node fails, it counts as dead for one second. Each further consecutive failure of the node
+//! doubles the time for which it counts as dead, up to a minute. If no live node responds, the
+//! client also tries the dead nodes, in the order in which they become live again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -47,7 +47,7 @@ struct Node {
     failures: u32,
     dead_until: Option<Instant>,
     /// Whether the node's last response had status 401, 403 or 500. Another node may serve a
-    /// request that was refused with such a status.
+    /// request that was refused with one of these statuses.
     has_refused: bool,
 }
 
@@ -107,9 +107,9 @@ impl Nodes {
 
     /// Records the start of a request to a node.
     ///
-    /// If the caller drops the returned value without reporting a response, the request counts as
-    /// failed. For example, if a node does not respond before the deadline of a poll, it counts as
-    /// failed, so the next poll tries another node first.
+    /// If the caller drops the returned `Attempt` without reporting a response, the request counts
+    /// as failed. For example, if a node does not respond before the deadline of a poll, it counts
+    /// as failed, so the next poll tries another node first.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,

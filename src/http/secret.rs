@@ -16,8 +16,8 @@ const MAX_BYTES: u64 = 4 << 20;
 ///
 /// The application passes a secret as a string (`Secret::from("…")`) or as the name of a
 /// [file](Self::file). The client reads a file again once a minute, and after a response of status
-/// 401, a failed connection or a failed handshake. If the client cannot use the new content, it
-/// continues to use the last good content.
+/// 401, a failed connection or a failed handshake. If the client cannot use the new content of a
+/// file, it continues to use the last good content.
 ///
 /// White space at the beginning and at the end of a secret is ignored.
 #[derive(Clone)]

@@ -46,7 +46,7 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// The headers of the request, except the headers that the client adds to every request.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether the caller expects a small response. If so, a lower size limit applies to the
+    /// Whether the caller expects a small response, so that a lower size limit applies to the
     /// response.
     pub has_small_response: bool,
 }
@@ -64,8 +64,8 @@ impl Request {
     }
 
     /// Lowers the size limit of the response. If a response contains many small values, the parsed
-    /// values need several times the size of the response in memory. Without the lower limit, a
-    /// malicious cluster could therefore exhaust the memory of a proxy.
+    /// values need several times the size of the response in memory. Without the lower size limit,
+    /// a malicious cluster could therefore exhaust the memory of a proxy.
     pub fn with_small_response(mut self) -> Self {
         self.has_small_response = true;
         self

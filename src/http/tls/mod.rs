@@ -140,7 +140,7 @@ pub(super) struct TlsConfig(Backend);
 type Backend = ::rustls::ClientConfig;
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 type Backend = native::Config;
-/// A build without a TLS feature has no TLS settings. Such a build refuses `https` addresses.
+/// A build without a TLS feature has no TLS settings, and refuses `https` addresses.
 #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
 type Backend = ();
 
