@@ -25,11 +25,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest time for which an agent holds a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// After a refusal or a repeated failure, the source sends no long polls for this time. Each
-/// further failure doubles the time.
+/// further failure doubles the time without long polls.
 const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
 
-/// A response to a long poll. The next poll decodes this response.
+/// A response to a long poll, which the next poll decodes.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) body: Bytes,
@@ -60,8 +60,8 @@ pub(super) struct LongPolls {
     resume_at: Option<Instant>,
     /// The reason why long polls fail now; `None` if they work.
     note: Option<String>,
-    /// Whether the last long poll returned a change. If so, all clients of the agent received this
-    /// change at the same moment.
+    /// Whether the last long poll returned a change. A change reaches all clients of the agent at
+    /// the same moment.
     has_just_changed: bool,
 }
 
@@ -70,13 +70,13 @@ pub(super) struct LongPolls {
 struct Times {
     /// The time for which the agent may hold the request.
     wait: Duration,
-    /// The time after which the client no longer waits for the response. This time is shorter than
-    /// the pause.
+    /// The time after which the client no longer waits for the response to a long poll. The time
+    /// limit of a long poll is shorter than the pause.
     limit: Duration,
     pause: Duration,
     /// A random number from 0 to 1. After a failure that may be over soon, the client waits for
-    /// this fraction of the remaining pause. So, if an agent ends, its clients do not send their
-    /// next requests all at once.
+    /// this fraction of the remaining pause. Because the fraction is random, the clients of an
+    /// agent that ends do not send their next requests all at once.
     spread: f64,
 }
 
@@ -121,7 +121,8 @@ impl LongPolls {
             let result = result.map_or_else(Outcome::Failed, Outcome::Arrived);
             lock(&outcome).replace(result);
             // If a caller requests a poll, this poll must not use a response that arrived before
-            // the request. So the future completes in the same step in which it stores a response.
+            // the request. The future therefore completes in the same step in which it stores a
+            // response.
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
             }

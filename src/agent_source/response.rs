@@ -69,8 +69,8 @@ pub(super) struct Content {
     pub(super) snapshot: Snapshot,
     /// The state to which the next differences are applied.
     pub(super) base: DeltaBase,
-    /// Whether the agent sent only the differences. In this case, the agent published the snapshot
-    /// of this store before the new snapshot, so the new snapshot is not older.
+    /// Whether the agent sent only the differences. An agent that sends differences has published
+    /// the snapshot of this store before the new snapshot, so the new snapshot is not older.
     pub(super) is_delta: bool,
 }
 
@@ -147,7 +147,7 @@ impl Decoding {
             return Err(AgentError::OtherIndex(response.index));
         }
         // The agent measures the age at the end of the wait, and the source adds the transit time
-        // of the response. So the resulting age may be too high, but never too low.
+        // of the response. So the resulting age of the snapshot may be too high, but never too low.
         let transit = transit_time(response.waited_seconds, elapsed)?;
         let age = Duration::try_from_secs_f64(response.age_seconds)
             .map_err(|_| AgentError::Age)?

@@ -176,8 +176,8 @@ async fn a_published_snapshot_is_not_sent_again() {
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // In both cases, the store must request the whole snapshot: the published set does not come
-    // from the polled agent, or it was emptied in the meantime.
+    // If the published set does not come from the polled agent, or if it was emptied in the
+    // meantime, the store must request the whole snapshot.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),

@@ -20,10 +20,10 @@ pub(super) const ROUND_TRIP: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     Nothing,
-    /// The agent has an earlier version. This version knows only the parameter `known`.
+    /// The agent has an earlier version, which knows only the parameter `known`.
     EarlierVersion,
-    /// The agent already holds the maximum number of requests. It refuses further requests, and
-    /// says when the client should try again.
+    /// The agent already holds the maximum number of requests. A full agent refuses further
+    /// requests, and says when the client should try again.
     Full,
     /// A proxy keeps the response to a held request for many minutes.
     Buffer,

@@ -117,8 +117,8 @@ async fn p5_the_age_of_the_hub_is_added() {
         assert!(age >= SECOND * 60 && age <= SECOND * 62, "{age:?}");
         assert_eq!(store.status().staleness, Staleness::Stale);
     }
-    // If an agent sends differences, it had the snapshot of this store before. So the new snapshot
-    // is not older, even if the estimated ages say otherwise.
+    // If an agent sends differences, it had the snapshot of this store before. So the snapshot
+    // after the differences is not older, even if the estimated ages say otherwise.
     hub.set_age(SECOND * 3600);
     until_held(&hub).await;
     hub.publish("next");
