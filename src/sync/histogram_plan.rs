@@ -10,10 +10,11 @@ use crate::rest::{HistogramQuery, Scope, saturating_sum};
 pub(crate) struct Limits {
     /// The number of buckets of the first query.
     pub(crate) first_buckets: u64,
-    /// If the ranges that differ contain at most this many numbers, the server lists these numbers,
-    /// and the ranges are not divided further.
+    /// If the ranges that differ contain at most this many `_seq_no`s, the server lists these
+    /// `_seq_no`s, and the ranges are not divided further.
     pub(crate) listed: u64,
-    /// For each number that is known to differ, the limit `listed` is raised by this many numbers.
+    /// For each `_seq_no` that is known to differ, the limit `listed` is raised by this many
+    /// numbers.
     pub(crate) listed_for_each: u64,
     /// The maximum number of buckets in one response, which is below the server's limit
     /// `search.max_buckets`.
@@ -41,8 +42,8 @@ impl Limits {
     }
 }
 
-/// Returns the first query of a reconciliation. The first query covers all numbers below `end`. The
-/// last bucket of the first query may also contain numbers from `end` on.
+/// Returns the first query of a reconciliation. The first query covers all `_seq_no`s below `end`.
+/// The last bucket of the first query may also contain `_seq_no`s from `end` on.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {
@@ -54,7 +55,7 @@ pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQue
     }
 }
 
-/// The ranges in which a histogram differs from the known numbers.
+/// The ranges in which a histogram differs from the known `_seq_no`s.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
@@ -64,13 +65,13 @@ pub(super) struct Found {
     pub(super) end: u64,
     /// An upper bound: the server has at most this many documents in the ranges.
     pub(super) numbers: u64,
-    /// A lower bound: at least this many numbers differ in the ranges.
+    /// A lower bound: at least this many `_seq_no`s differ in the ranges.
     pub(super) distance: u64,
 }
 
 impl Found {
     /// Returns the scope and the interval of the next histogram. The next histogram has narrower
-    /// buckets, or lists the single numbers of the ranges. Returns `None` if the response to the
+    /// buckets, or lists the single `_seq_no`s in the ranges. Returns `None` if the response to the
     /// next query would be too large.
     pub(super) fn narrower(self, limits: &Limits) -> Option<(Scope, u64)> {
         let widths = self
@@ -135,9 +136,9 @@ fn next_power_of_two(number: u64) -> u64 {
 }
 
 /// Returns the width of the buckets in the next histogram. After the next histogram, a last
-/// response lists single numbers. With the returned width, the next histogram and the last response
-/// together have the fewest bytes. A bucket needs about three times as many bytes as a listed
-/// number.
+/// response lists single `_seq_no`s. With the returned width, the next histogram and the last
+/// response together have the fewest bytes. A bucket needs about three times as many bytes as a
+/// listed `_seq_no`.
 fn cheapest_interval(width: u64, distance: u64) -> u64 {
     let square = width.saturating_mul(4) / distance.max(1);
     let interval = square.isqrt().max(1);

@@ -62,7 +62,8 @@ impl Authors {
     }
 
     /// Removes the names that no directive has from the list, if the list has many names. Without
-    /// this removal, each author of a change would stay in the list until the next full read.
+    /// the removal of unused names, each author of a change would stay in the list until the next
+    /// full read.
     pub(super) fn without_unused_names(self) -> Self {
         let names = self.names.names.len();
         if names < MANY_NAMES || names < 2 * self.numbers.len() {

@@ -78,8 +78,8 @@ impl ManagerContact {
     }
 
     /// Compares the version of the cluster state in a response with the newest version so far. The
-    /// state becomes `Doubtful` in two cases: the response contains an older version, or it
-    /// contains no version although a node returned a version before.
+    /// state becomes `Doubtful` in two cases: the response contains an older version of the cluster
+    /// state, or it contains no version although a node returned a version before.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {

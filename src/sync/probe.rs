@@ -57,8 +57,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if the aggregates of the primary differ from those of the view. Returns `false`
-    /// if the version consists of checkpoints, because checkpoints contain no aggregates.
+    /// Returns true if the aggregates of the primary differ from the aggregates of the view.
+    /// Returns `false` if the observed version consists of checkpoints, because checkpoints contain
+    /// no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,

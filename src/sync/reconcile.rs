@@ -42,8 +42,8 @@ const JITTER_PERCENT: u32 = 20;
 /// A periodic reconcile decodes this many accepted documents again, to notice whether the role now
 /// hides fields.
 const SAMPLE: usize = 2;
-/// One request lists the numbers of at most this many documents. If a reconciliation must read more
-/// documents, a full read follows instead.
+/// One request lists the `_seq_no`s of at most this many documents. If a reconciliation must read
+/// more documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
 /// After this many consecutive unfinished reconciliations, the next poll makes a full read. Because
 /// of the full read, polls succeed even if the server cannot serve reconciliations. After a single
@@ -234,7 +234,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Compares the first histogram with the known numbers. Then requests narrower histograms of
+    /// Compares the first histogram with the known numbers. Also requests narrower histograms of
     /// the ranges that differ, until the single numbers that differ are known.
     async fn descend(
         &mut self,

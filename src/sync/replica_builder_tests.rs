@@ -8,7 +8,7 @@ use super::*;
 use crate::rest::{PAGE_SIZE, take_page};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// Returns ids in an order that differs from the order of their numbers.
+/// Returns the id of document `n`. The order of the ids differs from the order of the numbers `n`.
 fn id(n: usize) -> String {
     format!("d-{:06}", n * 77_777 % 1_000_003)
 }

@@ -49,7 +49,7 @@ pub(crate) struct Reconciliation {
     /// The known numbers, in ascending order.
     known: Vec<u64>,
     limits: Limits,
-    /// Only numbers below this number are compared.
+    /// Only `_seq_no`s below this number are compared.
     end: u64,
     query: HistogramQuery,
     /// The number of documents that the server has in the scope of the query, according to the
