@@ -196,8 +196,8 @@ pub(crate) fn whole_number(number: f64) -> Option<u64> {
 }
 
 /// All whole numbers below this number, 2^49, are exact. The cluster adds whole numbers exactly
-/// below 2^53. The limit 2^49 is lower, because the JSON decoder needs one more decimal digit for
-/// the fraction of a number like `17.0`.
+/// below 2^53. The limit is 2^49 and not 2^53, because the JSON decoder needs one more decimal
+/// digit for the fraction of a number like `17.0`.
 const EXACT: f64 = 562_949_953_421_312.0;
 
 #[cfg(test)]

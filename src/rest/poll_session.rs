@@ -233,6 +233,6 @@ impl Drop for Session {
     }
 }
 
-/// The time limit of the request that closes a point in time. The limit is short, because the
+/// The time limit of the request that closes a point in time. The time limit is short, because the
 /// closing of a point in time only frees memory on the server, and must not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -62,14 +62,14 @@ pub(crate) enum ReadFailure {
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state of the index than an earlier poll. The string says how the
-    /// poll has detected the older state.
+    /// The response shows an older state of the index than an earlier poll. The string in `Stale`
+    /// says how the poll detected the older state.
     Stale(String),
     /// The response may show an older state of the index than an earlier poll, and no authority
     /// that the role permits has confirmed the response.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although a node returned a
-    /// version before. So the node that serves the poll may be cut off from the cluster.
+    /// version before. A node that withholds the version may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         visible: u64,
