@@ -46,7 +46,7 @@ enum Outcome {
 #[derive(Debug)]
 struct Failure {
     reason: String,
-    /// Whether the next attempt may succeed, for example because the agent was only restarted.
+    /// Whether the next long poll may succeed, for example because the agent was only restarted.
     is_transient: bool,
     retry_after: Duration,
 }
@@ -135,8 +135,8 @@ impl LongPolls {
         let transit = (pause / 4).min(request_timeout);
         let mut wait = pause.saturating_sub(transit).min(LONGEST_WAIT);
         if self.has_just_changed {
-            // Without this random factor, all clients would send their next requests at the same
-            // moment.
+            // Without the random factor, all clients of an agent would send their next requests at
+            // the same moment.
             wait = wait.mul_f64(0.5 + self.random.f64() / 2.0);
         }
         Times {

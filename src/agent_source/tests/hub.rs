@@ -57,7 +57,8 @@ pub(super) struct Hub {
     pub(super) between: Mutex<Between>,
     pub(super) seen: Mutex<Vec<Seen>>,
     /// The age of the hub's snapshot. If there is an instant, the hub lost the cluster at this
-    /// instant, and the age grows from then on. Without an instant, the age is constant.
+    /// instant, and the age grows from then on. Without an instant, the age of the hub's snapshot
+    /// is constant.
     age: Mutex<(Duration, Option<Instant>)>,
 }
 

@@ -48,7 +48,7 @@ async fn time_until(store: &OpenSearchDirectiveStore, id: &str) -> Duration {
     begun.elapsed()
 }
 
-/// The shortest pause between two polls at this interval.
+/// The shortest pause between two polls at the poll interval of these tests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until the hub holds a request, and until the shortest pause has passed.
@@ -117,8 +117,8 @@ async fn p5_the_age_of_the_hub_is_added() {
         assert!(age >= SECOND * 60 && age <= SECOND * 62, "{age:?}");
         assert_eq!(store.status().staleness, Staleness::Stale);
     }
-    // If an agent sends differences, it had the snapshot of this store before. So the snapshot
-    // after the differences is not older, even if the estimated ages say otherwise.
+    // If an agent sends differences, it had the snapshot of this store before. The new snapshot is
+    // therefore not older than the published snapshot, even if the estimated ages say otherwise.
     hub.set_age(SECOND * 3600);
     until_held(&hub).await;
     hub.publish("next");
