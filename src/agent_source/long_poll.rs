@@ -1,10 +1,11 @@
-//! Long polls: between two polls, the source sends a request that the agent holds until it has
-//! another snapshot. So a change passes through a chain of agents in a few round trips, without
+//! Long polls: between two polls, the source sends a request that the agent holds until the agent
+//! has another snapshot. So a change passes through a chain of agents in a few round trips, without
 //! waiting for the poll interval of each agent.
 //!
 //! A long poll only shortens the pause between two polls. If a long poll fails, the next poll still
-//! begins on time. If a proxy cuts held requests, only the long polls are useless. After repeated
-//! failures, or after a refusal, the source sends no long poll for some time.
+//! begins on time. If a proxy cuts held requests, the long polls are useless, but the polls still
+//! succeed. After repeated failures, or after a refusal, the source sends no long poll for some
+//! time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,16 +19,17 @@ use super::response::is_unchanged;
 use crate::http::{Client, Method, Request, RequestError, chain};
 use crate::source::PauseFuture;
 
-/// If the pause is shorter than this, no long poll is sent, because it would save too little time.
+/// If the pause between two polls is shorter than this, no long poll is sent, because it would save
+/// too little time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest time for which an agent holds a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// After a refusal or a repeated failure, the source sends no long polls for this time. Each
-/// further failure doubles the time.
+/// further failure doubles the time without long polls.
 const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
 
-/// A response to a long poll. The next poll decodes it.
+/// A response to a long poll, which the next poll decodes.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) body: Bytes,
@@ -44,7 +46,7 @@ enum Outcome {
 #[derive(Debug)]
 struct Failure {
     reason: String,
-    /// Whether the next attempt may succeed, for example because the agent was only restarted.
+    /// Whether the next long poll may succeed, for example because the agent was only restarted.
     is_transient: bool,
     retry_after: Duration,
 }
@@ -58,8 +60,8 @@ pub(super) struct LongPolls {
     resume_at: Option<Instant>,
     /// The reason why long polls fail now; `None` if they work.
     note: Option<String>,
-    /// Whether the last long poll returned a change. All clients of the agent received such a
-    /// change at the same moment.
+    /// Whether the last long poll returned a change. A change reaches all clients of the agent at
+    /// the same moment.
     has_just_changed: bool,
 }
 
@@ -68,13 +70,13 @@ pub(super) struct LongPolls {
 struct Times {
     /// The time for which the agent may hold the request.
     wait: Duration,
-    /// The time after which the client no longer waits for the response. This time is shorter than
-    /// the pause.
+    /// The time after which the client no longer waits for the response to a long poll. The time
+    /// limit of a long poll is shorter than the pause.
     limit: Duration,
     pause: Duration,
     /// A random number from 0 to 1. After a failure that may be over soon, the client waits for
-    /// this fraction of the remaining pause. So, if an agent ends, its clients do not send their
-    /// next requests all at once.
+    /// this fraction of the remaining pause. Because the fraction is random, the clients of an
+    /// agent that ends do not send their next requests all at once.
     spread: f64,
 }
 
@@ -119,7 +121,8 @@ impl LongPolls {
             let result = result.map_or_else(Outcome::Failed, Outcome::Arrived);
             lock(&outcome).replace(result);
             // If a caller requests a poll, this poll must not use a response that arrived before
-            // the request. So the future completes in the same step in which it stores a response.
+            // the request. The future therefore completes in the same step in which it stores a
+            // response.
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
             }
@@ -132,8 +135,8 @@ impl LongPolls {
         let transit = (pause / 4).min(request_timeout);
         let mut wait = pause.saturating_sub(transit).min(LONGEST_WAIT);
         if self.has_just_changed {
-            // Without this random factor, all clients would send their next requests at the same
-            // moment.
+            // Without the random factor, all clients of an agent would send their next requests at
+            // the same moment.
             wait = wait.mul_f64(0.5 + self.random.f64() / 2.0);
         }
         Times {
@@ -144,8 +147,8 @@ impl LongPolls {
         }
     }
 
-    /// Returns the response of the last long poll, if it has arrived. If the long poll failed,
-    /// records the failure.
+    /// Returns the response of the last long poll, if this response has arrived. If the long poll
+    /// failed, records the failure.
     pub(super) fn take(&mut self) -> Option<Arrived> {
         let outcome = self.lock().take();
         match outcome? {
@@ -223,8 +226,8 @@ async fn long_poll(client: &Client, tag: &str, times: Times) -> Result<Bytes, Fa
     let body = response
         .map_err(|_| transient("there was no response after the wait; does a proxy hold it?"))?
         .map_err(|error| Failure::of_request(&error))?;
-    // When an agent ends, it responds to all held requests at once. If this counted as a success,
-    // all clients would send their next requests at the same moment.
+    // When an agent ends, it responds to all held requests at once. If such a response counted as a
+    // success, all clients would send their next requests at the same moment.
     if sent_at.elapsed() < wait * 9 / 10 && is_unchanged(&body, tag) {
         return Err(transient(
             "the agent responded before the wait ended, without a change",

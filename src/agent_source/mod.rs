@@ -2,11 +2,12 @@
 //!
 //! An agent returns the snapshot that it has published, so a chain of agents passes on the
 //! revision, the digest and the signatures unchanged. Each store verifies the signatures with its
-//! own trusted keys. An agent also returns the age of its snapshot. The age counts from the time at
-//! which the index was read, regardless of the number of agents in between.
+//! own trusted keys. An agent also returns the age of its snapshot. The age of a snapshot counts
+//! from the time at which the index was read, regardless of the number of agents in between.
 //!
-//! After the first snapshot, the agent sends only the differences. Between two polls, the source
-//! sends a long poll (`long_poll.rs`), to which the agent responds when its snapshot changes.
+//! After the first snapshot, the agent sends only the differences to the snapshot that this store
+//! already has. Between two polls, the source sends a long poll (`long_poll.rs`), to which the
+//! agent responds when its snapshot changes.
 
 mod long_poll;
 mod response;
@@ -50,14 +51,14 @@ pub(crate) struct AgentSource {
     trust_generation: u64,
     limit: DocumentLimit,
     clear_after: Option<Duration>,
-    /// The number of snapshots that the source has received so far.
+    /// The number of snapshots that the source has accepted so far.
     generation: u64,
     /// The tag of the last received snapshot; empty before the first snapshot.
     tag: String,
-    /// The content of the last received snapshot. The next differences are applied to this content.
+    /// The content of the last received snapshot, to which the next differences are applied.
     base: Option<Arc<DeltaBase>>,
-    /// The instant at which the source next requests differences, if the agent is of an earlier
-    /// version and has refused such a request.
+    /// The instant at which the source next requests differences. `None` if the agent has not
+    /// refused a request for differences.
     without_delta_until: Option<Instant>,
     long_polls: LongPolls,
     counters: ReadCounters,
@@ -99,7 +100,8 @@ impl AgentSource {
             .age
             .filter(|_| published.snapshot.revision().is_some());
         let trust_generation = self.verifier.generation();
-        // If the trusted keys or the policy are new, the verdict on every directive may change.
+        // If the trusted keys or the policy are new, the verdict on every directive may change, so
+        // the source requests the whole snapshot again.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
         let received = self.receive(is_ours).await?;
@@ -124,8 +126,9 @@ impl AgentSource {
         self.generation > 0 && published == Some(self.generation)
     }
 
-    /// Returns the response of the long poll if this response has arrived. Otherwise, requests the
-    /// snapshot. If the received differences cannot be applied, requests the whole snapshot.
+    /// Returns the response of the long poll if this response has arrived. If no response to a long
+    /// poll has arrived, requests the snapshot. If the received differences cannot be applied,
+    /// requests the whole snapshot.
     async fn receive(&mut self, is_ours: bool) -> Result<Received, ReadError> {
         let arrived = self.long_polls.take().filter(|_| is_ours);
         if !is_ours {
@@ -185,8 +188,8 @@ impl AgentSource {
         self.decode(operation, body, sent_at, known).await
     }
 
-    /// Sends a request without the parameter `since`, which an agent of an earlier version would
-    /// refuse.
+    /// Requests the snapshot from an agent of an earlier version, which refuses the parameter
+    /// `since`. Instead of `since`, the request contains the parameter `known`.
     async fn request_known(&self) -> Result<Received, ReadError> {
         let sent_at = Instant::now();
         let request = Request::new(Method::Get, PATH).query("known", &self.tag);

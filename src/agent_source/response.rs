@@ -17,7 +17,7 @@ use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 /// hosts do not run at exactly the same rate, and an age must never be too low.
 const CERTAIN_WAIT: f64 = 0.999;
 
-/// The response of an agent.
+/// The response of an agent to the request for its snapshot.
 #[derive(Deserialize)]
 struct Response<'a> {
     /// The index or alias that the first agent of the chain polls.
@@ -69,8 +69,8 @@ pub(super) struct Content {
     pub(super) snapshot: Snapshot,
     /// The state to which the next differences are applied.
     pub(super) base: DeltaBase,
-    /// Whether the agent sent only the differences. In this case, the agent published the snapshot
-    /// of this store before the new snapshot, so the new snapshot is not older.
+    /// Whether the agent sent only the differences. An agent that sends differences has published
+    /// the snapshot of this store before the new snapshot, so the new snapshot is not older.
     pub(super) is_delta: bool,
 }
 
@@ -123,7 +123,7 @@ impl AgentError {
     }
 }
 
-/// The values that a store needs to decode a response.
+/// The values that a store needs to decode the response of an agent.
 #[derive(Debug)]
 pub(super) struct Decoding {
     pub(super) index: String,
@@ -147,7 +147,7 @@ impl Decoding {
             return Err(AgentError::OtherIndex(response.index));
         }
         // The agent measures the age at the end of the wait, and the source adds the transit time
-        // of the response. So the resulting age may be too high, but never too low.
+        // of the response. So the resulting age of the snapshot may be too high, but never too low.
         let transit = transit_time(response.waited_seconds, elapsed)?;
         let age = Duration::try_from_secs_f64(response.age_seconds)
             .map_err(|_| AgentError::Age)?
@@ -209,7 +209,7 @@ fn transit_time(waited_seconds: Option<f64>, elapsed: Duration) -> Result<Durati
     })
 }
 
-/// Returns true if the response contains this tag, but no snapshot and no differences. A large
+/// Returns true if the response contains the given tag, but no snapshot and no differences. A large
 /// response is not parsed, because it must contain a snapshot or differences.
 pub(super) fn is_unchanged(body: &[u8], tag: &str) -> bool {
     const MAX_UNCHANGED_BYTES: usize = 4 << 10;

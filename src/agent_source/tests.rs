@@ -176,7 +176,8 @@ async fn a_published_snapshot_is_not_sent_again() {
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // The published set does not come from the polled agent, or it was emptied in the meantime.
+    // If the published set does not come from the polled agent, or if it was emptied in the
+    // meantime, the store must request the whole snapshot.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),
@@ -200,8 +201,8 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         why(upstream.read(published(&a, None, Some(SECOND * 10))).await),
         AgentError::Older
     ));
-    // If the agent returns an equal snapshot from an earlier read of the index, the published set
-    // and its age do not change.
+    // If the agent returns a snapshot that equals the published one but comes from an earlier read
+    // of the index, the published set and its age do not change.
     fake.says("directives", 60.0, "tag-a", Some(&a));
     let taken = upstream
         .read(published(&a, None, Some(SECOND * 10)))

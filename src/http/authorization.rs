@@ -24,9 +24,9 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets. If a secret is in a file, the call blocks the thread. If the credentials
-    /// are a [`Credentials::Provider`], the caller must call the provider first, and must pass the
-    /// provided credentials instead.
+    /// Reads the secrets. If a secret is in a file, the call blocks the thread. If `credentials` is
+    /// a [`Credentials::Provider`], the caller must call the provider first, and must pass the
+    /// credentials that the provider returned.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
             Credentials::None => return Ok(Self::None),

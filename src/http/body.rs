@@ -9,8 +9,8 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::error::RequestFailure;
 
-/// Reads a body. Returns an error as soon as the received or the decompressed bytes exceed the
-/// limit. Never stores more bytes than the limit.
+/// Reads a response body. Returns an error as soon as the received or the decompressed bytes exceed
+/// the limit. Never stores more bytes than the limit.
 pub(super) async fn read(
     mut response: reqwest::Response,
     limit: u64,

@@ -14,7 +14,7 @@ pub(crate) const BULK_BYTES: usize = 900 << 10;
 /// The response to a bulk request. `T` contains the fields of a result that the caller needs.
 #[derive(Deserialize)]
 pub(crate) struct BulkResponse<T> {
-    // Each item is a map with one key. The key is the name of the action.
+    // Each item is a map with a single key, which is the name of the action.
     items: Vec<HashMap<String, T>>,
 }
 

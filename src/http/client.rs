@@ -1,5 +1,5 @@
-//! Sends each request to one node after the other until a node responds. Counts the requests and
-//! the received bytes.
+//! Sends each request to one node after the other until a node responds. The client also counts the
+//! requests and the received bytes.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,7 +112,8 @@ impl Client {
         self.transport.reload_credentials();
     }
 
-    /// Creates a client for another index of the same cluster. The two clients share connections.
+    /// Creates a client for another index of the same cluster, which shares the connections of this
+    /// client.
     pub(crate) fn with_index(&self, index: &str) -> Self {
         Self {
             index: index.into(),
@@ -140,14 +141,15 @@ impl Client {
     /// Sends a request and returns the body of a response of status 2xx.
     ///
     /// The client tries one node after the other until a node responds. The time limit of a request
-    /// applies to each attempt. Several nodes may receive the same request. This is safe, because
-    /// every request either only reads, or writes a whole document under its id.
+    /// applies to each attempt. Several nodes may receive the same request. Sending a request to
+    /// several nodes is safe, because every request either only reads, or writes a whole document
+    /// under its id.
     ///
     /// A response of status 429, 502, 503 or 504 counts as a failure of the node, so the client
     /// tries the next node. After a response of status 401, 403 or 500, the client also tries the
     /// next node. If another node then serves the request, the refusal counts as a failure of the
-    /// first node. If no node serves the request, the client returns the response as the cluster's
-    /// decision.
+    /// node that refused. If no node serves the request, the client returns the refusal, because it
+    /// is the cluster's decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
@@ -188,9 +190,9 @@ impl Client {
     /// Sends a request that the server may hold for up to `hold` before it responds. Only one node
     /// receives the request: the node that the client would try first.
     ///
-    /// If the node does not respond in time, it does not count as failed: a proxy in front of the
-    /// node may block held requests although it forwards other requests. If the node refuses the
-    /// request because it is overloaded, the next request goes to another node.
+    /// A node that does not respond in time does not count as failed, because a proxy in front of
+    /// the node may block held requests although it forwards other requests. If the node refuses
+    /// the request because it is overloaded, the next request goes to another node.
     pub(crate) async fn send_held(
         &self,
         request: Request,
@@ -230,8 +232,8 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Tries the pinned node. If no node is pinned, tries one node after the other. Returns the
-    /// position of the node that responded, and its response.
+    /// Sends a request to the pinned node. If no node is pinned, tries one node after the other.
+    /// Returns the position of the node that responded, and its response.
     async fn exchange(
         &self,
         pinned: &PinnedNode,
@@ -258,8 +260,8 @@ impl Client {
                     return Ok((node, response));
                 }
                 Ok(response) => error_response::failure(&response, self.to_check),
-                // The client does not try another node, because every node would send a body of the
-                // same size.
+                // After a response that is too large, the client does not try another node, because
+                // every node would send a body of the same size.
                 Err(failure @ RequestFailure::TooLarge { .. }) => {
                     attempt.succeeded();
                     return Err(self.error(request, node, failure));
@@ -283,8 +285,8 @@ impl Client {
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
 
-    /// Marks the nodes that refused a request as failed. Call this method after another node served
-    /// the request.
+    /// Marks the nodes that refused a request as failed, after another node has served the same
+    /// request.
     fn mark_as_failed(&self, refusals: &[(usize, Response)]) {
         for (node, _) in refusals {
             self.nodes.failed(*node, Instant::now());
@@ -318,7 +320,7 @@ impl Client {
 }
 
 /// Returns true if the status says that the node is overloaded or has no contact with its cluster.
-/// Another node may then serve the request.
+/// Another node may serve a request that an overloaded node has refused.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }

@@ -27,20 +27,19 @@ pub struct ClusterConfig {
     pub tls: Tls,
     /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
-    /// The time limit for connecting to a node. This limit is not used if there is only one node,
-    /// or if the connection goes through a proxy. Then only `request_timeout` limits the time for
-    /// connecting.
+    /// The time limit for connecting to a node. If there is only one node, or if the connection
+    /// goes through a proxy, only `request_timeout` limits the time for connecting.
     pub connect_timeout: Duration,
-    /// The size limit of one response in bytes. The limit applies to the received bytes, and also
-    /// to the decompressed bytes. As soon as a response exceeds the limit, the client refuses the
-    /// response and does not read the rest.
+    /// The size limit of one response in bytes. The size limit applies to the received bytes, and
+    /// also to the decompressed bytes. As soon as a response exceeds the limit, the client refuses
+    /// the response and does not read the rest.
     pub max_response_bytes: u64,
     /// Whether the client uses the proxies that the environment variables `HTTP_PROXY`,
     /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case variants, specify. The client
     /// never connects to a loopback address through a proxy.
     pub use_proxy: bool,
-    /// The name of this instance. A hash of this name selects the node that the client tries first.
-    /// So the requests of a fleet are distributed over the nodes.
+    /// The name of this instance. A hash of this name selects the node that the client tries first,
+    /// so that the requests of a fleet are distributed over the nodes.
     pub instance: String,
 }
 
@@ -132,7 +131,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Returns an error if a setting is invalid. The check does not send a request.
+    /// Returns an error if a setting is invalid. The check of the settings does not send a request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -222,8 +221,8 @@ fn url_error(message: impl Into<String>) -> ConfigError {
 }
 
 /// Checks whether an index name is valid. With characters such as `*` and `,`, a name could refer
-/// to several indices. Such a name is refused, because a directive set must come from exactly one
-/// index.
+/// to several indices. A name that could refer to several indices is refused, because a directive
+/// set must come from exactly one index.
 fn check_index(index: &str) -> Result<(), ConfigError> {
     let problem = if index.is_empty() {
         "it is empty"

@@ -1,11 +1,12 @@
-//! The error for an invalid setting. It is returned before any request is sent.
+//! The error for an invalid setting. The client returns this error before it sends any request.
 
 use std::error::Error;
 use std::fmt;
 
 use super::error::Cause;
 
-/// The configuration is invalid. No request was sent. The error message contains no secret.
+/// The error for an invalid configuration. The client returns this error before it sends any
+/// request. The error message contains no secret.
 #[derive(Debug)]
 pub struct ConfigError {
     kind: ConfigErrorKind,
@@ -25,7 +26,7 @@ pub enum ConfigErrorKind {
     Credentials,
     /// A certificate or a private key cannot be used, or the system has no CA certificates.
     Certificate,
-    /// Another setting is invalid, which belongs to none of the other kinds.
+    /// A setting that belongs to none of the other kinds is invalid.
     Setting,
     /// The HTTP client could not be built.
     Client,

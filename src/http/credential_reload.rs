@@ -1,5 +1,5 @@
-//! Keeps the HTTP clients with their credentials and certificates. Replaces them when a secret file
-//! changes or a provider returns other credentials.
+//! Keeps the HTTP clients with their credentials and certificates. Replaces the HTTP clients when a
+//! secret file changes or a provider returns other credentials.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -46,8 +46,8 @@ struct Route {
 }
 
 impl Session {
-    /// Returns the client for a request. The arguments say whether the request goes through the
-    /// proxy, and whether it needs a new connection.
+    /// Returns the client for a request. `through_proxy` says whether the request goes through the
+    /// proxy, and `fresh` whether it needs a new connection.
     pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
         let route = match &self.clients.proxied {
             Some(proxied) if through_proxy => proxied,
@@ -79,8 +79,8 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // If there is only one node, connecting may take as long as the time limit of the whole
-            // request.
+            // If there is only one node, connecting to the node may take as long as the time limit
+            // of the whole request.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
@@ -126,8 +126,9 @@ impl SessionSettings {
     }
 }
 
-/// Returns the settings that all HTTP clients have in common. The settings switch off redirects,
-/// retries and automatic decompression, even if another crate enables these features of `reqwest`.
+/// Returns the settings that all HTTP clients have in common. The common settings switch off
+/// redirects, retries and automatic decompression, even if another crate enables these features of
+/// `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -153,8 +154,8 @@ fn client_error(error: reqwest::Error) -> ConfigError {
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// A task holds this lock while it creates a session. So two tasks never create a session at
-    /// the same time.
+    /// A task holds this lock while it creates a session, so that two tasks never create a session
+    /// at the same time.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -162,14 +163,14 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changes. If it is `None`, a check is made before the next
-    /// request.
+    /// The instant of the last check for changed credentials and certificates. `None` means that a
+    /// check is made before the next request.
     checked_at: Option<Instant>,
 }
 
 impl Sessions {
-    /// Reads all files and creates the first session. Does not call the application's credentials
-    /// provider; the first request does.
+    /// Reads all files and creates the first session. The application's credentials provider is not
+    /// called here, but before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -194,8 +195,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session for the next request. If it is time to check for changed credentials and
-    /// certificates, makes this check first.
+    /// Returns the session for the next request. If a check for changed credentials and
+    /// certificates is due, makes this check first.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -284,8 +285,8 @@ impl Sessions {
     }
 }
 
-/// Reads the files, and creates a session if the credentials or certificates have changed. The call
-/// blocks the thread.
+/// Reads the files, and creates a session if the credentials or certificates have changed. Reading
+/// the files blocks the thread.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

@@ -21,9 +21,9 @@ pub enum Credentials {
     None,
     /// The client uses HTTP basic authentication, with a user name and a password.
     Basic {
-        /// The user's name.
+        /// The name with which the client authenticates itself.
         username: String,
-        /// The user's password.
+        /// The password that belongs to the user name.
         password: Secret,
     },
     /// The client sends a bearer token, such as a JSON web token.

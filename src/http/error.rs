@@ -1,5 +1,5 @@
-//! The error for a request that received no usable response. It contains the node, the HTTP status
-//! and the cause.
+//! The error for a request that received no usable response. A `RequestError` contains the node,
+//! the HTTP status and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use opensearch_directives_core::internal::visible;
 
-/// The cause of an error, in a box.
+/// The boxed cause of an error, which may have any type.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// The error if a request received no usable response.
+/// The error for a request that received no usable response.
 ///
-/// The error message names the fault, the request, the node and the proxy. It contains no secret.
+/// The error message names the fault, the request, the node and the proxy. The error message
+/// contains no secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -62,7 +63,7 @@ pub enum RequestFailure {
     Connection(#[source] Cause),
     #[error("{advice}")]
     Tls {
-        /// The description of the fault and its remedy.
+        /// A text that describes the fault and its remedy.
         advice: String,
         source: Cause,
     },
@@ -217,8 +218,8 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. If
-    /// the request is sent again later, it may succeed.
+    /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. A
+    /// request to a cluster that was unreachable may succeed if it is sent again later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -231,7 +232,7 @@ impl RequestError {
     }
 
     /// Returns true if the server refused the request because it does not support the request or
-    /// because the role does not permit it. The caller may then use another API.
+    /// because the role does not permit it. After such a refusal, the caller may use another API.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -287,7 +288,8 @@ pub fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // The error messages of some libraries already end with their cause.
+        // The error messages of some libraries already end with their cause, so the cause is not
+        // repeated.
         if !line.ends_with(&text) {
             line.push_str(": ");
             line.push_str(&text);

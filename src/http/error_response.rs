@@ -1,5 +1,5 @@
-//! Converts an error response into an error. The response may come from OpenSearch or from a proxy
-//! in front of OpenSearch.
+//! Converts an error response into an error. The error response may come from OpenSearch or from a
+//! proxy in front of OpenSearch.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ impl Exception {
     }
 
     /// Returns the reason of the innermost exception. The outer exceptions only report the
-    /// consequences of this exception.
+    /// consequences of the innermost one.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {

@@ -1,7 +1,7 @@
 //! Determines through which proxy each node is accessed. Environment variables select the proxy.
 //!
-//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case
-//! variants. The client never connects to a loopback address through a proxy.
+//! The environment variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their
+//! lower-case variants. The client never connects to a loopback address through a proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
@@ -17,7 +17,7 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
         let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
         let uri = intercept.uri();
         let authority = uri.authority()?.as_str();
-        // The part before the `@` contains the user name and password.
+        // The part before the `@` is left out, because it contains the user name and password.
         let host = authority.rsplit('@').next()?;
         Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
     };

@@ -52,7 +52,7 @@ fn wall_clock() -> SystemTime {
 }
 
 /// Acquires a lock, even if another thread panicked while it held the lock. Ignoring the panic is
-/// safe: no code in this module can panic after it has changed only a part of a locked value.
+/// safe, because no code in this module can panic while a locked value is only partly changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

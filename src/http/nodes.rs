@@ -1,9 +1,9 @@
 //! Determines the order in which the client tries the nodes: first the node that responded to the
 //! last request, then the other live nodes, and finally the dead nodes.
 //!
-//! If a node fails, it counts as dead for one second. Each further consecutive failure doubles this
-//! time, up to a minute. If no live node responds, the client also tries the dead nodes, in the
-//! order in which they become live again.
+//! If a node fails, it counts as dead for one second. Each further consecutive failure of the node
+//! doubles the time for which it counts as dead, up to a minute. If no live node responds, the
+//! client also tries the dead nodes, in the order in which they become live again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -46,8 +46,8 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Whether the node's last response had status 401, 403 or 500. Such a request may succeed on
-    /// another node.
+    /// Whether the node's last response had status 401, 403 or 500. Another node may serve a
+    /// request that was refused with one of these statuses.
     has_refused: bool,
 }
 
@@ -107,9 +107,9 @@ impl Nodes {
 
     /// Records the start of a request to a node.
     ///
-    /// If the caller drops the returned value without reporting a response, the request counts as
-    /// failed. For example, if a node does not respond before the deadline of a poll, it counts as
-    /// failed, so the next poll tries another node first.
+    /// If the caller drops the returned `Attempt` without reporting a response, the request counts
+    /// as failed. For example, if a node does not respond before the deadline of a poll, it counts
+    /// as failed, so the next poll tries another node first.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,
@@ -140,8 +140,8 @@ impl Nodes {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // `another_may_serve` matters only if the given node itself has refused the request. A
-            // node without a refusal is then a different node.
+            // `another_may_serve` matters only if the given node itself has refused the request, so
+            // a node without a refusal is always a different node.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })
@@ -164,8 +164,8 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Makes another node the preferred one. So the client does not try the given node first, even
-    /// when it is live again.
+    /// Makes another node the preferred one, so that the client does not try the given node first,
+    /// even when the given node is live again.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
         if inner.preferred == node_index {
@@ -194,7 +194,7 @@ impl Nodes {
     }
 }
 
-/// A request to a node that has received no response yet.
+/// A request that was sent to a node and has received no response yet.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     nodes: &'a Nodes,

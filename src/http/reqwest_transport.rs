@@ -57,9 +57,9 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends a request with the current credentials. If the request fails and outdated credentials
-    /// or certificates may be the cause, checks for newer ones. If newer ones exist, sends the
-    /// request again with them.
+    /// Sends a request with the current credentials. If the request fails, and outdated credentials
+    /// or certificates may be the cause, checks for newer ones. If there are newer credentials or
+    /// certificates, sends the request again with them.
     async fn send_authorized(
         &self,
         node: usize,
@@ -80,9 +80,9 @@ impl NetworkTransport {
 
     /// Sends a request, and repeats it once if the connection was closed before the response began.
     ///
-    /// A server or a load balancer closes a connection that has been idle for too long. It may do
-    /// so at the moment when the client writes the next request. The second attempt therefore opens
-    /// a new connection.
+    /// A server or a load balancer closes a connection that has been idle for too long. The server
+    /// may close the connection at the moment when the client writes the next request. The second
+    /// attempt of a request therefore opens a new connection.
     async fn send_repeatedly(
         &self,
         node: usize,
@@ -234,10 +234,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Returns how long the client should wait according to the `Retry-After` header. The header
-/// contains a number of seconds or a date. A date is compared with the `Date` header of the same
-/// response. If the response has no `Date` header, the date in `Retry-After` is compared with the
-/// local clock.
+/// Returns how long the client should wait according to the `Retry-After` header. The `Retry-After`
+/// header contains a number of seconds or a date. A date in `Retry-After` is compared with the
+/// `Date` header of the same response. If the response has no `Date` header, the date in
+/// `Retry-After` is compared with the local clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {
@@ -261,8 +261,8 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // `set_username` and `set_password` fail only if the address has no host. Such an address
-    // cannot contain a user name.
+    // `set_username` and `set_password` fail only if the address has no host. An address without a
+    // host cannot contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

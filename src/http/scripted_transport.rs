@@ -1,4 +1,4 @@
-//! A transport for tests, whose responses a function returns.
+//! A transport for tests. A function returns the response to each request.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Client, ClusterConfig, Request, RequestFailure, Response, Transport};
 
-/// A transport that passes each request to a function.
+/// A transport that passes each request to a function, which returns the response.
 pub(crate) struct Scripted<F>(F);
 
 impl<F> fmt::Debug for Scripted<F> {
@@ -34,7 +34,7 @@ where
     }
 }
 
-/// Returns a client whose responses the function returns.
+/// Returns a client that receives its responses from the function `respond`.
 pub(crate) fn scripted_client<F>(respond: F) -> Client
 where
     F: Fn(&Request) -> Result<Response, RequestFailure> + Send + Sync + 'static,
@@ -52,7 +52,7 @@ pub(crate) fn json_response(status: u16, body: &Value) -> Response {
     }
 }
 
-/// Returns the response, or a failure if the body is larger than the limit.
+/// Returns a response with this body, or a failure if the body is larger than the limit.
 pub(crate) fn bounded_response(limit: usize, body: &Value) -> Result<Response, RequestFailure> {
     let response = json_response(200, body);
     if response.body.len() > limit {
@@ -75,8 +75,8 @@ pub(crate) fn body_of(request: &Request) -> Value {
     serde_json::from_slice(request.body.as_ref().unwrap()).unwrap()
 }
 
-/// Responds to a search for all documents: returns the page that follows `search_after`, without
-/// the content if the search selects fields.
+/// Responds to a search for all documents: returns the page that follows `search_after`. The page
+/// contains no content of the documents if the search selects fields.
 pub(crate) fn page_of(
     documents: &[Value],
     limit: usize,

@@ -1,6 +1,6 @@
 //! A secret that is never printed: a password, a token, a key or certificates in PEM. The
-//! application passes a secret as a string or as the name of a file. A file is read again from time
-//! to time, to notice changes.
+//! application passes a secret as a string or as the name of a file. The client reads a file again
+//! from time to time, to notice changes.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -16,8 +16,8 @@ const MAX_BYTES: u64 = 4 << 20;
 ///
 /// The application passes a secret as a string (`Secret::from("…")`) or as the name of a
 /// [file](Self::file). The client reads a file again once a minute, and after a response of status
-/// 401, a failed connection or a failed handshake. If the client cannot use the new content, it
-/// continues to use the last good content.
+/// 401, a failed connection or a failed handshake. If the client cannot use the new content of a
+/// file, it continues to use the last good content.
 ///
 /// White space at the beginning and at the end of a secret is ignored.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Secret {
         Self(Source::File(path.into().into()))
     }
 
-    /// Returns true if the secret is in a file, because such a secret can change.
+    /// Returns true if the secret is in a file, so that the secret can change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }

@@ -36,7 +36,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// An HTTP request. Its path is percent-encoded.
+/// An HTTP request with a percent-encoded path.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -46,7 +46,7 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// The headers of the request, except the headers that the client adds to every request.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether the caller expects a small response. If so, a lower size limit applies to the
+    /// Whether the caller expects a small response, so that a lower size limit applies to the
     /// response.
     pub has_small_response: bool,
 }
@@ -64,8 +64,8 @@ impl Request {
     }
 
     /// Lowers the size limit of the response. If a response contains many small values, the parsed
-    /// values need several times the size of the response in memory. Without the lower limit, a
-    /// malicious cluster could therefore exhaust the memory of a proxy.
+    /// values need several times the size of the response in memory. Without the lower size limit,
+    /// a malicious cluster could therefore exhaust the memory of a proxy.
     pub fn with_small_response(mut self) -> Self {
         self.has_small_response = true;
         self
@@ -109,7 +109,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// The response of a node. It may have any status.
+/// The response of a node, which may have any HTTP status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -119,7 +119,7 @@ pub struct Response {
 }
 
 /// Sends one request to one node. An implementation does not need to enforce the time limit,
-/// because the client does.
+/// because the client enforces it.
 pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends a request to the node at position `node` of the configured list.
     fn send<'a>(

@@ -24,8 +24,8 @@ impl ClusterVersion {
 
 impl Session {
     /// Requests the version of the cluster state from the elected cluster manager, through the
-    /// session's node. If this node has no contact with a cluster manager, it responds with an
-    /// error.
+    /// session's node. If the session's node has no contact with a cluster manager, it responds
+    /// with an error.
     ///
     /// Returns `None` if the role does not permit the request, or if the response contains no
     /// version.

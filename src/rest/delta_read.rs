@@ -1,5 +1,5 @@
-//! Searches for the documents whose `_seq_no` is above a given number. The same request also
-//! returns the aggregates over all documents of the index.
+//! Searches for the documents whose `_seq_no` is above a given number. The request of a delta read
+//! also returns the aggregates over all documents of the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};
@@ -21,14 +21,15 @@ pub(crate) enum DeltaRead<C> {
         /// The highest primary term of the returned documents.
         term: Option<u64>,
     },
-    /// More documents have changed than one response can contain.
+    /// More documents have changed than one page can contain.
     TooMany,
     /// The server cannot search or aggregate by `_seq_no`.
     Unsupported,
 }
 
 impl Session {
-    /// Reads every document whose `_seq_no` is above `after`, and passes it to the collector.
+    /// Reads every document whose `_seq_no` is above `after`, and passes it to the collector. If
+    /// `after` is `None`, reads all documents.
     pub(crate) async fn read_delta<C: Collect>(
         &self,
         index: &ConcreteIndex,

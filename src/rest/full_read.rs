@@ -21,7 +21,7 @@ pub(crate) struct FullRead<C> {
     /// The aggregates that the cluster computed over all documents; `None` if the cluster supports
     /// no aggregates.
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term of the documents.
+    /// The highest primary term of all documents.
     pub(crate) term: Option<u64>,
     /// Whether the pages were read from the live index, because the server could not open a point
     /// in time.
@@ -55,8 +55,8 @@ impl Session {
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // A single search returns one state of the shard. So a point in time, which costs two more
-        // requests, is opened only if there are several pages.
+        // A single search returns one state of the shard. A point in time costs two more requests,
+        // so it is opened only if there are several pages.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {
@@ -124,7 +124,8 @@ impl Session {
         };
         loop {
             // The first page requests the aggregates. If there is no point in time, every page
-            // requests the aggregates, to detect a change of the index.
+            // requests the aggregates, so that the read detects a change of the index between two
+            // pages.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;
@@ -205,7 +206,8 @@ impl Session {
         let mut body = Map::new();
         let mut put = |key: &str, value| body.insert(key.to_owned(), value);
         // Each shard assigns its own `_seq_no`s, so two documents of different shards can have the
-        // same number. The search therefore needs a second sort key.
+        // same number. If the index has several shards, the search therefore needs a second sort
+        // key.
         put(
             "sort",
             if index.shards == 1 {

@@ -1,4 +1,4 @@
-//! Encodes and decodes `histogram` aggregations on `_seq_no`. These aggregations count the
+//! Encodes and decodes `histogram` aggregations on `_seq_no`. A `histogram` aggregation counts the
 //! documents in ranges of `_seq_no`s.
 
 use std::ops::Range;
@@ -19,10 +19,10 @@ pub(crate) struct HistogramQuery {
 /// The `_seq_no`s that a histogram covers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
-    /// The given number of buckets, beginning at zero. The response contains all buckets in order,
-    /// including the empty ones, so it does not need to contain their keys.
+    /// The given number of buckets, beginning at zero. For a prefix, the response contains all
+    /// buckets in order, even the empty ones, so the keys of the buckets are not needed.
     Prefix { buckets: u64 },
-    /// Ranges of whole buckets, in ascending order. The ranges do not overlap. The response
+    /// Ranges of whole buckets, in ascending order and without overlap. For ranges, the response
     /// contains only the buckets that are not empty.
     Ranges(Vec<Range<u64>>),
 }
@@ -37,7 +37,8 @@ pub(crate) struct Bucket {
     pub(crate) sum: u64,
 }
 
-/// A histogram as it appears in a response. Its fields depend on the request.
+/// A histogram as it appears in a response. Which fields the buckets of the histogram have depends
+/// on the query.
 #[derive(Default, Debug, Deserialize)]
 pub(crate) struct RawHistogram {
     #[serde(default)]
@@ -57,7 +58,7 @@ struct RawSum {
 }
 
 impl HistogramQuery {
-    /// Returns the first number after the scope.
+    /// Returns the first number after the scope of this query.
     pub(crate) fn end(&self) -> u64 {
         match &self.scope {
             Scope::Prefix { buckets } => buckets.saturating_mul(self.interval),
@@ -65,8 +66,8 @@ impl HistogramQuery {
         }
     }
 
-    /// Returns true if each bucket of the response stands for a single number. The keys of the
-    /// buckets then contain all information.
+    /// Returns true if each bucket of the response stands for a single number. If each bucket
+    /// stands for a single number, the keys of the buckets contain all information.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
     }
@@ -74,8 +75,8 @@ impl HistogramQuery {
     pub(super) fn aggregation(&self) -> Value {
         let mut histogram = json!({ "field": "_seq_no", "interval": self.interval });
         match &self.scope {
-            // The bounds must contain only whole buckets. If `hard_bounds` begins inside a bucket,
-            // OpenSearch drops this bucket without an error.
+            // The bounds must contain only whole buckets, because OpenSearch drops a bucket without
+            // an error if `hard_bounds` begins inside this bucket.
             Scope::Prefix { .. } => {
                 let bounds = json!({ "min": 0, "max": self.end().saturating_sub(1) });
                 histogram["min_doc_count"] = 0.into();
@@ -122,8 +123,8 @@ impl HistogramQuery {
         parts.join(",")
     }
 
-    /// Decodes a response. Returns `None` if the response is not the histogram that this query
-    /// requests.
+    /// Decodes the histogram of a response. Returns `None` if the response is not the histogram
+    /// that this query requests.
     pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
         if let Scope::Prefix { buckets } = self.scope
             && raw.buckets.len() as u64 != buckets
@@ -176,14 +177,15 @@ impl HistogramQuery {
     }
 }
 
-/// Adds up numbers of documents. The sum saturates, because a cluster can report any count.
+/// Adds up numbers. If the sum is too large for a `u64`, returns the highest `u64`, because a
+/// cluster can report any numbers.
 pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-/// Returns a number of an aggregation as a whole number. The cluster adds and returns floating-point
-/// numbers, so a high number may have been rounded. Returns `None` for such a number, and for a
-/// number that is negative or not whole.
+/// Returns a number of an aggregation as a whole number. The cluster adds and returns
+/// floating-point numbers, so a high number may have been rounded. Returns `None` for a number that
+/// may have been rounded, is negative or is not whole.
 pub(crate) fn whole_number(number: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -193,8 +195,9 @@ pub(crate) fn whole_number(number: f64) -> Option<u64> {
     ((0.0..EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
-/// All whole numbers below this number, 2^49, are exact. The cluster adds numbers exactly below
-/// 2^53, and the JSON decoder needs one decimal digit more for the fraction of a number like `17.0`.
+/// All whole numbers below this number, 2^49, are exact. The cluster adds whole numbers exactly
+/// below 2^53. The limit is 2^49 and not 2^53, because the JSON decoder needs one more decimal
+/// digit for the fraction of a number like `17.0`.
 const EXACT: f64 = 562_949_953_421_312.0;
 
 #[cfg(test)]

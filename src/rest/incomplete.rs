@@ -31,7 +31,8 @@ pub(crate) enum Incomplete {
     Replaced,
     #[error("the index changed while its documents were counted")]
     Moving,
-    /// The response lacks a field that shows whether a response is complete.
+    /// The response lacks the named field, without which nobody knows whether the response is
+    /// complete.
     #[error("the response lacks {0}")]
     Missing(&'static str),
 }

@@ -1,8 +1,8 @@
-//! Requests the statistics of the index. The response has only a few hundred bytes and shows
-//! whether the index has changed.
+//! Requests the statistics of the index. The response with the statistics has only a few hundred
+//! bytes, and shows whether the index has changed.
 //!
 //! The statistics of a shard contain its highest `_seq_no`. Every write and every deletion raises
-//! this number immediately, even before the change is visible to searches.
+//! the highest `_seq_no` immediately, even before the change is visible to searches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
 /// The checkpoints of the primary of each shard. If nothing was written between two observations,
-/// the two observations are equal.
+/// the observed checkpoints are equal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -31,7 +31,8 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid. It changes when a snapshot of the index is restored into the same index.
+    /// The history uuid, which changes when a snapshot of the index is restored into the same
+    /// index.
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
@@ -41,15 +42,15 @@ struct Primary {
     documents: u64,
 }
 
-/// The outcome of a request for the checkpoints.
+/// The outcome of a request for the checkpoints of the primaries.
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part, which the string names. The poll then uses a search
+    /// The response lacks a necessary part, which the string names, so the poll uses a search
     /// instead of the statistics.
     Unclear(&'static str),
-    /// The server does not provide the statistics, or the role does not permit the request. The
-    /// string contains the reason.
+    /// The server does not provide the statistics, or the role does not permit the request, for the
+    /// reason in the string.
     Unsupported(String),
 }
 
@@ -137,7 +138,7 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Returns the history uuid. `None` if the index has several shards.
+    /// Returns the history uuid, or `None` if the index has several shards.
     pub(crate) fn history_uuid(&self) -> Option<&str> {
         match self.primaries.as_slice() {
             [primary] => Some(&primary.history),
@@ -166,8 +167,8 @@ impl ShardCheckpoints {
         documents.fold(0, u64::saturating_add)
     }
 
-    /// Returns true if both checkpoints have the same history uuid. In this case, no snapshot was
-    /// restored into the index between the two observations.
+    /// Returns true if both observations have the same history uuids. Equal history uuids mean that
+    /// no snapshot was restored into the index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();
@@ -187,9 +188,9 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Returns true if `self` can be a later state of the index than `other`: the history uuids and
-    /// the nodes of the primaries are equal, and no shard has a lower highest `_seq_no` than
-    /// before.
+    /// Returns true if `self` can be a later state of the index than `other`: the index, the
+    /// history uuids and the nodes of the primaries are equal, and the highest `_seq_no` of no
+    /// shard has become lower.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid
@@ -236,8 +237,8 @@ impl ShardCheckpoints {
     }
 }
 
-/// Decodes a response. Returns `None` if the response does not contain the checkpoints of exactly
-/// one index.
+/// Decodes a response to the request for the index statistics. Returns `None` if the response does
+/// not contain the checkpoints of exactly one index.
 pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
     let response = serde_json::from_slice(body).ok()?;
     ShardCheckpoints::of(response).ok()

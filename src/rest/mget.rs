@@ -1,5 +1,5 @@
-//! Requests the current versions of single documents in real time. The response contains a version
-//! even before a refresh makes it visible to searches.
+//! Requests the current versions of single documents in real time. The response contains the
+//! current version of a document even before a refresh makes this version visible to searches.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,8 @@ struct ItemError {
 
 impl Item {
     /// Returns true if the security plugin refused to return the document. If the user lacks the
-    /// shard-level privilege, the plugin accepts the whole request but refuses each document.
+    /// shard-level privilege, the security plugin accepts the whole request but refuses each
+    /// document.
     fn is_not_permitted(&self) -> bool {
         let error = self
             .error
@@ -102,8 +103,8 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// Returns the response, and whether the response comes from the primary. Returns `None` if the
-    /// request is not permitted.
+    /// Sends one `_mget` request. Returns the response, and whether the response comes from the
+    /// primary. Returns `None` if the server does not permit the request.
     async fn mget(
         &self,
         index: &ConcreteIndex,
@@ -122,7 +123,8 @@ impl Session {
             return Ok(Some((response, true)));
         }
         // The cluster refused the preference `_primary`, as a cluster with weighted routing does.
-        // Without the preference, any copy may respond.
+        // The request is repeated without the preference `_primary`, so any copy of the shard may
+        // respond.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

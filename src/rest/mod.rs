@@ -1,17 +1,17 @@
-//! Sends the requests of a poll and decides whether each response is complete. There is one file
-//! for each OpenSearch API.
+//! Sends the requests of a poll and decides whether each response is complete. The module contains
+//! one file for each OpenSearch API.
 //!
 //! | file | API | question that the response answers |
 //! |---|---|---|
-//! | `index_stats.rs` | `_stats` | Did anything change? |
-//! | `search.rs` | `_search` | What are count, sum and maximum of the `_seq_no`s on one copy of the shard? |
+//! | `index_stats.rs` | `_stats` | Has the index changed since the last poll? |
+//! | `search_request.rs`, `search_response.rs` | `_search` | What are count, sum and maximum of the `_seq_no`s on one copy of the shard? |
 //! | `delta_read.rs` | `_search` | Which documents changed above a `_seq_no`? |
 //! | `reconcile_read.rs`, `histogram.rs` | `_search` | How many documents does each range of `_seq_no`s contain? |
 //! | `full_read.rs` | `_search` | Which documents does the index contain? |
-//! | `point_in_time.rs` | `_search/point_in_time` | (opens one view that all pages of a full read or all requests of a reconciliation use) |
+//! | `point_in_time.rs` | `_search/point_in_time` | Under which id can all pages of a full read, or all requests of a reconciliation, read the same view? |
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
 //! | `cluster_state_version.rs` | `_cluster/state` | Does the node have contact with the cluster manager? |
-//! | `index_resolution.rs` | `_settings` | To which concrete index does the name refer? |
+//! | `index_resolution.rs` | `_settings` | To which concrete index does the configured name refer? |
 //! | `visible_fields.rs` | `_mapping` | Does the role hide fields from this user? |
 //! | `pipeline_bounds.rs` | `_ingest/pipeline` | Which longest time to live does the pipeline permit? |
 //! | `node_clock.rs` | `_nodes/stats` | What is the time on the node? |

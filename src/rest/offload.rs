@@ -12,8 +12,8 @@ pub fn weight_of(directives: usize) -> usize {
     directives.saturating_mul(100)
 }
 
-/// Runs the closure. If its input is large, runs it on a blocking thread, so that it does not delay
-/// other tasks of the runtime.
+/// Runs the closure. If the input of the closure is large, runs the closure on a blocking thread,
+/// so that it does not delay other tasks of the runtime.
 pub async fn off_the_runtime<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -23,12 +23,12 @@ pub async fn off_the_runtime<T: Send + 'static>(
     }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // If the closure panicked, the panic continues here. The refresher, which runs the poll,
-        // catches and reports it.
+        // If the closure panicked, the panic continues here, so that the refresher, which runs the
+        // poll, catches and reports the panic.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The closure did not run, because the runtime is shutting down. The runtime will drop
-            // the current task, too.
+            // The closure did not run, because the runtime is shutting down. The runtime that is
+            // shutting down will drop the current task, too, so this task may wait forever.
             Err(_) => std::future::pending().await,
         },
     }

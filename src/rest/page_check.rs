@@ -33,8 +33,8 @@ pub(crate) enum PageError {
 }
 
 impl Session {
-    /// Checks that one page is complete, and passes its documents to the collector if the search
-    /// found at most `only_up_to` documents.
+    /// Checks that one page is complete, and passes its documents to the collector. If the search
+    /// found more than `only_up_to` documents, passes none to the collector.
     pub(super) async fn take<C: Collect>(
         &self,
         body: Bytes,
@@ -60,8 +60,8 @@ impl Session {
     }
 }
 
-/// Checks that one page is complete, and passes its documents to the collector if the search found
-/// at most `only_up_to` documents.
+/// Checks that one page is complete, and passes its documents to the collector. If the search found
+/// more than `only_up_to` documents, passes none to the collector.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,

@@ -1,7 +1,8 @@
-//! Divides the pages of a read, so that a document which is larger than the size limit of responses
-//! hides no other document.
+//! Reduces the number of documents in a page after a response that was too large. In smaller pages,
+//! a document that alone exceeds the size limit of responses does not make other documents
+//! unreadable.
 
-/// The reason for which a document is unreadable if it alone exceeds the size limit.
+/// The reason that is reported for a document that alone exceeds the size limit of responses.
 pub(crate) const TOO_LARGE: &str = "it is larger than the limit of a response";
 
 /// The number of documents that a read requests for one page.
@@ -20,15 +21,16 @@ impl PageSize {
         self.size
     }
 
-    /// Reduces the size after a response that was too large. Returns false if the page had only one
-    /// document, so that a smaller page is not possible.
+    /// Reduces the number of documents in the next page, after a response that was too large.
+    /// Returns false if the page had only one document, so that a smaller page is not possible.
     pub(crate) fn shrink(&mut self) -> bool {
         let was_divisible = self.size > 1;
         self.size = (self.size / 4).max(1);
         was_divisible
     }
 
-    /// Doubles the size, up to the maximum, after a page that was not too large.
+    /// Doubles the number of documents in the next page, up to the maximum, after a page that was
+    /// not too large.
     pub(crate) fn grow(&mut self) {
         self.size = self.max.min(self.size * 2);
     }

@@ -1,5 +1,5 @@
-//! Reads the longest time to live that the ingest pipeline permits. The caller compares it with its
-//! own limit.
+//! Reads the longest time to live that the ingest pipeline permits, so that the caller can compare
+//! it with its own limit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -40,8 +40,8 @@ impl Session {
     /// not read the pipeline, or if the pipeline sets no limit.
     ///
     /// # Errors
-    /// Returns an error if the request fails, unless the role lacks the permission or there is no
-    /// pipeline.
+    /// Returns an error if the request fails. It is not an error if the role does not permit the
+    /// request, or if there is no pipeline.
     pub(crate) async fn pipeline_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .with_small_response()

@@ -19,14 +19,14 @@ pub(super) type PointInTimeId = String;
 /// The outcome of a request to open a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
-    /// No point in time can be opened: the server does not support points in time, it has reached
-    /// its limit on them, or the role does not permit them.
+    /// No point in time can be opened: the server does not support points in time, its limit on
+    /// open points in time is reached, or the role does not permit them.
     Unavailable,
 }
 
 impl Session {
-    /// Opens a point in time on the shard copy that this instance prefers. The session closes the
-    /// point in time at its end.
+    /// Opens a point in time on the shard copy that this instance prefers. The point in time is
+    /// closed at the end of the session.
     pub(super) async fn open_point_in_time(
         &mut self,
         index: &ConcreteIndex,
@@ -57,13 +57,13 @@ impl Session {
 
 /// Returns true if the server cannot open a point in time, either permanently or temporarily. If
 /// the server has reached its limit on points in time, it responds with status 429. Managed
-/// services set low limits.
+/// services set a low limit on points in time.
 fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }
 
-/// Closes a point in time. If this request fails, the point in time needs memory on the server for
-/// one more minute.
+/// Closes a point in time. If the request that closes a point in time fails, the point in time
+/// needs memory on the server for one more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

@@ -31,8 +31,8 @@ pub(crate) struct IndexReader {
     /// preference, so they go to the same shard copy. Different instances of a fleet have different
     /// preferences, so their searches are distributed over all copies.
     preference: String,
-    /// A number that is appended to the preference, unless it is zero. If the number changes, the
-    /// searches may go to a different shard copy.
+    /// A number that is appended to the preference, unless it is zero. If the appended number
+    /// changes, the searches may go to a different shard copy.
     copy: u32,
 }
 
@@ -82,12 +82,12 @@ impl IndexReader {
 
 /// The session of one poll, through which the poll sends all its requests.
 ///
-/// One node serves all requests of the session: the node that responds first. The confirmation of a
+/// The node that responds first serves all requests of the session, because the confirmation of a
 /// node is valid only for the data of this node.
 ///
-/// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
-/// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
-/// time.
+/// [`close`](Self::close) closes the point in time that a full read or a reconciliation opened. If
+/// a deadline, a panic or a shutdown ends the poll, the session is dropped, and a background task
+/// closes the point in time.
 #[derive(Debug)]
 pub(crate) struct Session {
     reader: IndexReader,
@@ -126,7 +126,7 @@ impl Session {
         self.reader.client.avoid(&self.node);
     }
 
-    /// Closes the point in time, if a full read opened one.
+    /// Closes the point in time, if a full read or a reconciliation opened one.
     pub(crate) async fn close(mut self) {
         self.close_point_in_time().await;
     }
@@ -167,8 +167,8 @@ impl Session {
         request.query("preference", self.preference())
     }
 
-    /// Sends a request to the session's node. Returns the error of the request, so that the caller
-    /// can react to it.
+    /// Sends a request to the session's node. If the request fails, returns the error of the
+    /// request, so that the caller can react to this error.
     pub(super) async fn try_send(&self, request: Request) -> Result<Bytes, RequestError> {
         if !self.checks(Safeguard::OneNode) {
             return self.reader.client.send(request).await;
@@ -176,8 +176,8 @@ impl Session {
         self.reader.client.send_to(&self.node, request).await
     }
 
-    /// Sends a request to the session's node. Returns the error of a read, because without this
-    /// request the whole read fails.
+    /// Sends a request to the session's node. If the request fails, the whole read fails, so this
+    /// method returns the error of the read.
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))
@@ -224,8 +224,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // If there is no runtime, no request can be sent. The server then closes the point in time
-        // itself at the end of its keep-alive time.
+        // If there is no runtime, no request can be sent. Without a request, the server closes the
+        // point in time itself, at the end of its keep-alive time.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));
@@ -233,6 +233,6 @@ impl Drop for Session {
     }
 }
 
-/// The time limit of the request that closes a point in time. The limit is short: the request only
-/// frees memory on the server, and it must not delay the next poll.
+/// The time limit of the request that closes a point in time. The time limit is short, because the
+/// closing of a point in time only frees memory on the server, and must not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

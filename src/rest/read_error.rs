@@ -10,15 +10,16 @@ use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// The error if the index could not be read completely.
+/// The error of a read that failed: the index, or another source of snapshots, could not be read
+/// completely.
 ///
-/// [`kind`](Self::kind) tells a caller how to react to the failure.
+/// [`kind`](Self::kind) returns the kind of the failure, which tells a caller how to react.
 /// [`source`](std::error::Error::source) returns the cause: the request or the response that
 /// failed.
 #[derive(Debug)]
 pub struct ReadError {
-    /// The configured name of the index or alias. If the store has another source, the name of this
-    /// source.
+    /// The configured name of the index or alias, or the name of the other source from which the
+    /// store reads.
     index: String,
     failure: Box<ReadFailure>,
 }
@@ -30,7 +31,7 @@ pub struct ReadError {
 pub enum PollErrorKind {
     /// A request received no usable response: the connection failed, the time limit passed, or the
     /// server refused the request. A failure of a source that the application implements also has
-    /// this kind.
+    /// the kind `Request`.
     Request,
     /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,
@@ -47,7 +48,7 @@ pub enum PollErrorKind {
     TooManyDocuments,
     /// The whole poll took longer than `poll_timeout`.
     Deadline,
-    /// The poll panicked. The refresher continues to run, and makes the next poll.
+    /// The poll panicked. After a panic, the refresher continues to run, and makes the next poll.
     Panic,
 }
 
@@ -61,14 +62,14 @@ pub(crate) enum ReadFailure {
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state of the index than an earlier poll. The string contains the
-    /// explanation.
+    /// The response shows an older state of the index than an earlier poll. The string in `Stale`
+    /// says how the poll detected the older state.
     Stale(String),
-    /// The response may show an older state of the index. The role does not permit the request that
-    /// would show whether it is older.
+    /// The response may show an older state of the index than an earlier poll, and no authority
+    /// that the role permits has confirmed the response.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although a node returned a
-    /// version before. The node may be cut off from the cluster.
+    /// version before. A node that withholds the version may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         visible: u64,
@@ -84,8 +85,8 @@ pub(crate) enum ReadFailure {
         documents: u64,
         max_documents: usize,
     },
-    /// The index contains more documents than a reader may store. Documents that have ended count,
-    /// too.
+    /// The index contains more documents than a reader may store, including documents that have
+    /// ended.
     TooManyStored {
         documents: u64,
         max_stored: usize,

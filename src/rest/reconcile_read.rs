@@ -1,5 +1,5 @@
-//! The requests of a reconciliation. In one point in time, they read the changed documents and
-//! count the `_seq_no`s of all documents.
+//! The requests of a reconciliation. All requests of one reconciliation use the same point in time:
+//! they read the changed documents, and count the `_seq_no`s of all documents.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -38,17 +38,18 @@ pub(crate) enum FirstRead<C> {
 /// The first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
-    /// Has received all documents from the given `_seq_no` on, and the documents that were
-    /// requested again.
+    /// The collector, to which the first request has passed all documents from the given `_seq_no`
+    /// on, and the documents that were requested again.
     pub(crate) collector: C,
     pub(crate) aggregates: Aggregates,
     /// The highest primary term of all documents in the index.
     pub(crate) term: Option<u64>,
-    /// The buckets that contain documents. The list is empty if no histogram was requested.
+    /// The buckets that contain documents. The list of buckets is empty if no histogram was
+    /// requested.
     pub(crate) counted: Vec<Bucket>,
 }
 
-/// The name of the aggregation in the responses.
+/// The name of the histogram in the requests and responses.
 const HISTOGRAM: &str = "h";
 const NEWEST_TERM: &str = "aggregations.all.newest.hits.hits._primary_term";
 
@@ -77,8 +78,9 @@ impl Session {
         }))
     }
 
-    /// Passes every document from the number `from` on, and the documents with the numbers in
-    /// `again`, to the collector, and counts the numbers of all documents.
+    /// Passes every document whose `_seq_no` is at least `from`, and the documents with the numbers
+    /// in `again`, to the collector. The same request also counts all documents of the index in the
+    /// buckets of `query`.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -152,13 +154,15 @@ impl Session {
         let Some(page) = self.page_in(view, request, NoDocuments).await? else {
             return Ok(None);
         };
-        // With `filter_path`, the server omits a histogram without buckets.
+        // With `filter_path`, the server omits a histogram without buckets, so an absent histogram
+        // counts as empty.
         let counted = page.histogram.unwrap_or_default();
         let Some(counted) = query.decode(counted) else {
             return Ok(None);
         };
         if is_restricted {
-            // The query selects exactly the documents that the histogram counts.
+            // The query selects exactly the documents that the histogram counts, so both numbers
+            // must be equal.
             let in_buckets = saturating_sum(counted.iter().map(|bucket| bucket.count));
             self.expect_all(in_buckets, page.total)?;
         }
@@ -166,7 +170,7 @@ impl Session {
     }
 
     /// Reads the documents with the given `_seq_no`s, and passes them to the collector. Also
-    /// returns the number of these documents, and their highest primary term.
+    /// returns the number of the documents that were read, and their highest primary term.
     pub(crate) async fn read_numbers<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -203,7 +207,8 @@ impl Session {
         self.on_our_copy(search_for(&view.path, size, filter_path, body))
     }
 
-    /// Sends a request and checks the page. Returns `None` if the server refuses the query.
+    /// Sends a search and checks that the returned page is complete. Returns `None` if the server
+    /// refuses the query.
     async fn page_in<C: Collect>(
         &mut self,
         view: &mut FrozenView,

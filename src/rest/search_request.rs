@@ -14,7 +14,7 @@ use crate::http::{Method, Request, RequestError};
 
 /// The maximum number of documents in one page, equal to the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
-/// The parts of a search response that the server returns (`filter_path`). They include all fields
+/// The parts of a search response that the server returns (`filter_path`), including all fields
 /// that show whether the response is complete.
 pub(super) const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
@@ -64,7 +64,8 @@ pub(super) fn search(
 pub(crate) const HITS_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
-/// Creates a search for at most `size` documents. `filter_path` selects the parts of the response.
+/// Creates a search for at most `size` documents. `filter_path` selects the parts of the response
+/// that the server returns.
 pub(crate) fn search_for(
     path: &str,
     size: usize,
@@ -131,8 +132,8 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// If the request fails, returns the outer error. If the response is incomplete, returns the
-    /// inner error.
+    /// Requests the aggregates. If the request fails, the outer result is an error. If the response
+    /// is incomplete, the inner result is an error.
     async fn try_summary(
         &self,
         request: Request,

@@ -1,8 +1,8 @@
 //! Decodes a search response without copying the documents, and checks that every shard responded
 //! in time.
 //!
-//! Some fields prove that a response is complete. In the types of this module, these fields are
-//! optional, so that the module can report a response without one of them as incomplete.
+//! In the types of this module, the fields that prove that a response is complete are optional. So
+//! a response without one of the optional fields is decoded, and is then reported as incomplete.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub(crate) trait Collect: Send + 'static {
     /// Receives the number of documents of the whole read, before the documents of a page.
     fn expect(&mut self, _documents: usize) {}
 
-    /// Receives one document. If the receiver returns an error, the read ends.
+    /// Receives one document of the read. If the collector returns an error, the whole read ends.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 
@@ -126,7 +126,8 @@ impl Aggregations {
     }
 
     /// Returns `None` if the response lacks an aggregate, or if an aggregate may have been rounded.
-    /// Two views with different documents could have the same rounded sum.
+    /// Rounded sums prove nothing, because two views with different documents can have the same
+    /// rounded sum.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -144,7 +145,7 @@ impl Aggregations {
     }
 }
 
-/// The content of a search response, if every shard responded in time.
+/// The content of a search response to which every shard has contributed in time.
 #[derive(Debug)]
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
@@ -164,7 +165,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
-    /// The primary term in which `seq_no` was assigned. Each failover raises the term.
+    /// The primary term in which `seq_no` was assigned. Each failover raises the primary term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
     /// The version of the document, if it was requested.

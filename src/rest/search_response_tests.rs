@@ -60,7 +60,7 @@ fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// Returns a complete response. A test then changes a part of it.
+/// Returns a complete response, of which a test then changes a part.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -110,8 +110,8 @@ fn a_response_of_another_shape_is_refused() {
             let mut response = value();
             response.pointer_mut(path).unwrap()[name] = wrong;
             let response = response.to_string();
-            // If the decoder treats a wrong value as an absent field, the response counts as
-            // incomplete.
+            // Either the decoder refuses a wrong value, or it treats the value as an absent field,
+            // so that the response counts as incomplete.
             let read = serde_json::from_str::<SearchResponse<'_>>(&response);
             assert!(read.is_err() || complete(&response).is_err(), "{response}");
         }
@@ -202,7 +202,8 @@ fn aggregates(max: f64, sum: f64) -> Option<Aggregates> {
     response.complete().unwrap().aggregates
 }
 
-/// Views with different documents can have the same rounded sum.
+/// Views with different documents can have the same rounded sum, so a rounded sum counts as
+/// missing.
 #[test]
 fn p1_aggregates_that_may_be_rounded_count_as_missing() {
     let exact = 562_949_953_421_311.0;

@@ -54,9 +54,9 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Returns true if the role may hide fields. A changed document is then rejected because some
-    /// of its fields are missing or masked, or it is rejected although the replica accepted it with
-    /// the same `_seq_no`.
+    /// Returns true if a changed document suggests that the role hides fields. A document suggests
+    /// hidden fields if it is rejected because some of its fields are missing or masked, or if it
+    /// is rejected although the replica accepted it with the same `_seq_no`.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes.iter().any(|(id, change)| {
             let Content::Other(Other {
@@ -71,8 +71,8 @@ impl ChangeSet {
                 // hide them.
                 return rejection.is_incomplete() || rejection.lacks_signatures();
             }
-            // A rejection because of `max_ttl` does not count, because the clock may have been set
-            // back.
+            // A rejection because of `max_ttl` does not suggest hidden fields, because the clock
+            // may have been set back since the replica accepted the document.
             replica.accepts(id) && rejection.reason() != RejectionReason::BeyondMaxTtl
         })
     }
@@ -80,8 +80,8 @@ impl ChangeSet {
     /// Returns the changed documents that show that the new view may in fact be older than the
     /// replica.
     ///
-    /// [`regressions_in`](Replica::regressions_in) would return the same documents after the
-    /// changes were applied, because a delta read removes no document.
+    /// If the changes were applied first, [`regressions_in`](Replica::regressions_in) would return
+    /// the same documents, because a delta read removes no document.
     pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
@@ -94,8 +94,8 @@ impl ChangeSet {
     }
 
     /// Marks the documents of a replica that have one of the given `_seq_no`s as deleted. A
-    /// document is not marked if the read returned it with another `_seq_no`. The `_seq_no`s must
-    /// be in ascending order.
+    /// document that the read returned with another `_seq_no` still exists, so it is not marked.
+    /// The caller must pass the `_seq_no`s in ascending order.
     pub(crate) fn delete(&mut self, replica: &Replica, seq_nos: &[u64]) {
         for (id, seq_no) in replica.ids_of(seq_nos) {
             let content = Content::Deleted;
@@ -111,8 +111,9 @@ impl ChangeSet {
         changes.any(|change| matches!(change.content, Content::Deleted))
     }
 
-    /// Returns the `_seq_no`s that a replica has after the changes, without the replaced
-    /// `_seq_no`s, in ascending order. The changes must not contain a deletion.
+    /// Returns the `_seq_no`s that a replica has after the changes, in ascending order. Omits each
+    /// number in `replaced`, unless a changed document has this number. The change set must not
+    /// contain a deletion.
     pub(crate) fn seq_nos_after(&self, replica: &Replica, replaced: &[u64]) -> Vec<u64> {
         let earlier = self.changes.keys().filter_map(|id| replica.seq_no(id));
         let replaced = replaced.iter().copied().chain(earlier);
@@ -129,12 +130,14 @@ impl ChangeSet {
     /// Applies the changes to a replica and returns the new replica. Returns `None` if the replica
     /// already contains all changes.
     ///
-    /// Also returns `None` if the result would be too large for one directive set. In this case,
-    /// the fingerprints differ afterwards, so a full read follows. The full read fails and reports
-    /// that the set is too large.
+    /// Also returns `None` if the new replica would be too large for one directive set. The
+    /// fingerprint of a replica without these changes differs from the aggregates of the index, so
+    /// a full read follows. The full read of a set that is too large fails, and reports this
+    /// reason.
     ///
-    /// A delta read does not return all changes, for example no deletions. Only a comparison of the
-    /// fingerprints shows whether a change is missing.
+    /// A delta read does not return all changes: for example, it returns no deletions. The caller
+    /// must compare the fingerprint of the new replica with the aggregates of the index, to find
+    /// out whether a change is missing.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| change.differs_from(replica, id));
@@ -188,7 +191,7 @@ impl ChangeSet {
         ))
     }
 
-    /// Returns the signatures of the directives after the changes.
+    /// Returns the signatures of all directives that the replica has after the changes.
     fn signatures_after(&mut self, before: &Arc<SignatureTable>) -> Arc<SignatureTable> {
         let mut table = Arc::clone(before);
         for (id, change) in &mut self.changes {
@@ -206,7 +209,7 @@ impl ChangeSet {
         table
     }
 
-    /// Returns the revoked and rejected documents after the changes.
+    /// Returns all revoked and rejected documents that the replica has after the changes.
     fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {
@@ -223,9 +226,9 @@ impl ChangeSet {
 }
 
 impl Change {
-    /// Returns true if the replica does not contain the change yet. The content can differ even if
-    /// the `_seq_no` is equal: if the expiry of a rejected document was too far in the future, the
-    /// document may be acceptable now.
+    /// Returns true if the replica does not contain this change yet. A change can be new even if
+    /// the `_seq_no` of the document is equal: a document that was rejected because its expiry was
+    /// too far in the future may be acceptable now.
     fn differs_from(&self, replica: &Replica, id: &str) -> bool {
         match &self.content {
             Content::Deleted => true,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::replica::Replica;
 
-/// The operations that wrote the documents of the published snapshot. All clones share the data.
+/// For each document of the published snapshot, the operation that wrote the document last. All
+/// clones of an `Origins` share one replica.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins(Arc<Replica>);
 
@@ -41,7 +42,7 @@ impl Origins {
     }
 
     /// Returns the last write of a document. If the document does not exist, all fields of the
-    /// result are `None`.
+    /// returned `Origin` are `None`.
     pub(crate) fn of_document(&self, id: &str) -> Origin<'_> {
         let replica = &*self.0;
         match replica.set.position_of(id) {

@@ -1,6 +1,6 @@
 //! Measures the clock skew, that is, the time by which the local clock is ahead of the clock of a
-//! cluster node. Directives start and expire according to the local clock. If this clock is wrong,
-//! they start and expire at the wrong time.
+//! cluster node. Directives start and expire according to the local clock. If the local clock is
+//! wrong, directives start and expire at the wrong time.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl IndexSynchronizer {
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
         // It is not known at which moment during the request the node read its clock. The middle of
-        // the request is the best estimate.
+        // the request is the best estimate of the moment at which the node read its clock.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

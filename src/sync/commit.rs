@@ -30,8 +30,9 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // If a write happened during the poll or the trusted keys changed, this may be the reason
-        // why the sets differ. Such a difference does not count as a correction.
+        // A write during the poll, or changed trusted keys, can explain why the new view has
+        // another set than the known view. A difference between the sets that has such an
+        // explanation does not count as a correction of the incremental polls.
         let is_explained = after != checkpoints || self.is_trust_outdated();
         let corrects = !is_explained && same.is_some_and(|known| known.is_corrected_by(&view));
         let earlier = same.map(|known| known.convergence);
@@ -69,7 +70,8 @@ impl IndexSynchronizer {
         });
     }
 
-    /// Passes the view to the recorder, if there is one. Does not wait for the recorder.
+    /// Passes the view to the recorder, if there is one. The poll does not wait until the recorder
+    /// has processed the view.
     fn report_to_recorder(
         &self,
         observed: &ObservedVersion,
@@ -113,8 +115,8 @@ impl IndexSynchronizer {
 /// Decides whether a view contains all operations that the primary held when the checkpoints were
 /// observed.
 ///
-/// `checkpoints` were observed before the view was read. If a previous poll observed the same
-/// checkpoints, `earlier` is the convergence that this poll determined.
+/// The poll observed `checkpoints` before it read the view. If a previous poll observed the same
+/// checkpoints, `earlier` is the convergence that the previous poll determined.
 fn convergence(
     checkpoints: Option<&ShardCheckpoints>,
     earlier: Option<Convergence>,
@@ -125,7 +127,8 @@ fn convergence(
         return Convergence::Converged;
     };
     match earlier {
-        // The time to converge begins with the first observation of the same checkpoints.
+        // The time to converge began when a poll first observed these checkpoints, so this poll
+        // does not restart it.
         Some(Convergence::Converging { until }) if began < until => {
             Convergence::Converging { until }
         }

@@ -1,5 +1,5 @@
 //! Decides whether a view contains every operation to which the primary has assigned a `_seq_no`.
-//! Also decides whether a view that is read later is certainly newer.
+//! Also decides whether the view of a later read is certainly newer than the known view.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::rest::ShardCheckpoints;
 
 /// A view may be up to this many refreshes of the index behind the primary.
 const REFRESHES: u32 = 3;
-/// A view has at least the first and at most the second of these times to converge.
+/// The shortest and the longest time that a view has to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Whether a view contains all operations that the primary held when its checkpoints were observed.
@@ -20,7 +20,7 @@ pub(super) enum Convergence {
     /// which the view could be compared.
     Converged,
     /// Before the instant `until`, each poll reads the index even if the checkpoints are unchanged.
-    /// From then on, a poll asks the primary to confirm the view.
+    /// From the instant `until` on, a poll asks the primary to confirm the view.
     Converging { until: Instant },
     /// The index refreshes only on request, so each poll reads the index even if the checkpoints
     /// are unchanged.
@@ -28,7 +28,7 @@ pub(super) enum Convergence {
 }
 
 impl Convergence {
-    /// Returns the convergence with which a view begins if its checkpoints were observed now.
+    /// Returns the initial convergence of a view whose checkpoints were observed just now.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
         visible_within(refresh_interval)
             .and_then(|within| Instant::now().checked_add(within))
@@ -36,8 +36,8 @@ impl Convergence {
     }
 }
 
-/// After this time, a search on a shard copy certainly returns every operation that the copy holds.
-/// Returns `None` if the index refreshes only on request.
+/// Returns the time after which a search on a shard copy certainly returns every operation that the
+/// copy holds. Returns `None` if the index refreshes only on request.
 pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Duration> {
     let interval = refresh_interval?;
     let (shortest, longest) = CONVERGES_WITHIN;
@@ -46,7 +46,7 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 }
 
 /// A bound on `_seq_no` that belongs to one view. If a second view contains a document above the
-/// bound, the second view is certainly newer.
+/// freshness bound of a first view, the second view is certainly newer.
 ///
 /// A view contains no operation above the highest `_seq_no` that was assigned when the view was
 /// read. Some time later, every in-sync copy holds all operations of the view. Suppose that a
@@ -79,8 +79,9 @@ impl FreshnessBound {
         bound
     }
 
-    /// Updates the bound. The checkpoints must have been observed after the read of the view, and
-    /// must belong to the same history. `highest` is the highest `_seq_no` of the view.
+    /// Updates the freshness bound of a view with observed checkpoints. The checkpoints must have
+    /// been observed after the read of the view, and must belong to the same history of the index.
+    /// `highest` is the highest `_seq_no` of the view.
     pub(super) fn observe_checkpoint(
         &mut self,
         checkpoints: &ShardCheckpoints,
@@ -115,14 +116,15 @@ impl FreshnessBound {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LowWatermark {
     reached: Option<u64>,
-    /// The next value of the mark: a checkpoint of the primary. From the instant on, a search on
-    /// any copy returns all operations up to the checkpoint.
+    /// The next value of the low-water mark: an instant, and a checkpoint of the primary. From the
+    /// instant in `next` on, a search on any shard copy returns all operations up to the checkpoint
+    /// in `next`.
     next: Option<(Instant, u64)>,
 }
 
 impl LowWatermark {
-    /// Returns the low-water mark for a view that was just read. The checkpoints must have been
-    /// observed before the read.
+    /// Returns the low-water mark for a view that was just read. `checkpoints` must have been
+    /// observed before the view was read.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
@@ -143,8 +145,8 @@ impl LowWatermark {
         watermark
     }
 
-    /// Returns the low-water mark for a view that a search on the primary has confirmed. The
-    /// primary had the given checkpoints.
+    /// Returns the low-water mark for a view that a search on the primary has confirmed.
+    /// `checkpoints` are those of the primary that confirmed the view.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),
@@ -152,7 +154,8 @@ impl LowWatermark {
         }
     }
 
-    /// Returns the `_seq_no` up to which all operations were read, or `None` if it is not known.
+    /// Returns the `_seq_no` up to which all operations were read, or `None` if no such number is
+    /// known yet.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }

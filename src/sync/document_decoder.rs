@@ -15,7 +15,7 @@ use opensearch_directives_core::document::{
 #[derive(Clone, Debug)]
 pub(crate) struct DocumentDecoder {
     limits: DecodeLimits,
-    /// The uuid of the index. The signatures of a document cover this uuid.
+    /// The uuid of the index, which the signatures of a document cover.
     index_uuid: String,
     trust: Option<Arc<Trust>>,
 }
@@ -28,8 +28,8 @@ pub(crate) struct DocumentDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedDocument<'a> {
     Directive(DocumentRef<'a>),
-    /// The document applies to no request. If `rejection` is `None`, the document is revoked.
-    /// Otherwise, it is rejected for the reason in `rejection`.
+    /// The document applies to no request. If `rejection` is `None`, the document is revoked. If
+    /// `rejection` contains a reason, the document is rejected for this reason.
     Other {
         rejection: Option<Rejection>,
         /// The time of the document's last write; `None` if the document is rejected.
@@ -51,8 +51,8 @@ impl DocumentDecoder {
     pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedDocument<'a> {
         let source = hit.source.get();
         let rejected = |rejection: Rejection| DecodedDocument::Other {
-            // If the document is revoked, it is not reported as rejected, because it applies to no
-            // request anyway.
+            // A revoked document is not reported as rejected, because it applies to no request
+            // anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
             updated_at: None,
             by: None,

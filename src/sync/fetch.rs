@@ -32,7 +32,8 @@ pub(super) struct View {
     /// The highest primary term of all documents.
     pub(super) term: Option<u64>,
     pub(super) read: ReadKind,
-    /// Whether the server can aggregate `_seq_no`. If so, the primary can confirm the view.
+    /// Whether the server can aggregate `_seq_no`. The primary can confirm a view only if the
+    /// server can aggregate `_seq_no`.
     pub(super) is_aggregated: bool,
     /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
@@ -62,8 +63,8 @@ pub(super) enum ReadKind {
 /// The outcome of a delta read.
 enum Delta {
     View(View),
-    /// The replica differs from the index in changes that a delta read does not return, for example
-    /// deletions.
+    /// After the delta read, the replica still differs from the index, because the index has
+    /// changes that a delta read does not return, for example deletions.
     Different,
     /// The delta read is not sufficient; only a full read finds all changes.
     Insufficient,
@@ -82,11 +83,12 @@ impl IndexSynchronizer {
             .state
             .known()
             .filter(|_| !self.is_trust_outdated() && !self.was_overtaken)
-            // If there is a recorder, no periodic reconciliation is made: the recorder needs the
-            // documents, but a reconciliation mainly reads their `_seq_no`s.
+            // If there is a recorder, a full read replaces the periodic reconciliation, because the
+            // recorder needs the documents, and a reconciliation mainly reads their `_seq_no`s.
             .filter(|_| !reconcile || self.history.is_none())
             // A new primary may have assigned the same `_seq_no`s again. Only checkpoints show
-            // whether a new primary has taken over since the known view was read.
+            // whether a new primary has taken over since the known view was read, so without
+            // checkpoints a full read is necessary.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
@@ -113,8 +115,8 @@ impl IndexSynchronizer {
         self.fetch_everything(session, observed).await
     }
 
-    /// Reads the changes and applies them to the known view. Returns the new view only if the delta
-    /// read has certainly returned all changes.
+    /// Makes a delta read and applies its changes to the known view. Returns the new view only if
+    /// the delta read has certainly returned all changes.
     async fn fetch_delta(&mut self, session: &Session, known: Known) -> Result<Delta, ReadError> {
         if !self.permits_delta_reads(&known.index) {
             return Ok(Delta::Insufficient);
@@ -190,7 +192,8 @@ impl IndexSynchronizer {
     /// Returns true if the aggregates of the cluster agree with the documents of the replica.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
-            // After a restore from a snapshot, older documents may have the same `_seq_no`s.
+            // After a restore from a snapshot, older documents may have the same `_seq_no`s, so
+            // that only `updated_at` differs.
             && aggregates.updated_at >= known.updated_at;
         agrees || !self.checks(Safeguard::Fingerprint)
     }
@@ -249,8 +252,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns true if the primary counts fewer documents than the known view has. Documents were then
-/// deleted, which a delta read would not show.
+/// Returns true if the primary counts fewer documents than the known view has. Fewer documents mean
+/// that documents were deleted, and a delta read would not show the deletions.
 fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     match observed {
         ObservedVersion::Checkpoints(checkpoints) => {
@@ -260,8 +263,9 @@ fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     }
 }
 
-/// Resolves the configured name to a concrete index. Returns an error if this is not the index
-/// whose version the poll observed, or if a shard of the index has no primary.
+/// Resolves the configured name to a concrete index. Returns an error if the name now refers to
+/// another index than the one whose version the poll observed, or if a shard of the index has no
+/// primary.
 pub(super) async fn resolve(
     session: &Session,
     observed: &ObservedVersion,
@@ -282,7 +286,8 @@ pub(super) async fn resolve(
     Ok(index)
 }
 
-/// Returns the replica after the changes.
+/// Applies the changes to a replica and returns the new replica. If the changes lead to no new
+/// replica, returns the given replica.
 pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     let before = Arc::clone(replica);
     if changes.is_empty() {
@@ -294,8 +299,8 @@ pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Rep
     .await
 }
 
-/// Converts the size of the replica into a number of response bytes: iterating over the replica
-/// takes about as long as decoding a response of this size.
+/// Converts the size of a replica into a number of bytes: decoding a response of this size takes
+/// about as long as iterating over the replica.
 pub(super) fn weight(replica: &Replica) -> usize {
     weight_of(usize::try_from(replica.fingerprint().documents).unwrap_or(usize::MAX))
 }

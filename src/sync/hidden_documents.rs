@@ -1,6 +1,6 @@
 //! Detects documents that the index statistics count although no search returns them.
-//! Document-level security may hide such a document from this user, so the poll must not treat the
-//! document as deleted.
+//! Document-level security may hide a counted document from this user, so the poll must not treat
+//! the document as deleted.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -13,8 +13,8 @@ impl IndexSynchronizer {
     /// Returns an error, so that the poll fails, if the view has fewer documents than the
     /// statistics count. The poll does not fail if only the shard copy is behind the primary.
     ///
-    /// If the index refreshes only on request, there is no check: the statistics may then count a
-    /// write that no search returns until somebody requests a refresh.
+    /// If the index refreshes only on request, this check is omitted, because the statistics may
+    /// count a write that no search returns until somebody requests a refresh.
     pub(super) async fn check_hidden_documents(
         &mut self,
         session: &Session,
@@ -69,8 +69,8 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // The statistics may have been incomplete when the poll began. In this case, the poll
-            // requests them again.
+            // If the statistics were incomplete when the poll began, the poll requests the
+            // statistics again here.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

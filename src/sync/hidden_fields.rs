@@ -1,6 +1,6 @@
 //! Detects whether field-level security or field masking changes the documents that this user
-//! reads. If fields of a document are hidden, its directive must not apply to more requests, and
-//! must not disappear from the published set.
+//! reads. If fields of a document are hidden, the directive of this document must not apply to more
+//! requests, and must not disappear from the published set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -15,11 +15,12 @@ impl IndexSynchronizer {
     /// user's role hides or masks their fields.
     ///
     /// A rejection alone does not prove that fields are hidden: somebody may have written an
-    /// invalid document without the ingest pipeline. Such an invalid document must not affect other
-    /// documents. The role hides or masks fields if at least one of two facts is true:
+    /// invalid document without the ingest pipeline. A document that somebody wrote without the
+    /// ingest pipeline must not affect other documents. The role hides or masks fields if at least
+    /// one of two facts is true:
     ///
     /// - The document was accepted before, with the same `_seq_no` in the same history of the
-    ///   index. So nobody has changed the document since.
+    ///   index, so nobody has changed the document since it was accepted.
     /// - The field because of which the document is rejected is also missing from the mapping that
     ///   the server returns to this user.
     ///
@@ -63,7 +64,8 @@ impl IndexSynchronizer {
     }
 
     /// Returns the rejection of a document that was accepted before, although nobody has changed
-    /// the document since. Returns `None` if there is no such document.
+    /// the document since. Returns `None` if no unchanged document that was accepted before is
+    /// rejected now.
     fn accepted_before<'v>(
         &self,
         observed: &ObservedVersion,
@@ -75,8 +77,8 @@ impl IndexSynchronizer {
                 // After a restore from a snapshot, an equal `_seq_no` proves nothing, because it
                 // may belong to another version of the document.
                 && observed.shares_history_with(known) == Some(true)
-                // If the trusted keys have changed, a document may be rejected now that was
-                // accepted before, although it has not changed.
+                // If the trusted keys have changed, a document that was accepted before may be
+                // rejected now, although nobody has changed the document.
                 && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -84,8 +86,7 @@ impl IndexSynchronizer {
     }
 }
 
-/// The part of a last-good file that the check needs: it shows whether a document was accepted
-/// before.
+/// The part of a last-good file that shows whether a document was accepted before.
 #[derive(Debug)]
 pub(super) struct LastGood {
     index_uuid: String,
@@ -95,7 +96,7 @@ pub(super) struct LastGood {
 }
 
 impl LastGood {
-    /// Creates the value from the snapshot of the last-good file. Returns `None` if the snapshot
+    /// Creates a `LastGood` from the snapshot of the last-good file. Returns `None` if the snapshot
     /// does not come from an index, or if the index was empty.
     pub(super) fn of(snapshot: &Snapshot) -> Option<Self> {
         let revision = snapshot.revision()?;
@@ -107,9 +108,9 @@ impl LastGood {
     }
 
     /// Returns the rejection of the first document whose fields are now hidden from this user. The
-    /// document was accepted when the last-good file was written, because the file contains its
-    /// directive. Nobody has changed the document since then, because its `_seq_no` is not above
-    /// the highest `_seq_no` in the file.
+    /// document was accepted when the last-good file was written, because the file contains the
+    /// directive of this document. Nobody has changed the document since the file was written,
+    /// because its `_seq_no` is not above the highest `_seq_no` in the file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;
@@ -132,7 +133,7 @@ impl Replica {
     /// Returns the rejection of the first document that an earlier replica accepted with the same
     /// `_seq_no`.
     ///
-    /// A rejection because of `max_ttl` does not count: if the clock was set back, the expiry of an
+    /// A rejection because of `max_ttl` is ignored: if the clock was set back, the expiry of an
     /// unchanged document can exceed the limit.
     fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
         self.others.iter().find_map(|(id, other)| {

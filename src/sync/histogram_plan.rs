@@ -1,5 +1,5 @@
-//! Selects the buckets of each histogram of a reconciliation, so that there are few responses and
-//! each of them is small. All functions are pure.
+//! Selects the buckets of each histogram of a reconciliation, so that the reconciliation needs few
+//! responses and each response is small. All functions are pure.
 
 use std::ops::Range;
 
@@ -10,16 +10,17 @@ use crate::rest::{HistogramQuery, Scope, saturating_sum};
 pub(crate) struct Limits {
     /// The number of buckets of the first query.
     pub(crate) first_buckets: u64,
-    /// If a range has at most this many numbers, it is not divided further. Instead, the server
-    /// lists its numbers.
+    /// If the ranges that differ contain at most this many `_seq_no`s, the server lists these
+    /// `_seq_no`s, and the ranges are not divided further.
     pub(crate) listed: u64,
-    /// For each difference, the server may list this many further numbers.
+    /// For each `_seq_no` that is known to differ, the limit `listed` is raised by this many
+    /// numbers.
     pub(crate) listed_for_each: u64,
-    /// The maximum number of buckets in one response. It is below the server's
+    /// The maximum number of buckets in one response, which is below the server's limit
     /// `search.max_buckets`.
     pub(crate) max_buckets: u64,
-    /// The maximum number of ranges in one query. It is below the 1,024 clauses that the server
-    /// permits.
+    /// The maximum number of ranges in one query, which is below the 1,024 clauses that the server
+    /// permits in a query.
     pub(crate) max_ranges: usize,
 }
 
@@ -28,7 +29,7 @@ impl Limits {
     pub(crate) const DEFAULT_FIRST_BUCKETS: u64 = 64;
 
     /// Creates the limits for the given number of buckets in the first query. A test uses fewer
-    /// buckets, so that the same numbers need more rounds.
+    /// buckets, so that a reconciliation of the same numbers needs more rounds.
     pub(crate) fn new(first_buckets: u64) -> Self {
         let is_usual = first_buckets >= Self::DEFAULT_FIRST_BUCKETS;
         Self {
@@ -41,8 +42,8 @@ impl Limits {
     }
 }
 
-/// Returns the first query. It covers all numbers below `end`; its last bucket may reach beyond
-/// `end`.
+/// Returns the first query of a reconciliation. The first query covers all `_seq_no`s below `end`.
+/// The last bucket of the first query may also contain `_seq_no`s from `end` on.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {
@@ -54,24 +55,24 @@ pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQue
     }
 }
 
-/// The ranges in which a histogram differs from the known numbers.
+/// The ranges in which a histogram differs from the known `_seq_no`s.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
-    /// The width of the buckets in this histogram.
+    /// The width of the buckets in the histogram that was compared.
     pub(super) interval: u64,
-    /// The end of the last bucket of the first histogram: the first number after it.
+    /// The first number after the last bucket of the first histogram.
     pub(super) end: u64,
-    /// The server has at most this many documents in the ranges.
+    /// An upper bound: the server has at most this many documents in the ranges.
     pub(super) numbers: u64,
-    /// There are at least this many differences.
+    /// A lower bound: at least this many `_seq_no`s differ in the ranges.
     pub(super) distance: u64,
 }
 
 impl Found {
     /// Returns the scope and the interval of the next histogram. The next histogram has narrower
-    /// buckets, or lists the single numbers of the ranges. Returns `None` if the response would be
-    /// too large.
+    /// buckets, or lists the single `_seq_no`s in the ranges. Returns `None` if the response to the
+    /// next query would be too large.
     pub(super) fn narrower(self, limits: &Limits) -> Option<(Scope, u64)> {
         let widths = self
             .ranges
@@ -128,15 +129,16 @@ pub(super) fn merged(
     }
 }
 
-/// Returns the lowest power of two that is not below a number. If no `u64` is high enough, returns
-/// the highest power of two.
+/// Returns the lowest power of two that is not below `number`. If a `u64` cannot contain this
+/// power, returns 2^63, the highest power of two that it can contain.
 fn next_power_of_two(number: u64) -> u64 {
     number.checked_next_power_of_two().unwrap_or(1 << 63)
 }
 
-/// Two more responses follow: the next one contains buckets, and the last one lists numbers.
-/// Returns the interval for which both together have the fewest bytes. A bucket has about three
-/// times the size of a number.
+/// Returns the width of the buckets in the next histogram. After the next histogram, a last
+/// response lists single `_seq_no`s. With the returned width, the next histogram and the last
+/// response together have the fewest bytes. A bucket needs about three times as many bytes as a
+/// listed `_seq_no`.
 fn cheapest_interval(width: u64, distance: u64) -> u64 {
     let square = width.saturating_mul(4) / distance.max(1);
     let interval = square.isqrt().max(1);

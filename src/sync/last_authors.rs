@@ -10,7 +10,7 @@ use opensearch_directives_core::internal::Order;
 /// The number that stands for an unknown author.
 const UNKNOWN: u16 = 0;
 
-/// The number of names from which unused names are removed.
+/// If the list of authors has fewer names than this, unused names are not removed.
 const MANY_NAMES: usize = 1_024;
 
 /// The authors of the directives of a replica, in the order of its set. Several replicas share the
@@ -30,7 +30,7 @@ struct Names {
 }
 
 impl Authors {
-    /// Creates an empty list that shares the names of another list.
+    /// Creates an empty list of authors that shares the names of another list.
     pub(super) fn with_names_of(other: &Self) -> Self {
         Self {
             numbers: Vec::with_capacity(other.numbers.len() + 1),
@@ -44,7 +44,7 @@ impl Authors {
         self.numbers.push(number);
     }
 
-    /// Adds a part of another list of authors. Both lists must share the same names.
+    /// Adds a part of another list of authors. Both lists of authors must share the same names.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         let part = other.numbers.get(part).unwrap_or_default();
         self.numbers.extend_from_slice(part);
@@ -55,14 +55,15 @@ impl Authors {
         self.numbers.reserve_exact(more);
     }
 
-    /// Brings the authors into a new order.
+    /// Sorts the authors into the order of the directives in the set.
     pub(super) fn sort(&mut self, order: &Order) {
         order.apply(&mut self.numbers);
         self.numbers.shrink_to_fit();
     }
 
-    /// Returns the list without names that no directive has, if there are many of them. Otherwise
-    /// each author of a change would stay in the list until the next full read.
+    /// Removes the names that no directive has from the list, if the list has many names. Without
+    /// the removal of unused names, each author of a change would stay in the list until the next
+    /// full read.
     pub(super) fn without_unused_names(self) -> Self {
         let names = self.names.names.len();
         if names < MANY_NAMES || names < 2 * self.numbers.len() {
@@ -76,7 +77,7 @@ impl Authors {
         used
     }
 
-    /// Returns the author of the directive at a position.
+    /// Returns the author of the directive at a position of the set.
     pub(super) fn get(&self, position: usize) -> Option<&str> {
         let number = self.numbers.get(position)?.checked_sub(1)?;
         self.names

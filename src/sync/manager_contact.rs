@@ -14,24 +14,27 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// A node's confirmation is valid for this time. If nodes return only an older version of the
-/// cluster state, polls refuse this version for the same time and then accept it. If a cluster
-/// manager loses contact with the other nodes, it steps down within 40 seconds by default, so this
-/// time is longer.
+/// The time for which a node's confirmation is valid: one minute. If nodes return only an older
+/// version of the cluster state, polls refuse this version for a minute and then accept it. By
+/// default, a cluster manager that loses contact with the other nodes steps down within 40 seconds,
+/// so a minute is long enough.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// A summary of the responses to all requests for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has ever returned a version, or no node has returned a version for a minute.
+    /// No node has ever returned a version of the cluster state, or no node has returned one for a
+    /// minute.
     Unversioned { confirmation: Option<Confirmation> },
-    /// A node returned a version that is at least as new as every version that was returned before.
+    /// A node returned a version of the cluster state that is at least as new as every version that
+    /// was returned before.
     Confirmed {
         newest: ClusterVersion,
         confirmation: Confirmation,
     },
-    /// A node returned an older version, or no node returns a version any more. Polls fail until a
-    /// node returns a current version of the cluster state, or until a minute has passed.
+    /// A node returned an older version of the cluster state, or no node returns a version any
+    /// more. Polls fail until a node returns a current version of the cluster state, or until a
+    /// minute has passed.
     Doubtful {
         newest: ClusterVersion,
         since: Instant,
@@ -53,7 +56,8 @@ impl Default for ManagerContact {
 }
 
 impl ManagerContact {
-    /// Returns true if a node must prove again that it has contact with the cluster manager.
+    /// Returns true if the node that serves the poll must prove again that it has contact with the
+    /// cluster manager.
     pub(super) fn is_due(&self, node: Option<usize>) -> bool {
         let confirmation = match self {
             Self::Unversioned { confirmation } => *confirmation,
@@ -73,9 +77,9 @@ impl ManagerContact {
         }
     }
 
-    /// Compares the version in a response with the newest version so far. The state becomes
-    /// `Doubtful` in two cases: the response contains an older version, or it contains no version
-    /// although a node returned a version before.
+    /// Compares the version of the cluster state in a response with the newest version so far. The
+    /// state becomes `Doubtful` in two cases: the response contains an older version of the cluster
+    /// state, or it contains no version although a node returned a version before.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {
@@ -99,7 +103,8 @@ impl ManagerContact {
         }
     }
 
-    /// Records that the poll accepted the response of a node.
+    /// Records that the poll accepted a node's response to the request for the version of the
+    /// cluster state.
     pub(super) fn confirm(&mut self, response: Option<ClusterVersion>, node: Option<usize>) {
         let confirmation = Confirmation {
             node,

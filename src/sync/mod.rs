@@ -1,5 +1,6 @@
 //! Polls the index. A poll finds out whether the index has changed, and reads the changes into a
-//! local replica. Then it checks that the result is complete and not older than the known state.
+//! local replica. At the end, the poll checks that the result of the read is complete and not older
+//! than the known state.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -13,18 +14,18 @@
 //! | `probe.rs` | observes the current version of the index |
 //! | `unchanged.rs` | decides whether a poll can end without a read |
 //! | `fetch.rs` | reads a new view and compares it with the cluster's own aggregates |
-//! | `reconcile.rs`, `seq_no_reconciliation.rs`, `histogram_plan.rs` | find out which documents were deleted or missed, without reading the others |
-//! | `older_observation_rules.rs`, `older_observation.rs` | decide whether an observation is older than the known state |
+//! | `reconcile.rs`, `seq_no_reconciliation.rs`, `histogram_plan.rs` | find out which documents were deleted or missed, without reading all documents |
+//! | `older_observation_rules.rs`, `older_observation.rs` | decide whether a poll accepts an observation that may be older than the known state |
 //! | `manager_contact.rs` | tracks whether a node has contact with the cluster manager |
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
 //! | `hidden_documents.rs` | detects documents that the role hides |
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
-//! | `document_limit_check.rs` | fails a read of more documents than this reader may hold |
+//! | `document_limit_check.rs` | makes a poll fail if the index contains more than `max_documents` documents that have not ended |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `unavailable_features.rs` | records features that are refused, and tries them again later |
-//! | `last_authors.rs`, `change_log_details.rs` | who wrote the published directives, and with which `_seq_no`, for the log |
+//! | `last_authors.rs`, `change_log_details.rs` | tell the log who wrote each published directive, and with which `_seq_no` |
 //! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
-//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `signs_of_older_view.rs` | the replica, and how reads create and compare replicas |
+//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `signs_of_older_view.rs` | hold the replica, create a new replica from a read, and compare two replicas |
 //!
 //! The state of the synchronisation is replaced only at the end of a successful poll. A poll that
 //! fails or is cut off leaves the replica unchanged.
@@ -106,8 +107,9 @@ pub(crate) struct IndexSynchronizer {
     /// is committed.
     last_good: Option<LastGood>,
     /// Whether a poll since the last commit observed a version that cannot be a later version of
-    /// the known index. Without this flag, the next poll could observe the former primary again and
-    /// miss that another primary may have assigned the same `_seq_no`s in the meantime.
+    /// the known index. After such a version, the next read is a full read, because another primary
+    /// may have assigned the same `_seq_no`s again. The flag stays set until the next commit, even
+    /// if the next poll observes the former primary again.
     was_overtaken: bool,
     /// How often the known view has been replaced so far.
     generation: u64,
@@ -155,7 +157,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Passes each view that a poll accepts to a recorder.
+    /// Connects a recorder, to which each view that a poll accepts is passed.
     pub(crate) fn with_history(mut self, feed: HistoryFeed) -> Self {
         self.reader = self.reader.with_versions();
         self.history = Some(feed);
@@ -175,11 +177,11 @@ impl IndexSynchronizer {
         self.safeguards.include(safeguard)
     }
 
-    /// Runs one poll. Finds out whether the index has changed, and reads the changes.
+    /// Runs one poll: finds out whether the index has changed, and reads the changes.
     ///
-    /// If the node that serves the poll fails during the poll, the code repeats the whole poll on
-    /// another node. A poll cannot continue on another node, because a node confirms only its own
-    /// data, not the data of the other node.
+    /// If the node that serves the poll fails during the poll, the whole poll is repeated on
+    /// another node. Another node cannot continue the same poll, because a node confirms only its
+    /// own data and not the data that the failed node returned.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
@@ -238,9 +240,10 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Updates the freshness bound of the known view. The primaries may be new ones of the same
-    /// history. Without this update, no view of a new primary would be certainly newer, and under
-    /// continuous writes each poll would fail until the writes pause.
+    /// Updates the freshness bound of the known view with the observed checkpoints. The checkpoints
+    /// may come from a new primary, if it continues the history of the known view. Without an
+    /// update of the freshness bound, no view of a new primary would be certainly newer than the
+    /// known view, so under continuous writes each poll would fail until the writes pause.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())
@@ -255,7 +258,8 @@ impl IndexSynchronizer {
     }
 
     /// After a read, checks that the configured name still refers to the index that was read.
-    /// Returns the checkpoints after the read.
+    /// Returns the checkpoints that this check observed, or `None` if the poll observed its version
+    /// by a search.
     async fn revalidate(
         &self,
         session: &Session,

@@ -1,5 +1,5 @@
-//! Accepts or refuses an observation that may be older than the known state. First consults the
-//! authorities that the decision tables require.
+//! Accepts or refuses an observation that may be older than the known state. Before the decision,
+//! the poll consults the authorities that the decision tables require.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
-/// A view that may be older than the known view, and the facts on which the decision about it
-/// depends.
+/// A view that may be older than the known view, and the facts on which the decision about this
+/// view depends.
 struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
@@ -36,8 +36,8 @@ impl IndexSynchronizer {
     /// Checks that the observed version is not older than the known version.
     ///
     /// If the observed version cannot follow the known version, the poll consults the cluster
-    /// manager. It also does so at least once a minute, because a node that is cut off from the
-    /// cluster returns the same version forever.
+    /// manager. The poll also consults the cluster manager at least once a minute, because a node
+    /// that is cut off from the cluster returns the same version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -100,8 +100,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// No authority has confirmed the version. If an earlier poll also observed this version,
-    /// accepts it. Otherwise, returns an error, so that the poll fails.
+    /// Accepts a version that no authority has confirmed, if an earlier poll also observed this
+    /// version. Records any other version and returns an error, so that the poll fails.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -120,9 +120,9 @@ impl IndexSynchronizer {
     /// After a new view was read, checks again whether the node has contact with the cluster
     /// manager.
     ///
-    /// Between the first confirmation and the read, another primary may have taken over and written
-    /// the documents of the view. If the node was cut off before the takeover, it returns an older
-    /// version of the cluster state.
+    /// Between the first confirmation of the node and the read, another primary may have taken over
+    /// and written the documents of the view. If the node was cut off before the takeover, the node
+    /// returns an older version of the cluster state, so the poll fails.
     pub(super) async fn confirm_after_read(
         &mut self,
         session: &Session,
@@ -141,8 +141,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Checks that the node has contact with the cluster manager, after the observed version has
-    /// been accepted.
+    /// Checks that the node has contact with the cluster manager, although the poll has already
+    /// accepted the observed version.
     async fn confirm_node(
         &mut self,
         session: &Session,
@@ -195,8 +195,8 @@ impl IndexSynchronizer {
         self.decide(session, case, findings).await
     }
 
-    /// Evaluates the decision table repeatedly, until the table says that the poll accepts the view
-    /// or fails.
+    /// Evaluates the decision table for views repeatedly, until the table says that the poll
+    /// accepts the view or fails.
     async fn decide(
         &mut self,
         session: &Session,
@@ -272,8 +272,8 @@ impl IndexSynchronizer {
         Ok((DocumentsFinding::Agree(witness), None))
     }
 
-    /// No authority has confirmed the view. If polls have observed it for the required time,
-    /// accepts it. Otherwise, returns an error, so that the poll fails.
+    /// Accepts a view that no authority has confirmed, if polls have observed this view for the
+    /// required time. Records any other view and returns an error, so that the poll fails.
     fn require_persistence(
         &mut self,
         session: &Session,

@@ -1,45 +1,46 @@
 //! The rules that decide whether a poll accepts an observation that may be older than the known
 //! state. All functions in this file are pure.
 //!
-//! ARCHITECTURE.md contains the rules as two tables. The tests check each row of these tables. The
-//! first row that matches the findings decides which step follows. If the step is to consult an
-//! authority, the poll adds the response of the authority to the findings and evaluates the table
-//! again.
+//! ARCHITECTURE.md contains the rules as two tables. The tests check each row of the two tables.
+//! The first row of a table that matches the findings decides which step follows. If the step is to
+//! consult an authority, the poll adds the response of the authority to the findings and evaluates
+//! the table again.
 
-/// What a poll does next.
+/// What a poll does next with an observation that may be older than the known state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Accept,
     /// The poll fails, because the observation is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// If the observation has persisted for the given time, the poll accepts it. Otherwise, the
-    /// poll fails.
+    /// The poll accepts the observation if it has persisted for the given time, and fails
+    /// otherwise.
     AcceptIfItPersists(Persistence),
 }
 
-/// An authority that can tell whether a state is older or newer.
+/// An authority that can tell whether an observed state of the index is older than the known state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
-    /// The elected cluster manager. It knows the current version of the cluster state.
+    /// The elected cluster manager, which knows the current version of the cluster state.
     ClusterManager,
-    /// The primary shard, through the real-time request `_mget`.
+    /// The primary shard, which returns the current versions of documents to the real-time request
+    /// `_mget`.
     PrimaryDocuments,
-    /// A search on the primary. It shows the state of the primary at its last refresh.
+    /// A search on the primary, which shows the state of the primary at its last refresh.
     PrimarySearch,
 }
 
-/// The time for which an observation must persist.
+/// The time for which polls must make the same observation before a poll accepts it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Persistence {
-    /// Two polls must make the same observation. If the shard has several copies, the two polls use
-    /// different copies.
+    /// Two polls must make the same observation. If the shard has several copies, the second poll
+    /// uses another copy than the first poll.
     SecondSighting,
     /// The observation must persist until a search on a shard copy certainly returns every
     /// operation that the copy holds.
     Refresh,
-    /// The observation must persist for one minute. A write that a lagging copy does not have
-    /// cannot be in progress for longer.
+    /// The observation must persist for one minute. A write that a lagging copy lacks cannot be in
+    /// progress for longer than a minute.
     Minute,
 }
 
@@ -54,23 +55,26 @@ pub(super) struct VersionFindings {
     pub(super) manager: ManagerFinding,
 }
 
-/// The node's response to the request for the version of the cluster state.
+/// A node's response to the request for the version of the cluster state, compared with the earlier
+/// responses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManagerFinding {
     NotConsulted,
-    /// The node returned a version that is not older than the newest version seen so far.
+    /// The node returned a version of the cluster state that is not older than the newest version
+    /// seen so far.
     Current,
-    /// The node returned a version, and no node has returned a version before.
+    /// The node returned a version of the cluster state, and no node has returned one before.
     First,
-    /// The node returned a version that is older than the newest version seen so far.
+    /// The node returned a version of the cluster state that is older than the newest version seen
+    /// so far.
     Older {
         for_a_minute: bool,
     },
-    /// The node returned no version, although a node returned a version before.
+    /// The node returned no version of the cluster state, although a node returned one before.
     Withheld {
         for_a_minute: bool,
     },
-    /// The node returned no version, and no node has returned a version before.
+    /// The node returned no version of the cluster state, and no node has returned one before.
     NotPermitted,
 }
 
@@ -105,10 +109,10 @@ pub(super) struct ViewFindings {
     /// Whether the view has a possible regression: a document is missing, older or new compared
     /// with the known view, and the view is not certainly newer.
     pub(super) regression: bool,
-    /// Whether the poll observed checkpoints. Checkpoints prove that the node has contact with
-    /// other nodes.
+    /// Whether the poll observed checkpoints. Checkpoints prove that the node that serves the poll
+    /// has contact with other nodes.
     pub(super) checkpoints: bool,
-    /// Whether the role permits the index statistics. If so, polls notice a failover.
+    /// Whether the role permits the index statistics. With statistics, polls notice a failover.
     pub(super) statistics: bool,
     /// Whether the cluster manager confirmed the node after the view was read.
     pub(super) node_confirmed: bool,
@@ -121,20 +125,22 @@ pub(super) struct ViewFindings {
 pub(super) enum DocumentsFinding {
     NotConsulted,
     NotPermitted,
-    /// For at least one document, the returned version differs from the version in the view.
+    /// For at least one document, the version that `_mget` returned differs from the version in the
+    /// view.
     Contradict,
-    /// For all documents, the returned version equals the version in the view.
+    /// For all documents, the version that `_mget` returned equals the version in the view.
     Agree(Witness),
 }
 
-/// Which shard copy returned the documents.
+/// Which shard copy returned the documents of an `_mget` request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,
-    /// Any shard copy returned the documents, but every in-sync copy holds all operations of the
-    /// known view.
+    /// A copy that may not be the primary returned the documents, but every in-sync copy holds all
+    /// operations of the known view.
     EveryCopyIsCurrent,
-    /// Any shard copy returned the documents. This copy may lack operations.
+    /// A copy that may not be the primary returned the documents, and this copy may lack
+    /// operations.
     AnyCopy,
 }
 

@@ -14,8 +14,8 @@ pub(super) enum ObservedVersion {
     /// The version comes from the index statistics. The statistics count all operations, even those
     /// that no search returns yet.
     Checkpoints(ShardCheckpoints),
-    /// The version comes from a search, because statistics are not available. `aggregates` is
-    /// `None` if the server does not support aggregates.
+    /// The version comes from a search, because the index statistics are not available.
+    /// `aggregates` is `None` if the server does not support aggregates.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,
@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns whether `self` and the known version have the same history uuid. If so, no snapshot
-    /// was restored into the index between the two observations. Returns `None` if there are no
-    /// checkpoints, because only checkpoints contain the history uuid.
+    /// Returns whether `self` and the known version have the same history uuid. Equal history uuids
+    /// mean that no snapshot was restored into the index between the two observations. Returns
+    /// `None` if there are no checkpoints, because only checkpoints contain the history uuid.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),
@@ -57,8 +57,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if the aggregates of the primary differ from those of the view. Returns `false`
-    /// if the version consists of checkpoints, because checkpoints contain no aggregates.
+    /// Returns true if the aggregates of the primary differ from the aggregates of the view.
+    /// Returns `false` if the observed version consists of checkpoints, because checkpoints contain
+    /// no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,

@@ -1,11 +1,12 @@
 //! Brings the replica up to date by a reconciliation. A reconciliation reads the changed documents,
-//! and counts the `_seq_no`s of all documents in ranges. It divides only the ranges in which the
-//! replica has another count. All requests use one point in time.
+//! and counts the `_seq_no`s of all documents in ranges. A reconciliation divides only the ranges
+//! in which the index and the replica have different counts. All requests of a reconciliation use
+//! one point in time.
 //!
 //! For the same index, history and primary term, a `_seq_no` identifies one version of a document.
-//! So equal numbers mean equal documents. A full read is necessary if the index, the history or the
-//! primary is new, if the primary may have assigned numbers again, or if the server cannot aggregate
-//! `_seq_no`.
+//! So if the replica and the index have the same `_seq_no`s, they have the same documents. A
+//! full read is necessary if the index, the history or the primary is new, if the primary may have
+//! assigned numbers again, or if the server cannot aggregate `_seq_no`.
 
 use std::sync::Arc;
 
@@ -41,12 +42,13 @@ const JITTER_PERCENT: u32 = 20;
 /// A periodic reconcile decodes this many accepted documents again, to notice whether the role now
 /// hides fields.
 const SAMPLE: usize = 2;
-/// One request lists the numbers of at most this many documents. If a reconciliation must read more
-/// documents, a full read follows instead.
+/// One request lists the `_seq_no`s of at most this many documents. If a reconciliation must read
+/// more documents, a full read follows instead.
 const MAX_LISTED: usize = 1_000;
-/// After this many consecutive unfinished reconciliations, the next poll makes a full read. So
-/// polls succeed even if the server cannot serve reconciliations. One unfinished reconciliation may
-/// only mean that its node failed.
+/// After this many consecutive unfinished reconciliations, the next poll makes a full read. Because
+/// of the full read, polls succeed even if the server cannot serve reconciliations. After a single
+/// unfinished reconciliation, the next poll makes another reconciliation, because perhaps only the
+/// node failed.
 const MAX_UNFINISHED: u8 = 2;
 
 /// The reason in the status if a server returns histograms that cannot be right.
@@ -59,14 +61,16 @@ struct Comparison {
     aggregates: Aggregates,
     /// The highest primary term of all documents.
     term: Option<u64>,
-    /// The first response contains all documents from a certain number on. These are the known
-    /// `_seq_no`s from this number on, in ascending order.
+    /// The known `_seq_no`s that the first response replaces, in ascending order. The first
+    /// response contains all documents from a certain number on, so it replaces the known
+    /// `_seq_no`s from this number on.
     replaced: Vec<u64>,
-    /// Whether this is a periodic reconcile. The server may then have numbers that are not known,
-    /// so the sums are also compared. Otherwise, the counts suffice.
+    /// Whether this is a periodic reconcile. In a periodic reconcile, the server may have numbers
+    /// that the replica lacks, so the sums of all histograms are also compared. In any other
+    /// reconciliation, the counts suffice.
     is_periodic: bool,
-    /// The query for the histogram, and its buckets; `None` if the response contains every
-    /// document.
+    /// The query for the first histogram, and the buckets in its response; `None` if the response
+    /// contains every document.
     counted: Option<(HistogramQuery, Vec<Bucket>)>,
 }
 
@@ -107,8 +111,8 @@ impl IndexSynchronizer {
         let found = if self.unfinished_reconciles >= MAX_UNFINISHED {
             Err(Stop::FullRead("the last reconciles failed"))
         } else {
-            // The reconciliation counts as unfinished until its end, because the poll may be cut
-            // off.
+            // The reconciliation counts as unfinished until it ends, because the poll may be cut
+            // off before the reconciliation ends.
             self.unfinished_reconciles += 1;
             self.reconcile(session, observed, known, trigger).await
         };
@@ -133,7 +137,8 @@ impl IndexSynchronizer {
         trigger: Trigger,
     ) -> Result<View, Stop> {
         if trigger == Trigger::Periodic {
-            // The settings of the index may have changed, so it is resolved again.
+            // The settings of the index may have changed since the last read, so the poll requests
+            // the settings again.
             known.index = resolve(session, observed).await?;
         }
         let Some(mut view) = session.freeze_view(&known.index).await? else {
@@ -157,7 +162,8 @@ impl IndexSynchronizer {
             .await
     }
 
-    /// Records that the server does not support reconciliations.
+    /// Records that the server does not support reconciliations, so that later polls make none for
+    /// some time.
     fn unsupported(&mut self, reason: &'static str) -> Stop {
         self.degradations.without_reconciles(reason);
         Stop::FullRead(reason)
@@ -180,7 +186,7 @@ impl IndexSynchronizer {
         if again.len() > MAX_LISTED {
             return Err(Stop::FullRead("many rejected documents must be read again"));
         }
-        // The response contains every document from the number `from` on.
+        // The first response contains every document whose `_seq_no` is at least `from`.
         let after = known.delta_after(0);
         let from = after.map_or(0, |after| after.saturating_add(1));
         let query = (from > 0).then(|| first_query(from, true, &self.reconcile_limits));
@@ -226,8 +232,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Compares the histogram with the known numbers, and requests narrower histograms of the
-    /// ranges that differ.
+    /// Compares the first histogram with the known numbers. Also requests narrower histograms of
+    /// the ranges that differ, until the single numbers that differ are known.
     async fn descend(
         &mut self,
         session: &mut Session,
@@ -263,8 +269,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Reads the added documents: those that the replica lacks although their numbers are below the
-    /// range of the first response.
+    /// Reads the added documents: the replica lacks these documents although their numbers are
+    /// below the range of the first response.
     async fn read_added(
         &self,
         session: &mut Session,
@@ -291,8 +297,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Applies the changes and the deletions, and compares the fingerprint of the result with the
-    /// aggregates of the cluster.
+    /// Applies the changes and the deletions to the replica, and compares the fingerprint of the
+    /// new replica with the aggregates of the cluster.
     async fn apply_differences(
         &self,
         comparison: Comparison,
@@ -336,8 +342,9 @@ impl IndexSynchronizer {
 }
 
 impl Replica {
-    /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again. These are
-    /// documents whose expiry was too far in the future, and some random accepted ones.
+    /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again: all
+    /// documents whose expiry was too far in the future, and a few random documents that were
+    /// accepted.
     fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
         let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
             rejection.reason() == RejectionReason::BeyondMaxTtl

@@ -1,8 +1,8 @@
 //! A replica: an immutable local copy of all documents of the index, as one read returned them.
 //!
 //! A replica contains the directive set that will be published, and the `_seq_no` of each document.
-//! It also contains the documents that are not in the set because they are revoked or rejected.
-//! Each read creates a new replica. The new replica may share parts with the previous one.
+//! A replica also contains the documents that are not in the set because they are revoked or
+//! rejected. Each read creates a new replica, which may share parts with the previous replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ pub(crate) struct Replica {
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
     pub(super) authors: Authors,
-    /// The signatures of the signed directives. Several replicas share the table until a signature
-    /// changes.
+    /// The signatures of the signed directives. Several replicas share the table of signatures
+    /// until a signature changes.
     pub(super) signatures: Arc<SignatureTable>,
-    /// The documents that are not in the set, keyed by id. Several replicas share the map until a
-    /// document in it changes.
+    /// The documents that are not in the set, keyed by id. Several replicas share the map of
+    /// revoked and rejected documents until such a document changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
 }
@@ -41,8 +41,8 @@ pub(super) struct Other {
     pub(super) by: Option<Box<str>>,
 }
 
-/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the three aggregates
-/// that the cluster computes are the same, the replica and the index contain the same documents.
+/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the cluster computes
+/// the same three values for the index, the replica and the index contain the same documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
@@ -108,7 +108,8 @@ impl Replica {
         self.digest
     }
 
-    /// Returns the signatures of the directives. The result shares the replica's memory.
+    /// Returns the signatures of the directives. The returned table of signatures shares the
+    /// replica's memory.
     pub(super) fn signatures(&self) -> Arc<SignatureTable> {
         Arc::clone(&self.signatures)
     }
@@ -154,8 +155,8 @@ impl Replica {
         seq_nos
     }
 
-    /// Returns the documents that have one of the given `_seq_no`s. The `_seq_no`s must be in
-    /// ascending order.
+    /// Returns the documents that have one of the given `_seq_no`s. The caller must pass the
+    /// `_seq_no`s in ascending order.
     pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
         let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
         let directives = self.seq_nos.iter().enumerate();

@@ -11,8 +11,8 @@ use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::internal::SignatureTable;
 
-/// Decodes each document as soon as its page arrives. If a document is invalid, it is rejected;
-/// this does not affect other documents.
+/// Decodes each document of a full read as soon as its page arrives. An invalid document is
+/// rejected and does not affect other documents.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
     decoder: DocumentDecoder,
@@ -44,12 +44,12 @@ impl ReplicaBuilder {
         self.updated_at
     }
 
-    /// Returns the number of documents that were read.
+    /// Returns the number of documents that the full read has returned so far.
     pub(crate) fn documents(&self) -> usize {
         self.seq_nos.len() + self.others.len()
     }
 
-    /// Returns the replica of all documents that were read.
+    /// Returns the replica of all documents that the full read has returned.
     pub(crate) fn finish(self) -> Result<Replica, Incomplete> {
         let (set, order) = self.builder.build_ordered().map_err(|error| {
             if error.is_too_large() {

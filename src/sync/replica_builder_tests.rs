@@ -8,12 +8,13 @@ use super::*;
 use crate::rest::{PAGE_SIZE, take_page};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// Returns ids in an order that differs from the order of their numbers.
+/// Returns the id of document `n`. The order of the ids differs from the order of the numbers `n`.
 fn id(n: usize) -> String {
     format!("d-{:06}", n * 77_777 % 1_000_003)
 }
 
-/// Returns a page in OpenSearch's response format. Each directive targets a different tenant.
+/// Returns a page in OpenSearch's response format. Each directive of the page targets a different
+/// tenant.
 fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     let mut hits = String::new();
     for n in ids {
@@ -31,7 +32,8 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The ids arrive in another order than that of the set, as after updates.
+/// In this test, the ids of the documents arrive in another order than the order of the set, as
+/// they do after updates.
 #[test]
 fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     const DIRECTIVES: usize = 200_000;
@@ -67,7 +69,8 @@ fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     }
     let kept = allocation_counter::measure(|| replica = Replica::default());
     let kept = usize::try_from(-kept.bytes_current).unwrap();
-    // A read drops each page before it requests the next page, so it also needs one body.
+    // A read drops each page before it requests the next page, so only one response body is in
+    // memory at a time.
     let peak = usize::try_from(used.bytes_max).unwrap() + body;
     println!(
         "page {body}, kept {kept}, peak {peak}, allowed {}",

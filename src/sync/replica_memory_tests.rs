@@ -4,8 +4,8 @@ use super::*;
 
 const MANY: usize = 100_000;
 
-/// Passes one directive to the collector. Its id has 16 bytes, and the name of its tenant has 13
-/// bytes.
+/// Passes one directive to the collector. The id of the directive has 16 bytes, and the name of its
+/// tenant has 13 bytes.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
     let source = format!(
         r#"{{"targets":["tenant"],"level":"Shape","tenant":"{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#

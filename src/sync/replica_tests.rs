@@ -171,7 +171,8 @@ proptest! {
     }
 
     /// A reconciliation reads all documents from a certain `_seq_no` on. Among the lower
-    /// `_seq_no`s, it finds those that only the index has, and those that only the replica has.
+    /// `_seq_no`s, the reconciliation finds the numbers that only the index has, and the numbers
+    /// that only the replica has.
     #[test]
     fn p2_applying_differences_equals_a_full_read(
         before in any_writes(20),
@@ -251,13 +252,14 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     assert!(again("accepted", 1, Kind::Malformed).is_incomplete_since(&known));
     assert!(!again("accepted", 1, Kind::Valid(0)).is_incomplete_since(&known));
     assert!(!again("rejected", 2, Kind::Malformed).is_incomplete_since(&known));
-    // If the clock is set back, the expiry of an accepted document can be too far in the future.
+    // If the clock is set back, the expiry of an accepted document can be too far in the future,
+    // which does not suggest hidden fields.
     let mut earlier = ChangeSet::new(decoder_at("2029-12-01T00:00:00Z"));
     give(&mut earlier, "accepted", 1, Kind::Valid(0));
     assert!(!earlier.is_incomplete_since(&known));
 }
 
-/// The document was rejected because its expiry was too far in the future. It becomes acceptable
+/// A document that was rejected because its expiry was too far in the future becomes acceptable
 /// after enough time has passed.
 #[test]
 fn a_rejected_document_that_is_acceptable_later_is_applied_under_the_same_number() {

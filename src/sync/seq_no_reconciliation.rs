@@ -1,6 +1,6 @@
 //! Finds the difference between two sets of `_seq_no`s: the known numbers, and the numbers of the
-//! server. The server only counts its numbers in buckets. All functions are pure.
-//! `histogram_plan.rs` selects the buckets.
+//! server. The server returns only how many of its numbers are in each bucket. All functions are
+//! pure. `histogram_plan.rs` selects the buckets.
 //!
 //! The method is range-based set reconciliation. The first histogram has a few wide buckets. Only
 //! the buckets that differ are divided into narrower buckets. At the end, the server lists the
@@ -8,9 +8,9 @@
 //! of differences, and only logarithmically with the number of documents.
 //!
 //! If the server's numbers are a subset of the known numbers, equal counts prove that a bucket
-//! contains the same numbers on both sides. If they are not a subset, the sums are also compared.
-//! Even then, two differences in one bucket can cancel each other out, so the caller must compare
-//! the fingerprints at the end.
+//! contains the same numbers on both sides. If the server's numbers are not a subset of the known
+//! numbers, the sums of the buckets are also compared. Even if the sums are equal, two differences
+//! in one bucket can cancel each other out, so the caller must compare the fingerprints at the end.
 
 use std::ops::Range;
 
@@ -21,7 +21,8 @@ use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum};
 /// read is no slower than a reconciliation.
 const MANY_DIFFERENCES: u64 = 64;
 
-/// The numbers that are in only one of the two sets. Both lists are in ascending order.
+/// The numbers that are in only one of the two sets. The lists `removed` and `added` are in
+/// ascending order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Difference {
     /// The known numbers that the server does not have.
@@ -36,9 +37,9 @@ pub(crate) enum Step {
     /// The caller must send the query of this reconciliation to the server.
     Query(Reconciliation),
     Done(Difference),
-    /// The two sets differ so much that a full read is faster.
+    /// The known numbers and the server's numbers differ so much that a full read is faster.
     TooDifferent,
-    /// The response and the previous response report different numbers of documents.
+    /// Two consecutive responses report different numbers of documents.
     Inconsistent,
 }
 
@@ -48,11 +49,11 @@ pub(crate) struct Reconciliation {
     /// The known numbers, in ascending order.
     known: Vec<u64>,
     limits: Limits,
-    /// Only numbers below this number are compared.
+    /// Only `_seq_no`s below this number are compared.
     end: u64,
     query: HistogramQuery,
     /// The number of documents that the server has in the scope of the query, according to the
-    /// previous response. `None` if the query lists numbers that were found by the sums.
+    /// previous response. `None` if the query lists single numbers that the sums have revealed.
     expected: Option<u64>,
     /// Whether all later queries also request the sums.
     keeps_sums: bool,
@@ -74,15 +75,15 @@ struct Differing {
     start: u64,
     known: u64,
     counted: u64,
-    /// The difference of the sums. If the server lacks exactly one number of the bucket, this is
-    /// the missing number.
+    /// The sum of the known numbers minus the sum of the server's numbers. If the server lacks
+    /// exactly one known number of the bucket, this difference is the missing number.
     lacks: Option<u64>,
 }
 
 impl Reconciliation {
     /// Creates a reconciliation that waits for the response to the first query. The known numbers
-    /// must be in ascending order. `documents` is the number of documents on the server. The caller
-    /// must already know all documents beyond the scope of the first query.
+    /// must be in ascending order. `documents` is the number of documents on the server. Beyond the
+    /// scope of the first query, the known numbers must already equal the server's numbers.
     pub(crate) fn new(
         known: Vec<u64>,
         documents: u64,
@@ -114,7 +115,7 @@ impl Reconciliation {
     }
 
     /// Compares the buckets of the response with the known numbers, and returns the next step. The
-    /// buckets must be in ascending order.
+    /// caller must pass the buckets in ascending order.
     pub(crate) fn advance(mut self, counted: &[Bucket]) -> Step {
         let total = saturating_sum(counted.iter().map(|bucket| bucket.count));
         let is_expected = self.expected.is_none_or(|expected| expected == total);
@@ -147,12 +148,12 @@ impl Reconciliation {
         }
     }
 
-    /// Returns the next query. It divides the buckets that differ, or lists their numbers. Returns
-    /// `None` if the response would be too large.
+    /// Returns the next query, which divides the buckets that differ or lists their numbers.
+    /// Returns `None` if the response to the next query would be too large.
     fn next_query(&self, differing: &[Differing], distance: u64) -> Option<HistogramQuery> {
         let starts = differing.iter().map(|bucket| bucket.start);
         let ranges = merged(&starts, self.query.interval, self.limits.max_ranges);
-        // The server has at most this many numbers in the ranges.
+        // `numbers` is an upper bound for the numbers that the server has in the ranges.
         let known = ranges.iter().map(|range| self.known_in(range).len() as u64);
         let numbers = saturating_sum(known).saturating_add(distance);
         let found = Found {
@@ -171,9 +172,9 @@ impl Reconciliation {
     }
 
     /// If the server lacks exactly one number in each bucket that differs, each missing number is
-    /// the difference of the sums. Returns the query that lists these numbers, so that the server
-    /// confirms that it lacks them. The confirmation is necessary, because several differences in
-    /// one bucket can have the same sum.
+    /// the difference of the sums. Returns the query that lists the missing numbers that the sums
+    /// reveal, so that the server confirms that it lacks them. The confirmation by the server is
+    /// necessary, because several differences in one bucket can have the same sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;
@@ -193,8 +194,8 @@ impl Reconciliation {
         })
     }
 
-    /// Returns how many documents the server has in the scope of the next query. The scope contains
-    /// all buckets that differ.
+    /// Returns how many documents the server has in the scope of the next query. The scope of the
+    /// next query contains all buckets that differ.
     fn expected_in(&self, query: &HistogramQuery, differing: &[Differing]) -> u64 {
         let prefix = 0..self.end;
         let ranges = match &query.scope {
@@ -266,8 +267,8 @@ impl Reconciliation {
                 buckets.push(Bucket {
                     start: first - first % interval,
                     count: numbers.len() as u64,
-                    // A saturated sum differs from every sum of a server, because those are below
-                    // 2^49.
+                    // A saturated sum differs from every sum that a server returns, because the
+                    // server's sums are below 2^49.
                     sum: saturating_sum(numbers.iter().copied()),
                 });
             }
@@ -275,8 +276,8 @@ impl Reconciliation {
         buckets
     }
 
-    /// Guesses which numbers of a bucket are missing. A test uses wrong guesses to check that they
-    /// are detected.
+    /// Guesses which numbers of a bucket are missing. A test uses this function to check that wrong
+    /// guesses are detected.
     fn guess(&self, differing: &[Differing]) -> Difference {
         let mut difference = Difference::default();
         for bucket in differing {
@@ -291,13 +292,14 @@ impl Reconciliation {
 }
 
 impl Differing {
-    /// Returns a number of differences that the bucket contains at least.
+    /// Returns a lower bound for the number of differences in this bucket.
     fn distance(&self) -> u64 {
         self.known.abs_diff(self.counted).max(1)
     }
 }
 
-/// Returns the difference of the two sets, if each bucket stands for one number.
+/// Returns the difference of the two sets, from a histogram in which each bucket stands for a
+/// single number.
 fn numbers_that_differ(buckets: &[Differing]) -> Difference {
     let mut difference = Difference::default();
     for bucket in buckets {

@@ -1,5 +1,5 @@
-//! Compares the result of a reconciliation with the difference of two sets, and the numbers of its
-//! queries and buckets with their limits.
+//! Compares the result of a reconciliation with the difference of two sets. Also checks that a
+//! reconciliation needs only a limited number of queries and buckets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::super::histogram_plan::first_query;
 use super::*;
 
-/// A server that has the given numbers. It responds to queries and counts them.
+/// A server that has the given numbers, responds to queries, and counts the queries.
 #[derive(Default)]
 struct Server {
     numbers: BTreeSet<u64>,
@@ -147,9 +147,9 @@ proptest! {
     }
 
     /// If the server has numbers that are not known, two differences in one bucket can cancel each
-    /// other out. But every difference that a reconciliation finds is right. It has found all
-    /// differences if the fingerprints are equal afterwards, or if the sums show each bucket that
-    /// differs.
+    /// other out. Every difference that a reconciliation finds is right, even if it does not find
+    /// all of them. A reconciliation has found all differences if the fingerprints are equal
+    /// afterwards, or if the sums show each bucket that differs.
     #[test]
     fn p2_no_number_is_removed_that_the_server_has(
         known in any_numbers(),
@@ -190,8 +190,8 @@ fn any_magnitude() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    /// A faulty server can return any buckets. Even then, no sum may overflow, and the
-    /// reconciliation must end.
+    /// A faulty server can return any buckets. Whatever buckets a server returns, no sum may
+    /// overflow, and the reconciliation must end.
     #[test]
     fn any_response_ends_the_reconciliation(
         known in prop::collection::btree_set(any_magnitude(), 0..40),
@@ -222,8 +222,8 @@ proptest! {
     }
 }
 
-/// Returns the numbers of 100,000 documents. The numbers are below 130,000, as after 30,000
-/// updates.
+/// Returns the numbers of 100,000 documents. The numbers are below 130,000, as they are after
+/// 30,000 updates of these documents.
 fn many() -> BTreeSet<u64> {
     (0..130_000).filter(|number| number % 13 > 2).collect()
 }
@@ -262,7 +262,7 @@ fn a_full_read_replaces_a_reconciliation_of_very_different_sets() {
     let known = many();
     let half = known.iter().copied().filter(|number| number % 2 == 0);
     assert_eq!(server(half).reconcile(&known, false, Limits::new(64)), None);
-    // If a set is small, the server lists it, even if all its numbers differ.
+    // The server lists a small set completely, even if all numbers of the set differ.
     let few: BTreeSet<u64> = (0..50).collect();
     let removed = few.iter().copied().collect();
     let found = server([]).reconcile(&few, false, Limits::new(64)).unwrap();
@@ -294,7 +294,8 @@ fn p1_a_response_of_another_view_is_noticed() {
     let Step::Query(next) = new().advance(&counted) else {
         panic!("a bucket differs");
     };
-    // Now a second number in the same bucket is deleted.
+    // Now a second number in the same bucket is deleted, so that the next response contradicts the
+    // previous one.
     left.numbers.remove(&4_712);
     let counted = left.respond(next.query());
     assert!(matches!(next.advance(&counted), Step::Inconsistent));

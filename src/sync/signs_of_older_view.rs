@@ -1,24 +1,25 @@
-//! Finds the documents that show that a view may in fact be older than the replica, although it was
-//! read later.
+//! Finds the documents that show that a view may in fact be older than the replica, although the
+//! view was read later than the replica.
 //!
 //! If a shard copy is behind the primary, it returns an older view of the index, and the response
 //! does not show that the view is older. An older view differs from the replica in one of three
 //! ways:
 //!
-//! - A document has a lower `_seq_no`.
-//! - A document is missing.
-//! - A document is new. The document may in fact have been deleted before the replica was read, and
-//!   the older view still contains it.
+//! - In the older view, a document has a lower `_seq_no`.
+//! - In the older view, a document is missing.
+//! - In the older view, a document is new. The new document may in fact have been deleted before
+//!   the replica was read, and the older view still contains it.
 //!
-//! Usually such a difference is a normal change, for example a deletion or a new document. It is
-//! only a *possible* regression, so the primary must confirm the view.
+//! Usually a difference between a view and the replica is a normal change, for example a deletion
+//! or a new document. Because a difference is only a *possible* regression, the primary must
+//! confirm the view.
 
 use std::cmp::Ordering;
 
 use super::replica::Replica;
 
-/// A document that shows that a view may in fact be older than the replica, although it was read
-/// later.
+/// A document that shows that a view may in fact be older than the replica, although the view was
+/// read later than the replica.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,

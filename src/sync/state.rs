@@ -12,14 +12,14 @@
 //!                        Suspecting  (the published set stays published)
 //! ```
 //!
-//! - `Unread`: no read has been completed yet. The next poll reads all documents.
+//! - `Unread`: no read has been completed yet, so the next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
-//!   the primary may hold operations that no refresh has made visible yet. So each poll reads the
-//!   index, even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
+//!   the primary may hold operations that no refresh has made visible yet, so each poll reads the
+//!   index even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
 //!   mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
-//!   polls accept this state only if they observe it again for long enough, or if an authority
-//!   confirms it.
+//!   polls accept the suspected state only if they observe it again for long enough, or if an
+//!   authority confirms it.
 //!
 //! A poll that fails or is cancelled does not change the known view. A failed poll can only turn
 //! `Following` into `Suspecting`.
@@ -53,7 +53,7 @@ pub(super) enum State {
     },
 }
 
-/// An observation that may be older than the replica, so a poll did not accept it.
+/// An observation that a poll did not accept, because it may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
     /// The server returned a version of the index that cannot be later than the known version.
@@ -67,7 +67,7 @@ pub(super) enum Sighting {
 }
 
 /// The fingerprint of a view that may be older than the known view, and the instant at which a poll
-/// first observed it.
+/// first observed this view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
@@ -170,7 +170,7 @@ pub(super) struct Known {
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether the shard copy that was read has other documents than the primary.
+    /// Whether the shard copy from which the view was read has other documents than the primary.
     pub(super) lags: bool,
 }
 
@@ -203,8 +203,9 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Returns true if every in-sync copy holds all operations that the view can contain. No copy
-    /// can then return an older version of a document in response to `_mget`.
+    /// Returns true if every in-sync copy holds all operations that the view can contain. A copy
+    /// that holds all these operations cannot return an older version of a document in response to
+    /// `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()

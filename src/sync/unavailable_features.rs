@@ -1,4 +1,4 @@
-//! Records which features the server or the role refuses. Polls then work without these features,
+//! Records which features the server or the role refuses. Polls work without the refused features,
 //! and try them again later.
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::status::{PollStrategy, ProbeMethod};
 /// refusal doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The current polling strategy. It avoids refused features. A refusal may be temporary, so polls
-/// try each refused feature again after a pause.
+/// The current polling strategy, which avoids refused features. A refusal may be temporary, so
+/// polls try each refused feature again after a pause.
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
@@ -50,8 +50,8 @@ impl Degradations {
         self.reconciles && self.strategy.delta
     }
 
-    /// Prepares a poll. The poll tries all refused features again if the pause is over, or if the
-    /// poll is a periodic reconcile anyway.
+    /// Prepares a poll. The poll tries all refused features again if the pause since the first
+    /// refusal is over, or if the poll is a periodic reconcile anyway.
     pub(super) fn begin_poll(&mut self, reconcile: bool) {
         let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
         if reconcile || due {
@@ -64,7 +64,8 @@ impl Degradations {
         }
     }
 
-    /// Records that a poll succeeded.
+    /// Records that a poll succeeded. If no feature was refused, later refusals begin with the
+    /// shortest pause again.
     pub(super) fn end_poll(&mut self) {
         if self.strategy.notes.is_empty() {
             self.pause = FIRST_PAUSE.min(self.longest_pause);

@@ -47,7 +47,7 @@ impl IndexSynchronizer {
             return Ok(false);
         }
         // If the server has no aggregates, the primary cannot confirm that the replica has
-        // converged. Only a later read can show this.
+        // converged. Without aggregates, only a later read can show that the replica has converged.
         let converged = session
             .summary_of_primary(&known.index)
             .await?

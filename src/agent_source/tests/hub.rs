@@ -1,6 +1,6 @@
-//! A simulated hub. It publishes snapshots, sends differences and holds requests in the same way as
-//! an agent. The module also simulates proxies and agents of earlier versions that do not support
-//! held requests.
+//! A simulated hub, which publishes snapshots, sends differences and holds requests in the same way
+//! as an agent. The module also simulates proxies and agents of earlier versions that do not
+//! support held requests.
 
 use std::sync::Mutex;
 
@@ -20,10 +20,10 @@ pub(super) const ROUND_TRIP: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     Nothing,
-    /// The agent has an earlier version. This version knows only the parameter `known`.
+    /// The agent has an earlier version, which knows only the parameter `known`.
     EarlierVersion,
-    /// The agent already holds the maximum number of requests. It refuses further ones, and says
-    /// when the client should try again.
+    /// The agent already holds the maximum number of requests. A full agent refuses further
+    /// requests, and says when the client should try again.
     Full,
     /// A proxy keeps the response to a held request for many minutes.
     Buffer,
@@ -56,8 +56,9 @@ pub(super) struct Hub {
     published: watch::Sender<Vec<Arc<Snapshot>>>,
     pub(super) between: Mutex<Between>,
     pub(super) seen: Mutex<Vec<Seen>>,
-    /// The age of the hub's snapshot. With an instant, the hub lost the cluster at this instant,
-    /// and the age grows from then on. Without an instant, the age is constant.
+    /// The age of the hub's snapshot. If there is an instant, the hub lost the cluster at this
+    /// instant, and the age grows from then on. Without an instant, the age of the hub's snapshot
+    /// is constant.
     age: Mutex<(Duration, Option<Instant>)>,
 }
 
@@ -76,7 +77,7 @@ impl Hub {
         self.published.send_modify(|snapshots| snapshots.push(next));
     }
 
-    /// Simulates a restart of the hub: the new process knows only this snapshot.
+    /// Simulates a restart of the hub: the new process knows only the snapshot with this directive.
     pub(super) fn restart(&self, id: &str) {
         let next = Arc::new(snapshot(id));
         self.published.send_replace(vec![next]);
@@ -98,7 +99,7 @@ impl Hub {
 
     pub(super) fn set(&self, between: Between) {
         *self.between.lock().unwrap() = between;
-        // Wakes up the held requests, so that they notice the change.
+        // Wakes up the held requests, so that they notice the new fault.
         self.published.send_modify(|_| {});
     }
 

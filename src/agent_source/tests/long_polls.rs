@@ -48,7 +48,7 @@ async fn time_until(store: &OpenSearchDirectiveStore, id: &str) -> Duration {
     begun.elapsed()
 }
 
-/// The shortest pause between two polls at this interval.
+/// The shortest pause between two polls at the poll interval of these tests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until the hub holds a request, and until the shortest pause has passed.
@@ -91,12 +91,12 @@ async fn p5_the_age_counts_the_wait_that_no_response_has_confirmed() {
         let age = store.age().unwrap();
         assert!(age <= INTERVAL * 11 / 10 + ROUND_TRIP, "{age:?}");
     }
-    // The store sends one long poll after the other, and no other requests.
+    // The store sends one long poll after the other, and no other requests to the hub.
     let requests = hub.seen().len() - before;
     assert!((15..=32).contains(&requests), "{requests}");
     assert_eq!(store.status().staleness, Staleness::Fresh);
 
-    // If no response arrives, the age grows.
+    // If no response arrives, the age of the published snapshot grows.
     hub.set(Between::Outage);
     tokio::time::sleep(ROUND_TRIP).await;
     let age = store.age().unwrap();
@@ -117,8 +117,8 @@ async fn p5_the_age_of_the_hub_is_added() {
         assert!(age >= SECOND * 60 && age <= SECOND * 62, "{age:?}");
         assert_eq!(store.status().staleness, Staleness::Stale);
     }
-    // If an agent sends differences, it had the snapshot of this store before. So the new snapshot
-    // is not older, even if the estimated ages say otherwise.
+    // If an agent sends differences, it had the snapshot of this store before. The new snapshot is
+    // therefore not older than the published snapshot, even if the estimated ages say otherwise.
     hub.set_age(SECOND * 3600);
     until_held(&hub).await;
     hub.publish("next");
@@ -185,7 +185,8 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
         assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
 
-        // The store tries long polls again. The first successful one returns the changes at once.
+        // The store tries long polls again. The first successful long poll returns the changes at
+        // once.
         hub.set(Between::Nothing);
         tokio::time::sleep(SECOND * 60 * 21).await;
         assert!(self::notes(&store).is_empty(), "{between:?}");
@@ -326,7 +327,8 @@ async fn p8_the_clients_of_a_hub_that_ends_do_not_come_back_at_once() {
         for n in 0..100 {
             stores.push(start(&config(&format!("proxy-{n}-x{}", n * 7919)), &hub).await);
         }
-        // After a change, all clients would send their next requests at the same time.
+        // A change reaches all clients at the same moment, so without a random wait all clients
+        // would send their next requests at the same time.
         tokio::time::sleep(INTERVAL * 2).await;
         hub.publish("next");
         tokio::time::sleep(SECOND).await;

@@ -56,7 +56,7 @@ impl Tls {
         self
     }
 
-    /// Returns true if a certificate or a key is in a file, because its content can change.
+    /// Returns true if a certificate or a key comes from a file, whose content can change.
     pub(super) fn has_files(&self) -> bool {
         [
             &self.ca_certificates,
@@ -90,7 +90,7 @@ impl Tls {
     }
 }
 
-/// The PEM texts of the certificates and of the key, after the last time that they were read.
+/// The PEM texts of the certificates and of the key, as they were when the client last read them.
 pub(super) struct TlsMaterial {
     ca_certificates: Option<SecretString>,
     client_certificate: Option<SecretString>,
@@ -140,7 +140,7 @@ pub(super) struct TlsConfig(Backend);
 type Backend = ::rustls::ClientConfig;
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 type Backend = native::Config;
-/// A build without a TLS feature has no TLS settings. Such a build refuses `https` addresses.
+/// A build without a TLS feature has no TLS settings, and refuses `https` addresses.
 #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
 type Backend = ();
 

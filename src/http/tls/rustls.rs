@@ -44,8 +44,8 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// Creates the configuration for a client whose nodes all have `http` addresses. This configuration
-/// accepts no server certificate.
+/// Creates the configuration for a client whose nodes all have `http` addresses. The configuration
+/// for `http` addresses accepts no server certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -134,7 +134,8 @@ impl ServerCertVerifier for Verifier {
         );
         match result {
             // The platform's verifier reports `CaUsedAsEndEntity` only after it has checked the
-            // validity period. So only the host name must still be checked here.
+            // validity period. After `CaUsedAsEndEntity`, only the host name must still be checked
+            // here.
             Err(error) if is_ca_used_as_end_entity(&error) && self.trusted.contains(end_entity) => {
                 let certificate = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&certificate, server_name)?;
@@ -218,8 +219,8 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An I/O error can wrap another error. `source()` does not return the wrapped error, so the
-        // code gets it in another way.
+        // An I/O error can wrap another error that `source()` does not return. So this function
+        // requests the wrapped error from the I/O error itself.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
