@@ -49,8 +49,8 @@ fn an_event_matches_by_document_version_and_time() {
     ] {
         assert_eq!(log.user_of(&record(&other)), None, "{other}");
     }
-    // If a writer bypasses the pipeline, the writer can choose an earlier time of the operation,
-    // but cannot make the time of the record earlier.
+    // A writer that bypasses the pipeline can choose an earlier time of the operation, but cannot
+    // make `recorded_at` earlier.
     let earlier = record(&json!({ "@timestamp": "2026-11-27T12:00:00Z" }));
     assert_eq!(log.user_of(&earlier), Some("mallory"));
 }

@@ -15,7 +15,7 @@ use super::*;
 use crate::history::RecordKind;
 use fake_stream::FakeStream;
 
-/// A recorder, its feed and its stream.
+/// A recorder under test, its feed and its data stream.
 struct Rig {
     recorder: Recorder,
     feed: HistoryFeed,
