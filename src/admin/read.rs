@@ -50,8 +50,8 @@ impl DirectivesApi {
     }
 
     /// Reads the documents with the given ids in real time, without waiting for a refresh. The
-    /// result has one entry for each id, in the same order. The entry is `None` if the document
-    /// does not exist.
+    /// result has one entry for each id, in the same order. The entry of an id is `None` if no
+    /// document has this id.
     ///
     /// # Errors
     /// Returns an error if one of the documents could not be read.

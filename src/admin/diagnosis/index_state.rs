@@ -29,7 +29,7 @@ pub struct IndexState {
 pub struct IndexHealth {
     /// The health status: `green`, `yellow` or `red`.
     pub status: String,
-    /// The number of shards without a node.
+    /// The number of shard copies that are assigned to no node.
     pub unassigned_shards: u32,
     /// The number of data nodes in the cluster.
     pub number_of_data_nodes: u32,

@@ -20,8 +20,9 @@ const BATCH: u64 = 2_000;
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
-/// The script that adds the missing fields. The script does not replace an existing list `targets`:
-/// if this list contradicts the document, the document is damaged, and this must stay visible.
+/// The script that adds the missing fields to a document in the older form. The script does not
+/// replace an existing list `targets`: if this list contradicts the document, the document is
+/// damaged, and the damage must stay visible.
 const SCRIPT: &str = "\
 def document = ctx._source;
 if (document.containsKey('targets') == false) {
@@ -64,8 +65,8 @@ impl Installer {
     /// Returns the steps of the installation and the number of converted documents.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. If the caller repeats the upgrade, it continues
-    /// with the documents that are not converted yet.
+    /// Returns an [`InstallError`] if a step fails. If the caller repeats the upgrade, the upgrade
+    /// continues with the documents that are not converted yet.
     pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
         let steps = self.install().await?;
         let (mut converted, mut idle) = (0, 0);
@@ -109,7 +110,7 @@ impl Installer {
 /// The response to a request that converts documents.
 #[derive(Debug, Deserialize)]
 struct Batch {
-    /// The number of documents that the request found.
+    /// The number of documents in the older form that the request found.
     total: u64,
     /// The number of documents that the request converted.
     updated: u64,

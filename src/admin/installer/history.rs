@@ -1,4 +1,4 @@
-//! Installs the data stream that contains the history of the index. Also finds out the state of an
+//! Installs the data stream that contains the history of the index. Also reads the state of an
 //! existing history.
 
 use std::time::Duration;
@@ -33,8 +33,8 @@ pub struct HistoryState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
-    /// A policy of Index State Management deletes each backing index when this time has passed
-    /// since its last record.
+    /// A policy of Index State Management deletes each backing index of the history when this time
+    /// has passed since the last record of the backing index.
     Policy(String),
     /// There is no policy, so all records are kept.
     None,
@@ -64,7 +64,7 @@ impl Installer {
                 attach = self.plan_attachment(&stream, &policy, indices).await?;
             }
             // ISM attaches a policy to an index when the index is created, so the policy must be
-            // installed first.
+            // installed before the data stream is created.
             steps.push(policy.step);
         }
         steps.push(self.of_history(&stream).plan_template().await?);
@@ -79,8 +79,8 @@ impl Installer {
     }
 
     /// Creates the append-only data stream for the history of the index, verifies it, and returns
-    /// the steps. If a retention is given, also creates a policy of Index State Management that
-    /// deletes older records.
+    /// the steps. If a retention is given, the method also creates a policy of Index State
+    /// Management that deletes older records.
     ///
     /// # Errors
     /// Returns an error if the cluster refuses a step, if an existing stream is not append-only, or

@@ -83,8 +83,8 @@ fn rename_searched_indices(value: &mut Value, index: &str) {
     }
 }
 
-/// If a name or an id begins with the name in the file, replaces this part by the name of the
-/// index.
+/// If a name or an id begins with the index name of the file, replaces this beginning by the name
+/// of the index.
 fn rename(name: &mut Value, index: &str) {
     let rest = name
         .as_str()
@@ -94,7 +94,7 @@ fn rename(name: &mut Value, index: &str) {
     }
 }
 
-/// The value is a string that itself contains JSON. Applies a change to the JSON inside the string.
+/// Applies a change to the JSON that the string `text` contains.
 fn within_text(text: &mut Value, change: impl FnOnce(&mut Value)) {
     let value = text
         .as_str()
