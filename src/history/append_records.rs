@@ -234,8 +234,8 @@ fn recorded_deletions(unnumbered: &[&Record]) -> Value {
         .iter()
         .filter_map(|record| record.seq_no_after)
         .min();
-    // Deletions that are equal in all of these fields are the same operation, so a page may begin
-    // between them.
+    // Deletions that are equal in all sort fields are the same operation, so a page of the search
+    // may begin between them.
     let sort = ["seq_no", "directive", "index_uuid", "history_uuid"];
     json!({
         "size": PAGE_SIZE,

@@ -31,7 +31,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// The name of the program that makes a record, and the time of the record.
+/// The name of the program that makes a record, and the time at which it makes the record.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedBy {
     pub(crate) name: String,

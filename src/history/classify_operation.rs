@@ -22,8 +22,8 @@ const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as",
 pub enum RecordKind {
     /// The directive is new: before the operation, there was no directive with the same id.
     Created,
-    /// The operation replaced the directive in a way that no other kind describes. For example, a
-    /// target or a text has another value, or the previous document is not known.
+    /// The operation replaced the directive in a way that no other kind describes. For example, the
+    /// operation changed the value of a target or of a text, or the previous document is not known.
     Replaced,
     /// After the operation, the directive matches more requests, records more about them, or starts
     /// earlier.
@@ -124,8 +124,9 @@ pub struct Change {
 /// Compares the documents before and after an operation. `after` is `None` for a deletion, and
 /// `limits.now` is the time of the operation.
 ///
-/// If an operation has several effects, its kind is the one that is most important for an auditor.
-/// For example, if a directive matches more requests and also ends earlier, its kind is `Widened`.
+/// If an operation has several effects, its kind is the effect that is most important for an
+/// auditor. For example, if a directive matches more requests and also ends earlier, its kind is
+/// `Widened`.
 #[must_use]
 pub fn classify(
     id: &str,

@@ -103,16 +103,17 @@ pub struct Record {
         deserialize_with = "number"
     )]
     pub primary_term: Option<u64>,
-    /// The `_seq_no` of the operation. It is `None` only for a deletion that a recorder noticed,
-    /// because a search does not return the number of a deletion.
+    /// The `_seq_no` of the operation. The field is `None` only for a deletion whose number is not
+    /// known: a search does not return the number of a deletion, and the response to the deletion
+    /// may be lost.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no: Option<u64>,
-    /// For a deletion without a number: the highest number that had been assigned when a recorder
-    /// last saw the document. The number of the deletion is higher than `seq_no_after`.
+    /// For a deletion without a number: the highest number that is known to have been assigned
+    /// before the deletion. The number of the deletion is higher than `seq_no_after`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -120,7 +121,8 @@ pub struct Record {
     )]
     pub seq_no_after: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when a recorder
-    /// noticed that the document was absent. The number of the deletion is at most `seq_no_until`.
+    /// noticed that the document was absent; `None` if this number is not known. The number of the
+    /// deletion is at most `seq_no_until`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -68,8 +68,8 @@ impl Verification {
         self.stream.is_intact() && self.contradictions.is_empty() && self.unreadable.is_empty()
     }
 
-    /// Returns true if only the newest operations of the current index are not recorded. In this
-    /// case, a recorder may still be writing the records of these operations.
+    /// Returns true if only the newest operations of the current index are not recorded. A recorder
+    /// may still be writing the records of these newest operations.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());

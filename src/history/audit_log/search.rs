@@ -44,8 +44,8 @@ struct Shards {
 #[derive(Deserialize)]
 struct Hits {
     total: Total,
-    /// If the list is empty, the response does not contain this field, because the request uses
-    /// `filter_path`.
+    /// If the list of hits is empty, the response does not contain this field, because the request
+    /// uses `filter_path`.
     #[serde(default)]
     hits: Vec<Hit>,
 }
@@ -84,9 +84,9 @@ struct Source {
 
 impl History {
     /// Reads the part of the security plugin's audit log that covers the period of the records.
-    /// `indices` contains the names of the audit log's indices. If `indices` is `None`, the default
-    /// names are used. With the default names, the method returns `None` if there is no audit log,
-    /// or if the user may not read the audit log.
+    /// `indices` contains the names of the audit log's indices. If `indices` is `None`, the method
+    /// uses the default names of the security plugin. With the default names, the method returns
+    /// `None` if there is no audit log, or if the user may not read the audit log.
     ///
     /// # Errors
     /// Returns an error if the audit log cannot be read completely. If the caller named the

@@ -13,7 +13,7 @@ pub(in crate::history) enum Number {
     /// A recorder noticed a deletion, because the document was absent. The number of the deletion
     /// is higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// A recorder noticed a deletion, but its number is not known.
+    /// Neither the number of the deletion nor a complete range for this number is known.
     Unknown,
 }
 

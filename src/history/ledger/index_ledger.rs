@@ -38,10 +38,10 @@ pub struct IndexLedger {
     /// again or moved.
     pub term_changes: Vec<TermChange>,
     /// The directives whose versions show that an operation has no record, although no number is
-    /// missing there.
+    /// missing between their records.
     pub version_jumps: Vec<VersionJump>,
-    /// The first and the last number of the recorded operations that the index has lost. Their
-    /// numbers are higher than the highest number of the index.
+    /// The first and the last number of the recorded operations that the index has lost. The
+    /// numbers of the lost operations are higher than the highest number of the index.
     pub lost: Option<(u64, u64)>,
 }
 
@@ -81,8 +81,9 @@ pub struct VersionJump {
     pub directive: String,
     /// The number of the first recorded operation after the versions jump.
     pub before_number: Option<u64>,
-    /// Whether the index assigned numbers again between the two operations. If it did, an operation
-    /// may have no record. If it did not, the writer itself chose the versions.
+    /// Whether the index assigned numbers again between the two operations. If numbers were
+    /// assigned again, an operation may have no record. If no number was assigned again, the writer
+    /// itself chose the versions.
     pub across_reassigned_numbers: bool,
 }
 

@@ -99,8 +99,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index from which an index was restored or cloned. Such an index and the
-/// earlier index contain the same operation with the same time.
+/// Finds the earlier index from which an index was restored or cloned. A restored or cloned index
+/// and the earlier index contain the same operation with the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

@@ -106,8 +106,8 @@ fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
 struct Start<'a> {
     uuid: &'a str,
     from: Timestamp,
-    /// Whether `from` is the time at which the index was created. Otherwise, `from` is the time of
-    /// the first recorded operation on the index.
+    /// Whether `from` is the time at which the index was created. If `is_exact` is false, `from` is
+    /// the time of the first recorded operation on the index.
     is_exact: bool,
 }
 

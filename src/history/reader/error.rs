@@ -96,7 +96,7 @@ impl HistoryError {
         }
     }
 
-    /// Returns true if the data stream does not exist.
+    /// Returns true if the data stream of the history does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(*self.0, Kind::NoStream(_))

@@ -32,7 +32,7 @@ impl History {
     /// index.
     ///
     /// The documents and the highest number must belong to one state of the index. If the index
-    /// changes during the read, the method reads both again.
+    /// changes during the read, the method reads the documents and the highest number again.
     pub(in crate::history) async fn index_facts(&self) -> Result<Option<IndexFacts>, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         for attempt in 0..ATTEMPTS {

@@ -280,8 +280,8 @@ pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
 fn matches_tenant(document: &Value, tenant: &str) -> bool {
     match document.get("tenant") {
         Some(Value::String(target)) => target == tenant,
-        // Every proxy rejects a document whose `tenant` is not a string. So such a document could
-        // be meant for any tenant.
+        // A document whose `tenant` is not a string could be meant for any tenant, and every proxy
+        // rejects it.
         None | Some(_) => true,
     }
 }

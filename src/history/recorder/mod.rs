@@ -6,9 +6,9 @@
 //! ```
 //!
 //! If the recorder is slower than the polls, the feed drops an observation. The next complete
-//! observation contains the changes of the dropped one. The status counts the operations that the
-//! recorder could not see or could not record. If another recorder or the command has already
-//! recorded an operation, the operation counts as recorded.
+//! observation contains the changes of the dropped observation. The status counts the operations
+//! that the recorder could not see or could not record. If another recorder or the command has
+//! already recorded an operation, the operation counts as recorded.
 
 mod known_documents;
 mod last_records;

@@ -1,6 +1,6 @@
 //! A bounded queue of the records that wait to be sent. While the queue is full, it stores only the
-//! ids of the directives that change. The recorder can later record the latest version of each of
-//! these directives.
+//! ids of the directives that change. The recorder can later record the latest version of each
+//! directive that changed while the queue was full.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns an entry for a version of a directive. Its document has the given number of bytes.
+    /// Returns an entry for a version of a directive, with a document of the given number of bytes.
     fn entry(directive: &str, bytes: usize) -> Entry {
         let record = json!({
             "@timestamp": "2026-11-27T14:03:00Z", "kind": "replaced", "directive": directive,

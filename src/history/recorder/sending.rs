@@ -1,5 +1,5 @@
-//! Sends one batch of records to the data stream, and tells a failure of the whole batch from the
-//! refusal of single records.
+//! Sends one batch of records to the data stream, and distinguishes a failure of the whole batch
+//! from the refusal of single records.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) enum SendError {
 
 impl SendError {
     /// Returns true if a server refused the request because of its size. A server in front of the
-    /// cluster can have a lower limit than the cluster.
+    /// cluster can have a lower size limit than the cluster.
     pub(super) fn is_too_large(&self) -> bool {
         matches!(self, Self::Request(error) if error.status() == Some(413))
     }

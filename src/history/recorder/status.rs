@@ -31,7 +31,7 @@ pub struct RecorderStatus {
     pub last_error: Option<String>,
 }
 
-/// The counts of a recorder. The recorder, the feed and the status share them.
+/// The counts of a recorder. The recorder, the feed and the status share these counts.
 pub(crate) type SharedCounts = Arc<Mutex<RecorderStatus>>;
 
 pub(super) fn update(counts: &SharedCounts, change: impl FnOnce(&mut RecorderStatus)) {
