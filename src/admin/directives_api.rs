@@ -19,7 +19,7 @@ use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
 /// The version that a document had when it was read. A planned write succeeds only if the document
-/// still has this version.
+/// still has the version that was read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Version {
@@ -93,7 +93,8 @@ pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
-    /// The name of the user that the cluster authenticated. Each write stores this name.
+    /// The name of the user that the cluster authenticated. Each write of this client stores the
+    /// name of this user in the document.
     pub(super) authenticated_as: Option<String>,
     /// The name under which the history records the writes of this client.
     pub(super) recorded_by: String,
@@ -121,17 +122,17 @@ impl DirectivesApi {
         self
     }
 
-    /// Sets the longest time to live. A directive that expires later than this time from now is
-    /// invalid.
+    /// Sets the longest time to live of a directive. A directive whose expiry is further in the
+    /// future is invalid.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write then stores
-    /// the authenticated user in addition to the author, because a writer can name any author. By
-    /// default, writes store only the author.
+    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write of this
+    /// client then stores the authenticated user in addition to the author, because a writer can
+    /// name any author. By default, writes store only the author.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;
@@ -188,7 +189,7 @@ impl DirectivesApi {
     /// Writes directives, and returns as soon as searches find the written directives.
     ///
     /// Each draft replaces the stored document with the same id. Only the author and the time of
-    /// the first write of this document are preserved. Before the first draft is written, all
+    /// the first write of the stored document are preserved. Before the first draft is written, all
     /// drafts are checked, first locally and then by the cluster's pipeline.
     ///
     /// # Errors
@@ -259,7 +260,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends a request and decodes the response.
+    /// Sends a request to the cluster, and decodes the JSON of the response.
     pub(super) async fn json<T: serde::de::DeserializeOwned>(
         &self,
         request: Request,

@@ -91,7 +91,7 @@ impl WriteError {
         }
     }
 
-    /// Returns true if the index does not exist.
+    /// Returns true if the index of directives does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         match &*self.0 {

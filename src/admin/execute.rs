@@ -42,7 +42,8 @@ pub enum Outcome {
 pub struct WriteReport {
     /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request. After this request, no further writes were sent.
+    /// The error of the first failed request. After the first failed request, no further writes
+    /// were sent.
     pub failure: Option<WriteError>,
     /// Which writes were recorded in the history of the index; `None` if the index has no history,
     /// or if no write was sent.
@@ -67,9 +68,9 @@ impl From<Outcome> for Executed {
 }
 
 impl DirectivesApi {
-    /// Executes all planned writes. Returns as soon as searches find the written documents. If the
-    /// cluster refuses a write, the other writes of the plan are still executed. The report
-    /// contains the outcome of each write.
+    /// Executes all planned writes. The method returns as soon as searches find the written
+    /// documents. If the cluster refuses a write, the other writes of the plan are still executed.
+    /// The report contains the outcome of each write.
     pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
         for planned in &mut plan {
             planned.authenticate(self.authenticated_as.as_deref());
@@ -136,9 +137,10 @@ impl DirectivesApi {
     }
 
     /// Repeats the writes that an older mapping refused, without the fields that this mapping
-    /// lacks. So directives can be revoked even before the index is upgraded.
+    /// lacks. Because of this repetition, directives can be revoked even before the index is
+    /// upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
-        // An older mapping can lack two fields, but a refusal names only one of them. So two rounds
+        // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
         // are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan

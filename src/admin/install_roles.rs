@@ -71,8 +71,8 @@ impl Installer {
     }
 
     /// Creates the roles for the client's index. If a role exists with a different content, the
-    /// method replaces the role. Returns one step for each role. The method does not map users to
-    /// the roles.
+    /// method replaces the role. The method returns one step for each role. The method does not map
+    /// users to the roles.
     ///
     /// # Errors
     /// Returns the errors of [`plan_roles`](Self::plan_roles). Also returns an error if the user

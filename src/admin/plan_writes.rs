@@ -78,7 +78,7 @@ impl DirectivesApi {
 }
 
 /// Returns the author and the time of the first write of a stored directive. A write that replaces
-/// the directive preserves these two values.
+/// the directive preserves the author and the time of the first write.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {

@@ -204,8 +204,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Sets the authenticated user of a revocation or a signature. This user replaces the user of
-    /// the previous write in the document.
+    /// Sets the authenticated user of a revocation or a signature. In the document, the
+    /// authenticated user replaces the user of the previous write.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
             return;
@@ -296,9 +296,10 @@ impl PlannedWrite {
     }
 }
 
-/// Returns true if a stored directive already has the content of a draft. For this comparison, the
-/// draft's time to live begins at the time at which the stored directive was written. So, if the
-/// same draft is written again, the directive does not expire later.
+/// Returns true if a stored directive already has the content of a draft. When a draft is compared
+/// with a stored directive, the draft's time to live begins at the time at which the stored
+/// directive was written. So, if the same draft is written again, the directive does not expire
+/// later.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)

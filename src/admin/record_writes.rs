@@ -24,8 +24,8 @@ use opensearch_directives_core::document::{DecodeLimits, encode};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct HistoryReport {
-    /// The number of executed writes that the history contains. Writes that a recorder has recorded
-    /// earlier count, too.
+    /// The number of executed writes that the history contains. Writes that a recorder has already
+    /// recorded count as recorded, too.
     pub recorded: usize,
     /// The executed writes that this client could not record.
     pub unrecorded: Vec<Unrecorded>,

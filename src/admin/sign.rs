@@ -1,5 +1,5 @@
-//! Signs directives. A directive can be signed as a draft, before it is written, or later, when it
-//! is already stored.
+//! Signs directives. A directive can be signed as a draft, before it is written. A directive can
+//! also be signed later, when it is already stored.
 //!
 //! A signature covers absolute times. So, before a draft is signed, a simulation of the ingest
 //! pipeline converts the times of the draft to absolute times. A second simulation checks that the
@@ -25,7 +25,7 @@ const MAX_SIGNATURES: usize = 8;
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index. Each signature covers this uuid.
+    /// Returns the uuid of the index. Each signature covers the uuid of the index.
     ///
     /// # Errors
     /// Returns an error if the index does not exist, or if the cluster does not respond.

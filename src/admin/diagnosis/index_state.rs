@@ -11,7 +11,7 @@ use crate::http::{Method, Request, segment};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct IndexState {
-    /// The name of the concrete index.
+    /// The name of the concrete index, even if the configured name is an alias.
     pub name: String,
     /// The number of primary shards. An index of directives should have exactly one primary shard.
     pub shards: Option<u32>,

@@ -8,8 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document in the probing writes. A probing write never creates this document,
-/// because it requires a version that does not exist.
+/// The id of the document that the probing writes name. A probing write never creates this
+/// document, because it requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission that a command or an agent needs, and whether the user has it.
@@ -130,8 +130,9 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns the probing reads. Each entry contains the request, its operation, its permission, and
-/// whether a client that only reads directives needs this permission.
+/// Returns the probing reads: harmless requests that need the permissions for reading. Each entry
+/// contains the request, its operation, its permission, and whether a client that only reads
+/// directives needs this permission.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());

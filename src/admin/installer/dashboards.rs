@@ -9,7 +9,7 @@ use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
 /// The boundary between the parts of the multipart form. The file of saved objects must not contain
-/// this string.
+/// the boundary.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
 /// The path of the import API, relative to the address of OpenSearch Dashboards.

@@ -1,5 +1,5 @@
-//! Converts old documents to the stored form. An earlier version of this project wrote these
-//! documents in an older form.
+//! Converts old documents to the stored form. An old document is one that an earlier version of
+//! this project wrote in an older form.
 //!
 //! A script adds the missing fields with explicit values. The conversion does not run the ingest
 //! pipeline: the pipeline would refuse an expired document, and this would abort the conversion. A
@@ -13,7 +13,8 @@ use super::error::InstallError;
 use super::{InstallStep, Installer};
 use crate::http::{Method, Request};
 
-/// One request converts at most this many documents, so that it ends within its time limit.
+/// One request converts at most this many documents, so that the request ends within its time
+/// limit.
 const BATCH: u64 = 2_000;
 /// If this many consecutive requests convert no document, because other clients write the same
 /// documents at the same time, the conversion fails.
@@ -40,8 +41,8 @@ document.revoked = document.containsKey('revoked_at') && document.revoked_at != 
 ";
 
 impl Installer {
-    /// Returns the number of documents that are not in the stored form. Proxies reject these
-    /// documents.
+    /// Returns the number of documents that are not in the stored form. Proxies reject documents
+    /// that are not in the stored form.
     ///
     /// # Errors
     /// Returns an [`InstallError`] if the index cannot be searched.

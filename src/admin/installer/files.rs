@@ -1,5 +1,5 @@
 //! The JSON files of `mappings/` are embedded into the program. The functions of this module parse
-//! these files.
+//! the embedded JSON files.
 
 use serde_json::Value;
 

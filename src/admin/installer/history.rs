@@ -1,5 +1,5 @@
-//! Installs the data stream that contains the history of the index. Also reads the state of an
-//! existing history.
+//! Installs the data stream that contains the history of the index. This module also reads the
+//! state of an existing history.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::http::{Method, Request, segment};
 
 const TEMPLATE: &str = "history template";
 const STREAM: &str = "history stream";
-/// With this setting, an index refuses every edit and every deletion of a record.
+/// The setting with which an index refuses every edit and every deletion of a record.
 const APPEND_ONLY: &str = "index.append_only.enabled";
 
 /// The state of the history's data stream in the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct HistoryState {
-    /// The name of the data stream.
+    /// The name of the data stream that contains the history.
     pub stream: String,
     /// The reasons why the backing indices are unsuitable for a history.
     pub problems: Vec<String>,
@@ -36,7 +36,7 @@ pub enum RetentionPolicy {
     /// A policy of Index State Management deletes each backing index of the history when this time
     /// has passed since the last record of the backing index.
     Policy(String),
-    /// There is no policy, so all records are kept.
+    /// There is no retention policy, so all records are kept.
     None,
     /// The cluster has no Index State Management.
     Unsupported,
@@ -135,7 +135,8 @@ impl Installer {
     }
 
     /// Requests the backing indices of the data stream, with flat settings. Returns `None` if the
-    /// data stream does not exist, and an error if another resource has its name.
+    /// data stream does not exist, and an error if another resource has the name of the data
+    /// stream.
     async fn history_indices(&self) -> Result<Option<Value>, InstallError> {
         let stream = stream_name(self.client.index());
         let path = IndicesGetParts::Index(&[&stream]).url();

@@ -1,5 +1,5 @@
-//! Creates the index with its settings and its mapping, or updates an existing index. Then verifies
-//! the settings and the mapping of the index.
+//! Creates the index with its settings and its mapping, or updates an existing index. The installer
+//! then verifies the settings and the mapping of the index.
 //!
 //! The create request contains all settings and the whole mapping. If the request did not contain a
 //! setting, a template with a higher priority could give this setting a wrong value, for example

@@ -1,8 +1,9 @@
 //! Prepares a cluster for directives: installs the ingest pipeline, the index template, the index
 //! and the dashboards.
 //!
-//! An installation is planned as a list of requests. `--dry-run` prints this list. An installation
-//! can be repeated. An installation never replaces a resource that is newer than this program.
+//! An installation is planned as a list of requests. The flag `--dry-run` prints the list of
+//! requests. An installation can be repeated. An installation never replaces a resource that is
+//! newer than this program.
 
 mod dashboards;
 mod document_conversion;
@@ -125,9 +126,9 @@ impl Installer {
         self
     }
 
-    /// Sets the number of replicas. If this number is not set, a new index has one replica as soon
-    /// as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an existing index
-    /// keeps its number of replicas.
+    /// Sets the number of replicas. If the number of replicas is not set, a new index has one
+    /// replica as soon as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an
+    /// existing index keeps its number of replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);

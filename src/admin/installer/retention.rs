@@ -18,7 +18,7 @@ const SHORT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// line of at most 4 kB.
 const INDICES_PER_REQUEST: usize = 20;
 
-/// The step that installs the policy, and the installed version of the policy.
+/// The step that installs the retention policy, and the installed version of the policy.
 #[derive(Debug)]
 pub(super) struct PlannedPolicy {
     pub(super) step: InstallStep,
