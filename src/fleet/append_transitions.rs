@@ -88,8 +88,8 @@ impl TransitionLog {
 
     async fn append(&mut self) -> Result<(), RequestError> {
         if self.exists.is_none() {
-            // The code first checks whether the stream exists, because a write to a missing stream
-            // would create an ordinary index.
+            // The code first checks whether the data stream exists, because a write to a missing
+            // data stream would create an ordinary index.
             self.exists = Some(Stream::of(self.client.clone()).exists().await?);
         }
         if self.exists == Some(false) {

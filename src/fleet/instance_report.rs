@@ -14,14 +14,14 @@ use crate::status::{Staleness, Status};
 /// The maximum number of rejections that a report lists. The field `rejected` contains the total
 /// number of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The maximum number of characters of a text in a report, and of an error about a report. A longer
-/// text is cut off.
+/// The maximum number of characters of a text in a report, and of an error about a report. A text
+/// with more characters is cut off.
 pub(super) const MAX_CHARACTERS: usize = 300;
 
 /// The maximum number of agents that can forward a report on its way to the fleet's index.
 pub(super) const MAX_HOPS: usize = 8;
-/// The maximum length of a name in a report of another instance, in bytes. OpenSearch accepts no
-/// longer `_id`.
+/// The maximum length of a name in a report of another instance, in bytes. OpenSearch refuses an
+/// `_id` that has more bytes.
 const MAX_NAME_BYTES: usize = 512;
 
 /// The program that contains an instance.
@@ -135,7 +135,7 @@ pub struct InstanceReport {
 pub struct ReportedRejection {
     /// The id of the document.
     pub id: String,
-    /// The reason for the rejection. The text starts with the name of the invalid field.
+    /// The reason for the rejection. The reason starts with the name of the invalid field.
     pub reason: String,
 }
 

@@ -8,8 +8,8 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent if it has not reported for this many heartbeats.
 const HEARTBEATS: f64 = 3.0;
-/// A report may be late, for example after an adjustment of the instance's clock. So an instance
-/// counts as silent only after this additional time.
+/// The additional time before an instance counts as silent. A report may be late, for example after
+/// an adjustment of the instance's clock.
 const TOLERANCE: Duration = Duration::from_secs(5);
 /// The longest heartbeat of an instance. This value replaces a longer heartbeat in a report,
 /// because an instance with an extremely long heartbeat would never count as silent.
@@ -142,9 +142,10 @@ impl IndexPosition {
     /// The instance applies every operation if the reported `applied_seq_no` is at least the
     /// highest assigned number. The instance also applies every operation if it has read exactly
     /// the documents of this state, and one of these documents has the highest assigned number. If
-    /// the highest assigned number is not known, the same documents are sufficient. The highest
-    /// number that an instance has read is not sufficient: a lower number can become visible after
-    /// a higher number, and no document has the number of a deletion.
+    /// the highest assigned number is not known, it is sufficient that the instance has read
+    /// exactly the documents of this state. The highest number that an instance has read is not
+    /// sufficient: a lower number can become visible after a higher number, and no document has the
+    /// number of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
@@ -178,8 +179,8 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // If the difference is zero, a document that the instance still applies may have been
-        // deleted, and the number of this deletion is not known.
+        // If the difference of the two numbers is zero, a document that the instance still applies
+        // may have been deleted, and the number of this deletion is not known.
         (missing > 0).then_some(missing)
     }
 }

@@ -41,9 +41,9 @@ struct Client {
 pub(super) struct Full;
 
 impl Outbox {
-    /// Adds reports. Each report replaces the earlier report of the same instance. If one of the
-    /// reports does not fit, no report is added. To make room, the outbox forgets instances that
-    /// are silent at the time `now` and have no pending report.
+    /// Adds reports to the outbox. Each report replaces the earlier report of the same instance. If
+    /// one of the reports does not fit, no report is added. To make room, the outbox forgets
+    /// instances that are silent at the time `now` and have no pending report.
     pub(super) fn add(&self, reports: Vec<InstanceReport>, now: Timestamp) -> Result<(), Full> {
         let mut clients = self.lock();
         let sized: Vec<(usize, InstanceReport)> = reports

@@ -150,8 +150,8 @@ impl Reporter {
     }
 
     /// Sets the longest time between two reports. An interval of less than one second counts as one
-    /// second, and an interval of more than one day counts as one day. The default is one minute.
-    /// If an instance has not reported for three intervals, it counts as silent.
+    /// second, and an interval of more than one day counts as one day. The default interval is one
+    /// minute. If an instance has not reported for three intervals, it counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.identity.heartbeat = interval.clamp(SHORTEST_INTERVAL, LONGEST_HEARTBEAT);
         self
@@ -171,7 +171,7 @@ impl Reporter {
     }
 
     /// Returns a handle that accepts the reports of other instances, so that this reporter writes
-    /// them.
+    /// these reports.
     #[must_use]
     pub fn relay(&self) -> Relay {
         Relay::new(Arc::clone(&self.shared), Arc::clone(&self.outbox))

@@ -169,7 +169,7 @@ struct Old {
 }
 
 impl Old {
-    /// Returns the bulk action that deletes the document. If the instance has reported since the
+    /// Returns the bulk action that deletes an old document. If the instance has reported since the
     /// search, the action has no effect.
     fn deletion(&self) -> String {
         let target = json!({
