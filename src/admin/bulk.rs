@@ -21,14 +21,14 @@ pub(super) struct OperationNumbers {
 /// The cluster's response to one bulk action.
 #[derive(Debug)]
 pub(super) enum ActionResult {
-    /// The action succeeded. If it changed nothing, there are no numbers.
+    /// The action succeeded. An action that changed nothing has no numbers.
     Done(Option<OperationNumbers>),
     /// OpenSearch reported that the document does not exist. Even a deletion of a document that
     /// does not exist gets a `_seq_no`.
     NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,
-    /// The cluster refused the action. The string contains the reason.
+    /// The cluster refused the action, for the reason in the string.
     Refused(String),
 }
 

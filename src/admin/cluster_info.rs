@@ -1,5 +1,5 @@
-//! Requests the name, the version and the distribution of the cluster. The diagnosis shows them to
-//! the operator.
+//! Requests the name, the version and the distribution of the cluster. The diagnosis shows these
+//! three values to the operator.
 
 use serde::Deserialize;
 

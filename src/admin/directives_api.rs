@@ -19,7 +19,7 @@ use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
 /// The version that a document had when it was read. A planned write succeeds only if the document
-/// still has this version.
+/// still has the version that was read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Version {
@@ -29,7 +29,8 @@ pub struct Version {
     pub primary_term: u64,
 }
 
-/// A document in the form in which the index stores it. A proxy may reject this document.
+/// A document in the form in which the index stores it. A stored document may be one that proxies
+/// reject.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
@@ -37,7 +38,7 @@ pub struct Stored {
     pub id: String,
     /// The decoded document, or the reason why a proxy rejects the document.
     pub document: Result<Document, Rejection>,
-    /// The stored JSON.
+    /// The JSON of the document, exactly as the index stores it.
     pub source: Box<RawValue>,
     /// The version of the document; `None` if the response contains no version.
     pub version: Option<Version>,
@@ -85,14 +86,15 @@ impl Stored {
 ///
 /// Plan a change with [`plan`](Self::plan), [`PlannedWrite::revoke`] or [`PlannedWrite::delete`],
 /// and then write it with [`execute`](Self::execute). A planned write contains the document that
-/// was read, and the document that will be stored. It succeeds only if nobody has changed the
-/// stored document since it was read.
+/// was read, and the document that will be stored. A planned write succeeds only if nobody has
+/// changed the stored document since it was read.
 #[derive(Clone, Debug)]
 pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
-    /// The name of the user that the cluster authenticated. Each write stores this name.
+    /// The name of the user that the cluster authenticated. Each write of this client stores the
+    /// name of this user in the document.
     pub(super) authenticated_as: Option<String>,
     /// The name under which the history records the writes of this client.
     pub(super) recorded_by: String,
@@ -112,31 +114,32 @@ impl DirectivesApi {
     }
 
     /// Sets the name under which the [history](crate::history) records the writes of this client.
-    /// If the index has a history, the client records each of its writes there. The default name is
-    /// `library`.
+    /// If the index has a history, the client records each of its writes in the history. The
+    /// default name is `library`.
     #[must_use]
     pub fn with_recorder_name(mut self, name: impl Into<String>) -> Self {
         self.recorded_by = name.into();
         self
     }
 
-    /// Sets the longest time from now to the expiry of a directive.
+    /// Sets the longest time to live of a directive. A directive whose expiry is further in the
+    /// future is invalid.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write then stores
-    /// the authenticated user in addition to the author, because a writer can name any author. By
-    /// default, writes store only the author.
+    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write of this
+    /// client then stores the authenticated user in addition to the author, because a writer can
+    /// name any author. By default, writes store only the author.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;
         self
     }
 
-    /// Returns the name of the index or alias.
+    /// Returns the configured name of the index, which may be an alias.
     #[must_use]
     pub fn index(&self) -> &str {
         self.client.index()
@@ -153,8 +156,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the current time according to the cluster's clock. If the role does not permit the
-    /// request, returns the time of the local clock.
+    /// Returns the current time according to the cluster's clock. If the role does not permit
+    /// reading this time, the method returns the time of the local clock.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the response does not come from
@@ -183,10 +186,10 @@ impl DirectivesApi {
         IndexReader::new(client, "list", limit.max_stored()).session()
     }
 
-    /// Writes directives. Returns as soon as searches find the written directives.
+    /// Writes directives, and returns as soon as searches find the written directives.
     ///
     /// Each draft replaces the stored document with the same id. Only the author and the time of
-    /// the first write of this document are preserved. Before the first draft is written, all
+    /// the first write of the stored document are preserved. Before the first draft is written, all
     /// drafts are checked, first locally and then by the cluster's pipeline.
     ///
     /// # Errors
@@ -197,9 +200,9 @@ impl DirectivesApi {
         self.execute_all(plan).await
     }
 
-    /// Revokes a directive. Returns as soon as searches find the revoked document. The directive
-    /// stays in the index but applies to no request. If the directive is already revoked, nothing
-    /// changes.
+    /// Revokes a directive, and returns as soon as searches find the revoked document. The revoked
+    /// directive stays in the index but applies to no request. If the directive is already revoked
+    /// or has expired, the method writes nothing.
     ///
     /// # Errors
     /// Returns an error if the revocation could not be written. If no directive has the given id,
@@ -257,7 +260,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends a request and decodes the response.
+    /// Sends a request to the cluster, and decodes the JSON of the response.
     pub(super) async fn json<T: serde::de::DeserializeOwned>(
         &self,
         request: Request,

@@ -1,5 +1,5 @@
-//! Defines the error of reading and writing directives. By the methods of the error, a caller can
-//! decide how to react.
+//! Defines the error of reading and writing directives. The methods of the error tell a caller what
+//! failed, so that the caller can decide how to react.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// Directives could not be read or written.
+/// The error if directives could not be read or written.
 ///
 /// If a function returns a `WriteError`, it has written no directive. There is one exception:
 /// [`apply`](super::DirectivesApi::apply) may have written some directives, and its error names the
@@ -40,8 +40,8 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The names of the indices that contain directives. The error message suggests them,
-        /// because the name of the missing index may be mistyped.
+        /// The names of the indices that contain directives. The error message suggests these
+        /// indices, because the name of the missing index may be mistyped.
         others: Vec<String>,
     },
     /// The index of the fleet does not exist.
@@ -54,7 +54,8 @@ pub(super) enum Kind {
 }
 
 impl WriteError {
-    /// Returns true if the input is invalid: every proxy would reject the directive.
+    /// Returns true if the input is invalid, because every proxy would reject the directive, or
+    /// because the directive cannot be signed.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(*self.0, Kind::Invalid { .. } | Kind::NotSigned { .. })
@@ -80,7 +81,7 @@ impl WriteError {
     }
 
     /// Returns true if OpenSearch itself reported that the directive, the index or the pipeline
-    /// does not exist. A status 404 of another server does not count.
+    /// does not exist. A status 404 of another server does not count as such a report.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
@@ -90,7 +91,7 @@ impl WriteError {
         }
     }
 
-    /// Returns true if the index does not exist.
+    /// Returns true if the index of directives does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         match &*self.0 {
@@ -100,7 +101,8 @@ impl WriteError {
         }
     }
 
-    /// Returns true if no node of the cluster returned a usable response in time.
+    /// Returns true if no node of the cluster returned a usable response in time, or if the cluster
+    /// is overloaded.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request()
@@ -123,7 +125,7 @@ impl WriteError {
         }
     }
 
-    /// Returns the HTTP status of the error response.
+    /// Returns the HTTP status of the response that caused the error; `None` if no response did.
     fn status(&self) -> Option<u16> {
         self.request()?.status()
     }
@@ -253,13 +255,13 @@ impl From<RequestError> for WriteError {
     }
 }
 
-/// A directive that the cluster refused.
+/// A directive that could not be written or read, for example because the cluster refused it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Refusal {
     /// The directive's id.
     pub id: String,
-    /// The reason that the cluster gave for the refusal.
+    /// The reason why the directive could not be written or read.
     pub reason: String,
 }
 

@@ -13,9 +13,11 @@ use crate::http::BULK_BYTES;
 /// The outcome of one planned write.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The index now contains the planned document.
+    /// The write was executed: the index now contains the planned document, or no longer contains
+    /// the deleted document.
     Written,
-    /// The index already contained the planned document, so no request was sent.
+    /// The index already contained the planned document, so the client sent no request for this
+    /// write.
     Unchanged,
     /// Somebody else changed the directive after it was read, so the planned document was not
     /// written.
@@ -30,7 +32,7 @@ pub enum Outcome {
     },
     /// The request failed, but the cluster may have written the document.
     Unknown,
-    /// The client did not send the write, because an earlier request failed.
+    /// The write was not executed, because its request or an earlier request failed.
     NotSent,
 }
 
@@ -40,10 +42,11 @@ pub enum Outcome {
 pub struct WriteReport {
     /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request. After this request, no further writes were sent.
+    /// The error of the first failed request. After the first failed request, no further writes
+    /// were sent.
     pub failure: Option<WriteError>,
-    /// Which writes were recorded in the history; `None` if the index has no history, or if no
-    /// write was sent.
+    /// Which writes were recorded in the history of the index; `None` if the index has no history,
+    /// or if no write was sent.
     pub history: Option<HistoryReport>,
 }
 
@@ -65,9 +68,9 @@ impl From<Outcome> for Executed {
 }
 
 impl DirectivesApi {
-    /// Executes all planned writes. Returns as soon as searches find the written documents. If the
-    /// cluster refuses a write, the other writes are still executed. The report contains the
-    /// outcome of each write.
+    /// Executes all planned writes. The method returns as soon as searches find the written
+    /// documents. If the cluster refuses a write, the other writes of the plan are still executed.
+    /// The report contains the outcome of each write.
     pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
         for planned in &mut plan {
             planned.authenticate(self.authenticated_as.as_deref());
@@ -93,7 +96,7 @@ impl DirectivesApi {
     }
 
     /// Sends the chosen writes in parts of limited size, and sets their outcomes. If a request
-    /// fails, sends no further parts and returns the error.
+    /// fails, the method sends no further parts and returns the error.
     async fn send(
         &self,
         plan: &[PlannedWrite],
@@ -134,9 +137,10 @@ impl DirectivesApi {
     }
 
     /// Repeats the writes that an older mapping refused, without the fields that this mapping
-    /// lacks. So directives can be revoked even before the index is upgraded.
+    /// lacks. Because of this repetition, directives can be revoked even before the index is
+    /// upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
-        // An older mapping can lack two fields, but a refusal names only one of them. So two rounds
+        // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
         // are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan
@@ -150,17 +154,18 @@ impl DirectivesApi {
                     _ => None,
                 })
                 .collect();
-            // The code ignores the error, because the outcomes say whether the second attempt
-            // succeeded.
+            // The code ignores the error, because the outcomes of the repeated writes say whether
+            // they succeeded.
             let _ = self.send(plan, &again, executed).await;
         }
     }
 
-    /// If outcomes are unclear, reads the documents again to determine these outcomes.
+    /// If the outcomes of some writes are unclear, reads the documents of these writes again to
+    /// determine the outcomes.
     ///
     /// If the connection is interrupted, the client repeats the request. If the cluster had already
-    /// executed the first request, the repeated one causes a conflict. So, after a conflict, the
-    /// write counts as successful if the index contains the planned document.
+    /// executed the first request, the repeated request causes a conflict. So, after a conflict,
+    /// the write counts as successful if the index contains the planned document.
     async fn resolve(&self, plan: &[PlannedWrite], executed: &mut [Executed]) {
         let doubtful: Vec<&str> = plan
             .iter()
@@ -208,7 +213,8 @@ impl DirectivesApi {
 fn outcome(planned: &PlannedWrite, result: ActionResult) -> Executed {
     let (outcome, numbers) = match result {
         ActionResult::Done(numbers) => (Outcome::Written, numbers),
-        // The plan deletes this document, and it does not exist any more.
+        // The document that the plan deletes does not exist any more, so the deletion has
+        // succeeded.
         ActionResult::NotFound(numbers) if planned.is_delete() => (Outcome::Written, numbers),
         ActionResult::NotFound(_) | ActionResult::Conflict => {
             (Outcome::Conflict { current: None }, None)

@@ -10,7 +10,7 @@ pub enum ChangeEffect {
     /// After the change, the directive matches more requests, or makes proxies record more about a
     /// request.
     Widens,
-    /// The change removes a field of the audit record: the reason, the ticket or the owner.
+    /// The change removes the reason, the ticket, the owner or a signature.
     Loses,
     /// The directive had expired or was revoked, and applies again after the change.
     Reactivates,
@@ -26,17 +26,17 @@ pub enum ChangeEffect {
 pub struct FieldChange {
     /// The field's name in the document.
     pub field: &'static str,
-    /// The previous value; `None` if the field was absent.
+    /// The value of the field before the change; `None` if the field was absent.
     pub before: Option<String>,
-    /// The new value; `None` if the field is absent.
+    /// The value of the field after the change; `None` if the field is absent.
     pub after: Option<String>,
     /// What the change means for the directive.
     pub effect: ChangeEffect,
 }
 
 impl FieldChange {
-    /// Returns the differences between two versions of a directive. Does not compare the fields
-    /// `created_*` and `updated_*`.
+    /// Returns the differences between two versions of a directive. The comparison leaves out the
+    /// fields `created_*` and `updated_*`.
     #[must_use]
     pub fn between(before: &Document, after: &Document) -> Vec<Self> {
         changes(before, after)
@@ -77,8 +77,8 @@ impl Changes {
     }
 }
 
-/// Returns the differences between a stored directive and its replacement. Does not compare the
-/// fields `created_*` and `updated_*`.
+/// Returns the differences between a stored directive and its replacement. The comparison leaves
+/// out the fields `created_*` and `updated_*`.
 pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     let mut all = Changes(Vec::new());
     targets(&mut all, before, after);
@@ -99,8 +99,8 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     all.0
 }
 
-/// If the signatures differ in any part, adds a change to `all`. The values of this change are the
-/// names of the signers.
+/// If the signatures differ in any part, adds a change to `all`. The values before and after the
+/// added change are the names of the signers.
 fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
     let (old, new) = (&before.signatures, &after.signatures);
     if old == new {
@@ -170,7 +170,8 @@ fn effects(all: &mut Changes, before: &Document, after: &Document) {
 
 fn times(all: &mut Changes, before: &Document, after: &Document) {
     let (old, new) = (&before.directive, &after.directive);
-    // If the start is before the time of the write, the directive starts immediately.
+    // A directive whose start is before the time of the write starts immediately, so such a start
+    // counts as absent.
     let written = after.audit.updated_at.unwrap_or(Timestamp::MIN);
     let begins = |start: Option<Timestamp>| start.filter(|&start| start > written);
     all.add(

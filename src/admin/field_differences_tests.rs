@@ -42,7 +42,7 @@ fn at(second: i64) -> Timestamp {
 
 type Edit = fn(&mut Document);
 
-/// For each field, a change, and the effect that the comparison must report.
+/// Changes of single fields, each with the effect that the comparison must report.
 const CASES: [(&str, ChangeEffect, Edit); 22] = [
     ("tenant", ChangeEffect::Widens, |d| {
         d.directive.match_.tenant = None;

@@ -7,7 +7,7 @@ use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
 /// The name of the index in the files of `mappings/roles` is a placeholder. When a role is
-/// installed, the name of the real index replaces it in the index patterns.
+/// installed, the name of the real index replaces this placeholder in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (
@@ -70,8 +70,9 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the roles for the client's index. If a role exists with a different content,
-    /// replaces it. Returns one step for each role. The method does not map users to the roles.
+    /// Creates the roles for the client's index. If a role exists with a different content, the
+    /// method replaces the role. The method returns one step for each role. The method does not map
+    /// users to the roles.
     ///
     /// # Errors
     /// Returns the errors of [`plan_roles`](Self::plan_roles). Also returns an error if the user
@@ -129,8 +130,8 @@ fn role_for(index: &str, json: &str) -> Value {
 }
 
 /// Returns true if an installed role has the same description and the same permissions as the role
-/// in the embedded file. The plugin adds default values to an installed role; the comparison
-/// ignores them.
+/// in the embedded file. The security plugin adds default values to an installed role, and the
+/// comparison ignores these values.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {
         let permissions = of["index_permissions"].as_array();

@@ -11,11 +11,12 @@ use super::planned_write::{AUTHENTICATED_AS, PlannedWrite};
 use opensearch_directives_core::document::{Audit, Draft, encode_draft};
 
 impl DirectivesApi {
-    /// Creates the planned writes that store directives, without executing them. Checks each draft
-    /// locally and with the cluster's pipeline, and compares it with the stored document.
+    /// Creates the planned writes that store directives, without executing them. The method checks
+    /// each draft locally and with the cluster's pipeline, and compares the draft with the stored
+    /// document.
     ///
     /// # Errors
-    /// Returns an error if a request fails, or if a draft is not valid. In the second case,
+    /// Returns an error if a request fails, or if a draft is not valid. If a draft is not valid,
     /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] of the error returns true.
     pub async fn plan(&self, drafts: &[Draft]) -> Result<Vec<PlannedWrite>, WriteError> {
         self.check(drafts)?;
@@ -77,7 +78,7 @@ impl DirectivesApi {
 }
 
 /// Returns the author and the time of the first write of a stored directive. A write that replaces
-/// the directive preserves these two values.
+/// the directive preserves the author and the time of the first write.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {

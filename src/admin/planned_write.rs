@@ -1,5 +1,5 @@
-//! A planned write changes one directive. It knows its effect, its bulk action, and whether the
-//! index already contains the resulting document.
+//! A planned write changes one directive. The planned write knows its effect, its bulk action, and
+//! whether the index already contains the resulting document.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use opensearch_directives_core::document::{Document, Draft, Expiry};
 /// The name of the field that contains the user that the cluster authenticated.
 pub(super) const AUTHENTICATED_AS: &str = "authenticated_as";
 
-/// The effect of a planned write.
+/// What a planned write does to its directive.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlannedKind {
     /// The write stores a directive with a new id.
@@ -27,7 +27,8 @@ pub enum PlannedKind {
     Sign,
     /// The write deletes a directive.
     Delete,
-    /// Nothing is written, because the index already contains the planned document.
+    /// Nothing is written, because the index already contains the planned document, or because the
+    /// directive to revoke has already expired.
     Nothing,
 }
 
@@ -40,8 +41,8 @@ pub struct PlannedWrite {
     pub id: String,
     /// The document that was read; `None` if there was no document with this id.
     pub before: Option<Stored>,
-    /// The document that will be stored. `None` if the directive is deleted, or if a malformed
-    /// document is revoked.
+    /// The document that will be stored. The field is `None` if the write deletes the directive or
+    /// revokes a malformed document.
     pub after: Option<Document>,
     pub(super) action: Action,
     /// The author and the reason of a deletion, for the history.
@@ -64,7 +65,7 @@ pub(super) enum Action {
 impl PlannedWrite {
     /// Creates the planned write that stores a draft. `after` is the document that the cluster's
     /// pipeline makes of `source`. If the stored document already has the same content as `after`,
-    /// nothing will be written.
+    /// the planned write changes nothing.
     pub(super) fn store(
         draft: &Draft,
         before: Option<Stored>,
@@ -140,7 +141,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns the fields that change, except the authors and the times of writes.
+    /// Returns the fields of the document that the write changes, except the authors and the times
+    /// of writes.
     #[must_use]
     pub fn changes(&self) -> Vec<FieldChange> {
         match (&self.before, &self.after) {
@@ -152,7 +154,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns the effect of the write.
+    /// Returns what the write does to its directive.
     #[must_use]
     pub fn kind(&self) -> PlannedKind {
         match &self.action {
@@ -180,7 +182,8 @@ impl PlannedWrite {
             Action::Index(source, _) => {
                 target["pipeline"] = PIPELINE.into();
                 // A `create` action needs no version condition, because it fails if the document
-                // exists. With a version condition, OpenSearch would refuse the whole bulk request.
+                // exists. If a `create` action had a version condition, OpenSearch would refuse the
+                // whole bulk request.
                 let name = if self.before.is_some() {
                     "index"
                 } else {
@@ -188,9 +191,10 @@ impl PlannedWrite {
                 };
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
-            // A bulk update does not run the ingest pipeline. This is necessary in both cases. For
-            // a revocation, the pipeline would refuse a malformed or expired document. For a
-            // signature, the pipeline must not change the fields that the signature covers.
+            // A revocation and a signature are bulk updates, because a bulk update does not run the
+            // ingest pipeline. For a revocation, the pipeline would refuse a malformed or expired
+            // document. For a signature, the pipeline must not change the fields that the signature
+            // covers.
             Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
@@ -200,8 +204,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Sets the authenticated user of a revocation or a signature. This user replaces the user of
-    /// the previous write in the document.
+    /// Sets the authenticated user of a revocation or a signature. In the document, the
+    /// authenticated user replaces the user of the previous write.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
             return;
@@ -216,10 +220,10 @@ impl PlannedWrite {
     }
 
     /// Adapts the write to an older mapping: removes the field that the mapping lacks. `reason` is
-    /// the reason that the cluster gave for the refusal; it names the missing field. Returns
-    /// whether the adapted write can be sent. If the mapping has no field `revoked`, the field
-    /// `revoked_at` alone revokes a directive. In this case, a revocation with a reason is not
-    /// adapted, because the reason would be lost.
+    /// the reason that the cluster gave for the refusal, and names the missing field. Returns true
+    /// if the write was adapted and can be sent again. If the mapping has no field `revoked`, the
+    /// field `revoked_at` alone revokes a directive. A revocation with a reason is not adapted to
+    /// such a mapping, because the reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {
@@ -292,9 +296,10 @@ impl PlannedWrite {
     }
 }
 
-/// Returns true if a stored directive already has the content of a draft. For this comparison, the
-/// draft's time to live begins at the time at which the stored directive was written. So, if the
-/// same draft is written again, the directive does not expire later.
+/// Returns true if a stored directive already has the content of a draft. When a draft is compared
+/// with a stored directive, the draft's time to live begins at the time at which the stored
+/// directive was written. So, if the same draft is written again, the directive does not expire
+/// later.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)

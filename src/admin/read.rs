@@ -50,8 +50,8 @@ impl DirectivesApi {
     }
 
     /// Reads the documents with the given ids in real time, without waiting for a refresh. The
-    /// result has one entry for each id, in the same order. The entry is `None` if the document
-    /// does not exist.
+    /// result has one entry for each id, in the order of `ids`. The entry of an id is `None` if no
+    /// document has this id.
     ///
     /// # Errors
     /// Returns an error if one of the documents could not be read.
@@ -149,8 +149,8 @@ impl DirectivesApi {
         Ok(all.stored)
     }
 
-    /// Creates the error that is returned if the index does not exist. The name may be mistyped, so
-    /// the error lists the indices that contain directives.
+    /// Creates the error that is returned if the index does not exist. The name of the missing
+    /// index may be mistyped, so the error lists the indices that contain directives.
     pub(crate) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
@@ -179,7 +179,7 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // If the role does not permit reading the mappings, the list is empty.
+            // If the role does not permit reading the mappings, the list of other indices is empty.
             others: all
                 .unwrap_or_default()
                 .into_iter()

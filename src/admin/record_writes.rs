@@ -1,7 +1,7 @@
 //! Records the executed writes of a plan in the history of the index, if the index has a history.
 //!
-//! A write is recorded only after it was executed. So, if the history fails, the write still
-//! succeeds. The report names each write that was not recorded.
+//! A write is recorded only after it was executed. So a write succeeds even if the client cannot
+//! record it. The report names each write that was not recorded.
 
 use std::collections::HashMap;
 
@@ -24,8 +24,8 @@ use opensearch_directives_core::document::{DecodeLimits, encode};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct HistoryReport {
-    /// The number of executed writes that the history contains. Writes that a recorder has recorded
-    /// earlier count, too.
+    /// The number of executed writes that the history contains. Writes that a recorder has already
+    /// recorded count as recorded, too.
     pub recorded: usize,
     /// The executed writes that this client could not record.
     pub unrecorded: Vec<Unrecorded>,
@@ -67,7 +67,8 @@ pub(super) enum Ledger {
 }
 
 impl DirectivesApi {
-    /// Finds out whether the index has a history. If it has one, requests the uuids of the index.
+    /// Finds out whether the index has a history. If the index has a history, the method also
+    /// requests the uuids of the index.
     pub(super) async fn open_ledger(&self) -> Ledger {
         let stream = Stream::of(self.client.clone());
         match stream.exists().await {
@@ -106,7 +107,7 @@ impl DirectivesApi {
             .zip(executed)
             .filter(|(_, executed)| matches!(executed.outcome, Outcome::Written))
             .map(|(planned, executed)| (planned, executed.numbers))
-            // If an update changed nothing, it is not an operation, so it is not recorded.
+            // An update that changed nothing is not an operation, so it is not recorded.
             .filter(|(planned, numbers)| numbers.is_some() || planned.is_delete())
             .collect();
         let (stream, identity) = match ledger {
@@ -208,8 +209,8 @@ impl DirectivesApi {
         let same = |version: &super::Version| {
             (version.seq_no, version.primary_term) == (seq_no, primary_term)
         };
-        // Somebody else may have replaced the document. So it is used only if it still has the
-        // version that this write created.
+        // Somebody else may have replaced the document after the write. So the record contains the
+        // document only if the document still has the version that this write created.
         let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
         let after = match stored {
             Some(stored) => Some(stored.source.get().to_owned()),
@@ -284,8 +285,8 @@ impl PlannedWrite {
         self
     }
 
-    /// Returns the JSON that the write should have stored. The caller compares it with the previous
-    /// document.
+    /// Returns the JSON that the write should have stored. The caller compares this JSON with the
+    /// previous document, to classify the operation.
     fn expected(&self, limits: &DecodeLimits) -> Option<String> {
         match &self.action {
             Action::Revoke(fields) | Action::Sign(fields) => {

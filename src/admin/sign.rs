@@ -1,9 +1,9 @@
-//! Signs directives. A directive can be signed as a draft, before it is written, or later, when it
-//! is already stored.
+//! Signs directives. A directive can be signed as a draft, before it is written. A directive can
+//! also be signed later, when it is already stored.
 //!
 //! A signature covers absolute times. So, before a draft is signed, a simulation of the ingest
-//! pipeline converts its times to absolute times. A second simulation checks that the pipeline
-//! would store exactly the signed content.
+//! pipeline converts the times of the draft to absolute times. A second simulation checks that the
+//! pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -19,13 +19,13 @@ use opensearch_directives_core::document::{
     Document, DocumentRef, Draft, Expiry, Signature, SignedForm, decode,
 };
 
-/// The maximum number of signatures of a document.
+/// The maximum number of signatures that proxies accept in one document.
 const MAX_SIGNATURES: usize = 8;
 /// A signed directive must be written within this time after its expiry was computed.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index. Each signature covers this uuid.
+    /// Returns the uuid of the index. Each signature covers the uuid of the index.
     ///
     /// # Errors
     /// Returns an error if the index does not exist, or if the cluster does not respond.
@@ -76,8 +76,8 @@ impl DirectivesApi {
         Ok(plan)
     }
 
-    /// Creates the planned writes that add signatures by the given keys to stored directives. These
-    /// writes do not change the signed content.
+    /// Creates the planned writes that add signatures by the given keys to stored directives. The
+    /// planned writes do not change the signed content of the directives.
     ///
     /// # Errors
     /// Returns an error if a directive is malformed or has too many signatures, or if the cluster
@@ -133,8 +133,8 @@ impl DirectivesApi {
 }
 
 impl PlannedWrite {
-    /// Creates the planned write that replaces the signatures of a stored directive. This write
-    /// does not change the signed content.
+    /// Creates the planned write that replaces the signatures of a stored directive. The planned
+    /// write does not change the signed content of the directive.
     fn sign(stored: Stored, signatures: Vec<Signature>, at: Timestamp, by: &str) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
         let action = match &mut after {

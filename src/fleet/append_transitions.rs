@@ -14,12 +14,12 @@ use super::instance_report::InstanceReport;
 use crate::history::{Stream, stream_name};
 use crate::http::{Client, Method, Request, RequestError, chain};
 
-/// The maximum number of transitions that wait for the stream.
+/// The maximum number of transitions that wait until the data stream accepts them.
 const MAX_WAITING: usize = 10_000;
 /// The maximum number of transitions in one request.
 const BATCH: usize = 500;
-/// The pause after a failure. Also the pause before the log checks again whether a missing stream
-/// exists now.
+/// The pause after a failed attempt to append transitions. The log also pauses this long before it
+/// checks again whether a missing data stream exists now.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// The transitions that wait to be appended to the data stream.
@@ -29,7 +29,7 @@ pub(super) struct TransitionLog {
     states: LastStates,
     waiting: VecDeque<Transition>,
     lost: u64,
-    /// Whether the stream exists; `None` if the log has not checked this yet.
+    /// Whether the data stream exists; `None` if the log still has to check this.
     exists: Option<bool>,
     not_before: Instant,
     last_error: Option<String>,
@@ -49,8 +49,8 @@ impl TransitionLog {
         }
     }
 
-    /// Queues the transitions that the given reports show. Call this method only after the reports
-    /// were written.
+    /// Queues the transitions that the given reports show. The reporter calls this method only
+    /// after the reports were written.
     pub(super) fn observe<'a>(&mut self, reports: impl Iterator<Item = &'a InstanceReport>) {
         let transitions = reports.filter_map(|report| self.states.observe(report));
         self.waiting.extend(transitions);
@@ -60,8 +60,9 @@ impl TransitionLog {
         }
     }
 
-    /// Appends the queued transitions to the stream. Does nothing if an attempt failed less than a
-    /// minute ago. If the stream does not exist, drops the transitions.
+    /// Appends the queued transitions to the data stream. The method does nothing if an attempt to
+    /// append transitions failed less than a minute ago. If the data stream does not exist, the
+    /// method drops the transitions.
     pub(super) async fn flush(&mut self) {
         if self.waiting.is_empty() || Instant::now() < self.not_before {
             return;
@@ -87,8 +88,8 @@ impl TransitionLog {
 
     async fn append(&mut self) -> Result<(), RequestError> {
         if self.exists.is_none() {
-            // The code first checks whether the stream exists, because a write to a missing stream
-            // would create an ordinary index.
+            // The code first checks whether the data stream exists, because a write to a missing
+            // data stream would create an ordinary index.
             self.exists = Some(Stream::of(self.client.clone()).exists().await?);
         }
         if self.exists == Some(false) {
@@ -115,8 +116,8 @@ impl TransitionLog {
         Ok(())
     }
 
-    /// Counts the transitions that the stream has refused. They are not sent again, because the
-    /// next record of the state has the same content.
+    /// Counts the transitions that the stream has refused. Refused transitions are not sent again,
+    /// because the next record of the same state has the same content.
     fn note_refusals(&mut self, response: &Value) {
         let items = response["items"].as_array();
         let reasons = items.into_iter().flatten();

@@ -8,7 +8,7 @@ use crate::http::{Client, Method, Request};
 /// The path at which an agent accepts reports.
 const PATH: &str = "/v1/reports";
 
-/// The receiver of the reports.
+/// The receiver to which a reporter sends its reports.
 #[derive(Clone, Debug)]
 pub(super) enum Destination {
     Index(IndexWriter),

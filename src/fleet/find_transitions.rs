@@ -1,5 +1,5 @@
-//! Compares consecutive reports of an instance, to find out when the instance began to apply other
-//! operations. Such a change is a transition. The history of the fleet stores the transitions.
+//! Compares consecutive reports of an instance, to find out when the state of the instance changed.
+//! Such a change is a transition, and the history of the fleet stores the transitions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::instance_report::{InstanceKind, InstanceReport};
 
-/// If the state of an instance does not change, it is recorded again after this time. So, if the
-/// instance is killed, the history shows how long it ran.
+/// An unchanged state of an instance is recorded again after this time. So the history shows how
+/// long an instance ran, even if the instance was killed.
 pub(super) const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// The last states of at most this many instances are remembered. If an instance was forgotten, its
-/// state is recorded again at its next report.
+/// The last states of at most this many instances are remembered. The next report of an instance
+/// whose state was forgotten is recorded again, even if its state has not changed.
 const MAX_INSTANCES: usize = 20_000;
 
-/// A state of an instance, and the time at which it began, in the form in which the history of the
-/// fleet stores it.
+/// A state of an instance, and the time at which the state began, in the form in which the history
+/// of the fleet stores it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {

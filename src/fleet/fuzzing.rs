@@ -8,7 +8,8 @@ use super::{Fleet, IndexPosition, InstanceReport, relay};
 use crate::rest::SearchResponse;
 
 /// Decodes the response to the search for reports. Returns the reports, together with a state of
-/// the index with which they can be compared. Returns `None` if the response is not complete.
+/// the index with which they can be compared. Returns `None` if the response cannot be decoded or
+/// is not complete.
 #[must_use]
 pub fn fleet_reports(body: &[u8]) -> Option<Fleet> {
     let response: SearchResponse<'_> = serde_json::from_slice(body).ok()?;
@@ -34,7 +35,7 @@ pub fn fleet_reports(body: &[u8]) -> Option<Fleet> {
 /// Decodes the reports that a client sends to the agent `own`.
 ///
 /// # Errors
-/// The reason why the agent does not accept the reports.
+/// Returns the reason why the agent does not accept the reports.
 pub fn relayed_reports(
     json: &[u8],
     own: &str,

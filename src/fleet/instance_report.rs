@@ -1,5 +1,5 @@
-//! Defines the report, the document that each instance writes. It says which state of the index the
-//! instance applies, and how old this state is.
+//! Defines the report, the document that each instance writes. The report says which state of the
+//! index the instance applies, and how old this state is.
 
 use std::time::Duration;
 
@@ -11,16 +11,17 @@ use serde::{Deserialize, Serialize};
 use super::reported_hits::{ListedHits, MAX_LISTED, ReportedHits};
 use crate::status::{Staleness, Status};
 
-/// The maximum number of rejections that a report lists. A separate field contains the total number
-/// of rejections.
+/// The maximum number of rejections that a report lists. The field `rejected` contains the total
+/// number of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The maximum number of characters of a text in a report, and of an error about a report. Longer
-/// texts are cut off.
+/// The maximum number of characters of a text in a report, and of an error about a report. A text
+/// with more characters is cut off.
 pub(super) const MAX_CHARACTERS: usize = 300;
 
-/// The maximum number of agents that can forward a report.
+/// The maximum number of agents that can forward a report on its way to the fleet's index.
 pub(super) const MAX_HOPS: usize = 8;
-/// The maximum length of a name in a report of another instance, in bytes: the maximum length of an `_id`.
+/// The maximum length of a name in a report of another instance, in bytes. OpenSearch refuses an
+/// `_id` that has more bytes.
 const MAX_NAME_BYTES: usize = 512;
 
 /// The program that contains an instance.
@@ -37,7 +38,7 @@ pub enum InstanceKind {
 }
 
 impl InstanceKind {
-    /// Returns the name of the kind that the document contains.
+    /// Returns the name of the kind, as the reports contain it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,12 +54,12 @@ impl InstanceKind {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceReport {
-    /// The name of the instance. It is also the id of the document.
+    /// The name of the instance, which is also the id of its document in the fleet's index.
     pub instance: String,
     /// The name of the host, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The version of this library.
+    /// The version of this library that the instance contains.
     pub version: String,
     /// The program that contains the instance.
     pub kind: InstanceKind,
@@ -71,8 +72,8 @@ pub struct InstanceReport {
     /// The uuid of the index from which the applied set was read; absent before the first read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The instance applies every operation up to this `_seq_no`. Absent if the number is not
-    /// known, for example because the instance's role does not permit the index statistics.
+    /// The instance applies every operation up to this `_seq_no`. The field is absent if the number
+    /// is not known, for example because the instance's role does not permit the index statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The number of documents from which the applied set was read.
@@ -92,11 +93,12 @@ pub struct InstanceReport {
     pub off: bool,
     /// The number of documents that the instance rejects.
     pub rejected: usize,
-    /// The first rejections, ordered by id.
+    /// The first 20 rejections, ordered by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<ReportedRejection>,
-    /// The counts of active directives, if the instance counts hits. First the 50 directives that
-    /// applied to the most requests, and then the first 50 directives that no request has matched.
+    /// The counts of active directives, if the instance counts hits. The list contains first the 50
+    /// directives that applied to the most requests, and then the first 50 directives that no
+    /// request has matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<ReportedHits>,
     /// The number of active directives that are not in `hits`; absent if the instance does not
@@ -106,8 +108,8 @@ pub struct InstanceReport {
     /// Whether the applied set is `fresh`, `stale` or `dark`, according to its age and the limits
     /// of the instance.
     pub staleness: String,
-    /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if there
-    /// is no measurement.
+    /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if the
+    /// skew was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<f64>,
     /// The time at which the reporter was created, according to the instance's clock.
@@ -115,13 +117,13 @@ pub struct InstanceReport {
     /// The time at which the last successful poll ended, according to the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<Timestamp>,
-    /// The time of the last publish, according to the instance's clock.
+    /// The time at which the store last published a snapshot, according to the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change: Option<Timestamp>,
-    /// The time of the report, according to the instance's clock. If the clock skew is known, the
-    /// time is corrected by it.
+    /// The time of the report, according to the instance's clock. If the clock skew is known, it is
+    /// already subtracted from this time.
     pub reported_at: Timestamp,
-    /// The instance will send its next report within this time.
+    /// The instance will send its next report within this number of seconds.
     pub heartbeat_seconds: f64,
     /// Whether the instance was shut down and will not report again.
     pub left: bool,
@@ -133,12 +135,12 @@ pub struct InstanceReport {
 pub struct ReportedRejection {
     /// The id of the document.
     pub id: String,
-    /// The reason for the rejection. The text starts with the name of the invalid field.
+    /// The reason for the rejection. The reason starts with the name of the invalid field.
     pub reason: String,
 }
 
 impl ReportedRejection {
-    /// Returns the rejections that a report lists.
+    /// Returns the first rejections, at most as many as a report lists.
     fn first_of(rejected: &[Rejection]) -> Vec<Self> {
         let listed = rejected.iter().take(MAX_REJECTIONS);
         listed

@@ -8,11 +8,11 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent if it has not reported for this many heartbeats.
 const HEARTBEATS: f64 = 3.0;
-/// A report may be late, for example after an adjustment of the instance's clock. So an instance
-/// counts as silent only after this additional time.
+/// The additional time before an instance counts as silent. A report may be late, for example after
+/// an adjustment of the instance's clock.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The longest heartbeat of an instance. If a report contains a longer heartbeat, this value
-/// replaces it. Otherwise, the instance would never count as silent.
+/// The longest heartbeat of an instance. This value replaces a longer heartbeat in a report,
+/// because an instance with an extremely long heartbeat would never count as silent.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state of the index at one instant.
@@ -21,14 +21,15 @@ pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60)
 pub struct IndexPosition {
     /// The uuid of the index.
     pub index_uuid: String,
-    /// The highest `_seq_no` that the index has assigned. It may belong to a deletion. `None` if no
-    /// number was assigned yet, or if the role does not permit the index statistics.
+    /// The highest `_seq_no` that the index has assigned. This number may belong to a deletion. The
+    /// field is `None` if no number was assigned yet, or if the role does not permit the index
+    /// statistics.
     pub assigned_seq_no: Option<u64>,
     /// The highest `_seq_no` of the visible documents.
     pub max_seq_no: Option<u64>,
     pub(super) documents: u64,
-    /// The sum of the `_seq_no`s of the visible documents; `None` if the cluster does not return it
-    /// exactly.
+    /// The sum of the `_seq_no`s of the visible documents; `None` if the cluster does not return
+    /// the exact sum.
     pub(super) sum_seq_no: Option<u64>,
 }
 
@@ -42,13 +43,14 @@ pub enum InstanceState {
     Rejecting,
     /// The instance does not apply some of the operations yet.
     Behind {
-        /// The number of operations that the instance does not apply yet; `None` if it is not
-        /// known.
+        /// The number of operations that the instance does not apply yet; `None` if this number is
+        /// not known.
         operations: Option<u64>,
     },
-    /// The instance has not reported for three heartbeats. It may have ended without a last report.
+    /// The instance has not reported for three heartbeats. Such an instance may have ended without
+    /// a last report.
     Silent {
-        /// The time since the last report.
+        /// The time since the last report of the instance.
         since: Duration,
     },
     /// The instance was shut down, according to its last report.
@@ -68,7 +70,7 @@ impl InstanceState {
         }
     }
 
-    /// Returns true if the instance reported recently.
+    /// Returns true if the instance reported recently and was not shut down.
     #[must_use]
     pub fn is_live(self) -> bool {
         matches!(self, Self::Synced | Self::Rejecting | Self::Behind { .. })
@@ -85,7 +87,7 @@ impl InstanceState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct UnreadableReport {
-    /// The id of the document. It is also the name of the instance.
+    /// The id of the report's document, which is also the name of the instance.
     pub instance: String,
     /// The reason why the report cannot be decoded.
     pub reason: String,
@@ -100,17 +102,19 @@ pub struct Fleet {
     /// The reports that cannot be decoded. Instances with such a report count as not converged,
     /// because nothing shows which operations they apply.
     pub unreadable: Vec<UnreadableReport>,
-    /// The number of instances that were not read because there are too many. These are the last
-    /// instances in the order of names. They count as not converged.
+    /// The number of instances whose reports were not read, because all reports together are too
+    /// many or too large. The omitted instances are the last ones in the order of names, and count
+    /// as not converged.
     pub omitted: u64,
-    /// The state of the index.
+    /// The state of the index with which the reports are compared.
     pub position: IndexPosition,
     /// The current time, according to the cluster's clock.
     pub now: Timestamp,
 }
 
 impl Fleet {
-    /// Returns the state of an instance.
+    /// Returns the state of an instance, which follows from its report, the state of the index and
+    /// the current time.
     #[must_use]
     pub fn state(&self, report: &InstanceReport) -> InstanceState {
         if report.left {
@@ -135,11 +139,13 @@ impl Fleet {
 impl IndexPosition {
     /// Returns true if an instance applies every operation that led to this state of the index.
     ///
-    /// This is true in two cases. The reported `applied_seq_no` is at least the highest assigned
-    /// number. Or the instance has read exactly the documents of this state, and one of these
-    /// documents has the highest assigned number. The highest number that an instance has read is
-    /// not sufficient: a lower number can become visible after a higher number, and no document has
-    /// the number of a deletion.
+    /// The instance applies every operation if the reported `applied_seq_no` is at least the
+    /// highest assigned number. The instance also applies every operation if it has read exactly
+    /// the documents of this state, and one of these documents has the highest assigned number. If
+    /// the highest assigned number is not known, it is sufficient that the instance has read
+    /// exactly the documents of this state. The highest number that an instance has read is not
+    /// sufficient: a lower number can become visible after a higher number, and no document has the
+    /// number of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
@@ -154,15 +160,15 @@ impl IndexPosition {
         }
     }
 
-    /// Returns true if an instance read exactly the documents of `self`.
+    /// Returns true if an instance has read exactly the documents of this state of the index.
     fn has_same_documents(&self, report: &InstanceReport) -> bool {
         report.documents == self.documents
             && report.max_seq_no == self.max_seq_no
             && Some(report.sum_seq_no) == self.sum_seq_no
     }
 
-    /// Returns the number of operations that an instance does not apply yet; `None` if it is not
-    /// known.
+    /// Returns the number of operations that an instance does not apply yet; `None` if this number
+    /// is not known.
     fn missing_in(&self, report: &InstanceReport) -> Option<u64> {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
             return None;
@@ -173,14 +179,14 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // If the difference is zero, a document that the instance still applies may have been
-        // deleted, and the number of this deletion is not known.
+        // If the difference of the two numbers is zero, a document that the instance still applies
+        // may have been deleted, and the number of this deletion is not known.
         (missing > 0).then_some(missing)
     }
 }
 
 impl InstanceReport {
-    /// Returns the time since the report, if the instance counts as silent; otherwise `None`.
+    /// Returns the time since this report, if the instance counts as silent; otherwise `None`.
     pub(super) fn silent_for(&self, now: Timestamp) -> Option<Duration> {
         let longest = LONGEST_HEARTBEAT.as_secs_f64();
         let heartbeat = self.heartbeat_seconds.clamp(0.0, longest);

@@ -60,8 +60,8 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
     assert_eq!(state(&report, position(Some(11), &[3, 5, 11])), BEHIND(2));
     // Number 10 was assigned to a deletion, so no document has this number.
     assert_eq!(state(&report, position(Some(10), &[3, 9])), BEHIND(1));
-    // The last operation is not visible yet. So, although the documents are equal, the instance may
-    // not apply the last operation.
+    // The operation with the number 10 is not visible yet. So, although the documents are equal,
+    // the instance may not apply this operation.
     assert_eq!(state(&report, position(Some(10), &[3, 5, 9])), BEHIND(1));
     let mut other = report.clone();
     other.index_uuid = Some("another".to_owned());

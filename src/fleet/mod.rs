@@ -9,8 +9,8 @@
 //!
 //! If an instance polls an agent, it sends its report to this agent, which forwards the report
 //! ([`Reporter::through_agent`] and [`Relay`]). The *history of the fleet* is a data stream that
-//! shows when each instance began to apply other operations. Each writer of reports also writes to
-//! this data stream. [`DirectivesApi::fleet_at`] reads it.
+//! shows when the state of each instance changed. Each writer of reports also writes to this data
+//! stream, and [`DirectivesApi::fleet_at`] reads from it.
 //!
 //! Reporting is optional. A report never delays a poll. If the role of an instance does not permit
 //! reports, the instance continues to poll.

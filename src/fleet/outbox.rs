@@ -14,7 +14,7 @@ const MAX_CLIENTS: usize = 10_000;
 /// The maximum total size of the last reports of all other instances, in bytes of JSON.
 const MAX_BYTES: usize = 32 << 20;
 
-/// The last reports of other instances.
+/// The last report of each other instance that reports through this instance.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     clients: Mutex<Clients>,
@@ -41,9 +41,9 @@ struct Client {
 pub(super) struct Full;
 
 impl Outbox {
-    /// Adds reports. Each report replaces the earlier report of the same instance. If one of the
-    /// reports does not fit, no report is added. To make room, the outbox forgets instances that
-    /// are silent at the time `now`.
+    /// Adds reports to the outbox. Each report replaces the earlier report of the same instance. If
+    /// one of the reports does not fit, no report is added. To make room, the outbox forgets
+    /// instances that are silent at the time `now` and have no pending report.
     pub(super) fn add(&self, reports: Vec<InstanceReport>, now: Timestamp) -> Result<(), Full> {
         let mut clients = self.lock();
         let sized: Vec<(usize, InstanceReport)> = reports
@@ -74,12 +74,12 @@ impl Outbox {
     }
 
     /// Returns pending reports of at most `limit` bytes in total. If there is any pending report,
-    /// returns at least one. The returned reports stay pending until [`settle`](Self::settle) is
-    /// called.
+    /// the method returns at least one report, whatever its size. Each returned report stays
+    /// pending until [`settle`](Self::settle) is called for it.
     ///
-    /// If an instance polls an agent, it does not know up to which `_seq_no` it applies every
-    /// operation. If it has read the same documents as the instance of the report `own`, the method
-    /// adds the `_seq_no` of `own` to its report.
+    /// An instance that polls an agent does not know up to which `_seq_no` it applies every
+    /// operation. If such an instance has read the same documents as the instance of the report
+    /// `own`, the method adds the `applied_seq_no` of `own` to its report.
     pub(super) fn pending(&self, own: &InstanceReport, limit: usize) -> Vec<InstanceReport> {
         let mut clients = self.lock();
         let mut bytes = 0;
@@ -99,16 +99,17 @@ impl Outbox {
         taken
     }
 
-    /// If the `applied_seq_no` of a report is now known or has risen, makes this report pending
-    /// again.
+    /// Compares all reports with the report `own`. A report whose `applied_seq_no` thereby becomes
+    /// known or rises is pending again.
     pub(super) fn complete(&self, own: &InstanceReport) {
         for client in self.lock().reports.values_mut() {
             client.is_pending |= client.complete(own);
         }
     }
 
-    /// Records that a report was written or will never be accepted. If there is a newer report of
-    /// the same instance, it stays pending. If the instance has left, it is forgotten.
+    /// Records that a report was written or will never be accepted. A newer report of the same
+    /// instance stays pending. The outbox forgets an instance whose written report says that it has
+    /// left.
     pub(super) fn settle(&self, report: &InstanceReport) {
         let mut clients = self.lock();
         let Some(client) = clients.reports.get_mut(&report.instance) else {
@@ -221,7 +222,8 @@ mod tests {
         let [behind, same] = ["behind", "same"].map(str::to_owned);
         assert_eq!(written, [(behind, None), (same.clone(), Some(9))]);
         assert!(!outbox.has_pending());
-        // Operation 10 changed no document, so the instances do not report again after it.
+        // Operation 10 changed no document, so the instances do not report again after this
+        // operation.
         let own = report("agent", 3, Some(10));
         outbox.complete(&own);
         assert_eq!(write(&outbox, &own), [(same.clone(), Some(10))]);

@@ -10,8 +10,8 @@ use crate::history::{Stream, UnreadableRecord};
 
 /// The time in which each state is recorded at least once, because the heartbeat is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
-/// If no later record shows that an instance ran, it counts as running for this additional time
-/// after its last record.
+/// An instance without a later record counts as running until `CONFIRMED_EVERY` and this additional
+/// time have passed since its last record.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The instances that were running at an instant, as the history of the fleet shows them.
@@ -21,7 +21,7 @@ pub struct PastFleet {
     /// The instances, ordered by name.
     pub instances: Vec<PastInstance>,
     /// The records that cannot be decoded, for example because another program has written them.
-    /// The state of the instances in these records is not known.
+    /// The states of the instances that these records concern are not known.
     pub unreadable: Vec<UnreadableRecord>,
     /// Whether the history names more than 50,000 instances around the instant, so that
     /// `instances` lacks some of them.
@@ -32,9 +32,9 @@ pub struct PastFleet {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct PastInstance {
-    /// The last record at or before the instant.
+    /// The last record of the instance at or before the instant.
     pub before: Transition,
-    /// The first record after the instant.
+    /// The first record of the instance after the instant; `None` if there is no such record.
     pub after: Option<Transition>,
     instant: Timestamp,
 }
@@ -47,9 +47,9 @@ pub enum PastState {
     Applied,
     /// The instance had not yet read the operation that wrote the directive.
     NotYet,
-    /// The instance rejected the document.
+    /// The instance had read the operation that wrote the directive, but rejected the document.
     Rejected,
-    /// The off file of the instance existed, so no directive applied.
+    /// The off file of the instance existed, so the instance applied no directive.
     Off,
     /// The history of the fleet does not show whether the instance applied the version.
     Unknown,
@@ -60,7 +60,7 @@ impl DirectivesApi {
     /// if the fleet has no history. At most 50,000 instances are read.
     ///
     /// # Errors
-    /// [`WriteError`] if the history of the fleet cannot be read completely.
+    /// Returns a [`WriteError`] if the history of the fleet cannot be read completely.
     pub async fn fleet_at(&self, instant: Timestamp) -> Result<Option<PastFleet>, WriteError> {
         let fleet = self.client().with_index(&index_name(self.client().index()));
         if !Stream::of(fleet).exists().await? {
@@ -106,7 +106,8 @@ impl PastInstance {
             && (self.after.as_ref().is_some_and(is_same_process) || age <= confirmed + TOLERANCE)
     }
 
-    /// Returns whether the instance applied the version of a directive that an operation wrote.
+    /// Returns whether the instance applied, at the instant, the version of a directive that the
+    /// operation with the given `_seq_no` wrote.
     #[must_use]
     pub fn state(&self, index_uuid: &str, seq_no: u64, directive: &str) -> PastState {
         let before = &self.before;
@@ -187,7 +188,7 @@ mod tests {
         let past = api.fleet_at(at(0)).await.unwrap().unwrap();
         assert_eq!(past.instances.len(), 1);
         assert_eq!(past.instances[0].state("u", 9, "slow"), PastState::Applied);
-        // Both searches, before and after the instant, return the record.
+        // Both searches, before and after the instant, return the record that cannot be decoded.
         assert_eq!(past.unreadable.len(), 2);
         let unreadable = &past.unreadable[0];
         assert_eq!(unreadable.id, "r0");

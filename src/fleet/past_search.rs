@@ -13,10 +13,10 @@ use crate::history::{UnreadableRecord, stream_name};
 use crate::http::{RequestError, RequestErrorKind, malformed};
 use crate::rest::{PageSize, SearchResponse, TOO_LARGE, search_for};
 
-/// The number of instances after which a search ends.
+/// The maximum number of instances that a search reads before it ends.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of instances in one page. If instances wrote the records, a page is smaller than the
-/// size limit of responses.
+/// The number of instances in one page. The records that instances write are so small that a page
+/// of this length fits into the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            aggregations.instances.buckets.key,\
@@ -67,8 +67,9 @@ impl DirectivesApi {
         }
     }
 
-    /// Reads a page of at most `size` instances. If the response is larger than the limit, reads a
-    /// smaller page. A single record that exceeds the limit has no content in the page.
+    /// Reads a page of at most `size` instances. If the response is larger than the size limit of
+    /// responses, the method reads a smaller page instead. If a single record exceeds this limit,
+    /// the page contains only the id of the record.
     async fn page_that_fits(
         &self,
         range: &Value,
@@ -122,9 +123,9 @@ impl DirectivesApi {
     }
 }
 
-/// Builds the body of a search for the first transition of each instance. A `collapse` would be
-/// limited to one page, because OpenSearch cannot continue it in another order than that of the
-/// collapsed field.
+/// Builds the body of a search for the first transition of each instance. The search uses an
+/// aggregation, because OpenSearch can continue a search with `collapse` on a second page only in
+/// the order of the collapsed field.
 fn page_body(
     range: &Value,
     order: &str,
@@ -192,7 +193,7 @@ struct Hits {
 struct Hit {
     #[serde(rename = "_id")]
     id: String,
-    /// The record; `None` if the search did not request it.
+    /// The content of the record; `None` if the search requested only the id.
     #[serde(rename = "_source")]
     source: Option<Value>,
 }

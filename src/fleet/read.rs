@@ -16,8 +16,8 @@ use crate::rest::{
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of reports in one page. If instances wrote the reports, a page is smaller than the
-/// size limit of responses.
+/// The number of reports in one page. The reports that instances write are so small that a page of
+/// this length fits into the size limit of responses.
 const PAGE_SIZE: usize = 200;
 /// The maximum size of all reports that one read returns, in bytes of JSON.
 const MAX_BYTES: usize = 512 << 20;
@@ -28,30 +28,30 @@ pub(super) struct Reports {
     pub(super) readable: Vec<InstanceReport>,
     pub(super) unreadable: Vec<UnreadableReport>,
     pub(super) omitted: u64,
-    /// The size of the reports in bytes of JSON.
+    /// The size of the reports that were read so far, in bytes of JSON.
     bytes: usize,
 }
 
-/// The end of a page.
+/// How a page of reports ended: the number of its reports, and where the next page begins.
 struct PageEnd {
     /// The number of reports in the page.
     count: usize,
-    /// The number of all reports.
+    /// The number of all reports in the fleet's index.
     total: u64,
-    /// The sort values of the last report.
+    /// The sort values of the last report in the page, after which the next page begins.
     last: Option<Value>,
 }
 
 impl DirectivesApi {
     /// Reads the reports of all instances, and the state of the index with which the reports are
-    /// compared. At most 50,000 instances and 512 MiB are read.
+    /// compared. At most 50,000 reports and 512 MiB of reports are read.
     ///
     /// # Errors
     /// Returns an error if an index cannot be read completely. If the fleet's index does not exist,
     /// [`WriteError::is_not_found`] of the error returns true.
     pub async fn fleet(&self) -> Result<Fleet, WriteError> {
-        // The state of the index is read before the reports. So it does not contain operations that
-        // are newer than the reports.
+        // The state of the index is read before the reports, so that it does not contain operations
+        // that are newer than the reports.
         let position = self.position().await?;
         let reports = self.reports(MAX_BYTES).await?;
         let now = self.now().await?;
@@ -102,8 +102,9 @@ impl DirectivesApi {
 }
 
 impl Reports {
-    /// Reads a page of at most `size` reports. If the response is larger than the limit, reads a
-    /// smaller page. A single report that exceeds the limit is unreadable.
+    /// Reads a page of at most `size` reports. If the response is larger than the size limit of
+    /// responses, the method reads a smaller page instead. A single report that exceeds this limit
+    /// counts as unreadable.
     async fn read_page_that_fits(
         &mut self,
         client: &Client,
@@ -175,8 +176,8 @@ impl Reports {
         let source = hit.source.get();
         self.bytes += source.len();
         match serde_json::from_str::<InstanceReport>(source) {
-            // No instance writes such a report, and without bounds, the reports of one writer could
-            // take all memory of a reader.
+            // No instance writes a report with a field out of bounds. Without bounds, the reports
+            // of one writer could take all memory of a reader.
             Ok(report) => match report.field_out_of_bounds() {
                 None => self.readable.push(report),
                 Some(field) => {

@@ -1,5 +1,5 @@
-//! Tests with scripted responses that reports which no instance writes neither hide other reports nor
-//! take much memory.
+//! Tests, with scripted responses, the reading of reports that no instance writes. Such reports
+//! must neither hide other reports nor take much memory.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -38,8 +38,8 @@ async fn a_report_that_no_instance_writes_hides_no_other_report() {
     assert_eq!(wrong.0, "r300");
 }
 
-/// Without a bound on all reports together, the fleet of a hostile writer could take the reader's
-/// memory with reports each of which is small enough.
+/// A hostile writer could take all memory of a reader with many reports, each of which is small
+/// enough. So the size of all reports together has a bound, too.
 #[tokio::test]
 async fn reports_beyond_the_bound_of_all_together_are_not_read() {
     let all: Vec<Value> = (0..1_000).map(report).collect();
@@ -47,6 +47,6 @@ async fn reports_beyond_the_bound_of_all_together_are_not_read() {
     let api = DirectivesApi::new(client);
     let one = report(100).to_string().len();
     let found = api.reports(300 * one).await.unwrap();
-    // The bound is checked after each page.
+    // The reader checks the bound only after each page, so it reads 400 reports instead of 300.
     assert_eq!((found.readable.len(), found.omitted), (400, 600));
 }

@@ -22,14 +22,15 @@ pub(super) struct SentReports {
 }
 
 /// Accepts the reports of other instances for a [`Reporter`](super::Reporter). The reporter writes
-/// them together with its own report. All clones belong to the same reporter.
+/// the accepted reports together with its own report. All clones of a relay belong to the same
+/// reporter.
 #[derive(Clone, Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
     outbox: Arc<Outbox>,
 }
 
-/// The error for reports that were not accepted.
+/// The error for reports that a relay did not accept.
 #[derive(Debug)]
 pub struct RelayError(Kind);
 
@@ -45,12 +46,13 @@ impl Relay {
     }
 
     /// Accepts reports in the JSON form that [`Reporter::through_agent`](super::Reporter) sends,
-    /// and returns their number. The caller must limit the size of the JSON. The reporter writes
-    /// the reports within about a second, or later if the index of the fleet is not available.
+    /// and returns the number of accepted reports. The caller must limit the size of the JSON. The
+    /// reporter writes the reports within about a second, or later if the index of the fleet is not
+    /// available.
     ///
     /// # Errors
     /// Returns a [`RelayError`] if the JSON or one of the reports is malformed, or if too many
-    /// instances report. If one report is not accepted, none of them is accepted.
+    /// instances report. If the relay does not accept one of the reports, it accepts none of them.
     pub fn accept(&self, json: &[u8]) -> Result<usize, RelayError> {
         let now = super::reporter::corrected_now(&self.shared);
         let reports = decode(json, self.shared.instance(), now)?;
@@ -62,7 +64,8 @@ impl Relay {
     }
 }
 
-/// Decodes the reports that a client sends to the agent `own`, and adds this agent to their ways.
+/// Decodes the reports that a client sends to the agent `own`, and adds this agent to the list
+/// `via` of each report.
 pub(super) fn decode(
     json: &[u8],
     own: &str,
@@ -102,12 +105,13 @@ fn check(report: &InstanceReport, own: &str) -> Result<(), RelayError> {
 }
 
 impl RelayError {
-    /// The problem may contain a text of the client.
+    /// Creates the error for reports that are malformed. Only the beginning of `problem` is kept,
+    /// because it may contain a text of the client.
     fn malformed(problem: &str) -> Self {
         Self(Kind::Malformed(visible_beginning(problem, MAX_CHARACTERS)))
     }
 
-    /// Returns true if the same reports may be accepted later.
+    /// Returns true if the relay may accept the same reports later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, Kind::Full)

@@ -58,7 +58,7 @@ async fn an_agent_writes_the_reports_of_its_clients_with_its_own_and_records_tra
         "the clock of the client does not count: {age:?}"
     );
 
-    // While the index is not available, the last report of each client waits.
+    // While the fleet's index is not available, the outbox keeps the last report of each client.
     fleet.set(Index::Forbidden);
     source.change();
     store.refresh().await.unwrap();

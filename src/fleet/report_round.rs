@@ -1,5 +1,6 @@
-//! One round of reporting. It writes the instance's own report and the reports that the instance
-//! forwards. If a report is refused, it decides whether to send the report again or to drop it.
+//! One round of reporting writes the instance's own report and the reports that the instance
+//! forwards. For each refused report, the round decides whether to send the report again or to drop
+//! it.
 
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -45,8 +46,8 @@ impl Reporter {
         written
     }
 
-    /// Writes reports: the `relayed` reports and, as the last one, possibly the instance's own
-    /// report.
+    /// Writes `reports`, which contains the `relayed` reports and, if it is due, the instance's own
+    /// report as the last one.
     async fn write(
         &mut self,
         reports: Vec<InstanceReport>,
@@ -85,8 +86,8 @@ impl Reporter {
     }
 
     /// Settles the forwarded reports that were written or will never be accepted. Returns the
-    /// reports that will never be accepted, with the reasons. Also returns why another report stays
-    /// pending, if one does.
+    /// reports that will never be accepted, with the reasons. Also returns the reason why a refused
+    /// report stays pending; `None` if no report does.
     fn settle<'a>(
         &self,
         relayed: &'a [InstanceReport],

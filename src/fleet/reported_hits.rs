@@ -22,7 +22,8 @@ pub struct ReportedHits {
     /// instance started.
     pub count: u64,
     /// The number of requests that have matched the directive in this instance since the instance
-    /// started. If the directive samples requests, it applies only to some of them.
+    /// started. A directive that samples requests applies only to some of the requests that match
+    /// it.
     pub matched: u64,
     /// The time of the last match, according to the instance's clock; absent if no request has
     /// matched.

@@ -1,5 +1,5 @@
-//! The task that reports the state of one instance. It also writes the reports of all instances
-//! that report through this instance.
+//! The task that reports the state of one instance. The task also writes the reports of all
+//! instances that report through this instance.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// The jitter of the heartbeat, in percent.
 const JITTER_PERCENT: u32 = 20;
-/// The time limit of the last report. An application that ends waits for this report.
+/// The time limit of the last report. The limit is short, because an application that ends waits
+/// for this report.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two requests that delete old reports.
 pub(super) const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -63,7 +64,7 @@ pub(super) const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 #[must_use = "a reporter does nothing unless it is run"]
 pub struct Reporter {
     pub(super) shared: Arc<Shared>,
-    /// The subscription ends with the store.
+    /// The subscription to the publishes of the store, which ends with the store.
     pub(super) subscription: Subscription,
     /// Each poll of the store notifies this receiver.
     pub(super) polled: watch::Receiver<Progress>,
@@ -74,7 +75,8 @@ pub struct Reporter {
     /// The transitions of all reporting instances; `None` if an agent records the transitions.
     pub(super) transitions: Option<TransitionLog>,
     pub(super) random: fastrand::Rng,
-    /// The key of the last report that was written.
+    /// The key of the last own report that was written. A different key means that the instance has
+    /// something new to report.
     pub(super) reported: Option<ReportKey>,
     pub(super) last_error: Option<String>,
     pub(super) cleanup_at: Instant,
@@ -148,8 +150,8 @@ impl Reporter {
     }
 
     /// Sets the longest time between two reports. An interval of less than one second counts as one
-    /// second, and an interval of more than one day counts as one day. The default is one minute.
-    /// If an instance has not reported for three intervals, it counts as silent.
+    /// second, and an interval of more than one day counts as one day. The default interval is one
+    /// minute. If an instance has not reported for three intervals, it counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.identity.heartbeat = interval.clamp(SHORTEST_INTERVAL, LONGEST_HEARTBEAT);
         self
@@ -162,14 +164,14 @@ impl Reporter {
         self
     }
 
-    /// Sets the name of the host.
+    /// Sets the name of the host that the reports contain.
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.identity.host = Some(host.into());
         self
     }
 
     /// Returns a handle that accepts the reports of other instances, so that this reporter writes
-    /// them.
+    /// these reports.
     #[must_use]
     pub fn relay(&self) -> Relay {
         Relay::new(Arc::clone(&self.shared), Arc::clone(&self.outbox))
@@ -241,8 +243,8 @@ impl Reporter {
     }
 }
 
-/// Returns the current time according to the instance's clock. If the clock skew is known, the time
-/// is corrected by it.
+/// Returns the current time according to the instance's clock. If the clock skew is known, it is
+/// subtracted from this time.
 pub(super) fn corrected_now(shared: &Shared) -> Timestamp {
     let (now, skew) = (
         shared.now(),
@@ -260,8 +262,9 @@ fn client_for(
     Client::new(&cluster)
 }
 
-/// Completes one second after the end of the store. In this second, a pending report can still
-/// arrive. If the pending report takes longer, it does not delay the last report.
+/// Completes one second after the end of the store. During this second, a report that is being sent
+/// can still arrive. A report that takes longer is abandoned, so that it does not delay the last
+/// report.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

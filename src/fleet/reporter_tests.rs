@@ -1,4 +1,4 @@
-//! Tests of the reporter under virtual time, with a scripted source and a scripted index of the fleet.
+//! Tests the reporter under virtual time, with a scripted source and a scripted index of the fleet.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

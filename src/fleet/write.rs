@@ -14,13 +14,13 @@ const KEPT_FOR: &str = "7d";
 /// The maximum number of documents that one request deletes.
 const MAX_DELETED: u64 = 100;
 
-/// Writes reports into the index.
+/// Writes reports into the fleet's index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexWriter {
-    /// A client of the fleet's index. It has its own list of node states, so a refused report does
-    /// not influence the polls.
+    /// A client of the fleet's index. This client has its own list of node states, so a refused
+    /// report does not influence the polls.
     client: Client,
-    /// Whether the index existed at the last request.
+    /// Whether the fleet's index existed at the last request.
     has_index: bool,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum ReportError {
     Request(#[source] RequestError),
 }
 
-/// The refusal of one report.
+/// The refusal of one report by the fleet's index.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Refusal {
     pub(super) reason: String,
@@ -65,7 +65,8 @@ impl IndexWriter {
         &mut self,
         reports: &[InstanceReport],
     ) -> Result<Vec<Option<Refusal>>, ReportError> {
-        // If the index does not exist, a write would create it without its mapping.
+        // The code first checks whether the fleet's index exists, because a write to a missing
+        // index would create the index without its mapping.
         if !self.has_index {
             let path = IndicesGetMappingParts::Index(&[self.client.index()]).url();
             self.send(Request::new(Method::Get, path)).await?;
@@ -168,7 +169,7 @@ struct Old {
 }
 
 impl Old {
-    /// Returns the bulk action that deletes the document. If the instance has reported since the
+    /// Returns the bulk action that deletes an old document. If the instance has reported since the
     /// search, the action has no effect.
     fn deletion(&self) -> String {
         let target = json!({
@@ -181,8 +182,8 @@ impl Old {
 }
 
 impl ReportError {
-    /// Returns how long the server wants the client to wait; `None` if the server requests no
-    /// pause.
+    /// Returns how long the client must wait before the next attempt, according to the server;
+    /// `None` if the server requests no pause.
     pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Request(error) => error.retry_after(),

@@ -1,5 +1,5 @@
-//! Appends records to the data stream of a history, each record at most once. For each record,
-//! returns whether it was added, was already present, or was refused.
+//! Appends records to the data stream of a history, each record at most once. Each call reports for
+//! each of its records whether the record was added, was already present, or was refused.
 
 use std::collections::BTreeSet;
 
@@ -16,19 +16,19 @@ use crate::http::{
 const FILTER_PATH: &str = "items.*.status,items.*.error.type,items.*.error.reason,\
                            items.*.error.caused_by.type,items.*.error.caused_by.reason";
 
-/// The number of recorded deletions in one page, and the maximum number of pages with which the
-/// deletions of one batch are compared.
+/// A search for recorded deletions returns at most `PAGE_SIZE` deletions in one page. The deletions
+/// of one batch are compared with at most `MAX_PAGES` pages.
 const PAGE_SIZE: usize = 1_000;
 const MAX_PAGES: usize = 100;
 
-/// The data stream of one index.
+/// The data stream that contains the history of one index.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     client: Client,
     name: String,
 }
 
-/// A record together with its id.
+/// A record together with the id under which the data stream stores it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: String,
@@ -42,10 +42,10 @@ pub(crate) enum Appended {
     Now,
     /// The stream already contained a record of the operation.
     Before,
-    /// The stream will never accept the record. The string contains the reason.
+    /// The stream will never accept the record, for the reason in the string.
     Refused(String),
-    /// The stream does not accept the record now, but may accept it later. The string contains the
-    /// reason.
+    /// The stream does not accept the record now, for the reason in the string, but may accept it
+    /// later.
     Failed(String),
 }
 
@@ -80,8 +80,8 @@ impl Entry {
     }
 
     /// Returns true if this entry is a deletion without a number, and the given record is the same
-    /// deletion with its number. If the number is outside the range of this entry, the given record
-    /// is another deletion, or it was forged to hide this deletion.
+    /// deletion with its number. A recorded deletion whose number is outside the range of this
+    /// entry is another deletion, or was forged to hide the deletion of this entry.
     fn is_deletion_of(&self, recorded: &Value) -> bool {
         let record = &self.record;
         let number = recorded["seq_no"].as_u64();
@@ -93,14 +93,14 @@ impl Entry {
             && (record.seq_no_until.is_none() || number <= record.seq_no_until)
     }
 
-    /// Returns the approximate size of the record in a request and in memory.
+    /// Returns the approximate size of the record in a request and in memory, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.lines().len()
     }
 }
 
 impl Stream {
-    /// Creates the stream of the client's index.
+    /// Returns the data stream that contains the history of the client's index.
     pub(crate) fn of(client: Client) -> Self {
         let name = stream_name(client.index());
         Self { client, name }
@@ -114,8 +114,8 @@ impl Stream {
         &self.client
     }
 
-    /// Returns true if the data stream exists. Check this before a write, because a write to a
-    /// missing data stream could create an ordinary index.
+    /// Returns true if the data stream exists. Callers check the existence of the data stream
+    /// before a write, because a write to a missing data stream could create an ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         let path = format!("/_data_stream/{}", segment(&self.name));
         let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");
@@ -175,8 +175,8 @@ impl Stream {
     /// Appends records in one request, and returns the result for each record. If `refresh` is set,
     /// the request also makes the records visible to searches.
     ///
-    /// If the mapping refuses a document, sends the record again, with the document in a form that
-    /// is not searchable.
+    /// If the mapping refuses a document, the method sends the record again, with the document in a
+    /// form that is not searchable.
     pub(crate) async fn append(
         &self,
         entries: &mut [Entry],
@@ -224,8 +224,8 @@ impl Stream {
     }
 }
 
-/// Builds the search for the recorded deletions with a number that can be the deletions of these
-/// records.
+/// Builds the search for recorded deletions that have a number and may be the same operations as
+/// the deletions without a number in `unnumbered`.
 fn recorded_deletions(unnumbered: &[&Record]) -> Value {
     let values = |field: fn(&Record) -> &str| -> BTreeSet<&str> {
         unnumbered.iter().map(|record| field(record)).collect()
@@ -234,8 +234,8 @@ fn recorded_deletions(unnumbered: &[&Record]) -> Value {
         .iter()
         .filter_map(|record| record.seq_no_after)
         .min();
-    // Deletions that are equal in all of these fields are the same operation, so a page may begin
-    // between them.
+    // Deletions that are equal in all sort fields are the same operation, so a page of the search
+    // may begin between them.
     let sort = ["seq_no", "directive", "index_uuid", "history_uuid"];
     json!({
         "size": PAGE_SIZE,

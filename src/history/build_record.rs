@@ -11,9 +11,9 @@ use super::classify_operation::{Before, RecordKind, classify};
 use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// The clocks of nodes differ. So the time in a document may be outside the period in which the
-/// write happened, by at most this duration. If the time is further outside, it does not come from
-/// the ingest pipeline.
+/// The maximum difference between the clocks of two nodes. The time in a document may be outside
+/// the period in which the write happened, by at most this duration. A time that is further outside
+/// does not come from the ingest pipeline.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// The name that the ingest pipeline writes if the writer did not name an author.
 const NO_NAME: &str = "unknown";
@@ -27,21 +27,21 @@ pub(crate) struct Seen<'a> {
     pub(crate) before: Before<'a>,
     /// The JSON of the document after the operation; `None` for a deletion.
     pub(crate) after: Option<&'a str>,
-    /// If known, the operation cannot have happened before this instant.
+    /// The operation cannot have happened before this instant; `None` if no such instant is known.
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// The name of the program that makes a record, and the time of the record.
+/// The name of the program that makes a record, and the time at which it makes the record.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedBy {
     pub(crate) name: String,
     pub(crate) at: Timestamp,
-    /// The longest time to live that proxies accept.
+    /// The longest time to live of a directive that proxies accept.
     pub(crate) max_ttl: Duration,
 }
 
-/// The fields in which a document says who wrote it, when and why. A malformed document may contain
-/// these fields, too.
+/// The fields in which a document says who wrote it, when and why. These fields are decoded
+/// separately, because a malformed document may contain them, too.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Claims {
@@ -83,7 +83,8 @@ fn is_plausible(at: Timestamp, not_before: Option<Timestamp>, recorded_at: Times
         })
 }
 
-/// Builds the record of an operation.
+/// Builds the record of an operation. The time of the record is the time in the document, if this
+/// time is plausible, and otherwise the time at which the record is made.
 pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
     let claims = seen.after.map(Claims::of).unwrap_or_default();
     let before = match seen.before {
@@ -91,7 +92,7 @@ pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
         Before::Absent | Before::Unknown => None,
     };
     // If a write bypassed the pipeline, the document may still contain the time and the author of
-    // an earlier write.
+    // an earlier write, so the record must not contain them.
     let is_stale = before
         .as_ref()
         .is_some_and(|before| before.updated_at == claims.updated_at);

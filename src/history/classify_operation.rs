@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode, is_revoked};
 
-/// The fields that are not compared. Every write changes the time and the author, and a record has
-/// separate fields for them. `targets` is derived from other fields.
+/// The fields that the comparison of two documents leaves out. Every write changes the time and the
+/// author, and a record has separate fields for these values. The field `targets` is derived from
+/// other fields of the document.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
 /// The effect of an operation on a directive.
@@ -21,8 +22,8 @@ const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as",
 pub enum RecordKind {
     /// The directive is new: before the operation, there was no directive with the same id.
     Created,
-    /// The operation replaced the directive in a way that no other kind describes. For example, a
-    /// target or a text has another value, or the previous document is not known.
+    /// The operation replaced the directive in a way that no other kind describes. For example, the
+    /// operation changed the value of a target or of a text, or the previous document is not known.
     Replaced,
     /// After the operation, the directive matches more requests, records more about them, or starts
     /// earlier.
@@ -32,18 +33,18 @@ pub enum RecordKind {
     Narrowed,
     /// After the operation, the directive ends later.
     Extended,
-    /// The directive was revoked.
+    /// The operation revoked the directive.
     Revoked,
-    /// A directive that was revoked or had expired applies again.
+    /// After the operation, a directive that was revoked or had expired applies again.
     Reactivated,
-    /// The document was deleted.
+    /// The operation deleted the document of the directive.
     Deleted,
     /// The operation wrote a document that proxies reject.
     Rejected,
 }
 
 impl RecordKind {
-    /// All kinds of operations.
+    /// All kinds, in the order of their declaration.
     pub const ALL: [Self; 9] = [
         Self::Created,
         Self::Replaced,
@@ -79,7 +80,7 @@ impl fmt::Display for RecordKind {
     }
 }
 
-/// The error for a text that is not the name of a kind.
+/// The error for a text that is not the name of a [`RecordKind`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a kind of operation; write one of created, replaced, widened, narrowed, extended, revoked, reactivated, deleted, rejected"
@@ -111,9 +112,10 @@ pub enum Before<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Change {
-    /// The kind of the operation.
+    /// What the operation did to the directive.
     pub kind: RecordKind,
-    /// The sorted names of the fields that changed; `None` if the previous document is not known.
+    /// The sorted names of the document's fields that the operation changed; `None` if the document
+    /// before the operation is not known.
     pub fields: Option<Vec<String>>,
     /// The reason why proxies reject the document; `None` if proxies accept the document.
     pub rejection: Option<Rejection>,
@@ -122,8 +124,9 @@ pub struct Change {
 /// Compares the documents before and after an operation. `after` is `None` for a deletion, and
 /// `limits.now` is the time of the operation.
 ///
-/// If an operation has several effects, its kind is the one that is most important for an auditor.
-/// For example, if a directive matches more requests and also ends earlier, its kind is `Widened`.
+/// If an operation has several effects, its kind is the effect that is most important for an
+/// auditor. For example, if a directive matches more requests and also ends earlier, its kind is
+/// `Widened`.
 #[must_use]
 pub fn classify(
     id: &str,
@@ -154,7 +157,8 @@ pub fn classify(
 }
 
 /// Returns the kind of an operation that is not a revocation, a deletion or a rejected write.
-/// `after` is `None` if the document is malformed and was already revoked before.
+/// `after` is `None` if the new document is malformed, and the directive was revoked both before
+/// and after the operation.
 fn kind_of(
     id: &str,
     before: Before<'_>,
@@ -186,7 +190,7 @@ fn kind_of(
     Directions::between(&before_document, after, now).kind()
 }
 
-/// Whether a change widened, narrowed or extended a directive.
+/// Whether an operation widened, narrowed, retargeted or extended a directive.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -249,8 +253,8 @@ impl Directions {
     }
 }
 
-/// Returns the names of the fields whose values differ. The value `null` is not the same as an
-/// absent field, because proxies reject `null`.
+/// Returns the names of the fields whose values differ between the two documents. The value `null`
+/// is not the same as an absent field, because proxies reject `null`.
 fn changed_fields(before: Before<'_>, after: &str) -> Option<Vec<String>> {
     let before = match before {
         Before::Absent => return Some(Vec::new()),

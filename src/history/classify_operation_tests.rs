@@ -1,4 +1,4 @@
-//! Tests which kind an operation has, for documents before and after the operation.
+//! Tests which kind `classify` returns for the documents before and after an operation.
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
 
@@ -15,7 +15,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Returns a stored document in which some fields are replaced; `null` removes a field.
+/// Returns a stored document in which the fields of `changes` are replaced; the value `null`
+/// removes a field.
 fn document(changes: Value) -> String {
     let mut document = json!({
         "targets": ["tenant"],
@@ -133,7 +134,8 @@ fn the_effect_that_matters_most_decides() {
 
 #[test]
 fn a_start_in_the_past_is_not_earlier_than_another_one() {
-    // If the start is later than `created_at`, the pipeline has not set it by default.
+    // If `starts_at` is later than `created_at`, the writer has set the start, and not the pipeline
+    // by default.
     let early = json!({ "created_at": "2026-11-27T11:00:00Z" });
     let before = document(early.clone());
     let mut after = early;
@@ -198,8 +200,8 @@ fn what_proxies_reject_is_rejected_with_the_reason() {
     assert_eq!(change.fields.unwrap(), ["tenant"]);
     let reason = change.rejection.unwrap().to_string();
     assert!(reason.contains("tenant"), "{reason}");
-    // The targets of a malformed document are not known. So, if an operation corrects a malformed
-    // document, its kind is not `Widened`.
+    // The targets of a malformed document are not known. So an operation that corrects a malformed
+    // document does not have the kind `Widened`.
     let (kind, _) = super::tests::change(Before::Stored(&masked), &before);
     assert_eq!(kind, RecordKind::Replaced);
 }

@@ -22,13 +22,14 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 pub struct Past {
     /// The instant for which the directives were reconstructed.
     pub instant: Timestamp,
-    /// The ledger of the index to which the name referred at the instant; `None` if no such index
-    /// is known.
+    /// The ledger of the index to which the configured name referred at the instant; `None` if no
+    /// such index is known.
     pub ledger: Option<IndexLedger>,
     /// The documents that existed at the instant, ordered by id. The list includes revoked and
     /// expired directives.
     pub directives: Vec<PastDirective>,
-    /// The reasons why the result may be wrong; empty if the history is complete up to the instant.
+    /// The reasons why the reconstructed directives may be wrong; empty if the history is complete
+    /// up to the instant.
     pub doubts: Vec<Doubt>,
     /// The records that cannot be decoded. If the only record of an operation cannot be decoded,
     /// the operation is in a gap, and the gap is one of the doubts.
@@ -40,7 +41,8 @@ pub struct Past {
 #[serde(tag = "doubt", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Doubt {
-    /// Some operations that happened before the instant, or may have, are not recorded.
+    /// Some operations have no record, and at least one of them may have happened before the
+    /// instant.
     Gap(Gap),
     /// The content of the directive is not known, because its document was replaced before a
     /// recorder could read it.
@@ -50,17 +52,17 @@ pub enum Doubt {
         /// The `_seq_no` of the operation that wrote the document.
         seq_no: Option<u64>,
     },
-    /// The expiry of the directive was later than the longest time to live permits. Proxies with
-    /// this limit rejected the directive at the instant, but proxies with a higher limit applied
-    /// it.
+    /// At the instant, the remaining lifetime of the directive was longer than the longest time to
+    /// live of the proxies today. A proxy that had the same limit at the instant rejected the
+    /// directive, but a proxy with a higher limit applied it.
     BeyondMaxTtl {
         /// The directive's id.
         directive: String,
         /// The expiry that the document contains.
         expires_at: Timestamp,
     },
-    /// A new index has replaced the index. This happened after the last recorded operation, and
-    /// possibly before the instant.
+    /// A new index has replaced the index after the last recorded operation, and possibly before
+    /// the instant.
     Replaced,
 }
 
@@ -68,12 +70,12 @@ pub enum Doubt {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PastDirective {
-    /// The operation that wrote the document.
+    /// The record of the operation that wrote the directive's document.
     pub record: Record,
-    /// The document, or the reason why proxies rejected the document; `None` if the record does not
-    /// contain the document.
+    /// The document of the directive, or the reason why proxies rejected it; `None` if the record
+    /// does not contain the document.
     pub document: Option<Result<Document, Rejection>>,
-    /// The operations on the directive after the instant.
+    /// The records of the operations on the directive after the instant.
     pub later: Vec<Record>,
     is_lost: bool,
     replaced_at: Option<Timestamp>,
@@ -85,23 +87,23 @@ pub struct PastDirective {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The directive has not ended yet. It will expire at this instant.
+    /// The directive has not ended yet, and will expire at this instant.
     Pending(Timestamp),
     /// The directive expired at this instant.
     Expired(Timestamp),
     /// An operation ended the directive: a revocation, a deletion, or a change after which the
     /// directive no longer applied.
     Operation(Box<Record>),
-    /// The index was deleted and created again, or restored. If it is known when the new index
-    /// replaced the old index, the value contains this time.
+    /// The index was deleted and created again, or restored. The value is the time at which the new
+    /// index replaced the old index; `None` if this time is not known.
     IndexReplaced(Option<Timestamp>),
     /// The index lost the operation that wrote the directive, in a failover or in a restore.
     Lost,
 }
 
 impl Past {
-    /// Builds the directive set that a proxy applied at the instant. If a proxy verifies
-    /// signatures, it may have rejected some of these directives.
+    /// Builds the directive set that a proxy applied at the instant. A proxy that verifies
+    /// signatures may have rejected some directives of this set.
     #[must_use]
     pub fn set(&self) -> DirectiveSet {
         let live = self.directives.iter().filter_map(PastDirective::live);
@@ -110,7 +112,8 @@ impl Past {
 }
 
 impl PastDirective {
-    /// Returns the document; `None` if the document was revoked or rejected, or is not known.
+    /// Returns the document of the directive; `None` if the document was revoked or rejected, or is
+    /// not known.
     #[must_use]
     pub fn live(&self) -> Option<&Document> {
         let document = self.document.as_ref()?.as_ref().ok()?;
@@ -119,8 +122,8 @@ impl PastDirective {
 
     /// Finds out how the directive ended. The method calls `applies` with each later document of
     /// the directive and the time at which this document was written. `applies` returns whether the
-    /// directive still had the effect in which the caller is interested. It does not need to check
-    /// the expiry or a revocation.
+    /// directive still had the effect in which the caller is interested. The function `applies`
+    /// does not need to check the expiry or a revocation, because this method checks both.
     #[must_use]
     pub fn end(&self, applies: impl Fn(&Document, Timestamp) -> bool) -> End {
         let Some(document) = self.live() else {
@@ -137,7 +140,8 @@ impl PastDirective {
                     expires_at = later.directive.expires_at;
                 }
                 // The record does not contain the document, so it is not known whether the
-                // directive still applied with this version.
+                // directive still applied after this operation. The search for the end continues
+                // with the next record.
                 None if record.kind != RecordKind::Deleted => {}
                 _ => return End::Operation(Box::new(record.clone())),
             }
@@ -171,9 +175,9 @@ impl History {
         Ok(past)
     }
 
-    /// Returns the longest time to live that proxies may permit. This is the limit of the cluster
-    /// or the default limit of proxies, whichever is higher. If the role does not permit reading
-    /// the limit of the cluster, it is the default limit.
+    /// Returns the longest time to live that proxies may permit. The result is the limit of the
+    /// cluster or the default limit of proxies, whichever is higher. If the role does not permit
+    /// reading the limit of the cluster, the result is the default limit of proxies.
     async fn max_ttl(&self) -> Result<Duration, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         let limits = api.lifetime_limits().await?;
@@ -252,8 +256,9 @@ impl Context<'_> {
     }
 }
 
-/// Returns a doubt for each directive whose expiry is later than the longest time to live permits.
-/// This is only a doubt, because the limit may have been higher at the instant.
+/// Returns a doubt for each directive whose remaining lifetime at the instant exceeded the longest
+/// time to live of today. Such a lifetime is only a doubt, because the limit may have been higher
+/// at the instant.
 fn beyond_max_ttl(
     directives: &[PastDirective],
     instant: Timestamp,
@@ -272,9 +277,9 @@ fn beyond_max_ttl(
     })
 }
 
-/// Decodes the document of a record in the same way as a proxy at an instant. The code does not
-/// check the limit for the time to live, because the history does not contain the limits of the
-/// past.
+/// Decodes the document of a record in the same way as a proxy decoded it at the instant `now`. The
+/// function does not check the longest time to live, because the history does not contain the
+/// limits of the past.
 fn document_of(record: &Record, now: Timestamp) -> Option<Result<Document, Rejection>> {
     let source = record.document()?.to_string();
     let max_ttl = Duration::MAX;

@@ -12,13 +12,13 @@ use crate::config::Config;
 /// The decoded records, and the results of their evaluation.
 #[derive(Clone, Debug)]
 pub struct EvaluatedHistory {
-    /// The records in the order of the input.
+    /// The records that can be decoded, in the order of the input.
     pub records: Vec<Record>,
     /// The records that cannot be decoded.
     pub unreadable: Vec<UnreadableRecord>,
     /// The result of comparing the records with an index that contains their documents.
     pub verification: Verification,
-    /// The directives at the time of the first record.
+    /// The directives that existed at the time of the first record.
     pub past: Past,
 }
 
@@ -68,7 +68,8 @@ pub fn history_records(lines: &str) -> EvaluatedHistory {
 }
 
 /// Returns the facts of an index that contains the documents of all records. The highest number of
-/// this index is the number of the last record, although other records can have higher numbers.
+/// this index is the number of the last record in the input, although other records can have higher
+/// numbers.
 fn facts(records: &[Record]) -> Option<IndexFacts> {
     let first = records.first()?;
     let visible = |record: &Record| {

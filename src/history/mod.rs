@@ -2,10 +2,10 @@
 //! each operation on a directive.
 //!
 //! The index contains only the current documents. OpenSearch assigns the next `_seq_no` to each
-//! write. The [`Record`] of a write contains this `_seq_no`, the whole document after the write,
-//! the fields that changed, the author, the reason and the time. The id of a record is derived from
-//! the [`Operation`]. So the stream contains only one record of an operation, even if several
-//! writers record the operation.
+//! write. The [`Record`] of a write contains the `_seq_no` of the write, the whole document after
+//! the write, the fields that changed, the author, the reason and the time. Each writer derives the
+//! id of a record from the identity of its [`Operation`]. So the data stream contains only one
+//! record of an operation, even if several writers record the operation.
 
 mod append_records;
 mod audit_log;

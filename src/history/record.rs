@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::classify_operation::RecordKind;
 
-/// If the mapping of the stream refuses a document, the record contains the document in this field.
-/// The content of the field is not searchable.
+/// The name of the field under which a record contains a document that the mapping of the data
+/// stream has refused. OpenSearch does not index the content of the field `unindexed`, so a search
+/// cannot find it.
 const UNINDEXED: &str = "unindexed";
 
 /// Returns the name of the data stream that contains the history of an index.
@@ -21,22 +22,22 @@ pub fn stream_name(index: &str) -> String {
 /// The identity of an operation on an index with one shard.
 ///
 /// The `_seq_no` alone does not identify an operation. After a failover or a restore in place,
-/// another operation can get the same `_seq_no`. In this case, the primary term or the history uuid
-/// differs.
+/// another operation can get the same `_seq_no`. The two operations then differ in their primary
+/// term or in their history uuid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Operation<'a> {
     /// The uuid of the index.
     pub index_uuid: &'a str,
-    /// The history uuid of the shard. A restore in place changes it.
+    /// The history uuid of the shard, which a restore in place changes.
     pub history_uuid: &'a str,
-    /// The primary term. Each failover raises it.
+    /// The primary term, which each failover raises.
     pub primary_term: u64,
     /// The `_seq_no` that the primary assigned to the operation.
     pub seq_no: u64,
 }
 
 impl Operation<'_> {
-    /// Returns the id of the operation's record.
+    /// Returns the id under which the data stream stores the record of this operation.
     #[must_use]
     pub fn record_id(&self) -> String {
         let Self {
@@ -56,8 +57,8 @@ impl Operation<'_> {
     }
 }
 
-/// Decodes a number that OpenSearch assigned. Every such number is a positive `long`, so the next
-/// higher number also fits into the type.
+/// Decodes a number that OpenSearch assigned. OpenSearch assigns only numbers that fit into a
+/// signed `long`, so the successor of each valid number fits into `u64`.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let number: Option<u64> = Deserialize::deserialize(deserializer)?;
     match number {
@@ -68,7 +69,8 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
     }
 }
 
-/// One operation on one directive.
+/// The record of one operation on one directive: what the operation did, who performed it, when and
+/// why.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -77,17 +79,17 @@ pub struct Record {
     /// of the deletion.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
-    /// The kind of the operation.
+    /// What the operation did to the directive.
     pub kind: RecordKind,
     /// The directive's id.
     pub directive: String,
     /// The document after the operation, in the form in which the stream stores it.
-    /// [`document`](Self::document) returns the document as the index stored it. `None` for a
-    /// deletion, and for a document that was replaced before a recorder could read it.
+    /// [`document`](Self::document) returns the document as the index stored it. The field is
+    /// `None` for a deletion, and for a document that was replaced before a recorder could read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
-    /// The sorted names of the fields that changed; empty for a new directive. `None` if the
-    /// previous document is not known.
+    /// The sorted names of the document's fields that the operation changed; empty for a new
+    /// directive. The list is `None` if the document before the operation is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Vec<String>>,
     /// The uuid of the index.
@@ -101,16 +103,17 @@ pub struct Record {
         deserialize_with = "number"
     )]
     pub primary_term: Option<u64>,
-    /// The `_seq_no` of the operation. It is `None` only for a deletion that a recorder noticed,
-    /// because a search does not return the number of a deletion.
+    /// The `_seq_no` of the operation. The field is `None` only for a deletion whose number is not
+    /// known: a search does not return the number of a deletion, and the response to the deletion
+    /// may be lost.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no: Option<u64>,
-    /// For a deletion without a number: the highest number that had been assigned when a recorder
-    /// last saw the document. The number of the deletion is higher.
+    /// For a deletion without a number: the highest number that is known to have been assigned
+    /// before the deletion. The number of the deletion is higher than `seq_no_after`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -118,7 +121,8 @@ pub struct Record {
     )]
     pub seq_no_after: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when a recorder
-    /// noticed that the document was absent. The number of the deletion is not higher.
+    /// noticed that the document was absent; `None` if this number is not known. The number of the
+    /// deletion is at most `seq_no_until`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -126,8 +130,8 @@ pub struct Record {
     )]
     pub seq_no_until: Option<u64>,
     /// The `_version` of the document after the operation; `None` if it is not known. If two
-    /// records of a directive do not have consecutive versions, nobody recorded the operations with
-    /// the versions in between.
+    /// successive records of a directive do not have consecutive versions, nobody recorded the
+    /// operations with the versions in between.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -140,11 +144,12 @@ pub struct Record {
     /// The user that the cluster authenticated, according to the writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_by: Option<String>,
-    /// For a revocation or a deletion, its reason. For a rejected document, the reason of the
-    /// rejection. For all other operations, the reason that the directive contains.
+    /// For a revocation or a deletion, the reason that its author stated. For a rejected document,
+    /// the reason why proxies reject the document. For every other operation, the reason that the
+    /// directive contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The ticket of the directive.
+    /// The ticket that the directive names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
     /// The time at which the record was made.
@@ -175,8 +180,9 @@ impl Record {
         }
     }
 
-    /// Moves the document into a field that is not searchable. This is necessary if the mapping of
-    /// the stream has refused the document. Returns whether the record has changed.
+    /// Moves the document of this record into the field `unindexed`, which is not searchable. The
+    /// writer does this if the mapping of the data stream has refused the document. Returns true if
+    /// the record has changed, so that sending the record again can succeed.
     pub(crate) fn unindex(&mut self) -> bool {
         let is_unindexed = |stored: &Value| stored.get(UNINDEXED).is_some();
         match self.document.take() {

@@ -15,23 +15,24 @@ use super::record::Record;
 use super::{RecordKind, stream_name};
 use crate::clock::{Clock as _, SystemClock};
 
-/// A search may not return the newest records immediately, so the records may have to be read
-/// again. There are at most this many attempts.
+/// The maximum number of attempts to read all records. A search may not return the newest records
+/// immediately, so one attempt may not be enough.
 const ATTEMPTS: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The result of a verification.
+/// The result of verifying a history: the ledgers of its indices, and the signs that a record was
+/// changed, removed or forged.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
-    /// The name of the index.
+    /// The configured name of the index.
     pub index: String,
-    /// The name of the history.
+    /// The name of the data stream that contains the history.
     pub history: String,
-    /// The time of the verification.
+    /// The time at which the history was verified.
     pub verified_at: Timestamp,
-    /// The ledger of each index to which the name has referred. The ledger of the current index
-    /// comes last.
+    /// The ledger of each index to which the configured name has referred. The ledger of the
+    /// current index comes last.
     pub indices: Vec<IndexLedger>,
     /// The state of the history's data stream.
     pub stream: StreamState,
@@ -41,8 +42,8 @@ pub struct Verification {
     pub unreadable: Vec<UnreadableRecord>,
 }
 
-/// A `_seq_no` for which two records contain different operations. So one of the two records is
-/// forged.
+/// A `_seq_no` for which two records contain different operations. One of two such records is
+/// forged, because an index assigns a `_seq_no` only once in each primary term.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Contradiction {
@@ -50,7 +51,7 @@ pub struct Contradiction {
     pub index_uuid: String,
     /// The primary term of the operation.
     pub primary_term: u64,
-    /// The number of the operation.
+    /// The `_seq_no` of the operation.
     pub seq_no: u64,
 }
 
@@ -68,7 +69,7 @@ impl Verification {
     }
 
     /// Returns true if only the newest operations of the current index are not recorded. A recorder
-    /// may then still be writing their records.
+    /// may still be writing the records of these newest operations.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());
@@ -83,7 +84,8 @@ impl Verification {
 }
 
 impl History {
-    /// Verifies the history.
+    /// Compares the records of the history with the index, and looks for signs that a record was
+    /// changed, removed or forged.
     ///
     /// # Errors
     /// Returns an error if the history or the index cannot be read completely.
@@ -94,7 +96,7 @@ impl History {
     /// Verifies the history, and also returns the verified records, without their documents.
     ///
     /// # Errors
-    /// Fails like [`verify`](Self::verify).
+    /// Returns the same errors as [`verify`](Self::verify).
     pub async fn verify_records(&self) -> Result<(Verification, Vec<Record>), HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
@@ -127,7 +129,7 @@ impl History {
         Ok((verification, records))
     }
 
-    /// Reads all records. Returns an error if the role hides records.
+    /// Reads all records of the history. Returns an error if the role hides records from this user.
     pub(super) async fn all_records(
         &self,
         stream: &StreamState,
@@ -138,8 +140,8 @@ impl History {
         loop {
             let found = self.search(&filter, with_documents).await?;
             attempt += 1;
-            // At first, a search may find fewer records, because the newest records may become
-            // visible on a replica shard later than on the primary.
+            // At first, a search may find fewer records than the statistics count, because the
+            // newest records may become visible on a replica shard later than on the primary.
             if found.read < stream.records() && attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
                 continue;

@@ -27,8 +27,8 @@ impl Visibility {
 
 impl DirectivesApi {
     /// Counts the documents with and without the restrictions of the role. A write between the two
-    /// counts can also make them differ. So, if they differ, the method counts again before it
-    /// reports a difference.
+    /// counts can also make the counts differ. So the method counts a second time before it reports
+    /// a difference.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the role does not permit the index
@@ -91,8 +91,8 @@ impl DirectivesApi {
                 .flat_map(|map| map.values());
             indices.any(|index| index["mappings"]["properties"].get(field).is_some())
         };
-        // If all fields are missing, the index belongs to another program. In this case, the method
-        // reports no hidden fields.
+        // If all fields are missing, the index belongs to another program, so the method reports no
+        // hidden fields.
         if !expected.iter().any(|field| shown(field)) {
             return Ok(Vec::new());
         }

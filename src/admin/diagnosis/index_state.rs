@@ -11,7 +11,7 @@ use crate::http::{Method, Request, segment};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct IndexState {
-    /// The name of the concrete index.
+    /// The name of the concrete index, even if the configured name is an alias.
     pub name: String,
     /// The number of primary shards. An index of directives should have exactly one primary shard.
     pub shards: Option<u32>,
@@ -29,7 +29,7 @@ pub struct IndexState {
 pub struct IndexHealth {
     /// The health status: `green`, `yellow` or `red`.
     pub status: String,
-    /// The number of shards without a node.
+    /// The number of shard copies that are assigned to no node.
     pub unassigned_shards: u32,
     /// The number of data nodes in the cluster.
     pub number_of_data_nodes: u32,

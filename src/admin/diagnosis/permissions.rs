@@ -8,8 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document in the probing writes. A probing write never creates this document,
-/// because it requires a version that does not exist.
+/// The id of the document that the probing writes name. A probing write never creates this
+/// document, because it requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission that a command or an agent needs, and whether the user has it.
@@ -22,8 +22,8 @@ pub struct Permission {
     pub action: &'static str,
     /// Whether a client that only reads directives needs the permission.
     pub is_for_reading: bool,
-    /// `directives init --roles` installs several roles. These are the names of those that contain
-    /// the permission.
+    /// The names of the roles that contain the permission, of all roles that `directives init
+    /// --roles` installs.
     pub roles: Vec<String>,
     /// Whether the user has the permission.
     pub is_granted: bool,
@@ -86,9 +86,9 @@ impl DirectivesApi {
     /// separate request, because the security plugin refuses a whole bulk request if one action in
     /// it is forbidden.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // If a server ignored the required version, it would store the probing directive. Even
-        // then, the directive would be harmless, because it records nothing and expires after a
-        // second.
+        // If a server ignored the required version, it would store the probing directive. Even if
+        // the probing directive were stored, it would be harmless, because it records nothing and
+        // expires after a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });
@@ -130,8 +130,9 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns the probing reads. Each entry contains the request, its operation, its permission, and
-/// whether a client that only reads directives needs this permission.
+/// Returns the probing reads: harmless requests that need the permissions for reading. Each entry
+/// contains the request, its operation, its permission, and whether a client that only reads
+/// directives needs this permission.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());

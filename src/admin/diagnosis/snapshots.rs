@@ -8,7 +8,7 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
 /// At most this many repositories are searched, because each repository needs a separate request.
-/// Few clusters have more repositories.
+/// Few clusters have more than ten snapshot repositories.
 const MAX_REPOSITORIES: usize = 10;
 
 /// The snapshot repositories, and the newest snapshot of the index.

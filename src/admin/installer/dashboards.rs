@@ -1,5 +1,5 @@
-//! Imports the saved objects into OpenSearch Dashboards. If the import fails, finds out whether the
-//! address or the login is wrong.
+//! Imports the saved objects into OpenSearch Dashboards. If the import fails, the error says
+//! whether the address or the login is wrong.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
 /// The boundary between the parts of the multipart form. The file of saved objects must not contain
-/// this string.
+/// the boundary.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
 /// The path of the import API, relative to the address of OpenSearch Dashboards.
@@ -34,7 +34,8 @@ impl Installer {
     /// the import replaces them.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if at least one object was not imported, even if others were.
+    /// Returns an [`InstallError`] if at least one object was not imported, even if other objects
+    /// were imported.
     pub async fn import_dashboards(
         &self,
         dashboards: &Client,
@@ -81,8 +82,8 @@ impl Installer {
     }
 }
 
-/// Returns what is wrong with the address or the login. Returns `None` if no server responded, or
-/// if OpenSearch Dashboards itself refused the import.
+/// Returns what is wrong with the address of OpenSearch Dashboards or with the login. Returns
+/// `None` if no server responded, or if OpenSearch Dashboards itself refused the import.
 fn problem(error: &RequestError) -> Option<&'static str> {
     const ADDRESS: &str = "this is not OpenSearch Dashboards, or its base path is missing; give \
                            its address as a browser shows it, up to and without /app";

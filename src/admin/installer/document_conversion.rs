@@ -1,5 +1,5 @@
-//! Converts old documents to the stored form. An earlier version of this project wrote these
-//! documents in an older form.
+//! Converts old documents to the stored form. An old document is one that an earlier version of
+//! this project wrote in an older form.
 //!
 //! A script adds the missing fields with explicit values. The conversion does not run the ingest
 //! pipeline: the pipeline would refuse an expired document, and this would abort the conversion. A
@@ -13,15 +13,17 @@ use super::error::InstallError;
 use super::{InstallStep, Installer};
 use crate::http::{Method, Request};
 
-/// One request converts at most this many documents, so that it ends within its time limit.
+/// One request converts at most this many documents, so that the request ends within its time
+/// limit.
 const BATCH: u64 = 2_000;
 /// If this many consecutive requests convert no document, because other clients write the same
 /// documents at the same time, the conversion fails.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
-/// The script that adds the missing fields. The script does not replace an existing list `targets`:
-/// if this list contradicts the document, the document is damaged, and this must stay visible.
+/// The script that adds the missing fields to a document in the older form. The script does not
+/// replace an existing list `targets`: if this list contradicts the document, the document is
+/// damaged, and the damage must stay visible.
 const SCRIPT: &str = "\
 def document = ctx._source;
 if (document.containsKey('targets') == false) {
@@ -39,8 +41,8 @@ document.revoked = document.containsKey('revoked_at') && document.revoked_at != 
 ";
 
 impl Installer {
-    /// Returns the number of documents that are not in the stored form. Proxies reject these
-    /// documents.
+    /// Returns the number of documents that are not in the stored form. Proxies reject documents
+    /// that are not in the stored form.
     ///
     /// # Errors
     /// Returns an [`InstallError`] if the index cannot be searched.
@@ -64,8 +66,8 @@ impl Installer {
     /// Returns the steps of the installation and the number of converted documents.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. If the caller repeats the upgrade, it continues
-    /// with the documents that are not converted yet.
+    /// Returns an [`InstallError`] if a step fails. If the caller repeats the upgrade, the upgrade
+    /// continues with the documents that are not converted yet.
     pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
         let steps = self.install().await?;
         let (mut converted, mut idle) = (0, 0);
@@ -109,7 +111,7 @@ impl Installer {
 /// The response to a request that converts documents.
 #[derive(Debug, Deserialize)]
 struct Batch {
-    /// The number of documents that the request found.
+    /// The number of documents in the older form that the request found.
     total: u64,
     /// The number of documents that the request converted.
     updated: u64,

@@ -16,15 +16,15 @@ pub struct InstallError(Repr);
 pub enum InstallErrorKind {
     /// A request of the installation failed.
     Request,
-    /// The version of the installed resource is newer than the version of this program.
+    /// The installed resource is newer than the resource that this program installs.
     Newer,
-    /// The index has unsuitable settings or an unsuitable mapping, even if it was created by this
-    /// installation.
+    /// The index has unsuitable settings or an unsuitable mapping. Even an index that this
+    /// installation has created can be unsuitable, because of another template.
     DoesNotFit,
     /// Another index template has the same priority as the template that should be installed.
     TemplatePriority,
-    /// The cluster has a setting for shard allocation awareness, which does not permit this number
-    /// of replicas.
+    /// The cluster's setting for shard allocation awareness does not permit the requested number of
+    /// replicas.
     Replicas,
     /// The limits for the lifetime of directives contradict each other.
     LifetimeLimits,
@@ -32,8 +32,8 @@ pub enum InstallErrorKind {
     Upgrade,
     /// OpenSearch Dashboards did not import all saved objects.
     Dashboards,
-    /// The data stream of the history is not append-only or has an unsuitable mapping, even if it
-    /// was created by this installation.
+    /// The data stream of the history is not append-only or has an unsuitable mapping. Even a data
+    /// stream that this installation has created can be unsuitable, because of another template.
     History,
     /// Index State Management did not attach the retention policy to some of the backing indices.
     RetentionNotAttached,
@@ -71,7 +71,8 @@ enum Repr {
         stream: String,
         source: Box<RequestError>,
     },
-    /// The address of OpenSearch Dashboards or the login is wrong. The string contains the remedy.
+    /// The address of OpenSearch Dashboards or the login is wrong, and the string contains the
+    /// remedy.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
 
@@ -172,7 +173,7 @@ impl InstallError {
     }
 
     /// Returns true if OpenSearch itself reported that the requested resource does not exist. A
-    /// status 404 of another server does not count.
+    /// status 404 of another server does not count as such a report.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.request_error()
@@ -180,7 +181,7 @@ impl InstallError {
     }
 
     /// Returns true if no node returned a usable response in time, or if the cluster is overloaded.
-    /// A later attempt may then succeed.
+    /// After such a failure, a later attempt may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request_error()

@@ -1,5 +1,5 @@
-//! The JSON files of `mappings/` are embedded into the program. The functions in this file parse
-//! them.
+//! The JSON files of `mappings/` are embedded into the program. The functions of this module parse
+//! the embedded JSON files.
 
 use serde_json::Value;
 

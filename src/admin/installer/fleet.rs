@@ -30,12 +30,13 @@ impl Installer {
     }
 
     /// Installs the index of the [fleet](crate::fleet) and the history of the fleet, verifies both,
-    /// and returns the steps. If a retention is given, also creates a policy that deletes older
-    /// records, in the same way as [`install_history`](Self::install_history).
+    /// and returns the steps. If a retention is given, the method also creates a policy that
+    /// deletes older records, in the same way as [`install_history`](Self::install_history).
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. The steps before it are not undone. If the
-    /// caller repeats the installation, it continues with the failed step.
+    /// Returns an [`InstallError`] if a step fails. The steps before the failed step are not
+    /// undone. If the caller repeats the installation, the installation continues with the failed
+    /// step.
     pub async fn install_fleet(
         &self,
         retention: Option<Duration>,
@@ -55,12 +56,13 @@ impl Installer {
     /// Returns the state of the history of the fleet; `None` if the fleet has no history.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if the role may not read the stream.
+    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
+    /// data stream.
     pub async fn fleet_history_state(&self) -> Result<Option<HistoryState>, InstallError> {
         self.of_fleet().history_state().await
     }
 
-    /// An installer of the fleet's index.
+    /// Returns an installer for the fleet's index and for the history of the fleet.
     fn of_fleet(&self) -> Self {
         let name = fleet::index_name(self.client.index());
         let template = ("index template", files::fleet_template as fn() -> _);

@@ -1,5 +1,5 @@
-//! Installs the data stream that contains the history of the index. Also finds out the state of an
-//! existing history.
+//! Installs the data stream that contains the history of the index. This module also reads the
+//! state of an existing history.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::http::{Method, Request, segment};
 
 const TEMPLATE: &str = "history template";
 const STREAM: &str = "history stream";
-/// With this setting, an index refuses every edit and every deletion of a record.
+/// The setting with which an index refuses every edit and every deletion of a record.
 const APPEND_ONLY: &str = "index.append_only.enabled";
 
 /// The state of the history's data stream in the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct HistoryState {
-    /// The name of the data stream.
+    /// The name of the data stream that contains the history.
     pub stream: String,
     /// The reasons why the backing indices are unsuitable for a history.
     pub problems: Vec<String>,
@@ -33,10 +33,10 @@ pub struct HistoryState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
-    /// A policy of Index State Management deletes each backing index when this time has passed
-    /// since its last record.
+    /// A policy of Index State Management deletes each backing index of the history when this time
+    /// has passed since the last record of the backing index.
     Policy(String),
-    /// There is no policy, so all records are kept.
+    /// There is no retention policy, so all records are kept.
     None,
     /// The cluster has no Index State Management.
     Unsupported,
@@ -64,7 +64,7 @@ impl Installer {
                 attach = self.plan_attachment(&stream, &policy, indices).await?;
             }
             // ISM attaches a policy to an index when the index is created, so the policy must be
-            // installed first.
+            // installed before the data stream is created.
             steps.push(policy.step);
         }
         steps.push(self.of_history(&stream).plan_template().await?);
@@ -79,8 +79,8 @@ impl Installer {
     }
 
     /// Creates the append-only data stream for the history of the index, verifies it, and returns
-    /// the steps. If a retention is given, also creates a policy of Index State Management that
-    /// deletes older records.
+    /// the steps. If a retention is given, the method also creates a policy of Index State
+    /// Management that deletes older records.
     ///
     /// # Errors
     /// Returns an error if the cluster refuses a step, if an existing stream is not append-only, or
@@ -135,7 +135,8 @@ impl Installer {
     }
 
     /// Requests the backing indices of the data stream, with flat settings. Returns `None` if the
-    /// data stream does not exist, and an error if another resource has its name.
+    /// data stream does not exist, and an error if another resource has the name of the data
+    /// stream.
     async fn history_indices(&self) -> Result<Option<Value>, InstallError> {
         let stream = stream_name(self.client.index());
         let path = IndicesGetParts::Index(&[&stream]).url();

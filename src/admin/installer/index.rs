@@ -1,9 +1,9 @@
-//! Creates the index with its settings and its mapping, or updates an existing index. Then verifies
-//! the result.
+//! Creates the index with its settings and its mapping, or updates an existing index. The installer
+//! then verifies the settings and the mapping of the index.
 //!
 //! The create request contains all settings and the whole mapping. If the request did not contain a
-//! setting, a template with a higher priority could set it to a wrong value, for example to several
-//! shards or to another pipeline.
+//! setting, a template with a higher priority could give this setting a wrong value, for example
+//! several shards or another pipeline.
 
 use opensearch::indices::{
     IndicesCreateParts, IndicesGetParts, IndicesPutMappingParts, IndicesPutSettingsParts,
@@ -16,7 +16,7 @@ use super::{Change, InstallStep, Installer};
 use crate::http::{Method, Request};
 
 const WHAT: &str = "index";
-/// These settings can be changed while the index is open.
+/// The settings of the template that can be changed while the index is open.
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
@@ -164,8 +164,8 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
     (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
-        // By the version in `_meta`, a reader knows which fields the mapping must contain, and can
-        // detect hidden fields.
+        // The version in `_meta` tells a reader which fields the mapping must contain, so that the
+        // reader can detect hidden fields.
         let meta = &wanted["mappings"]["_meta"];
         json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })
     })

@@ -1,5 +1,5 @@
-//! The limits of a cluster for the lifetime of directives. They are stored as parameters of the
-//! ingest pipeline.
+//! The limits of a cluster for the lifetime of directives. These limits are stored as parameters of
+//! the ingest pipeline.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::error::InstallError;
 pub struct LifetimeLimits {
     /// The time to live of a directive whose draft has no expiry.
     pub default_ttl: Duration,
-    /// The longest permitted time to live.
+    /// The longest permitted time to live of a directive.
     pub max_ttl: Duration,
     /// The longest permitted time to live of a directive that requests capture.
     pub max_capture_ttl: Duration,
@@ -61,8 +61,8 @@ impl LifetimeLimits {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns the limits after a change. If the change does not set a limit, and this limit is
-    /// higher than the new `max_ttl`, it is lowered to the new `max_ttl`.
+    /// Returns the limits after a change. A limit that the change does not set, and that is higher
+    /// than the new `max_ttl`, is lowered to the new `max_ttl`.
     pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let limits = Self {

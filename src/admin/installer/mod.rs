@@ -1,8 +1,9 @@
 //! Prepares a cluster for directives: installs the ingest pipeline, the index template, the index
 //! and the dashboards.
 //!
-//! An installation is planned as a list of requests. `--dry-run` prints this list. An installation
-//! can be repeated. It never replaces a resource that is newer than this program.
+//! An installation is planned as a list of requests. The flag `--dry-run` prints the list of
+//! requests. An installation can be repeated. An installation never replaces a resource that is
+//! newer than this program.
 
 mod dashboards;
 mod document_conversion;
@@ -78,7 +79,7 @@ impl InstallStep {
     }
 }
 
-/// The name of a template for messages, and a function that returns the template.
+/// A template: its name for messages, and a function that returns its JSON.
 type TemplateFile = (&'static str, fn() -> Value);
 
 /// Installs all resources for the index of a client.
@@ -88,7 +89,7 @@ pub struct Installer {
     limits: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
-    /// The template of the index. It comes from an embedded file.
+    /// The template of the index, from an embedded file.
     template_file: TemplateFile,
     /// Returns the template of the history's data stream, from an embedded file.
     history_file: fn() -> Value,
@@ -125,9 +126,9 @@ impl Installer {
         self
     }
 
-    /// Sets the number of replicas. If this number is not set, a new index has one replica as soon
-    /// as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an existing index
-    /// keeps its number of replicas.
+    /// Sets the number of replicas. If the number of replicas is not set, a new index has one
+    /// replica as soon as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an
+    /// existing index keeps its number of replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);
@@ -158,8 +159,9 @@ impl Installer {
     /// steps.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. The steps before it are not undone. If the
-    /// caller repeats the installation, it continues with the failed step.
+    /// Returns an [`InstallError`] if a step fails. The steps before the failed step are not
+    /// undone. If the caller repeats the installation, the installation continues with the failed
+    /// step.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in &steps {
@@ -188,7 +190,8 @@ impl Installer {
                 failures if failures.is_empty() => Ok(()),
                 failures => Err(InstallError::retention_not_attached(failures)),
             },
-            // After the installation was planned, another installer has created the resource.
+            // Another installer has created the resource after this installation was planned, so
+            // the step is done.
             Err(error) if error.exception() == Some("resource_already_exists_exception") => Ok(()),
             Err(source) => Err(InstallError::of_step(step.what, source)),
         }

@@ -1,5 +1,5 @@
 //! Creates or updates the ingest pipeline. The lifetime limits of the cluster are parameters of the
-//! pipeline. An update preserves them.
+//! pipeline. An update of the pipeline preserves these limits.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
@@ -26,7 +26,7 @@ impl Installer {
     pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
         let mut body = files::pipeline();
         let installed = self.installed_pipeline().await?;
-        // If the installed pipeline is newer than this program, this call returns an error, before
+        // If the installed pipeline is newer than this program, `change` returns an error before
         // the code reads the limits of the pipeline.
         let mut change = change(WHAT, &body, installed.as_ref())?;
         let ours = limits(&body)

@@ -11,14 +11,14 @@ use crate::http::{Method, Request, RequestError, segment};
 
 pub(super) const POLICY: &str = "retention policy";
 pub(super) const ATTACHMENT: &str = "attachment of the retention policy";
-/// If the retention is shorter than this, a new backing index begins each day instead of each
-/// month.
+/// If the retention is shorter than this duration, a new backing index begins each day instead of
+/// each month.
 const SHORT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// The path of a request contains at most this many indices, because OpenSearch accepts a request
 /// line of at most 4 kB.
 const INDICES_PER_REQUEST: usize = 20;
 
-/// The step that installs the policy, and the installed version of the policy.
+/// The step that installs the retention policy, and the installed version of the policy.
 #[derive(Debug)]
 pub(super) struct PlannedPolicy {
     pub(super) step: InstallStep,
@@ -45,7 +45,7 @@ impl PlannedPolicy {
 }
 
 impl Installer {
-    /// Returns the step that installs the policy.
+    /// Returns the step that installs a policy with the given retention.
     pub(super) async fn plan_policy(
         &self,
         stream: &str,
@@ -157,8 +157,8 @@ fn version(policy: &Value) -> (u64, u64) {
     (number("_seq_no"), number("_primary_term"))
 }
 
-/// Returns the reasons why ISM did not execute a request for some of the indices. The status of the
-/// response is 200 even in this case.
+/// Returns the reasons why ISM did not execute a request for some of the indices. The response to a
+/// request that ISM did not execute has status 200, too.
 pub(super) fn failures(response: &Value) -> Vec<String> {
     if response["failures"] != true {
         return Vec::new();

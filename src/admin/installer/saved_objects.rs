@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::files;
 
-/// The name of the index in the file of saved objects. Each id in the file begins with this name.
+/// The name of the index in the file of saved objects. Each id in the file of saved objects begins
+/// with `directives`.
 const INDEX_IN_FILE: &str = "directives";
-/// A link to a dashboard consists of this text and the id of the dashboard.
+/// A link to a dashboard consists of the text `#/view/` and the id of the dashboard.
 const LINK: &str = "#/view/";
 
 /// Returns the saved objects for an index, as NDJSON. The ids of the objects begin with the name of
@@ -83,8 +84,8 @@ fn rename_searched_indices(value: &mut Value, index: &str) {
     }
 }
 
-/// If a name or an id begins with the name in the file, replaces this part by the name of the
-/// index.
+/// If a name or an id begins with the index name of the file, replaces this beginning by the name
+/// of the index.
 fn rename(name: &mut Value, index: &str) {
     let rest = name
         .as_str()
@@ -94,7 +95,7 @@ fn rename(name: &mut Value, index: &str) {
     }
 }
 
-/// The value is a string that itself contains JSON. Applies a change to the JSON inside the string.
+/// Applies a change to the JSON that the string `text` contains.
 fn within_text(text: &mut Value, change: impl FnOnce(&mut Value)) {
     let value = text
         .as_str()

@@ -16,11 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::classify_operation::RecordKind;
 use super::record::Record;
 
-/// The clock of a node and the clock of the program that made the record may differ by this time.
-/// The recorder permits the same difference.
+/// The clock of a node and the clock of the program that made the record may differ by at most this
+/// duration. The recorder permits the same difference when it makes a record.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// The name that the ingest pipeline writes if the writer did not name an author. This name does
-/// not contradict the name of any user.
+/// The name that the ingest pipeline writes if the writer did not name an author. The name
+/// `unknown` does not contradict the name of any user.
 const NO_NAME: &str = "unknown";
 
 /// The events of an audit log that concern the documents of one index.
@@ -55,7 +55,7 @@ impl AuditLog {
                     .version
                     .is_none_or(|version| version == event.version)
             })
-            // If the record has no version, only the event of a deletion can match.
+            // A record without a version can only match the event of a deletion.
             .filter(|_| record.version.is_some() || is_deletion)
             .filter(|event| (from..=until).contains(&event.at))
             .map(|event| event.user.as_str())
@@ -70,8 +70,8 @@ impl AuditLog {
 
 impl Record {
     /// Compares the names in the record with each other and with the audit log. Returns a
-    /// description of each contradiction. `witness` is the user in the audit log, if an event
-    /// matches the record.
+    /// description of each contradiction. `witness` is the user whom the audit log names for the
+    /// operation; `None` if no event matches the record.
     ///
     /// If the author in the document differs from the authenticated user, this is a contradiction,
     /// even if several people share one technical user of the cluster.

@@ -44,8 +44,8 @@ struct Shards {
 #[derive(Deserialize)]
 struct Hits {
     total: Total,
-    /// If the list is empty, the response does not contain this field, because the request uses
-    /// `filter_path`.
+    /// If the list of hits is empty, the response does not contain this field, because the request
+    /// uses `filter_path`.
     #[serde(default)]
     hits: Vec<Hit>,
 }
@@ -62,7 +62,8 @@ struct Hit {
     sort: Value,
 }
 
-/// The fields of an event. If one of these fields is missing, no record can match the event.
+/// The fields of an event in the audit log. If a field without a default is missing, no record can
+/// match the event.
 #[derive(Deserialize)]
 struct Source {
     #[serde(rename = "@timestamp")]
@@ -83,13 +84,13 @@ struct Source {
 
 impl History {
     /// Reads the part of the security plugin's audit log that covers the period of the records.
-    /// `indices` contains the names of the audit log's indices. If `indices` is `None`, the default
-    /// names are used. In this case, the method returns `None` if there is no audit log, or if the
-    /// user may not read it.
+    /// `indices` contains the names of the audit log's indices. If `indices` is `None`, the method
+    /// uses the default names of the security plugin. With the default names, the method returns
+    /// `None` if there is no audit log, or if the user may not read the audit log.
     ///
     /// # Errors
-    /// Returns an error if the audit log cannot be read completely. If `indices` contains names,
-    /// also returns an error if these indices do not exist or the user may not read them.
+    /// Returns an error if the audit log cannot be read completely. If the caller named the
+    /// indices, indices that do not exist or that the user may not read are an error, too.
     pub async fn audit_log(
         &self,
         indices: Option<&str>,
@@ -128,15 +129,15 @@ impl History {
     /// Returns true if [`audit_log`](Self::audit_log) would return an audit log.
     ///
     /// # Errors
-    /// Fails like `audit_log`.
+    /// Returns the same errors as `audit_log`.
     pub async fn has_audit_log(&self, indices: Option<&str>) -> Result<bool, HistoryError> {
         let no_event = json!({ "match_none": {} });
         let page = self.checked_page(indices, &no_event, None).await?;
         Ok(page.is_some())
     }
 
-    /// Reads one complete page. Returns `None` if the caller names no indices, and there is no audit
-    /// log or the user may not read it.
+    /// Reads one complete page of the audit log. If the caller named no indices, the method returns
+    /// `None` if there is no audit log or the user may not read it.
     async fn checked_page(
         &self,
         indices: Option<&str>,
@@ -188,14 +189,15 @@ impl History {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Returns the configured name. If it is an alias, also returns the names of its indices,
-    /// because the events contain the names of indices.
+    /// Returns the configured name of the index of directives. If this name is an alias, the result
+    /// also contains the names of the alias's indices, because the events of the audit log contain
+    /// the names of indices.
     async fn names_of_index(&self) -> Vec<String> {
         let index = self.client.index();
         let path = format!("/{}/_settings/index.uuid", segment(index));
         let request = Request::new(Method::Get, path);
-        // A failed request can mean that the index of the directives was deleted. The search then
-        // uses only the configured name.
+        // If the request fails, for example because the index of directives was deleted, the search
+        // of the audit log uses only the configured name.
         let found: HashMap<String, Value> = self.client.json(request).await.unwrap_or_default();
         let mut names: Vec<String> = found.into_keys().collect();
         names.push(index.to_owned());
@@ -208,8 +210,8 @@ fn is_refused(error: &RequestError) -> bool {
 }
 
 /// Returns the query for events about the documents of these indices in the period of the records.
-/// In the default mapping, each text has a subfield `keyword`. A template may define another
-/// mapping.
+/// The query searches each field and its subfield `keyword`, because the default mapping defines
+/// such a subfield for each text, but a template may define another mapping.
 fn query(records: &[Record], names: &[String]) -> Value {
     let any_of = |field: &str, values: &[String]| {
         let keyword = format!("{field}.keyword");

@@ -43,14 +43,15 @@ fn an_event_matches_by_document_version_and_time() {
         json!({ "version": 4 }),
         json!({ "version": null }),
         json!({ "kind": "deleted" }),
-        // Another directive with the same id was created at a later or an earlier time.
+        // These two records belong to another directive with the same id, which was created at a
+        // later or an earlier time.
         json!({ "@timestamp": "2026-11-27T14:09:00Z", "recorded_at": "2026-11-27T14:09:00Z" }),
         json!({ "@timestamp": "2026-11-27T13:00:00Z", "recorded_at": "2026-11-27T13:00:01Z" }),
     ] {
         assert_eq!(log.user_of(&record(&other)), None, "{other}");
     }
-    // If a writer bypasses the pipeline, the writer can choose an earlier time of the operation,
-    // but cannot make the time of the record earlier.
+    // A writer that bypasses the pipeline can choose an earlier time of the operation, but cannot
+    // make `recorded_at` earlier.
     let earlier = record(&json!({ "@timestamp": "2026-11-27T12:00:00Z" }));
     assert_eq!(log.user_of(&earlier), Some("mallory"));
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-/// The `_seq_no` of an operation. It may be known exactly or as a range, or it may be unknown.
+/// The `_seq_no` of an operation, which is known exactly, known as a range, or unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::history) enum Number {
     /// The number of the operation, and the primary term in which the number was assigned.
@@ -13,7 +13,7 @@ pub(in crate::history) enum Number {
     /// A recorder noticed a deletion, because the document was absent. The number of the deletion
     /// is higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// A recorder noticed a deletion, but its number is not known.
+    /// Neither the number of the deletion nor a complete range for this number is known.
     Unknown,
 }
 
@@ -47,13 +47,14 @@ pub(in crate::history) struct Placed<'a> {
     /// The `_seq_no` of the operation. If the exact `_seq_no` of a deletion is unknown, this is the
     /// `_seq_no` of the operation that precedes the deletion.
     pub(in crate::history) number: u64,
-    /// The position of the entry in the slice before it was sorted.
+    /// The position of the entry in the unsorted list of entries.
     pub(in crate::history) index: usize,
     pub(in crate::history) entry: &'a Entry,
 }
 
 impl Placed<'_> {
-    /// The key that orders the operations of one index.
+    /// Returns the key by which the operations of one index are sorted. A deletion without an exact
+    /// number follows the operation that precedes it.
     fn key(&self) -> (u64, u64, bool, &str) {
         let follows = self.entry.exact().is_none();
         (self.term, self.number, follows, &self.entry.directive)
@@ -100,12 +101,12 @@ fn sort(all: &mut Vec<Placed<'_>>) {
     all.dedup_by(|next, kept| next.key() == kept.key());
 }
 
-/// Finds the position of a deletion without an exact number: it follows the last operation that
-/// happened before it. Returns `None` if this last operation is the same deletion, recorded with
-/// its number.
+/// Finds the position of a deletion without an exact number: the deletion follows the last known
+/// operation that happened before it. Returns `None` if this last operation is the same deletion,
+/// recorded with its number.
 ///
-/// The document was absent when the recorder made the record. So each operation after the deletion
-/// is later than the record.
+/// The document was absent when the recorder made the record of the deletion. So each operation
+/// that follows the deletion is later than this record.
 fn place<'a>(index: usize, entry: &'a Entry, known: &[Placed<'_>]) -> Option<Placed<'a>> {
     let is_before = |placed: &&Placed<'_>| match entry.number {
         Number::Within { until, .. } => placed.number <= until,

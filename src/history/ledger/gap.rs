@@ -27,7 +27,7 @@ pub struct Gap {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Neighbour {
-    /// The number of the operation.
+    /// The `_seq_no` of the operation.
     pub number: u64,
     /// The directive's id.
     pub directive: String,
@@ -40,30 +40,30 @@ pub struct Neighbour {
 #[serde(tag = "evidence", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Evidence {
-    /// The index contains a document that was written with one of the numbers.
+    /// The index contains a document that was written by an operation of the gap.
     Visible {
         /// The directive's id.
         directive: String,
-        /// The number of the document.
+        /// The `_seq_no` of the document.
         number: u64,
     },
-    /// A recorder noticed that the document of a directive was absent. If several gaps have this
-    /// evidence, the number of the deletion is in one of them.
+    /// A recorder noticed that the document of a directive was absent. If several gaps contain the
+    /// same deletion as evidence, the number of the deletion is in one of these gaps.
     Deletion {
         /// The directive's id.
         directive: String,
         /// The time at which the recorder noticed the deletion.
         noticed_at: Timestamp,
     },
-    /// The versions of a document before and after the gap show that operations on the document are
-    /// missing.
+    /// The versions of a document before and after the gap show that operations on the document
+    /// have no record.
     Versions {
         /// The directive's id.
         directive: String,
-        /// At least this many operations on the document are missing.
+        /// At least this many operations on the document have no record.
         operations: u64,
-        /// Whether one of the missing operations was a deletion, because the versions start again
-        /// at 1.
+        /// Whether one of the operations without a record was a deletion. After a deletion, the
+        /// versions of the document start again at 1.
         with_deletion: bool,
     },
     /// According to its last record, the directive exists, but the index does not contain its
@@ -75,7 +75,7 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// Returns the directive's id.
+    /// Returns the id of the directive that this evidence concerns.
     #[must_use]
     pub fn directive(&self) -> &str {
         match self {
@@ -95,13 +95,13 @@ impl Gap {
         Some(self.last?.saturating_sub(self.first).saturating_add(1))
     }
 
-    /// Returns true if the gap contains a number.
+    /// Returns true if the given `_seq_no` belongs to the gap.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         number >= self.first && self.last.is_none_or(|last| number <= last)
     }
 
-    /// Returns true if an operation of the gap may have happened before an instant.
+    /// Returns true if an operation of the gap may have happened at or before an instant.
     pub(in crate::history) fn may_precede(&self, instant: Timestamp) -> bool {
         let previous = self.previous.as_ref();
         previous.is_none_or(|previous| previous.at <= instant)

@@ -8,8 +8,8 @@ use super::entry::{Entry, Number, Placed};
 use super::gap::Gap;
 use super::index_ledger::{Inherited, TermChange};
 
-/// Removes the numbers of inherited operations from the gaps. The history contains the records of
-/// these operations for the earlier index.
+/// Removes the numbers of inherited operations from the gaps. Inherited operations are not missing,
+/// because the history contains their records for the earlier index.
 pub(super) fn without_inherited(
     gaps: Vec<Gap>,
     inherited: &Inherited,
@@ -30,9 +30,10 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Removes numbers from the gaps that must belong to deletions without an exact number. If a range
-/// of numbers lacks as many numbers as recorders noticed deletions in this range, the deletions
-/// explain the missing numbers. Also returns the positions of the deletions that explain a number.
+/// Removes from the gaps the numbers that must belong to deletions without an exact number. If
+/// exactly as many numbers are missing in a range as recorders noticed deletions in this range, the
+/// deletions explain the missing numbers. Also returns the positions of the deletions that explain
+/// a number.
 pub(super) fn without_noticed_deletions(
     mut gaps: Vec<Gap>,
     placed: &[Placed<'_>],
@@ -69,8 +70,9 @@ pub(super) fn without_noticed_deletions(
     (gaps, accounted)
 }
 
-/// Adds a gap for each visible document whose number is recorded only in another primary term. Such
-/// a number was assigned twice, and there is no record of the later operation.
+/// Adds a gap for each visible document whose number is recorded only in other primary terms than
+/// that of the document. The index assigned such a number twice, and the later operation has no
+/// record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

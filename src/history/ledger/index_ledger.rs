@@ -12,7 +12,7 @@ use super::gap::Gap;
 pub struct IndexLedger {
     /// The uuid of the index.
     pub uuid: String,
-    /// Whether the name refers to this index now; `false` if the index no longer exists.
+    /// Whether the configured name refers to this index now; `false` if the index no longer exists.
     pub is_current: bool,
     /// The time at which the index was created; `None` if the index no longer exists.
     pub created_at: Option<Timestamp>,
@@ -23,25 +23,25 @@ pub struct IndexLedger {
     pub recorded_between: Option<(Timestamp, Timestamp)>,
     /// The number of recorded operations.
     pub recorded: u64,
-    /// The highest number that was assigned. If the index no longer exists, the highest recorded
-    /// number.
+    /// The highest number that the index has assigned. If the index no longer exists, this is its
+    /// highest recorded number.
     pub highest: Option<u64>,
     /// If this index was restored or cloned from an earlier index, the operations that both indices
     /// contain.
     pub inherited: Option<Inherited>,
-    /// The number of deletions that recorders noticed without their numbers, but that explain a
-    /// missing number.
+    /// How many deletions explain a missing number, although recorders noticed them without their
+    /// numbers.
     pub deletions_by_absence: u64,
     /// The gaps: the numbers without a record.
     pub gaps: Vec<Gap>,
-    /// The changes of the primary term. The term changes when the primary shard is started again or
-    /// moved.
+    /// The changes of the primary term. The primary term changes when the primary shard is started
+    /// again or moved.
     pub term_changes: Vec<TermChange>,
-    /// The directives whose versions show that an operation has no record, although there is no
-    /// gap.
+    /// The directives whose versions show that an operation has no record, although no number is
+    /// missing between their records.
     pub version_jumps: Vec<VersionJump>,
-    /// The index has lost recorded operations whose numbers are above its highest number. This is
-    /// the first and the last number of these operations.
+    /// The first and the last number of the recorded operations that the index has lost. The
+    /// numbers of the lost operations are higher than the highest number of the index.
     pub lost: Option<(u64, u64)>,
 }
 
@@ -67,8 +67,8 @@ pub struct TermChange {
     pub number: u64,
     /// The time of the operation with the number `number`.
     pub at: Timestamp,
-    /// The new term assigned some recorded numbers of the old term again, and the index lost the
-    /// old operations with these numbers. This is the first and the last of these numbers.
+    /// The first and the last of the recorded numbers that the new term assigned again. The index
+    /// lost the operations of the old term with these numbers.
     pub lost: Option<(u64, u64)>,
 }
 
@@ -79,10 +79,11 @@ pub struct TermChange {
 pub struct VersionJump {
     /// The directive's id.
     pub directive: String,
-    /// The number of the first recorded operation after the jump.
+    /// The number of the first recorded operation after the versions jump.
     pub before_number: Option<u64>,
-    /// Whether numbers were assigned again between the two operations. If so, an operation may be
-    /// missing. If not, the writer itself chose the versions.
+    /// Whether the index assigned numbers again between the two operations. If numbers were
+    /// assigned again, an operation may have no record. If no number was assigned again, the writer
+    /// itself chose the versions.
     pub across_reassigned_numbers: bool,
 }
 

@@ -22,8 +22,8 @@ impl<'a> Walk<'a> {
             if previous.term != one.term {
                 self.change_term(previous.term, one);
             } else if one.number < self.expected {
-                // Two records have the same number but different directives, so one of them is
-                // wrong.
+                // Two records have the same number but different directives, so one of the two
+                // records is wrong, and the walk ignores the second one.
                 return;
             }
         }

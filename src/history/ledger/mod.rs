@@ -69,7 +69,8 @@ pub(super) fn account(entries: &[Entry], current: Option<&IndexFacts>) -> Vec<In
     ledgers
 }
 
-/// Returns the uuids of all indices, in the order of the ledgers.
+/// Returns the uuids of all indices in the entries and of the current index. The current index
+/// comes last, and the other indices are ordered by the time of their last recorded operation.
 pub(super) fn uuids<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<&'a str> {
     let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for entry in entries {
@@ -98,8 +99,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index from which an index was restored or cloned. In this case, the records of
-/// both indices contain the same operation with the same time.
+/// Finds the earlier index from which an index was restored or cloned. A restored or cloned index
+/// and the earlier index contain the same operation with the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

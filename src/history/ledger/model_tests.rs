@@ -13,7 +13,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Write(u8),
-    /// A deletion. It gets a number even if the document does not exist.
+    /// A deletion, which gets a number even if the document does not exist.
     Delete(u8),
     /// The cluster forgets the versions of deleted documents.
     Forget,
@@ -113,7 +113,7 @@ fn play(steps: &[Step]) -> Played {
                 index.term += 1;
             }
             // If an index has no operation, no record shows that it existed. So the model does not
-            // create such an index again.
+            // replace an index without operations.
             Step::Recreate if index.has_operations => index = Index::new(index.uuid + 1, at),
             Step::Recreate => {}
         }
@@ -193,8 +193,7 @@ proptest! {
                 one.index_uuid == operation.index_uuid && one.exact().unwrap().1 == number
             });
             let ledger = ledgers.iter().find(|one| one.uuid == operation.index_uuid);
-            // If no operation of an earlier index is recorded, nothing shows that this index
-            // existed.
+            // If no operation of an earlier index is recorded, no ledger exists for this index.
             let Some(ledger) = ledger else {
                 prop_assert!(!is_recorded);
                 continue;
@@ -261,7 +260,7 @@ proptest! {
         }
         let mut failed_over = false;
         for (number, (uuid, documents)) in played.truth.iter().enumerate() {
-            // Which operations a failover lost is visible only after the next write.
+            // Until the next write, the records do not show which operations a failover lost.
             failed_over = match steps[number] {
                 Step::Failover(_) => true,
                 Step::Write(_) | Step::Delete(_) | Step::Recreate => false,

@@ -11,19 +11,19 @@ use super::{IndexFacts, uuids};
 /// The documents that an index contained at an instant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastState<'a> {
-    /// The uuid of the index to which the name referred at the instant; `None` if no index existed
-    /// yet.
+    /// The uuid of the index to which the configured name referred at the instant; `None` if no
+    /// index existed yet.
     pub(in crate::history) index_uuid: Option<&'a str>,
     /// The documents that existed at the instant.
     pub(in crate::history) documents: Vec<PastDocument>,
-    /// Whether the next index may already have replaced this index at the instant. This is
-    /// uncertain if the creation time of the next index is not known, but only its first recorded
-    /// operation.
+    /// Whether the next index may already have replaced this index at the instant. The time of the
+    /// replacement is uncertain if only the first recorded operation of the next index is known,
+    /// and not its creation time.
     pub(in crate::history) may_be_replaced: bool,
 }
 
-/// A document that existed at an instant. An operation is stored as its position in the list of
-/// entries.
+/// A document that existed at an instant. The fields refer to an operation by its position in the
+/// list of entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastDocument {
     /// The operation that wrote the document.
@@ -31,8 +31,8 @@ pub(in crate::history) struct PastDocument {
     /// The operations on the directive after the instant, in order. Operations that the index lost
     /// are left out.
     pub(in crate::history) followed_by: Vec<usize>,
-    /// Whether the index lost the operation that wrote the document after the instant, in a
-    /// failover or a restore.
+    /// Whether the index later lost the operation that wrote the document. A failover or a restore
+    /// after the instant can lose an operation.
     pub(in crate::history) is_lost: bool,
 }
 
@@ -68,8 +68,9 @@ pub(in crate::history) fn state_at<'a>(
     }
 }
 
-/// Returns a document for each directive whose last operation until then was not a deletion.
-/// Operations that the index had lost by then are ignored.
+/// Returns a document for each directive whose last operation up to the instant was not a deletion.
+/// `then` contains the operations up to the instant, and `now` contains all operations. Operations
+/// that the index had lost before the instant are ignored.
 fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
     let (then, now) = (surviving(then), surviving(now));
     let mut last: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
@@ -105,12 +106,12 @@ fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
 struct Start<'a> {
     uuid: &'a str,
     from: Timestamp,
-    /// Whether `from` is the time at which the index was created. Otherwise, `from` is the time of
-    /// the first recorded operation.
+    /// Whether `from` is the time at which the index was created. If `is_exact` is false, `from` is
+    /// the time of the first recorded operation on the index.
     is_exact: bool,
 }
 
-/// Returns the indices in the order in which the name referred to them.
+/// Returns the indices in the order in which the configured name referred to them.
 fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Start<'a>> {
     let mut all: Vec<Start<'a>> = Vec::new();
     let mut previous_end = None;
@@ -122,8 +123,9 @@ fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Star
         let created = current
             .filter(|facts| facts.uuid == uuid)
             .map(|facts| facts.created_at);
-        // A restored index contains operations that are older than the restore. So the restore must
-        // have happened after the last operation on the earlier index.
+        // A restored index contains operations that are older than the restore. So only an
+        // operation after the last operation on the earlier index shows that the configured name
+        // referred to the restored index.
         let first = times
             .clone()
             .filter(|at| previous_end.is_none_or(|end| *at > end))

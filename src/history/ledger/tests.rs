@@ -90,7 +90,7 @@ fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing()
         "{doubtful:#?}"
     );
 
-    // Now the command has recorded one of the two deletions with its number.
+    // In this list, the command has recorded the deletion of `a` with its number.
     let numbered = Entry {
         deletes: true,
         ..entry(2, "a", 2)

@@ -22,8 +22,8 @@ pub(super) struct Chains<'a> {
     pub(super) accounted: &'a BTreeSet<usize>,
 }
 
-/// Operations on one directive that have no record. Their numbers are higher than `after` and lower
-/// than `before`.
+/// Operations on one directive that have no record. The numbers of the missing operations are
+/// higher than `after` and lower than `before`.
 struct Missing {
     after: Option<u64>,
     before: Option<u64>,
@@ -31,7 +31,8 @@ struct Missing {
 }
 
 impl Chains<'_> {
-    /// Adds evidence to the gaps. Returns the version jumps that no gap explains.
+    /// Adds to each gap the evidence about its operations. Returns the version jumps that no gap
+    /// explains.
     pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
         let mut jumps = Vec::new();
         for missing in self.missing() {
@@ -108,7 +109,8 @@ impl Chains<'_> {
         all
     }
 
-    /// Returns the operations that are missing between the records of one directive.
+    /// Returns the operations on one directive that have no record, although earlier and later
+    /// operations on this directive have one.
     fn between(&self, chain: &[&Placed<'_>]) -> Vec<Missing> {
         let mut all = Vec::new();
         let mut version = Some(0);
@@ -155,8 +157,9 @@ impl Chains<'_> {
     }
 }
 
-/// Returns how many operations happened between two versions of a document, and whether one of them
-/// was a deletion. Returns `None` if there were none, or if a version is not known.
+/// Returns how many operations on a document have no record between two recorded versions, and
+/// whether one of these operations was a deletion. Returns `None` if no operation is missing, or if
+/// a version is not known.
 ///
 /// OpenSearch forgets the version of a deleted document after a minute. The next document with the
 /// same id then has version 1.
@@ -169,15 +172,15 @@ fn operations_between(
     let missing = match (next > previous, was_deleted) {
         (true, _) => (next - previous - 1, false),
         (false, true) => (next.saturating_sub(1), false),
-        // At least the deletion has no record. The operations on the new document before its known
-        // version have no record either.
+        // At least the deletion of the former document has no record. The operations that raised
+        // the new document to its known version have no record either.
         (false, false) => (next.max(1), true),
     };
     (missing.0 > 0).then_some(missing)
 }
 
 /// Returns the operations that the index did not lose. The index lost an operation if a later
-/// primary term assigned its number again.
+/// primary term assigned the number of the operation, or a lower number, again.
 pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
     let mut kept = Vec::with_capacity(placed.len());
     let mut limit = u64::MAX;

@@ -1,5 +1,5 @@
-//! Defines the error of reading a history. By the methods of the error, a caller can decide how to
-//! react.
+//! Defines the error of reading a history. The methods of the error tell a caller what failed, so
+//! that the caller can decide how to react.
 
 use std::error::Error;
 use std::fmt;
@@ -11,8 +11,7 @@ use crate::rest::Incomplete;
 
 /// A history could not be read completely.
 ///
-/// The error contains no records. If only a part of the history was read, the result would look
-/// like a history with gaps.
+/// The error contains no records, because a part of a history would look like a history with gaps.
 pub struct HistoryError(Box<Kind>);
 
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +87,8 @@ impl AuditLogProblem {
 }
 
 impl HistoryError {
-    /// Returns true if a response was larger than the limit.
+    /// Returns true if a response was larger than the client's size limit for responses, so that a
+    /// search for fewer records may succeed.
     pub(super) fn is_response_too_large(&self) -> bool {
         match &*self.0 {
             Kind::Request { source, .. } => source.kind() == RequestErrorKind::TooLarge,
@@ -96,7 +96,7 @@ impl HistoryError {
         }
     }
 
-    /// Returns true if the data stream does not exist.
+    /// Returns true if the data stream of the history does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(*self.0, Kind::NoStream(_))
@@ -114,7 +114,7 @@ impl HistoryError {
         }
     }
 
-    /// Returns the error, if reading the index failed; `None` if reading the history failed.
+    /// Returns the cause if reading the index failed; `None` if reading the history failed.
     #[must_use]
     pub fn index_error(&self) -> Option<&WriteError> {
         match &*self.0 {

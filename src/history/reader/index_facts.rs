@@ -16,8 +16,8 @@ use crate::history::ledger::{IndexFacts, VisibleDocument};
 use crate::http::{Method, Request, segment};
 use crate::rest::{IndexReader, Probe, ShardCheckpoints};
 
-/// If the index changes while it is read, the read is repeated. There are at most this many
-/// attempts.
+/// The maximum number of attempts to read the index. An attempt is repeated if the index changes
+/// during the attempt.
 const ATTEMPTS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -28,10 +28,11 @@ struct Identity {
 }
 
 impl History {
-    /// Reads the facts about the current index. Returns `None` if the name refers to no index.
+    /// Reads the facts about the current index. Returns `None` if the configured name refers to no
+    /// index.
     ///
     /// The documents and the highest number must belong to one state of the index. If the index
-    /// changes during the read, the read is repeated.
+    /// changes during the read, the method reads the documents and the highest number again.
     pub(in crate::history) async fn index_facts(&self) -> Result<Option<IndexFacts>, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         for attempt in 0..ATTEMPTS {
@@ -50,7 +51,7 @@ impl History {
             let after = self.checkpoints().await?;
             let is_same = identity.uuid == after.uuid && before == after;
             // If the search returns fewer documents than the statistics count, the last writes are
-            // not visible yet.
+            // not visible yet, so the read is repeated.
             if !is_same || after.documents() != documents.len() as u64 {
                 continue;
             }
@@ -74,8 +75,8 @@ impl History {
         Err(Kind::Moving(self.client.index().to_owned()).into())
     }
 
-    /// Returns the highest number that the index with the given uuid has assigned; `None` if
-    /// another index has replaced this index.
+    /// Returns the highest number that the index with the given uuid has assigned; `None` if the
+    /// index has assigned no number, or if another index has replaced it.
     pub(in crate::history) async fn highest_number(
         &self,
         uuid: &str,

@@ -1,5 +1,5 @@
 //! Reads the records of a history page by page, and returns either all records or an error. The
-//! result contains a separate list of the records that cannot be decoded.
+//! records that cannot be decoded are returned in a separate list.
 
 mod error;
 mod index_facts;
@@ -19,25 +19,26 @@ pub(super) use search::decode_record;
 pub use stream_integrity::{BackingIndex, StreamState};
 pub use unreadable::{FoundRecords, UnreadableRecord};
 
-/// The conditions that a record must satisfy to be returned. A record must satisfy all conditions.
+/// Selects the records of a history that a call returns: those that satisfy all conditions of the
+/// filter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
-    /// Only operations on these directives. If the list is empty, operations on all directives.
+    /// Accepts only operations on these directives. An empty list accepts operations on all
+    /// directives.
     pub directives: Vec<String>,
-    /// Only operations whose claimed author or authenticated user has the given name.
+    /// Accepts only operations whose claimed author or authenticated user has this name.
     pub by: Option<String>,
-    /// Only operations on directives that belong to the given ticket.
+    /// Accepts only operations on directives that belong to this ticket.
     pub ticket: Option<String>,
-    /// Only operations of the given kinds. If the list is empty, operations of all kinds.
+    /// Accepts only operations of these kinds. An empty list accepts operations of all kinds.
     pub kinds: Vec<RecordKind>,
-    /// Only operations at or after the given instant.
+    /// Accepts only operations at or after this instant.
     pub since: Option<Timestamp>,
-    /// Only operations before the given instant.
+    /// Accepts only operations before this instant.
     pub until: Option<Timestamp>,
-    /// Only operations on directives that matched requests of the given tenant, before the
-    /// operation or after it. If a directive targets no tenant, it matches the requests of every
-    /// tenant.
+    /// Accepts only operations on directives that matched requests of this tenant before or after
+    /// the operation. If a directive targets no tenant, it matches the requests of every tenant.
     pub tenant: Option<String>,
 }
 
@@ -70,7 +71,7 @@ impl History {
         self
     }
 
-    /// Returns the name of the data stream.
+    /// Returns the name of the data stream that contains the history.
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
@@ -78,7 +79,7 @@ impl History {
 
     /// Returns the records that satisfy the filter, in chronological order, with each operation
     /// once. A separate list contains the records that satisfy the filter but cannot be decoded.
-    /// The filter for the tenant does not apply to this list.
+    /// The list of undecodable records ignores the condition for the tenant.
     ///
     /// # Errors
     /// Returns an error if the history does not exist, if it cannot be read completely, or if too
@@ -88,7 +89,8 @@ impl History {
             return self.search(filter, true).await;
         };
         // Whether an operation concerns a tenant also depends on the previous document of the
-        // directive. So the previous operations must be read, too.
+        // directive. So the search also reads the earlier operations, which need not satisfy the
+        // filter.
         let all = RecordFilter {
             directives: filter.directives.clone(),
             until: filter.until,
@@ -102,8 +104,8 @@ impl History {
 }
 
 impl RecordFilter {
-    /// Returns true if a record satisfies all conditions. The condition for the tenant is not
-    /// checked.
+    /// Returns true if a record satisfies all conditions of the filter except the condition for the
+    /// tenant.
     fn accepts(&self, record: &Record) -> bool {
         let is =
             |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;

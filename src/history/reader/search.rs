@@ -1,5 +1,5 @@
-//! Searches the data stream for records, and removes duplicates. After a rollover, the stream can
-//! contain two records of one operation.
+//! Searches the data stream of a history for records, and removes duplicates. After a rollover, the
+//! data stream can contain two records of one operation.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,15 +14,15 @@ use crate::history::record::Record;
 use crate::http::malformed;
 use crate::rest::{HITS_PATH, Incomplete, PageSize, SearchResponse, TOO_LARGE, search_for};
 
-/// The maximum number of records in one page. With the records of recorders and of the command, a
-/// page of this length is smaller than the size limit of responses.
+/// The maximum number of records in one page. The records that recorders and the command write are
+/// so small that a page of this length fits into the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 
-/// The content of one page.
+/// One page of a search: the total number of matching records, and the records on this page.
 struct Page {
     total: u64,
     hits: Vec<(String, Result<Record, UnreadableRecord>)>,
-    /// The sort values of the last record on the page.
+    /// The sort values of the last record on this page, after which the next page begins.
     last: Option<Value>,
 }
 
@@ -36,7 +36,8 @@ enum Fields {
 }
 
 impl History {
-    /// Reads the records that satisfy the filter. Ignores the tenant in the filter.
+    /// Reads the records that satisfy all conditions of the filter except the condition for the
+    /// tenant.
     ///
     /// The stream is append-only, so the pages need no common point in time. If a record is added
     /// during the read, the result may or may not contain it, but the positions of the other
@@ -65,7 +66,7 @@ impl History {
             let count = page.hits.len();
             found.read += count as u64;
             for (id, record) in page.hits {
-                // After a rollover, the stream can contain the same id twice.
+                // After a rollover, the data stream can contain two records with the same id.
                 if !ids.insert(id) {
                     continue;
                 }
@@ -90,8 +91,9 @@ impl History {
         Ok(found)
     }
 
-    /// Reads a page of at most `size` records. If the response is larger than the limit, reads a
-    /// smaller page. If a single record exceeds the limit, returns this record as unreadable.
+    /// Reads a page of at most `size` records. If the response is larger than the size limit of
+    /// responses, the method reads a smaller page instead. If a single record exceeds this limit,
+    /// the page contains the record as unreadable.
     async fn page_that_fits(
         &self,
         query: &Value,
@@ -154,7 +156,8 @@ impl History {
         })
     }
 
-    /// Returns an error if the role hides records from this user.
+    /// Returns an error if the search found fewer records than the data stream stores, because the
+    /// role then hides records from this user.
     pub(in crate::history) fn check_visible(
         &self,
         found: u64,
@@ -277,7 +280,8 @@ pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
 fn matches_tenant(document: &Value, tenant: &str) -> bool {
     match document.get("tenant") {
         Some(Value::String(target)) => target == tenant,
-        // Every proxy rejects a document whose `tenant` is not a string.
+        // A document whose `tenant` is not a string could be meant for any tenant, and every proxy
+        // rejects it.
         None | Some(_) => true,
     }
 }
@@ -311,7 +315,7 @@ mod tests {
             record(4, "widened", all),
             record(5, "deleted", None),
             record(6, "created", of("globex")),
-            // The document of the following operation is not known.
+            // The document after the operation with the number 7 is not known.
             record(7, "replaced", None),
             record(8, "replaced", of("globex")),
         ];

@@ -1,6 +1,6 @@
 //! Reads the state of the data stream's backing indices, to detect whether records were changed or
-//! removed. Each backing index must refuse edits and deletions. It must contain one record for each
-//! operation that was performed on it.
+//! removed. Each backing index must refuse edits and deletions, and must contain one record for
+//! each operation that was performed on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,19 +12,20 @@ use super::{History, HistoryError};
 use crate::http::{Method, Request, segment};
 use crate::rest::Incomplete;
 
-/// The statistics count the last records only after a refresh, so they may have to be read again.
-/// There are at most this many attempts.
+/// The maximum number of attempts to read the statistics. The statistics count the last records
+/// only after a refresh, so one attempt may not be enough.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// The backing indices of a history.
+/// The state of a history's data stream: the backing indices that exist, and those that were
+/// deleted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct StreamState {
-    /// The backing indices, oldest first.
+    /// The backing indices that exist, from the oldest to the newest.
     pub backing: Vec<BackingIndex>,
     /// The generations whose backing indices no longer exist, as ranges of a first and a last
-    /// generation. For example, a retention policy deletes the oldest backing indices.
+    /// generation. A retention policy, for example, deletes the oldest backing indices.
     pub deleted_generations: Vec<(u64, u64)>,
 }
 
@@ -44,7 +45,7 @@ pub struct BackingIndex {
 
 impl BackingIndex {
     /// Returns true if the index is append-only and every operation on it has added a record. An
-    /// edit or a deletion would be an operation that adds no record.
+    /// edit or a deletion of a record is an operation that adds no record.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.append_only && self.records == self.operations
@@ -120,7 +121,7 @@ struct SeqNo {
 }
 
 impl History {
-    /// Reads the state of the data stream.
+    /// Reads the state of the data stream and of its backing indices.
     ///
     /// # Errors
     /// Returns an error if the data stream does not exist, or if the role does not permit reading
@@ -152,8 +153,8 @@ impl History {
         let query = [("level", "shards"), ("filter_path", filter)];
         let stats: Stats = self.get(&format!("/{name}/_stats/docs"), &query).await?;
         let backing = stream.indices.into_iter().map(|index| {
-            // If the role hides the settings or the statistics of a backing index, this index must
-            // not count as intact.
+            // If the role hides the settings or the statistics of a backing index, the read fails,
+            // because this index must not count as intact.
             backing_index(index.index_name, &settings, &stats)
                 .ok_or_else(|| self.incomplete(Incomplete::Missing("a backing index")))
         });
@@ -189,8 +190,8 @@ fn generation(name: &str) -> Option<u64> {
 }
 
 /// Returns the ranges of numbers between 1 and the highest given number that are not among the
-/// given numbers. The code never enumerates the numbers in a range, because a name can end with any
-/// number, however high.
+/// given numbers. The function does not enumerate the numbers in a range, because the name of a
+/// backing index can end with an arbitrarily high number.
 fn missing(mut existing: Vec<u64>) -> Vec<(u64, u64)> {
     existing.sort_unstable();
     let mut ranges = Vec::new();

@@ -10,8 +10,8 @@ use crate::history::record::Record;
 const MAX_CHARACTERS: usize = 300;
 
 /// A record that cannot be decoded. The recorders and the `directives` command of this version
-/// append only records that can be decoded. So a later version or another program has appended this
-/// record.
+/// append only records that can be decoded. So a later version or another program has appended the
+/// record that cannot be decoded.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UnreadableRecord {
@@ -30,7 +30,7 @@ impl UnreadableRecord {
     }
 }
 
-/// The records that satisfy a filter.
+/// The records of a history that satisfy a filter.
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct FoundRecords {
@@ -38,6 +38,6 @@ pub struct FoundRecords {
     pub records: Vec<Record>,
     /// The records that satisfy the filter but cannot be decoded.
     pub unreadable: Vec<UnreadableRecord>,
-    /// The number of records in the stream, including duplicates and unreadable records.
+    /// The number of records that the search returned, including duplicates and unreadable records.
     pub(in crate::history) read: u64,
 }

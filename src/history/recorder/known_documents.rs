@@ -1,5 +1,5 @@
-//! Stores the documents of the last observation of the index. Compares them with the next
-//! observation, to find out which operations happened in between.
+//! Stores the documents of the last observation of the index, and compares them with the next
+//! observation. The differences show which operations happened between the two observations.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,15 +11,15 @@ use crate::history::build_record::{RecordedBy, Seen, record_of};
 use crate::history::classify_operation::Before;
 use crate::history::record::Operation;
 
-/// The known documents of one index. Their number is bounded, because the polls have a document
-/// limit.
+/// The known documents of one index. The document limit of the polls also bounds the number of
+/// known documents.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     index_uuid: String,
     history_uuid: String,
     by_id: HashMap<Box<str>, Known>,
     /// The `_seq_no`s of the documents that could not be recorded, because the identity of their
-    /// operations is not known. Each of these operations is counted as unseen once.
+    /// operations is not known. Each operation without a known identity is counted as unseen once.
     unidentified: HashMap<Box<str>, u64>,
     /// The time of the previous observation; `None` before the first complete observation.
     seen_at: Option<Timestamp>,
@@ -38,8 +38,9 @@ impl Known {
 }
 
 impl Documents {
-    /// Returns the history uuid if this is the first observation of its index. The caller can then
-    /// [learn](Self::learn) the documents of the last records, before it compares the observation.
+    /// Returns the history uuid if this is the first observation of its index. Before the caller
+    /// compares the first observation of an index, it can [learn](Self::learn) the documents of the
+    /// last records.
     pub(super) fn is_first<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
         let is_known = self.index_uuid == observation.index_uuid && self.seen_at.is_some();
         let history_uuid = observation.history_uuid.as_deref();
@@ -72,7 +73,8 @@ impl Documents {
     }
 
     /// Compares an observation with the known documents, and makes an entry for each operation.
-    /// Returns how many operations can no longer be recorded.
+    /// Returns how many operations can no longer be recorded, because a later write replaced their
+    /// documents or their identity is not known.
     pub(super) fn absorb(
         &mut self,
         observation: Observation,
@@ -80,7 +82,7 @@ impl Documents {
         mut push: impl FnMut(Entry),
     ) -> u64 {
         if self.index_uuid != observation.index_uuid {
-            // The name now refers to another index. The documents of this index are not known yet.
+            // The configured name now refers to another index, whose documents are not known yet.
             *self = Self {
                 index_uuid: observation.index_uuid,
                 ..Self::default()
@@ -100,7 +102,7 @@ impl Documents {
         }
         let is_restored = self.history_uuid != history_uuid;
         if observation.is_full {
-            // After a restore, the numbers cannot be compared with the numbers before it.
+            // The numbers after a restore cannot be compared with the numbers before the restore.
             let range = if is_restored {
                 (None, None)
             } else {
@@ -155,8 +157,8 @@ impl Documents {
         unseen
     }
 
-    /// Returns 1 if the operation that wrote the document is not recorded and not counted yet, and
-    /// 0 otherwise.
+    /// Returns 1 if the operation that wrote the document is neither recorded nor counted as unseen
+    /// yet, and 0 otherwise.
     fn count_unidentified(&mut self, document: &SeenDocument) -> u64 {
         let known = self.by_id.get(&document.id);
         if known.is_some_and(|known| known.document.seq_no == document.seq_no) {
@@ -168,8 +170,8 @@ impl Documents {
         u64::from(counted != Some(document.seq_no))
     }
 
-    /// Forgets the counted documents that no longer exist. So the document limit also bounds the
-    /// number of counted documents.
+    /// Forgets the documents in `unidentified` that no longer exist. So the document limit of the
+    /// polls also bounds the length of this map.
     fn forget_unidentified(&mut self, documents: &[SeenDocument]) {
         if !self.unidentified.is_empty() {
             let present: HashSet<&str> = documents.iter().map(|one| &*one.id).collect();
@@ -216,8 +218,8 @@ impl Documents {
         }
     }
 
-    /// Makes an entry for the latest version of a directive. This entry replaces an entry that was
-    /// dropped.
+    /// Makes an entry for the latest version of a directive. The new entry replaces an entry that
+    /// did not fit into the queue.
     pub(super) fn entry_again(&self, id: &str, by: &RecordedBy) -> Option<Entry> {
         let known = self.by_id.get(id)?;
         self.entry(&known.document, known.primary_term, Before::Unknown, by)

@@ -1,5 +1,5 @@
-//! When a recorder starts, it reads the last record of each directive. So it finds out which
-//! versions were replaced and which documents were deleted while no recorder ran.
+//! When a recorder starts, it reads the last record of each directive. From these records, it finds
+//! out which versions were replaced and which documents were deleted while no recorder ran.
 
 use std::collections::HashMap;
 
@@ -14,12 +14,12 @@ use crate::history::append_records::Stream;
 use crate::history::record::Record;
 use crate::http::{Method, Request, RequestError};
 
-/// The number of directives in one page.
+/// The number of directives in one page of the last records.
 const PAGE_SIZE: usize = 200;
-/// At most this many pages are read, even if the history has more.
+/// The maximum number of pages that a recorder reads at its start, even if the history has more.
 const MAX_PAGES: usize = 1_000;
-/// After a write, searches may not return the document for this time. If an absent document was
-/// recorded more recently than that, it may not have been deleted.
+/// After a write, searches may not return the document for this time. So the absence of a document
+/// whose last record is more recent does not prove that the document was deleted.
 const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
 const FILTER_PATH: &str = "aggregations.directives.after_key,\
                            aggregations.directives.buckets.*.hits.hits._source";
@@ -49,7 +49,7 @@ pub(super) async fn last_documents(
         let known = buckets.into_iter().filter_map(|bucket| {
             let (document, recorded_at) = last_document(bucket)?;
             let is_usable = match observed.get(&*document.id) {
-                // If the record of a document is newer than the observation, the record is ignored.
+                // A record that is newer than the observed document is ignored.
                 Some(observed) => place(&document) <= place(observed),
                 None => recorded_at < oldest,
             };
@@ -74,7 +74,7 @@ fn place(document: &SeenDocument) -> (Option<u64>, u64) {
 }
 
 /// Returns the document in the last record of one directive, and the time of this record. Returns
-/// `None` if the document was deleted, or if the record does not contain it.
+/// `None` if the document was deleted, or if the record does not contain the document.
 fn last_document(mut bucket: Value) -> Option<(SeenDocument, Timestamp)> {
     let record = bucket["last"]["hits"]["hits"][0]["_source"].take();
     let record: Record = serde_json::from_value(record).ok()?;
@@ -131,7 +131,7 @@ async fn page(
         .json(body.to_string());
     match stream.client().json(request).await {
         Ok(page) => Ok(page),
-        // If the history does not exist yet, there are no records.
+        // If the data stream does not exist yet, there are no records.
         Err(error) if error.is_index_not_found() => Ok(Value::Null),
         Err(error) => Err(error),
     }

@@ -5,10 +5,10 @@
 //!   (never waits)                             (bounded)          (again after a failure)
 //! ```
 //!
-//! If the recorder is slower than the polls, an observation is dropped. The next complete
-//! observation then contains the missed changes. The status counts the operations that the recorder
-//! could not see or could not record. If another recorder or the command has already recorded an
-//! operation, the operation counts as recorded.
+//! If the recorder is slower than the polls, the feed drops an observation. The next complete
+//! observation contains the changes of the dropped observation. The status counts the operations
+//! that the recorder could not see or could not record. If another recorder or the command has
+//! already recorded an operation, the operation counts as recorded.
 
 mod known_documents;
 mod last_records;
@@ -43,12 +43,12 @@ use sending::{SendError, Sending, send, sent};
 pub use status::RecorderStatus;
 use status::SharedCounts;
 
-/// The number of observations that may wait for the recorder.
+/// The maximum number of observations that wait until the recorder processes them.
 const WAITING_OBSERVATIONS: usize = 4;
 /// The first pause and the longest pause of the recorder after a failed request to the stream.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// When the recorder ends, it sends the queued records within this time limit.
+/// When the recorder ends, it still sends queued records for at most this time.
 const LAST_SENDING: Duration = Duration::from_secs(2);
 
 /// Records the operations of one index.
@@ -62,7 +62,7 @@ pub(crate) struct Recorder {
     documents: Documents,
     queue: Queue,
     backoff: Backoff,
-    /// After a failure, the recorder sends nothing before this instant.
+    /// After a failed request to the stream, the recorder sends no records before this instant.
     paused_until: Instant,
     counts: SharedCounts,
     last_warning: Option<String>,
@@ -90,8 +90,8 @@ impl Recorder {
         (recorder, feed)
     }
 
-    /// Records operations until the feed is dropped. If the recorder panics, only the recording
-    /// ends.
+    /// Records operations until the feed is dropped. A panic of the recorder ends only the
+    /// recording, and not the polls.
     pub(crate) async fn run(&mut self) {
         let guarded = AssertUnwindSafe(self.record()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -131,8 +131,8 @@ impl Recorder {
     }
 
     /// Sends the queued records within a time limit. If a record cannot be sent, the next recorder
-    /// records the operation, unless the document has changed again before. If this method panics,
-    /// only the sending ends.
+    /// records the operation, unless the document changes again before that recorder reads it. A
+    /// panic of this method ends only the sending.
     pub(crate) async fn finish(&mut self) {
         let guarded = AssertUnwindSafe(self.send_rest()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -148,7 +148,7 @@ impl Recorder {
             while let Some((ids, sending)) = self.next_batch() {
                 self.settle(&ids, sending.await);
                 if self.paused_until > Instant::now() {
-                    // The stream accepts no records now.
+                    // The stream accepts no records now, so the remaining records are not sent.
                     return;
                 }
             }
@@ -157,9 +157,9 @@ impl Recorder {
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
-    /// Reads the last records before the first observation of an index is compared. If the history
-    /// cannot be read, the recorder sends records of all documents, and cannot find out which
-    /// operations happened before.
+    /// Reads the last record of each directive, before the recorder compares the first observation
+    /// of an index. If the history cannot be read, the recorder sends records of all documents, and
+    /// cannot find out which operations happened before its start.
     async fn learn(&mut self, observation: &Observation) {
         let Some(history_uuid) = self.documents.is_first(observation) else {
             return;
@@ -263,8 +263,8 @@ impl Recorder {
         self.note(|counts| counts.last_error = None);
     }
 
-    /// Postpones the next attempt. If consecutive attempts fail for the same reason, only the first
-    /// failure is logged as a warning.
+    /// Postpones the next attempt to send records. If consecutive attempts fail for the same
+    /// reason, only the first failure is logged as a warning.
     fn pause(&mut self, reason: &str, retry_after: Option<Duration>) {
         self.paused_until = Instant::now() + self.backoff.failed(retry_after);
         if self.last_warning.as_deref() == Some(reason) {

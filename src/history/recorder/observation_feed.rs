@@ -1,5 +1,5 @@
-//! Defines the observation that a poll makes, and the feed. The feed passes observations to the
-//! recorder without waiting.
+//! Defines the observation that a poll makes, and the feed that passes observations to the recorder
+//! without waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,8 @@ pub(crate) struct Observation {
     /// The history uuid; `None` if the role does not permit the statistics, or the index has
     /// several shards.
     pub(crate) history_uuid: Option<String>,
-    /// All documents if `is_full`, otherwise the documents that may have changed.
+    /// All documents of the index if `is_full` is true; otherwise the documents that may have
+    /// changed since the previous view.
     pub(crate) documents: Vec<SeenDocument>,
     pub(crate) is_full: bool,
     /// The previous view contained all operations up to this `_seq_no`.
@@ -48,13 +49,13 @@ pub(crate) struct Observed {
     pub(crate) max_seq_no: Option<u64>,
 }
 
-/// Passes observations to the recorder.
+/// Passes the observations of the polls to the recorder.
 #[derive(Debug)]
 pub(crate) struct HistoryFeed {
     sender: mpsc::Sender<Observation>,
     counts: SharedCounts,
     clock: Arc<dyn Clock>,
-    /// Whether the recorder missed an observation. If so, it needs a complete observation.
+    /// Whether the recorder missed an observation and therefore needs a complete observation.
     has_missed: AtomicBool,
 }
 
@@ -73,7 +74,7 @@ impl HistoryFeed {
     }
 
     /// Passes an observation to the recorder. If too many observations already wait for the
-    /// recorder, drops this one.
+    /// recorder, the new observation is dropped.
     pub(crate) fn observe(&self, observed: Observed, documents: Vec<SeenDocument>) {
         let is_full = observed.is_full;
         let observation = Observation {
@@ -106,7 +107,8 @@ impl HistoryFeed {
     }
 }
 
-/// A collector that, if there is a recorder, also stores each document as it was read.
+/// A collector that passes each document to the inner collector. If there is a recorder, `Keeping`
+/// also stores the document for it, in the form in which the poll read it.
 #[derive(Debug)]
 pub(crate) struct Keeping<C> {
     pub(crate) inner: C,

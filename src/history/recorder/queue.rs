@@ -1,6 +1,6 @@
-//! A bounded queue of the records that wait to be sent. While it is full, it stores only the ids of
-//! the directives that change. The recorder can later record the latest version of each of these
-//! directives.
+//! A bounded queue of the records that wait to be sent. While the queue is full, it stores only the
+//! ids of the directives that change. The recorder can later record the latest version of each
+//! directive that changed while the queue was full.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use super::Entry;
 use crate::http::BULK_BYTES;
 
-/// The maximum number of waiting records.
+/// The maximum number of records in the queue.
 const MAX_RECORDS: usize = 10_000;
-/// The maximum size of all waiting records, in bytes.
+/// The maximum size of all records in the queue, in bytes.
 const MAX_BYTES: usize = 32 << 20;
-/// While the queue is full, it remembers at most this many directives.
+/// While the queue is full, it remembers the ids of at most this many changed directives.
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-/// How long the queue holds a deletion whose `_seq_no` is unknown. In this time, the command that
-/// deleted the directive can record the deletion with its `_seq_no`.
+/// How long the queue holds a deletion whose `_seq_no` is unknown. During this time, the command
+/// that deleted the directive can record the deletion with its `_seq_no`.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -29,12 +29,13 @@ struct Waiting {
     due: Instant,
 }
 
-/// The queue of one recorder.
+/// The queue of one recorder: the records to send, and the directives whose records did not fit.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// The maximum size of one batch, in bytes. If a batch has only one record, it can be larger.
+    /// The maximum size of one batch, in bytes. A batch that has only one record can be larger than
+    /// `batch_bytes`.
     batch_bytes: usize,
     /// The directives that changed while the queue was full.
     behind: BTreeSet<String>,
@@ -56,7 +57,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Adds a record. If the queue is full, only remembers the directive of the record.
+    /// Adds a record. If the queue is full, it remembers only the directive of the record.
     pub(super) fn push(&mut self, entry: Entry) {
         let bytes = entry.weight();
         if self.is_full(bytes) {
@@ -79,7 +80,7 @@ impl Queue {
     }
 
     /// Remembers the directive of a record that does not fit into the queue. The recorder can later
-    /// record the latest version of this directive, but no earlier one.
+    /// record the latest version of this directive, but no earlier version.
     fn remember(&mut self, entry: Entry) {
         let directive = entry.record.directive;
         let is_deletion = entry.record.document.is_none();
@@ -94,7 +95,8 @@ impl Queue {
         }
     }
 
-    /// Returns true if directives changed while the queue was full, and there is room for them now.
+    /// Returns true if directives changed while the queue was full, and the queue has room for
+    /// their records now.
     pub(super) fn can_refill(&self) -> bool {
         !self.behind.is_empty()
             && self.waiting.len() < MAX_RECORDS / 2
@@ -102,7 +104,7 @@ impl Queue {
     }
 
     /// Adds the latest versions of the directives that changed while the queue was full, as long as
-    /// there is room. A record that does not fit is added later.
+    /// the queue has room. A record that does not fit now is added later.
     pub(super) fn refill(&mut self, mut latest: impl FnMut(&str) -> Option<Entry>) {
         while self.can_refill()
             && let Some(directive) = self.behind.pop_first()
@@ -120,8 +122,8 @@ impl Queue {
         }
     }
 
-    /// Returns the records to send next. The records stay in the queue until
-    /// [`remove`](Self::remove) is called.
+    /// Returns the records to send next. Each record stays in the queue until
+    /// [`remove`](Self::remove) is called for it.
     pub(super) fn batch(&self) -> Vec<Entry> {
         let now = Instant::now();
         let mut bytes = 0;
@@ -135,14 +137,14 @@ impl Queue {
             .collect()
     }
 
-    /// Permanently halves the maximum size of batches. Call this method after a server has refused
-    /// a batch as too large.
+    /// Permanently halves the maximum size of batches. The recorder calls this method after a
+    /// server has refused a batch as too large.
     pub(super) fn halve_batches(&mut self) {
         self.batch_bytes /= 2;
     }
 
-    /// Removes a record that was sent. A record that was sent is near the front of the queue, where
-    /// the search begins.
+    /// Removes a record that was sent. The search for the record begins at the front of the queue,
+    /// because a record that was sent is near the front.
     pub(super) fn remove(&mut self, id: &str) {
         let position = self.waiting.iter().position(|one| one.entry.id == id);
         if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {
@@ -150,7 +152,7 @@ impl Queue {
         }
     }
 
-    /// Makes every waiting record due now, so that no deletion waits any longer.
+    /// Makes every record in the queue due now, so that the queue holds no deletion any longer.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.waiting {
@@ -158,12 +160,14 @@ impl Queue {
         }
     }
 
-    /// Returns the instant at which the first record may be sent.
+    /// Returns the instant at which the first record of the queue may be sent; `None` if the queue
+    /// is empty.
     pub(super) fn due_at(&self) -> Option<Instant> {
         self.waiting.front().map(|waiting| waiting.due)
     }
 
-    /// Returns the number of records and directives that wait.
+    /// Returns how many records are still to be sent: those in the queue, and one for each
+    /// directive whose record did not fit.
     pub(super) fn len(&self) -> usize {
         self.waiting.len() + self.behind.len()
     }
@@ -181,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns an entry for a version of a directive. Its document has the given number of bytes.
+    /// Returns an entry for a version of a directive, with a document of the given number of bytes.
     fn entry(directive: &str, bytes: usize) -> Entry {
         let record = json!({
             "@timestamp": "2026-11-27T14:03:00Z", "kind": "replaced", "directive": directive,

@@ -1,4 +1,5 @@
-//! Sends one batch of records. If the whole batch fails, finds out why.
+//! Sends one batch of records to the data stream, and distinguishes a failure of the whole batch
+//! from the refusal of single records.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use futures_util::future::BoxFuture;
 use crate::history::append_records::{Appended, Entry, Stream};
 use crate::http::RequestError;
 
-/// A request in progress. Its output contains the result for each record.
+/// A batch that is being sent. The output of the future contains the result for each record of the
+/// batch.
 pub(super) type Sending = BoxFuture<'static, Result<Vec<Appended>, SendError>>;
 
 /// The reason why the whole batch failed.
@@ -21,7 +23,7 @@ pub(super) enum SendError {
 
 impl SendError {
     /// Returns true if a server refused the request because of its size. A server in front of the
-    /// cluster can have a lower limit than the cluster.
+    /// cluster can have a lower size limit than the cluster.
     pub(super) fn is_too_large(&self) -> bool {
         matches!(self, Self::Request(error) if error.status() == Some(413))
     }
@@ -34,8 +36,8 @@ impl SendError {
     }
 }
 
-/// Sends one batch, and returns the result for each record. Returns an error if the stream does not
-/// exist, and does not create the stream.
+/// Sends one batch, and returns the result for each record. If the stream does not exist, the
+/// function returns an error, and does not create the stream.
 pub(super) async fn send(stream: &Stream, entries: Vec<Entry>) -> Result<Vec<Appended>, SendError> {
     if !stream.exists().await? {
         return Err(SendError::NoStream(stream.name().to_owned()));
@@ -57,8 +59,8 @@ pub(super) async fn send(stream: &Stream, entries: Vec<Entry>) -> Result<Vec<App
     Ok(results.collect())
 }
 
-/// Completes when the batch was sent, with the result of the batch. If no batch is being sent,
-/// never completes.
+/// Completes with the result of the batch when the batch was sent. If no batch is being sent, the
+/// future never completes.
 pub(super) async fn sent(
     sending: &mut Option<(Vec<String>, Sending)>,
 ) -> Result<Vec<Appended>, SendError> {

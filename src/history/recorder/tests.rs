@@ -15,7 +15,7 @@ use super::*;
 use crate::history::RecordKind;
 use fake_stream::FakeStream;
 
-/// A recorder, its feed and its stream.
+/// A recorder under test, its feed and its data stream.
 struct Rig {
     recorder: Recorder,
     feed: HistoryFeed,
@@ -221,7 +221,7 @@ async fn a_full_queue_keeps_the_latest_version_and_counts_the_others() {
     let many = (0..10_050).map(|number| document(&format!("d{number}"), number, 1, "Shape"));
     rig.feed.observe(full(10_049), many.collect());
     rig.run(1).await;
-    // Some directives did not fit into the queue. These directives now change a second time.
+    // Ten of the fifty directives that did not fit into the queue now change a second time.
     let later: Vec<SeenDocument> = (10_000..10_010)
         .map(|number| document(&format!("d{number}"), number + 100, 2, "Off"))
         .collect();

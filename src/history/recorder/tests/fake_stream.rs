@@ -1,5 +1,5 @@
-//! A transport that responds like a cluster that contains the data stream of a history. It can
-//! refuse records.
+//! A transport that responds like a cluster that contains the data stream of a history. A test can
+//! make the transport refuse requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +21,8 @@ pub(super) struct FakeStream {
     outage: Mutex<Option<u16>>,
     /// The `Retry-After` in the response to a failed bulk request.
     pub(super) retry_after: Mutex<Option<Duration>>,
-    /// The maximum length of a request body. A longer body is refused, as by a proxy in front of
-    /// the cluster.
+    /// The maximum length of a request body. The transport refuses a longer body, as a proxy in
+    /// front of the cluster does.
     pub(super) max_body: Mutex<Option<usize>>,
     /// Whether each bulk request panics.
     pub(super) panics: Mutex<bool>,

@@ -40,7 +40,7 @@ async fn batches_that_a_proxy_finds_too_large_are_sent_in_smaller_parts() {
     rig.run(1).await;
     let status = rig.status();
     assert_eq!((status.recorded, status.lost, status.pending), (800, 0, 0));
-    // A body of 20,000 bytes contains at most three records of this size.
+    // A body of 20,000 bytes contains at most three records of 5,000 bytes.
     let bulks = *rig.stream.bulks.lock().unwrap();
     assert!((267..=1_000).contains(&bulks), "{bulks} requests");
 }
