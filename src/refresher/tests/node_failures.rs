@@ -1,5 +1,5 @@
-//! Tests what happens if a node hangs or fails during a poll: another node must serve the next poll
-//! or the repeated poll.
+//! Tests polls during which a node hangs or fails: another node must serve the next poll or the
+//! repeated poll.
 
 use std::sync::Mutex;
 
@@ -91,8 +91,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// The test has two runs. In each run, a different node hangs. So the store tries the hanging node
-/// first in one of the runs.
+/// The test has two runs, and a different node hangs in each run. So, in one of the runs, the store
+/// tries the hanging node first.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);
