@@ -8,9 +8,9 @@ use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
 /// Converts a directive that has started. Returns `None` if osproxy does not have the directive's
-/// level or endpoint kind. Such a directive does not apply in osproxy. A similar level or endpoint
-/// kind cannot replace the missing one, because osproxy could then record more than the operator
-/// requested.
+/// level or endpoint kind. A directive with such a level or endpoint kind does not apply in
+/// osproxy. A similar level or endpoint kind cannot replace the missing one, because osproxy could
+/// then record more than the operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
     now: &ClockPair,
