@@ -110,14 +110,14 @@ impl Default for RefresherSettings {
 }
 
 impl RefresherSettings {
-    /// No schedule takes this long. If a refresher has this interval, it never reconciles
-    /// periodically.
+    /// A reconcile interval that is longer than any schedule. A refresher with this interval never
+    /// reconciles periodically.
     const LONGER_THAN_ANY_SCHEDULE: Duration = Duration::from_hours(24);
 
     /// In one of four worlds, the refreshers reconcile so often that writes and faults happen
-    /// around their periodic reconciles. The other refreshers never reconcile periodically. If such
-    /// a refresher misses a change, no reconcile finds the change later, so the checks notice that
-    /// it is missing.
+    /// around their periodic reconciles. The refreshers of the other worlds never reconcile
+    /// periodically. If such a refresher misses a change, no reconcile finds the change later, so
+    /// the checks notice the missing change.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
@@ -176,7 +176,7 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
-    /// Returns true if the servers refuse these aggregations.
+    /// Returns true if the servers refuse a search with these aggregations.
     pub(crate) fn refuses(&self, aggregations: &Value) -> bool {
         let histogram = [&aggregations["h"], &aggregations["all"]["aggs"]["h"]]
             .into_iter()
@@ -208,7 +208,8 @@ impl Quirks {
         }
         let mut some = || rng.u8(..3) == 0;
         // If nodes can be cut off, the refreshers need access to the primary and to the cluster
-        // state. Without this access, a refresher cannot know whether a node is cut off.
+        // state. Without access to the primary and to the cluster state, a refresher cannot know
+        // whether a node is cut off.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),
@@ -229,8 +230,8 @@ impl Quirks {
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // If points in time are not available, a refresher must verify in another way that all
-        // pages belong to one view. The other way is possible only with aggregations and a single
-        // shard.
+        // pages belong to one view. A refresher can verify this without a point in time only with
+        // aggregations and a single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }
