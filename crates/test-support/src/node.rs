@@ -12,9 +12,9 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A single node. The node is stopped when this value is dropped. The node also stops when the test
-/// process ends. The end of the test process closes the node's standard input, which the node
-/// watches.
+/// A single node. The node is stopped when the `Node` is dropped. The node also stops when the test
+/// process ends, because the end of the test process closes the node's standard input, which the
+/// node watches.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
