@@ -29,7 +29,7 @@ fn config(cluster: ClusterConfig) -> Config {
         .with_poll_timeout(Duration::from_secs(60))
 }
 
-/// Starts a store that must fail to start, and returns its error.
+/// Starts a store that must fail to start, and returns the text of the error.
 async fn refused(url: &str) -> String {
     let error = OpenSearchDirectiveStore::start(config(cluster(&[url])))
         .await

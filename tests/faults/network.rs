@@ -29,7 +29,7 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
 }
 
 /// Applies a fault to the only node. Checks that polls fail during the fault, that the published
-/// set stays, and that polls succeed again after the fault.
+/// set stays in use, and that polls succeed again after the fault.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
