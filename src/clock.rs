@@ -85,7 +85,7 @@ struct Forward {
     /// By how much the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
     /// The latest stored time, in milliseconds since 1970. The clock writes this value about ten
-    /// times a second. Most calls of `at` only load the value.
+    /// times a second. Most calls of `at` only load `latest`.
     latest: AtomicI64,
 }
 

@@ -64,8 +64,8 @@ impl DocumentLimit {
         self.max.saturating_mul(STORED_FACTOR)
     }
 
-    /// Returns how many unfinished documents the last read found, among the reads that did not
-    /// exceed the bound.
+    /// Returns the number of unfinished documents that the last accepted read found. A read is
+    /// accepted if it does not exceed the bound.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }

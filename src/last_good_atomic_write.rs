@@ -138,8 +138,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. When this value is dropped, the temporary file is
-/// removed, unless it has replaced the target.
+/// A temporary file in the target's directory. When the `Temporary` is dropped, the temporary file
+/// is removed, unless it has replaced the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,

@@ -40,7 +40,7 @@ pub struct LastGoodError {
     repr: Repr,
 }
 
-/// The kinds of [`LastGoodError`].
+/// The kinds of [`LastGoodError`]: why a last-good file cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LastGoodErrorKind {

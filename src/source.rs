@@ -46,9 +46,9 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// begins earlier. The future of the default implementation never completes.
     ///
     /// `generation` is the [generation](PublishedState::generation) of the published snapshot. The
-    /// refresher first waits for a short time, and then waits for the future for at most `pause`.
-    /// The refresher drops the future if a caller requests a poll. After a failed poll, the
-    /// refresher does not call `pause`, so that the whole pause passes.
+    /// refresher first waits for the shortest pause between two polls, and then waits for the
+    /// future for at most `pause`. The refresher drops the future if a caller requests a poll.
+    /// After a failed poll, the refresher does not call `pause`, so that the whole pause passes.
     fn pause(&mut self, generation: Option<u64>, pause: Duration) -> PauseFuture {
         let _ = (generation, pause);
         Box::pin(std::future::pending())

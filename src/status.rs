@@ -128,7 +128,7 @@ fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S:
     }))
 }
 
-/// Failed polls by reason.
+/// The numbers of failed polls, one number for each reason.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -153,7 +153,7 @@ pub struct PollFailures {
     pub panic: u64,
 }
 
-/// Successful polls by kind of read.
+/// The numbers of successful polls, one number for each kind of read.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]

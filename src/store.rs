@@ -273,9 +273,8 @@ impl OpenSearchDirectiveStore {
         self.shared.kept_snapshot()
     }
 
-    /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch: how many times the set was
-    /// emptied before this snapshot. Within an epoch, a snapshot is never older than its
-    /// predecessor.
+    /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch: how often the set was
+    /// emptied before. Within an epoch, a snapshot is never older than its predecessor.
     #[doc(hidden)]
     #[must_use]
     pub fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
@@ -297,8 +296,8 @@ impl OpenSearchDirectiveStore {
         self.shared.index()
     }
 
-    /// Creates a subscription. The subscription is notified of each later publish until the store
-    /// ends.
+    /// Creates a subscription to the publishes of this store. The subscription is notified of each
+    /// later publish until the store ends.
     ///
     /// ```no_run
     /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};
@@ -327,9 +326,9 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
-    /// before the next request. The store reads them from their files and from the application's
-    /// credentials provider. Without a call of `reload_credentials`, the store reloads them once a
-    /// minute.
+    /// before the next request. The store reads the new values from their files and from the
+    /// application's credentials provider. Without a call of `reload_credentials`, the store looks
+    /// for new values once a minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }

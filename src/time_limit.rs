@@ -30,7 +30,7 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
 /// Returns `None` outside of a runtime, or if the runtime has no timer.
 fn tokio_sleep(limit: Duration) -> Option<Sleep> {
     Handle::try_current().ok()?;
-    // If there is no timer, tokio panics. `catch_unwind` catches this panic.
+    // If the runtime has no timer, tokio panics, and `catch_unwind` catches this panic.
     catch_unwind(|| tokio::time::sleep(limit)).ok()
 }
 
@@ -44,8 +44,7 @@ fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + 
         drop(done);
     });
     Box::pin(async move {
-        // If no thread could be created, the future never completes. If the thread could not be
-        // created, the duration has no limit.
+        // If no thread could be created, the future never completes, so the duration has no limit.
         if spawned.is_err() {
             std::future::pending::<()>().await;
         }

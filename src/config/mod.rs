@@ -33,8 +33,9 @@ pub enum Upstream {
     /// Between two polls, the store sends a request that the agent holds until its snapshot
     /// changes. So a change in the agent's snapshot reaches the store at once. The agent holds the
     /// request for at most one poll interval. If such requests cannot reach the agent, the store
-    /// polls at the interval. In this case, the notes of the [polling
-    /// strategy](crate::status::PollStrategy::notes) contain the reason.
+    /// polls at the interval. The notes of the [polling
+    /// strategy](crate::status::PollStrategy::notes) contain the reason why such requests cannot
+    /// reach the agent.
     Agent,
 }
 
@@ -72,10 +73,11 @@ pub struct Config {
     /// When more than this duration has passed since the last complete read, no directive applies
     /// any more. If `clear_after` is `None`, the age of the set has no limit.
     ///
-    /// Each evaluation checks by the time that the caller passes to `evaluate` whether the set has
-    /// reached the limit, with a precision of one second. The limit is therefore in force even if
-    /// the refresher no longer runs. When the set reaches the limit, the refresher also publishes
-    /// an empty set and notifies the subscribers, without waiting for the next poll.
+    /// Each evaluation checks whether the set has reached the limit, by the time that the caller
+    /// passes to `evaluate` and with a precision of one second. The limit `clear_after` is
+    /// therefore in force even if the refresher no longer runs. When the set reaches the limit, the
+    /// refresher also publishes an empty set and notifies the subscribers, without waiting for the
+    /// next poll.
     pub clear_after: Option<Duration>,
     /// The file in which the store saves the last good set after each publish.
     pub last_good: Option<PathBuf>,
@@ -92,9 +94,9 @@ pub struct Config {
     /// the comparison. Reconciles are a safety net that finds changes which the checks of each poll
     /// might miss.
     pub reconcile_interval: Duration,
-    /// The longest time from now to the expiry of a directive. A document with a later expiry is
-    /// rejected. A rejected document is checked again when somebody writes it, and at the next
-    /// reconcile (`reconcile_interval`).
+    /// The longest time from now to the expiry of a directive. A document that expires later than
+    /// `max_ttl` from now is rejected. A rejected document is checked again when somebody writes
+    /// it, and at the next reconcile (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest permitted number of unfinished documents in the index. A document is unfinished
     /// if it has neither ended nor been revoked. A read fails if the index has more unfinished

@@ -7,7 +7,7 @@ pub(crate) mod hits;
 
 use crate::status::{DirectiveStates, Status};
 
-/// The kind of a [`Sample`].
+/// Whether a [`Sample`] counts events or is a current value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SampleKind {
@@ -33,7 +33,8 @@ pub enum SampleKind {
 /// }
 /// ```
 ///
-/// The names are the same as in Prometheus, so the name of a counter ends in `_total`:
+/// The names of the metrics are the same as in Prometheus, so the name of a counter ends in
+/// `_total`:
 ///
 /// | metric | type | meaning |
 /// |---|---|---|

@@ -1,8 +1,8 @@
 //! Logs and counts each change of a directive. A publish can add, change or remove a directive.
 //! Between two publishes, a directive can start or expire.
 //!
-//! An expired directive counts as absent. If it did not, the first read of an index with many old
-//! documents would log every old document.
+//! An expired directive counts as absent. If expired directives counted as present, the first read
+//! of an index with many old documents would log every old document.
 
 mod compare;
 

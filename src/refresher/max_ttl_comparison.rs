@@ -1,5 +1,5 @@
 //! Compares the longest time to live that the ingest pipeline permits with the `max_ttl` of the
-//! store. The refresher makes this comparison between two polls.
+//! store. The refresher compares these two limits between two polls.
 
 use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;

@@ -1,4 +1,4 @@
-//! The outlet is the write half of the published state. It publishes each snapshot and then
+//! The outlet is the write half of the published state. The outlet publishes each snapshot and then
 //! notifies the subscribers. While the store is off, the outlet publishes a snapshot without
 //! directives instead.
 
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The published state. All fields are replaced together in one swap.
+/// The published state. A publish replaces all fields together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
@@ -55,7 +55,7 @@ impl Served {
         &self.shown
     }
 
-    /// Returns the age of the read that returned the snapshot of the last complete read.
+    /// Returns the age of the read that returned the kept snapshot.
     pub(crate) fn read_age(&self) -> Option<Duration> {
         self.read_age.map(ReadAge::now)
     }
@@ -88,7 +88,7 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
 }
 
 /// Publishes snapshots and notifies subscribers. The polling loop and its off switch share the
-/// outlet. When both have dropped the outlet, all subscriptions end.
+/// outlet. When the polling loop and the off switch have dropped the outlet, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,

@@ -94,7 +94,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Records a successful poll. `age` is the time since the index was read.
+    /// Records a successful poll in the progress. `age` is the time since the index was read.
     fn record_success(&self, read_at: Timestamp, age: Duration) {
         let failures = self.shared.progress().consecutive_failures;
         if failures > 0 {

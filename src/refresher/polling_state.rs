@@ -209,8 +209,8 @@ impl Poller {
         }
     }
 
-    /// Returns the pause between a poll and the next poll. `failure` is the error of the first
-    /// poll, if that poll failed.
+    /// Returns the pause between a poll and the next poll. `failure` is the error of the poll
+    /// before the pause, if that poll failed.
     #[doc(hidden)]
     pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
         match failure {

@@ -95,9 +95,9 @@ impl Poller {
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
         // The shortest pause between two searches is kept even if the clock does not advance or is
-        // adjusted. This pause begins at the last search of the set and not at the call of
-        // `boundary_at`. If it began at the call, each poll would postpone the next search, because
-        // each poll calls `boundary_at` again.
+        // adjusted. The shortest pause begins at the last search of the set. If it began at the
+        // call of `boundary_at`, each poll would postpone the next search, because each poll calls
+        // `boundary_at` again.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }

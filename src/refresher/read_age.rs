@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time since a read of the index. This age grows with the monotonic clock, without an update.
+/// The time since a read of the index. A `ReadAge` grows with the monotonic clock, without an
+/// update.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
     noted_at: Instant,

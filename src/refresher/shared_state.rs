@@ -138,8 +138,7 @@ impl Shared {
         (self.of_age(age, served.kept()), served.epoch())
     }
 
-    /// Returns the time since the published set was read or found unchanged; `None` before the
-    /// first complete read.
+    /// Returns the age of the published set; `None` before the first complete read of the index.
     pub(crate) fn age(&self) -> Option<Duration> {
         // The code reads the progress before the snapshot. In this order, the snapshot is never
         // older than the returned age.
@@ -228,8 +227,7 @@ impl Shared {
         }
     }
 
-    /// Returns how many requests each directive matched; `None` if the store does not count
-    /// matches.
+    /// Returns the matches of each directive; `None` if the store does not count matches.
     pub(crate) fn hits(&self) -> Option<Hits> {
         let is_hidden = self.snapshot().set().is_empty();
         Some(
@@ -239,8 +237,7 @@ impl Shared {
         )
     }
 
-    /// Returns how many requests all directives together matched; `None` if the store does not
-    /// count matches.
+    /// Returns the matches of all directives together; `None` if the store does not count matches.
     pub(crate) fn hit_totals(&self) -> Option<HitTotals> {
         let mut totals = self.hit_counters.as_ref()?.totals(self.clock.now());
         if self.snapshot().set().is_empty() {
@@ -257,8 +254,8 @@ impl Shared {
         }
     }
 
-    /// Returns the values that an instance reports to the fleet immediately. If they differ from
-    /// the values of the last report, the reporter writes a new report.
+    /// Returns the values that an instance reports to the fleet immediately. If these values differ
+    /// from the values of the last report, the reporter writes a new report.
     pub(crate) fn report_key(&self) -> ReportKey {
         let progress = self.progress();
         let served = self.published.snapshot();

@@ -1,5 +1,6 @@
-//! The handle with which an application waits until the store publishes a set. This handle does not
-//! contain the set. Several publishes in quick succession may cause only one notification.
+//! The handle with which an application waits until the store publishes a set. The handle does not
+//! contain the published set. Several publishes in quick succession may cause only one
+//! notification.
 
 use tokio::sync::watch;
 

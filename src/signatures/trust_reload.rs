@@ -38,8 +38,8 @@ struct State {
     trust: Option<Arc<Trust>>,
     /// How often the trusted keys or the policy have been set or replaced.
     generation: u64,
-    /// The time at which the files were last read. If `read_at` is `None`, the store reads the
-    /// files before the next poll.
+    /// The time at which the files of trusted keys and of the policy were last read. If `read_at`
+    /// is `None`, the store reads the files before the next poll.
     read_at: Option<Instant>,
 }
 

@@ -181,9 +181,9 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. After that,
-    /// this process rejects the revoked directive even if somebody restores the document with its
-    /// valid signatures.
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. After a call of
+    /// `note_revoked`, this process rejects the revoked directive even if somebody restores the
+    /// document with its valid signatures.
     pub(crate) fn note_revoked(
         &self,
         document: &DocumentRef<'_>,

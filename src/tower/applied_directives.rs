@@ -39,7 +39,8 @@ impl AppliedDirectives {
         Self::of(extensions).map(Self::decision).unwrap_or_default()
     }
 
-    /// Returns the decision about the request.
+    /// Returns the decision about the request: the level, and whether the ring buffer and capture
+    /// are on.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.0.decision

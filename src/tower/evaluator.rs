@@ -82,9 +82,9 @@ impl<E> Evaluator<E> {
 }
 
 impl<E: Extractor> Evaluator<E> {
-    /// Evaluates a request. If no directive applies, the method returns `None` and does not
-    /// allocate, unless the name of an index is percent-encoded. If the set is empty, the method
-    /// does not call the extractor.
+    /// Evaluates a request with the published set. If no directive applies, the method returns
+    /// `None` and does not allocate, unless the name of an index is percent-encoded. If the set is
+    /// empty, the method does not call the extractor.
     #[must_use]
     pub fn evaluate(&self, request: &Parts) -> Option<AppliedDirectives> {
         let set = self.store.load();

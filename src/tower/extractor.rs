@@ -50,7 +50,7 @@ impl<'a> Extracted<'a> {
         &self.attrs
     }
 
-    /// Returns the id of the request.
+    /// Returns the request id, which decides whether the request is sampled.
     #[must_use]
     pub const fn request_id(&self) -> RequestId<'a> {
         self.request_id

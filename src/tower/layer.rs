@@ -54,7 +54,7 @@ impl<S, E> Layer<S> for DirectivesLayer<E> {
 }
 
 /// The service that evaluates each request and then calls the wrapped service. A
-/// [`DirectivesLayer`] creates it.
+/// [`DirectivesLayer`] creates this service.
 #[derive(Debug)]
 pub struct DirectivesService<S, E = RestExtractor> {
     inner: S,

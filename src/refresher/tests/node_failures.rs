@@ -15,8 +15,7 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// A transport to two nodes. As soon as a node receives the first search, this node fails from then
-/// on.
+/// A transport to two nodes. The node that receives the first search fails from then on.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
@@ -70,7 +69,7 @@ async fn p3_if_a_node_fails_during_a_poll_another_node_serves_the_whole_poll() {
     assert!(after.len() > before.len());
 }
 
-/// A transport to two nodes. One of them never responds.
+/// A transport to two nodes. One of the two nodes never responds.
 #[derive(Debug)]
 struct OneHangs {
     responses: Arc<Fake>,

@@ -90,8 +90,8 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// A transport to an index of more than one page. It opens a point in time, but never responds to a
-/// search in the point in time.
+/// A transport to an index of more than one page. The transport opens a point in time, but never
+/// responds to a search in the point in time.
 #[derive(Debug)]
 struct Paged {
     /// Whether the transport responds to the request that closes a point in time.
