@@ -1,5 +1,5 @@
 //! Selects the directives that can change a decision of osproxy before the next conversion. Orders
-//! these directives so that osproxy can end its scans early.
+//! the selected directives so that osproxy can end its scans early.
 //!
 //! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
 //! capture. The scan for the level always reads the whole set. The scan for the ring buffer stops
@@ -21,8 +21,8 @@ use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
 /// Each directive is compared with at most this number of directives that have the same targets.
-/// The bound limits the cost if many directives have the same targets. Because of this bound, a
-/// superfluous directive may remain in osproxy's set.
+/// The bound `MAX_COMPARED` limits the cost of the selection if many directives have the same
+/// targets. Because of this bound, a superfluous directive may remain in osproxy's set.
 const MAX_COMPARED: usize = 32;
 
 /// The age limit counts as near if half of the time until this limit is shorter than `NEAR`.

@@ -156,7 +156,8 @@ impl Cluster {
         well.take(copies.max(1)).collect()
     }
 
-    /// Adds an index. Returns `None` if no node is available for the copies of the new index.
+    /// Adds an index to the cluster, and returns the number of the index. Returns `None` if no node
+    /// is available for the copies of the new index.
     pub(crate) fn create(
         &mut self,
         refresh_interval: Option<&'static str>,

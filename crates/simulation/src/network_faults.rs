@@ -65,8 +65,9 @@ pub(crate) enum Sent {
 }
 
 impl World {
-    /// Sends a request. The network may apply a random fault to this request. The function
-    /// `respond` produces the response that the client receives without a fault.
+    /// Sends a request to the simulated cluster. The network may apply a random fault to this
+    /// request. The function `respond` produces the response that the client receives without a
+    /// fault.
     pub(crate) fn send(
         &mut self,
         request: &Request,
@@ -121,8 +122,8 @@ impl World {
     /// the refresher needs its response to keep its promises.
     ///
     /// If a world has cut-off nodes, lagging copies or restored indices, a refresher can detect
-    /// these conditions only with certain requests. For such a request, the network replaces the
-    /// refusals 403 and 404 by status 500.
+    /// these conditions only with certain requests. If a random fault would refuse one of these
+    /// requests with status 403 or 404, the network responds with status 500 instead.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))

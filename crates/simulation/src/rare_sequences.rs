@@ -40,8 +40,8 @@ impl RareSequence {
         Kind::UnrefreshedPrimary,
     ];
 
-    /// Chooses a sequence for one world in four. The choice uses a separate random generator, so
-    /// that the seed of a world without a rare sequence still produces the same world.
+    /// Chooses a rare sequence for one world in four. The choice uses a separate random generator,
+    /// so that the seed of a world without a rare sequence still produces the same world.
     pub(crate) fn random(seed: u64, all: &Shape) -> Option<Self> {
         let mut rng = Rng::with_seed(seed ^ 0x5e9_0e4c);
         let kind = *Self::KINDS.get(rng.usize(..4 * Self::KINDS.len()))?;

@@ -9,8 +9,8 @@ use crate::document_write::{Fate, Operation};
 use crate::returned_views::View;
 use crate::world::World;
 
-/// The operations that a refresher has published. A later publish must not contain an older state
-/// than these operations.
+/// The operations whose results a refresher has published. A later publish must not contain an
+/// older state than these operations.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index among the indices to which the configured name has referred.
@@ -33,8 +33,8 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the floor after a publish of this view: the operations than which later publishes
-    /// must not be older. Returns `None` if the view is a step back.
+    /// Returns the floor after a publish of this view. No later publish may be older than this
+    /// floor. Returns `None` if the view is a step back.
     ///
     /// If a document is missing in the view, it may have been deleted, or the view may be older
     /// than the document. The view alone does not show whether the document was deleted or the view

@@ -18,7 +18,8 @@ pub(crate) struct View {
 }
 
 /// The key for looking up views: the uuid of the index, the number of documents, the highest
-/// `_seq_no` and the sum of all `_seq_no`s. A published revision contains the same values.
+/// `_seq_no` and the sum of all `_seq_no`s. The revision of a published snapshot contains the same
+/// four values.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]

@@ -1,5 +1,5 @@
-//! Runs schedules. A schedule is a sequence of random events and polls in one simulated world. A
-//! seed determines the whole schedule.
+//! Runs the schedules of the simulation. A schedule is a sequence of random events and polls in one
+//! simulated world. A seed determines the whole schedule.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -172,7 +172,7 @@ async fn catches_up(
         });
     }
     // If searches cannot select the primary, the refresher accepts a possible step back only after
-    // it has observed the step back for a minute. This delay is a known limitation.
+    // it has observed the step back for a minute. The delay of a minute is a known limitation.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;

@@ -185,8 +185,8 @@ impl Shard {
         });
     }
 
-    /// Marks all copies on the nodes for which `gone` returns true as no longer in sync. If one of
-    /// these copies is the primary, promotes another copy. If no in-sync copy would remain, changes
+    /// Marks all copies on the nodes for which `gone` returns true as no longer in sync. If the
+    /// primary is on such a node, promotes another copy. If no in-sync copy would remain, changes
     /// nothing and returns `false`.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
@@ -223,9 +223,9 @@ impl Shard {
         lacking.cloned()
     }
 
-    /// Promotes the first in-sync replica. Operations that the new primary has not applied are
-    /// lost. The new primary continues with the `_seq_no` after the highest one that it has
-    /// applied.
+    /// Makes the first in-sync replica the new primary. Operations that the new primary has not
+    /// applied are lost. The new primary continues with the `_seq_no` after the highest one that it
+    /// has applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =

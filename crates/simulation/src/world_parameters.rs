@@ -230,8 +230,8 @@ impl Quirks {
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // If points in time are not available, a refresher must verify in another way that all
-        // pages belong to one view. A refresher can verify this without a point in time only with
-        // aggregations and a single shard.
+        // pages belong to one view. Without a point in time, a refresher can verify that all pages
+        // belong to one view only with aggregations and a single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

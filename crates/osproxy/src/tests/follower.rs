@@ -214,7 +214,7 @@ async fn after_a_panic_no_directive_is_published_until_a_conversion_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn no_directive_outlives_its_expiry_without_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
-    // The aborted task never runs again.
+    // The test aborts the task of the adapter, so the task never runs again.
     both.peers.task.abort();
     advance(999).await;
     assert_eq!(both.osproxy_level(), DiagLevel::Shape);

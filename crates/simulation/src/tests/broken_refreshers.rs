@@ -95,7 +95,7 @@ fn a_refresher_that_does_not_confirm_the_node_before_a_read_is_detected() {
 
 #[test]
 fn a_refresher_that_does_not_confirm_the_node_after_a_read_is_detected() {
-    // Only about one seed in 7,000 detects the missing safeguard.
+    // Only about one schedule in 7,000 detects that this safeguard is missing.
     must_break_in(&[6_852], "P3", Safeguard::ConfirmAfterRead);
 }
 
@@ -121,7 +121,7 @@ fn a_refresher_that_does_not_distinguish_indices_is_detected() {
 
 #[test]
 fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
-    // Only about one seed in 3,000 detects the missing safeguard.
+    // Only about one schedule in 3,000 detects that this safeguard is missing.
     must_break_in(&[3_100], "P3", Safeguard::OneNode);
 }
 

@@ -56,7 +56,7 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
 }
 
 /// Makes the refresher poll a former primary. Node 1 gets the primary and is then cut off. Node 0
-/// gets the primary back, and the document is deleted on node 0. Afterwards, the refresher can
+/// gets the primary back, and the document `a` is deleted on node 0. Afterwards, the refresher can
 /// reach only node 1, and node 1 still contains the deleted document.
 async fn ask_who_was_the_primary(
     seed: u64,

@@ -3,9 +3,9 @@
 //!
 //! First, the refresher publishes a write that only the primary has applied. Then the other copy of
 //! the shard becomes the primary and assigns the same `_seq_no` to another write of the same
-//! document. Then the first copy becomes the primary again. Neither the statistics nor the sum of
-//! the `_seq_no`s shows that a number was assigned twice. Random schedules hardly ever contain this
-//! sequence of events.
+//! document. Finally, the copy that was the primary at first becomes the primary again. Neither the
+//! statistics nor the sum of the `_seq_no`s shows that a number was assigned twice. Random
+//! schedules hardly ever contain this sequence of events.
 
 use std::time::Duration;
 
