@@ -2,8 +2,8 @@
 //! `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
 //! `BENCHMARKS.md`.
 //!
-//! The benchmark reads the address of the cluster from `OPENSEARCH_URL`. It deletes and re-creates
-//! the index `directives-bench` before each measurement.
+//! The benchmark reads the address of the cluster from `OPENSEARCH_URL`. The benchmark deletes and
+//! re-creates the index `directives-bench` before each measurement.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]

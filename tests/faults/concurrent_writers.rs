@@ -112,8 +112,8 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
 async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_own() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("deletions").await;
-    // The index has many more documents than changes between two polls. If it had fewer documents,
-    // a full read would be faster than a reconciliation.
+    // The index has many more documents than changes between two polls. If the index had fewer
+    // documents, a full read would be faster than a reconciliation.
     let ids = 1_600;
     let ledger = Arc::new(Ledger::new(ids));
     for mut writer in writers(&cluster, &index, &ledger, ids, 0) {

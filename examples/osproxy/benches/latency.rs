@@ -1,7 +1,7 @@
 //! Measures the time from the moment at which a client sends a request through osproxy until the
 //! whole response has arrived. The benchmark compares the adapter with the in-memory store of
-//! osproxy-observe. Both stores contain the same directives. The benchmark prints tables for
-//! `scripts/bench-osproxy`.
+//! osproxy-observe. The adapter and the in-memory store contain the same directives. The benchmark
+//! prints tables for `scripts/bench-osproxy`.
 //!
 //! The server behind the proxy runs in the same process and returns a fixed response, so the proxy
 //! itself uses most of the measured time. The requests alternate between a proxy with the adapter

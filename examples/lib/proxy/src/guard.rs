@@ -40,7 +40,7 @@ const SEARCHES: [&str; 6] = [
 ///
 /// A request can access the index in three cases: its path names the index, even percent-encoded or
 /// in a list; a wildcard in its path matches the index; or its path belongs to a search and names
-/// no index. The function also returns true for every path with date math (`<...>`).
+/// no index. `is_protected` also returns true for every path with date math (`<...>`).
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path
@@ -67,7 +67,7 @@ fn is_api(segment: &str) -> bool {
 /// Returns true if one of the index expressions in a list refers to the directives index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
-        // The function ignores the name of a remote cluster before the colon, because a cluster can
+        // `includes` ignores the name of a remote cluster before the colon, because a cluster can
         // be configured as its own remote cluster.
         let name = expression.rsplit(':').next().unwrap_or(expression);
         let name = name.trim().trim_start_matches(['+', '-']);

@@ -25,8 +25,8 @@ pub struct Settings {
     pub index: String,
     /// `DIRECTIVES_INTERVAL_MS`: the pause between polls, 5000 by default.
     pub interval: Duration,
-    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set. By default,
-    /// there is no such file.
+    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set. By default, the
+    /// store saves no set.
     pub last_good: Option<String>,
 }
 
