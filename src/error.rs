@@ -1,8 +1,9 @@
 //! The errors of a store: the start failed, a poll failed, or a refresh was not possible.
 //!
 //! The fields of an error are private. A caller decides by `kind()` and the `is_…()` methods how to
-//! react to an error. [`source()`](std::error::Error::source) returns the cause. The text of an
-//! error does not repeat the text of its cause. [`chain`] formats an error with all its causes.
+//! react to an error. [`source()`](std::error::Error::source) returns the cause of an error. The
+//! text of an error does not repeat the text of its cause. [`chain`] formats an error with all its
+//! causes.
 
 use std::error::Error;
 use std::fmt;

@@ -1,9 +1,10 @@
 //! Replaces the last-good file atomically by a rename. Before the first write, the store checks
 //! whether the last-good file can be replaced.
 //!
-//! The process keeps the written file open and locked. If two agents are configured with the same
-//! last-good file, the second agent finds the file locked and reports the conflict. The operating
-//! system releases the lock when the process ends, so no stale lock remains after a crash.
+//! A process keeps the last-good file that it has written open and locked. If two agents are
+//! configured with the same last-good file, the second agent finds the file locked and reports the
+//! conflict. The operating system releases the lock when the process ends, so no stale lock remains
+//! after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -39,7 +40,7 @@ impl LastGoodFile {
         Ok(())
     }
 
-    /// Replaces the content of the file with the given parts, in their order.
+    /// Replaces the content of the last-good file with the given parts, in their order.
     pub(crate) fn replace(&self, parts: &[&[u8]]) -> io::Result<()> {
         let mut written = self.written();
         let target = self.target(written.as_ref())?;
@@ -171,7 +172,7 @@ impl Temporary {
                 format!("cannot create files in {folder}: {error}; the directory must be writable"),
             )
         })?;
-        // A failure to lock the file is ignored, because some file systems have no locks.
+        // A failure to lock the temporary file is ignored, because some file systems have no locks.
         let _ = file.try_lock();
         Ok(Self {
             file,

@@ -44,13 +44,13 @@ pub struct LastGoodError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LastGoodErrorKind {
-    /// The file cannot be read.
+    /// The operating system returned an error when the store read the last-good file.
     Io,
-    /// The file is damaged: its content differs from the content that was written.
+    /// The last-good file is damaged: its content differs from the content that was written.
     Damaged,
-    /// Another version of this program wrote the file in another format.
+    /// Another version of this program wrote the last-good file in another format.
     OtherVersion,
-    /// The file contains the snapshot of another index.
+    /// The last-good file contains the snapshot of another index.
     OtherIndex,
 }
 

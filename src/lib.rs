@@ -123,8 +123,8 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 }
 
-/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of the
-/// crate.
+/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of
+/// `prometheus-client`.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 

@@ -97,7 +97,8 @@ pub struct Counters {
     pub publishes: u64,
     /// Rejected documents. Each rejected version of a document counts once.
     pub rejections: u64,
-    /// The changes of directives. The log has a line for each change.
+    /// How often directives changed, by the kind of change. The log has a line for each change, but
+    /// at most 100 lines for one publish.
     pub changes: ChangeCounters,
     /// Reports that were written to the index of the fleet.
     pub reports_written: u64,

@@ -16,7 +16,7 @@ use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 /// Makes a server respond like an empty index to requests with the given `Authorization` header.
-/// All other requests receive status 401.
+/// Requests with another `Authorization` header or without one receive status 401.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {

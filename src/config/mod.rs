@@ -32,8 +32,8 @@ pub enum Upstream {
     ///
     /// Between two polls, the store sends a request that the agent holds until its snapshot
     /// changes. So a change in the agent's snapshot reaches the store at once. The agent holds the
-    /// request for at most one poll interval. If such requests cannot reach the agent, the store
-    /// polls at the interval. The notes of the [polling
+    /// request for at most one poll interval. If requests that the agent should hold cannot reach
+    /// the agent, the store polls at the interval. The notes of the [polling
     /// strategy](crate::status::PollStrategy::notes) contain the reason why such requests cannot
     /// reach the agent.
     Agent,

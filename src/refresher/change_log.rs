@@ -22,7 +22,8 @@ use compare::{ChangedFields, Difference, differences};
 /// For one publish or one instant, at most this many changes are logged. The counters count all
 /// changes, including those that are not logged.
 const LOGGED_CHANGES: usize = 100;
-/// For one publish, at most this many rejections are logged. The status contains all rejections.
+/// For one publish, at most this many rejections are logged. The status contains all rejections,
+/// including those that are not logged.
 const LOGGED_REJECTIONS: usize = 100;
 
 /// The instant up to which all starts and expiries are logged, and the instant of the next start or

@@ -43,9 +43,9 @@ impl MaxTtlComparison {
         }
     }
 
-    /// Reads the pipeline if a comparison is due. Returns `None` if the warning in the status stays
-    /// as it is, `Some(None)` if the warning must be removed, and `Some(Some(…))` with a new
-    /// warning. If the role does not permit reading the pipeline, there is no warning.
+    /// Reads the ingest pipeline if a comparison is due. Returns `None` if the warning in the
+    /// status stays as it is, `Some(None)` if the warning must be removed, and `Some(Some(…))` with
+    /// a new warning. If the role does not permit reading the pipeline, there is no warning.
     async fn compare_if_due(&mut self) -> Option<Option<String>> {
         let now = Instant::now();
         if now < self.next {

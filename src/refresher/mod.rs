@@ -81,9 +81,9 @@ impl Refresher {
     /// the store ends during a poll, the future completes without waiting for the end of the poll.
     ///
     /// If the first read fails and the [`Startup`](crate::Startup) policy permits the use of the
-    /// last-good file, the refresher publishes the set from this file. With every policy, the
-    /// refresher continues to poll. [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the
-    /// first set.
+    /// last-good file, the refresher publishes the set from this file. With every start-up policy,
+    /// the refresher continues to poll after a failed first read.
+    /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first set.
     ///
     /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
     /// I/O, the future completes immediately, and the status contains the reason.

@@ -1,6 +1,6 @@
-//! Sequences of events during which refreshers must keep their promises. Such a sequence would
-//! hardly ever happen if each event were drawn independently. Some worlds go through one of these
-//! sequences again and again, while polls and other random events happen between its steps.
+//! Sequences of events during which refreshers must keep their promises. Each sequence in this file
+//! would hardly ever happen if each event were drawn independently. Some worlds go through one of
+//! these sequences again and again, while polls and other random events happen between its steps.
 
 use fastrand::Rng;
 

@@ -90,11 +90,12 @@ impl Shape {
 /// The settings of the refreshers in a world.
 #[derive(Clone, Debug)]
 pub(crate) struct RefresherSettings {
-    /// The number of buckets of the first histogram of a reconciliation. The number is low, so that
-    /// a reconciliation needs several rounds although the worlds have few documents.
+    /// The number of buckets of the first histogram of a reconciliation. The number of buckets is
+    /// low, so that a reconciliation needs several rounds although the worlds have few documents.
     pub(crate) first_buckets: u64,
-    /// A delta read starts at the highest `_seq_no` minus this distance. The distance is short, so
-    /// that delta reads return only a part of the documents although the worlds have few documents.
+    /// A delta read starts at the highest `_seq_no` minus this distance. The distance `look_back`
+    /// is short, so that delta reads return only a part of the documents although the worlds have
+    /// few documents.
     pub(crate) look_back: u64,
     pub(crate) reconcile_interval: Duration,
 }
