@@ -1,6 +1,6 @@
-//! Shows how a program can read directives from another source than an index. The source is a JSON
-//! file that maps ids to stored documents. The store polls the file and publishes changed
-//! directives. If the file is unreadable, the last good set stays published.
+//! Shows how a program can read directives from another source than an index. In this example, the
+//! source is a JSON file that maps ids to stored documents. The store polls the file and publishes
+//! changed directives. If the file becomes unreadable, the last good set stays published.
 //!
 //! ```sh
 //! cargo run --example file_source -- directives.json
@@ -48,8 +48,8 @@ impl FileSource {
         Ok(Polled::changed(generation, snapshot, published.now))
     }
 
-    /// Decodes the documents of the file. An invalid document is rejected and affects no other
-    /// document.
+    /// Decodes the documents of the file. An invalid document is rejected, and the other documents
+    /// are decoded nevertheless.
     fn decode(&self, text: &str, now: Timestamp) -> Result<Snapshot, Cause> {
         let documents: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
         let limits = DecodeLimits {

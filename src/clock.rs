@@ -75,7 +75,7 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// The latest time is stored with this resolution, in milliseconds.
+/// The resolution, in milliseconds, with which `Forward` stores the latest time that it returned.
 const NOTED_AFTER: i64 = 100;
 
 /// A wall clock that never goes back.
@@ -85,7 +85,7 @@ struct Forward {
     /// By how much the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
     /// The latest stored time, in milliseconds since 1970. The clock writes this value about ten
-    /// times a second. Usually, a call only loads the value.
+    /// times a second. Most calls of `at` only load `latest`.
     latest: AtomicI64,
 }
 

@@ -14,7 +14,8 @@ const STORED_FACTOR: usize = 5;
 /// A warning appears if the number of documents reaches this percentage of its bound.
 const WARN_AT: usize = 80;
 /// After a warning, the number of documents must fall below this percentage of its bound before
-/// another warning is logged. Otherwise, a number that moves around `WARN_AT` would fill the log.
+/// another warning is logged. Without this lower percentage, a number that moves around `WARN_AT`
+/// would fill the log with warnings.
 const REARM_AT: usize = 70;
 
 /// The numbers of documents that one complete read found.
@@ -22,7 +23,7 @@ const REARM_AT: usize = 70;
 pub(crate) struct DocumentCount {
     /// The number of documents that have neither ended nor been revoked, including rejected ones.
     pub(crate) unfinished: usize,
-    /// The number of all documents.
+    /// The number of all documents in the index.
     pub(crate) stored: usize,
 }
 
@@ -63,18 +64,19 @@ impl DocumentLimit {
         self.max.saturating_mul(STORED_FACTOR)
     }
 
-    /// Returns the number of unfinished documents at the last read that did not exceed the bound.
+    /// Returns the number of unfinished documents that the last accepted read found. A read is
+    /// accepted if it does not exceed the bound.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }
 
-    /// Returns true if a read found no more unfinished documents than the bound permits.
+    /// Returns true if the number of unfinished documents that a read found is within the bound.
     pub(crate) fn permits(&self, count: DocumentCount) -> bool {
         count.unfinished <= self.max
     }
 
-    /// Records the counts of a read. Logs a warning when the number of documents has come near a
-    /// bound.
+    /// Records the numbers of documents that a read found. Logs a warning when the number of
+    /// documents has come near a bound.
     pub(crate) fn note(&mut self, count: DocumentCount) {
         self.count = count;
         let warning = self.warning();
@@ -110,7 +112,7 @@ impl DocumentLimit {
     }
 }
 
-/// Returns true if a number of documents reaches the given percentage of a bound.
+/// Returns true if `count` documents are at least `percent` percent of `bound`.
 fn reaches(count: usize, percent: usize, bound: usize) -> bool {
     count.saturating_mul(100) >= bound.saturating_mul(percent)
 }

@@ -1,8 +1,9 @@
 //! The errors of a store: the start failed, a poll failed, or a refresh was not possible.
 //!
-//! The fields of an error are private. A caller uses `kind()` and the `is_…()` methods to decide
-//! how to react. [`source()`](std::error::Error::source) returns the cause. The error's own text
-//! does not repeat the cause. [`chain`] formats an error with all its causes.
+//! The fields of an error are private. A caller decides by `kind()` and the `is_…()` methods how to
+//! react to an error. [`source()`](std::error::Error::source) returns the cause of an error. The
+//! text of an error does not repeat the text of its cause. [`chain`] formats an error with all its
+//! causes.
 
 use std::error::Error;
 use std::fmt;
@@ -42,7 +43,7 @@ impl PollError {
         Self(Arc::new(PollFailure::Panic(text)))
     }
 
-    /// Returns the kind of the failure.
+    /// Returns why the poll failed, as a value that a program can compare.
     #[must_use]
     pub fn kind(&self) -> PollErrorKind {
         match &*self.0 {
@@ -77,13 +78,14 @@ impl PollError {
         self.read_error().is_some_and(ReadError::is_index_not_found)
     }
 
-    /// Returns the time that the server requested before the next attempt (`Retry-After`).
+    /// Returns the pause before the next attempt that the server requested with the header
+    /// `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.read_error().and_then(ReadError::retry_after)
     }
 
-    /// Increments the counter for the kind of this failure.
+    /// Increments the counter in `failures` that counts failed polls of this kind.
     pub(crate) fn count_in(&self, failures: &mut PollFailures) {
         let counter = match self.kind() {
             PollErrorKind::Request => &mut failures.request,
@@ -106,13 +108,13 @@ impl From<ReadError> for PollError {
     }
 }
 
-/// The error if a store could not be started.
+/// The reason why a store could not be started.
 #[derive(Debug)]
 pub struct StartError(StartFailure);
 
 #[derive(Debug)]
 enum StartFailure {
-    /// The configuration is invalid. The store has not sent a request.
+    /// A setting is invalid, so the store was not started and has sent no request.
     Config(ConfigError),
     /// The first read of the index failed.
     FirstRead(PollError),
@@ -150,7 +152,7 @@ impl StartError {
         })
     }
 
-    /// Returns the error of the invalid setting, if an invalid configuration prevented the start.
+    /// Returns the error of the invalid setting, if an invalid setting prevented the start.
     #[must_use]
     pub fn config_error(&self) -> Option<&ConfigError> {
         match &self.0 {
@@ -159,7 +161,7 @@ impl StartError {
         }
     }
 
-    /// Returns the error of the last poll, if that poll failed.
+    /// Returns the error of the last poll before the start was given up, if that poll failed.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -250,8 +252,8 @@ impl RefreshError {
         Self(RefreshFailure::NoResponse(limit))
     }
 
-    /// Returns the error of the failed poll; `None` if the refresher had stopped or did not
-    /// respond.
+    /// Returns the error of the poll that `refresh` requested, if that poll failed. Returns `None`
+    /// if the refresher had stopped or did not respond.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -260,7 +262,7 @@ impl RefreshError {
         }
     }
 
-    /// Returns true if the refresher has ended.
+    /// Returns true if `refresh` failed because the refresher has ended.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         matches!(self.0, RefreshFailure::Stopped(_))

@@ -52,7 +52,7 @@ pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
 /// Parses the content of a last-good file that belongs to the given index.
 ///
 /// # Errors
-/// Returns the same errors as a start from the file.
+/// Returns the error that a store would return if it started with this file.
 pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
     crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
 }

@@ -1,9 +1,10 @@
-//! Replaces the last-good file atomically by a rename. Before the first write, checks whether the
-//! file can be replaced.
+//! Replaces the last-good file atomically by a rename. Before the first write, the store checks
+//! whether the last-good file can be replaced.
 //!
-//! The process keeps the written file open and locked. If two agents are configured with the same
-//! path, the lock shows the second agent the conflict. The operating system releases the lock when
-//! the process ends, so no stale lock remains after a crash.
+//! A process keeps the last-good file that it has written open and locked. If two agents are
+//! configured with the same last-good file, the second agent finds the file locked and reports the
+//! conflict. The operating system releases the lock when the process ends, so no stale lock remains
+//! after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -29,8 +30,8 @@ impl LastGoodFile {
         &self.path
     }
 
-    /// Checks whether the file can be replaced. The check does not change the file and leaves no
-    /// temporary file.
+    /// Checks whether the last-good file can be replaced. The check does not change the last-good
+    /// file and leaves no temporary file.
     pub(crate) fn check(&self) -> io::Result<()> {
         let written = self.written();
         let target = self.target(written.as_ref())?;
@@ -39,7 +40,7 @@ impl LastGoodFile {
         Ok(())
     }
 
-    /// Replaces the content of the file with the given parts, in their order.
+    /// Replaces the content of the last-good file with the given parts, in their order.
     pub(crate) fn replace(&self, parts: &[&[u8]]) -> io::Result<()> {
         let mut written = self.written();
         let target = self.target(written.as_ref())?;
@@ -56,8 +57,8 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows symbolic links to the file that must be replaced. Returns the path of this file, or
-    /// an error if the file cannot be replaced.
+    /// Follows symbolic links to the file that must be replaced. Returns the path of the file
+    /// behind the links, or an error if that file cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
@@ -88,12 +89,12 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Returns an error if another running process has written the file.
+/// Returns an error if another running process has written the last-good file and still locks it.
 fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     let current = match File::open(target) {
         Ok(current) => current,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // Even if the file is unreadable, it can be replaced.
+        // A rename can replace the last-good file even if this process cannot read it.
         Err(_) => return Ok(()),
     };
     if written.is_some_and(|written| is_same_file(written, &current)) {
@@ -104,7 +105,8 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
             io::ErrorKind::AlreadyExists,
             "another agent stores its last good set in this file; configure a separate file for each agent",
         )),
-        // On a file system without locks, a conflict with another process cannot be detected.
+        // On a file system without locks, the store cannot detect that another process writes the
+        // same file.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
@@ -137,8 +139,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. When this value is dropped, the temporary file is
-/// removed, unless it has replaced the target.
+/// A temporary file in the target's directory. When the `Temporary` is dropped, the temporary file
+/// is removed, unless it has replaced the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -149,12 +151,12 @@ struct Temporary {
 impl Temporary {
     fn create(target: &Path) -> io::Result<Self> {
         let mut path = target.as_os_str().to_owned();
-        // The name contains the process id, so that two agents do not write the same temporary
-        // file.
+        // The name of the temporary file contains the process id, so that two agents do not write
+        // the same temporary file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // If a temporary file remained after a crash, it may have other permissions. So the code
-        // first removes the old temporary file.
+        // A temporary file that remained after a crash may have other permissions. So the old
+        // temporary file is removed before a new one is created.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -170,7 +172,7 @@ impl Temporary {
                 format!("cannot create files in {folder}: {error}; the directory must be writable"),
             )
         })?;
-        // A failure to lock the file is ignored, because some file systems have no locks.
+        // A failure to lock the temporary file is ignored, because some file systems have no locks.
         let _ = file.try_lock();
         Ok(Self {
             file,

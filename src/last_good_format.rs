@@ -1,12 +1,13 @@
 //! Reads and writes the last-good file. The file contains the last published snapshot, so that a
 //! store can start while the cluster is unavailable.
 //!
-//! The first line is a checksum of the other lines. The second line is a header with the name of
-//! the index. The third line is the snapshot, in the JSON format that agents exchange.
+//! The first line of the file is a checksum of the other lines. The second line is a header with
+//! the name of the index. The third line is the snapshot, in the JSON format that agents exchange.
 //!
-//! The reader refuses an incomplete or changed file, because its checksum is wrong. The file
-//! contains each expiry as an absolute time, so loading a directive from the file does not postpone
-//! its expiry. The file contains no credentials, and only the owner of the file can read it.
+//! The reader refuses an incomplete or changed file, because the checksum of such a file is wrong.
+//! The file contains each expiry as an absolute time, so loading a directive from the file does not
+//! postpone its expiry. The file contains no credentials, and only the owner of the file can read
+//! it.
 
 use std::error::Error;
 use std::fmt;
@@ -25,7 +26,7 @@ use opensearch_directives_core::{Snapshot, SnapshotError};
 
 const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
-/// The size limit of a file, in bytes.
+/// The largest last-good file that the store reads, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 /// The maximum length of the name of an index, in characters.
 const MAX_INDEX_CHARS: usize = 255;
@@ -39,17 +40,17 @@ pub struct LastGoodError {
     repr: Repr,
 }
 
-/// The kinds of [`LastGoodError`].
+/// The kinds of [`LastGoodError`]: why a last-good file cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LastGoodErrorKind {
-    /// The file cannot be read.
+    /// The operating system returned an error when the store read the last-good file.
     Io,
-    /// The file is damaged: its content differs from the content that was written.
+    /// The last-good file is damaged: its content differs from the content that was written.
     Damaged,
-    /// Another version of this program wrote the file in another format.
+    /// Another version of this program wrote the last-good file in another format.
     OtherVersion,
-    /// The file belongs to another index.
+    /// The last-good file contains the snapshot of another index.
     OtherIndex,
 }
 
@@ -63,7 +64,7 @@ enum Repr {
 }
 
 impl LastGoodError {
-    /// Returns the kind of the error.
+    /// Returns why the last-good file cannot be used, as a value that a program can compare.
     #[must_use]
     pub fn kind(&self) -> LastGoodErrorKind {
         match self.repr {
@@ -74,7 +75,7 @@ impl LastGoodError {
         }
     }
 
-    /// Returns the path of the file.
+    /// Returns the path of the last-good file that cannot be used.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -121,7 +122,7 @@ impl fmt::Display for LastGoodError {
     }
 }
 
-/// The second line of the file.
+/// The header of a last-good file, which is its second line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -140,8 +141,8 @@ struct Versioned {
     version: u32,
 }
 
-/// Writes a snapshot to the file. If the snapshot has no revision, it was not read from an index,
-/// so nothing is written.
+/// Writes a snapshot to the last-good file. A snapshot without a revision was not read from an
+/// index, so it is not written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
@@ -212,7 +213,7 @@ fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, R
     .map_err(Repr::Snapshot)
 }
 
-/// Checks the checksum of the file, and returns the bytes after it.
+/// Compares the checksum with the content of the file, and returns the bytes after the checksum.
 fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)
@@ -225,7 +226,8 @@ fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     }
 }
 
-/// Checks the header, and returns the time at which the snapshot was read from the index.
+/// Checks that the header belongs to this format and this index, and returns the time at which the
+/// snapshot was read.
 fn check_header(header: &str, index: &str) -> Result<Timestamp, Repr> {
     let versioned: Versioned =
         serde_json::from_str(header).map_err(|_| Repr::Damaged("it has no header"))?;

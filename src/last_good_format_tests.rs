@@ -60,7 +60,7 @@ fn a_last_good_file_survives_a_round_trip() {
     assert!(read.is_same_as(&wrote));
     assert!(read.set().iter().eq(wrote.set().iter()));
     assert_eq!(read.read_at(), wrote.read_at());
-    // The first write leaves no temporary file, and a second write replaces the last-good file.
+    // Neither the first nor the second write of the last-good file leaves a temporary file.
     write(&LastGoodFile::new(path.clone()), "directives", &snapshot()).unwrap();
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

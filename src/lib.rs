@@ -18,7 +18,8 @@
 //!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. The time for
 //!   loading and evaluating the set does not grow with the number of directives.
 //! - **The refresher publishes the result of a read only if the read is complete and consistent.**
-//!   It replaces the whole set in one swap. A poll that fails changes only the [`Status`].
+//!   The refresher replaces the whole set in one swap. A poll that fails changes only the
+//!   [`Status`] and not the set.
 //! - **A directive starts and expires on time.** Each evaluation compares the time with the start
 //!   and the expiry, even if the set is stale.
 //! - **An invalid document never widens a directive.** For each field, the decoder distinguishes an
@@ -110,7 +111,8 @@ mod time_limit;
 #[cfg(feature = "tower")]
 pub mod tower;
 
-/// Items that other crates of this project use. These items are not a part of the public interface.
+/// Items that other crates of this project use. The items of `internal` are not a part of the
+/// public interface.
 #[doc(hidden)]
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
@@ -121,8 +123,8 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 }
 
-/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of the
-/// crate.
+/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of
+/// `prometheus-client`.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 

@@ -1,5 +1,5 @@
 //! Computes the pauses between polls. A jitter spreads the polls of a fleet over time. Each
-//! consecutive failure lengthens the pauses, up to a limit.
+//! consecutive failed poll lengthens the pauses, up to a limit.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Backoff {
         self.interval * percent / 100
     }
 
-    /// Returns the pause after a failed poll.
+    /// Returns the pause between a failed poll and the next poll.
     ///
     /// The pause is chosen at random between the interval and an upper limit. The upper limit
     /// doubles with each consecutive failure, up to `max`. If the response has a `Retry-After`, the

@@ -17,8 +17,8 @@ use crate::store::OpenSearchDirectiveStore;
 /// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever Prometheus requests
 /// the metrics.
 ///
-/// The collector does not keep a store alive. After a store was dropped, the collector no longer
-/// exports its samples.
+/// The collector does not keep a store alive. The collector exports no samples of a store that was
+/// dropped.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -80,8 +80,9 @@ impl StatusCollector {
 }
 
 impl StatusCollector {
-    /// Also exports the counts of single directives, with the label `directive`. For each store, at
-    /// most `limit` directives are exported, in the order of their ids. The store must [count
+    /// Makes the collector also export the counts of single directives, with the label `directive`.
+    /// For each store, the collector exports the counts of at most `limit` directives, in the order
+    /// of their ids. The store has such counts only if it [counts
     /// hits](crate::Config::with_hit_counts). For each directive, the collector exports two series
     /// until the directive leaves the set.
     ///
@@ -107,7 +108,7 @@ impl StatusCollector {
     }
 }
 
-/// The samples of one metric, with all their labels.
+/// All samples of one metric, each with its labels.
 #[derive(Debug, Default)]
 struct Family(Vec<(Labels, Sample)>);
 

@@ -2,8 +2,8 @@
 //! check. Production code never switches off a check. The checks are implemented in `sync/` and
 //! `rest/`.
 
-/// A check that each poll makes. Without this check, the refresher would break one of its
-/// guarantees.
+/// A check that each poll makes. If one of these checks were missing, the refresher would break one
+/// of its guarantees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Safeguard {
@@ -49,7 +49,7 @@ pub enum Safeguard {
 }
 
 impl Safeguard {
-    /// Every safeguard, each once.
+    /// All safeguards; each safeguard occurs once.
     pub const ALL: [Self; 16] = [
         Self::Fingerprint,
         Self::Regressions,
@@ -75,8 +75,8 @@ impl Safeguard {
 pub struct Tuning {
     /// The number of documents in one page.
     pub page_size: usize,
-    /// The number of buckets of the first histogram of a reconciliation. Fewer buckets lead to more
-    /// rounds.
+    /// The number of buckets of the first histogram of a reconciliation. A histogram with fewer
+    /// buckets leads to more rounds of a reconciliation.
     pub first_buckets: u64,
     /// While the low-water mark is unknown, a delta read begins this many numbers below the highest
     /// `_seq_no`.

@@ -1,4 +1,4 @@
-//! Replaces the module `signatures` in a build without the feature `signatures`. The replacement
+//! Replaces the module `signatures` in a build without the feature `signatures`. This replacement
 //! verifies no signature and rejects no document.
 
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::http::ConfigError;
 
 /// Replaces the type for the trusted keys and the policy. No value of this type can exist, because
-/// a build without the feature has neither keys nor a policy.
+/// a build without the feature `signatures` has neither trusted keys nor a policy.
 #[derive(Debug)]
 pub(crate) struct Trust(Infallible);
 
@@ -36,7 +36,8 @@ impl Trust {
     }
 }
 
-/// Has the interface of the real verifier, but verifies no signature.
+/// Has the same interface as the verifier of a build with the feature `signatures`, but verifies no
+/// signature.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {}
 

@@ -46,9 +46,9 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// begins earlier. The future of the default implementation never completes.
     ///
     /// `generation` is the [generation](PublishedState::generation) of the published snapshot. The
-    /// refresher first waits for a short time, and then waits for the future for at most `pause`.
-    /// The refresher drops the future if a caller requests a poll. After a failed poll, the
-    /// refresher does not call this method.
+    /// refresher first waits for the shortest pause between two polls, and then waits for the
+    /// future for at most `pause`. The refresher drops the future if a caller requests a poll.
+    /// After a failed poll, the refresher does not call `pause`, so that the whole pause passes.
     fn pause(&mut self, generation: Option<u64>, pause: Duration) -> PauseFuture {
         let _ = (generation, pause);
         Box::pin(std::future::pending())
@@ -67,9 +67,9 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
 pub struct PublishedState<'a> {
     /// The published snapshot.
     pub snapshot: &'a Snapshot,
-    /// The generation of the source from which the published snapshot was created. If it is `None`,
-    /// the published snapshot does not come from this source, or the set was emptied. The poll must
-    /// then return a snapshot.
+    /// The generation of the source from which the published snapshot was created. If `generation`
+    /// is `None`, the published snapshot does not come from this source, or the set was emptied. A
+    /// poll whose `generation` is `None` must return a snapshot.
     pub generation: Option<u64>,
     /// The time since the source was last read completely or found unchanged.
     pub age: Option<Duration>,
@@ -84,12 +84,13 @@ pub struct Polled {
     /// The number of the source's current generation. Snapshots with the same generation number
     /// have the same content.
     pub generation: u64,
-    /// The current snapshot of the source; `None` if it is already published.
+    /// The current snapshot of the source; `None` if this snapshot is already published.
     pub snapshot: Option<Snapshot>,
     /// The time at which the source was read, according to the local clock.
     pub read_at: Timestamp,
     /// The time since the content was read from its origin. If the source reads the origin itself,
-    /// the age is zero. If it reads a copy, such as the snapshot of an agent, the age is greater.
+    /// the age is zero. If the source reads a copy of the content, such as the snapshot of an
+    /// agent, the age is greater than zero.
     pub age: Duration,
     /// The operations that wrote the documents of the snapshot; `None` if the source does not know
     /// these operations.
@@ -126,7 +127,7 @@ impl Polled {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SourceReport {
-    /// The number of polls of each kind.
+    /// The number of polls of each kind, such as delta reads and full reads.
     pub counters: ReadCounters,
     /// The polling strategy: the kinds of requests that the polls send.
     pub strategy: PollStrategy,

@@ -73,9 +73,9 @@ pub struct Counters {
     pub polls_succeeded: u64,
     /// Polls that failed for any reason.
     pub polls_failed: u64,
-    /// The failed polls by reason.
+    /// The failed polls, counted by the reason of the failure.
     pub failures: PollFailures,
-    /// The successful polls by kind of read.
+    /// The successful polls, counted by the kind of read.
     pub reads: ReadCounters,
     /// The total duration of all polls, in seconds.
     #[serde(serialize_with = "seconds")]
@@ -97,11 +97,12 @@ pub struct Counters {
     pub publishes: u64,
     /// Rejected documents. Each rejected version of a document counts once.
     pub rejections: u64,
-    /// The changes of directives. The log has a line for each change.
+    /// How often directives changed, by the kind of change. The log has a line for each change, but
+    /// at most 100 lines for one publish.
     pub changes: ChangeCounters,
     /// Reports that were written to the index of the fleet.
     pub reports_written: u64,
-    /// Reports that could not be written.
+    /// Reports that could not be written to the index of the fleet.
     pub reports_failed: u64,
     /// Panics that occurred in the refresher, although it continued to run after each of them.
     pub panics: u64,
@@ -128,7 +129,7 @@ fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S:
     }))
 }
 
-/// Failed polls by reason.
+/// The numbers of failed polls, one number for each reason.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -153,7 +154,7 @@ pub struct PollFailures {
     pub panic: u64,
 }
 
-/// Successful polls by kind of read.
+/// The numbers of successful polls, one number for each kind of read.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -163,14 +164,15 @@ pub struct ReadCounters {
     /// Polls that read only the changes.
     pub delta_reads: u64,
     /// Polls that compared the `_seq_no`s of all documents by ranges, and read only the documents
-    /// that differ. Polls do this after a deletion, and periodically.
+    /// that differ. A poll reconciles in this way after a deletion, and periodically as a safety
+    /// net.
     pub reconciles: u64,
     /// Polls that read all documents.
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Reconciles and full reads that found a difference which earlier polls had missed. The number
-    /// of corrections is expected to stay 0.
+    /// Reconciles and full reads that found a difference which earlier polls had missed. The
+    /// counter `corrections` is expected to stay 0.
     pub corrections: u64,
 }
 
@@ -213,7 +215,8 @@ pub enum ProbeMethod {
     Statistics,
     /// The poll requests aggregates over all documents, with two small requests.
     Search,
-    /// The server permits none of the small requests above, so each poll reads all documents.
+    /// The server permits none of the small requests of the other variants, so each poll reads all
+    /// documents.
     #[serde(rename = "nothing")]
     None,
     /// The poll compares the tag of another agent's snapshot, with one small request.
@@ -263,8 +266,8 @@ pub struct Status {
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
     /// The published set contains the result of every operation up to this `_seq_no`, including
-    /// deletions. `None` if the number is not known, for example because the role does not permit
-    /// the index statistics.
+    /// deletions. The field is `None` if this `_seq_no` is not known, for example because the role
+    /// does not permit the index statistics.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub applied_seq_no: Option<u64>,
     /// The digest of the published set's content.
@@ -282,8 +285,8 @@ pub struct Status {
     /// `None` before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
-    /// The largest permitted value of `unfinished`. If a read finds more unfinished documents, it
-    /// fails.
+    /// The largest permitted value of `unfinished`. A read fails if it finds more unfinished
+    /// documents than `max_documents`.
     pub max_documents: usize,
     /// Warnings about conditions that an operator should correct before polls fail or proxies
     /// disagree.
@@ -307,17 +310,19 @@ pub struct Status {
     pub age_seconds: Option<f64>,
     /// Whether the published set is fresh, stale or dark, according to its age.
     pub staleness: Staleness,
-    /// Whether the refresher is running.
+    /// Whether the refresher is running, is overdue, has stopped or has not started.
     pub refresher: RefresherState,
     /// The number of consecutive failed polls.
     pub consecutive_failures: u32,
     /// The seconds from the end of the last poll to the beginning of the next poll.
     pub next_poll_in_seconds: f64,
-    /// The local clock is this many seconds ahead of the cluster's clock. The store measures this
-    /// at each full read; `None` if there is no measurement yet, or if the role does not permit it.
+    /// The local clock is this many seconds ahead of the cluster's clock. The store measures the
+    /// difference at each full read. The field is `None` if there is no measurement yet, or if the
+    /// role does not permit the measurement.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
-    /// The polling strategy.
+    /// The polling strategy: the kinds of requests that the polls send, and the features that they
+    /// cannot use.
     pub reading: PollStrategy,
     /// The nodes of the cluster or the agents, with their states.
     pub nodes: Vec<NodeState>,

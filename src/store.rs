@@ -18,7 +18,8 @@ use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Hits, Reader};
 
-/// The length of the queue for callers of `refresh`. Further callers wait until it has room.
+/// The length of the queue for callers of `refresh`. If the queue is full, further callers of
+/// `refresh` wait until the queue has room.
 const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
@@ -31,7 +32,7 @@ const QUEUED_WAITERS: usize = 64;
 ///
 /// The store publishes only complete reads, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
-/// [`Refresher`]. If the application has loaded a set before, this set stays valid.
+/// [`Refresher`]. A set that the application has loaded before the end of the store stays valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
@@ -46,8 +47,8 @@ impl OpenSearchDirectiveStore {
     /// Builds a store and its refresher. The function `build` needs no runtime and does not use the
     /// network.
     ///
-    /// The store is empty until the application runs the refresher, in a task or on a thread. After
-    /// that, the application can wait for the first set:
+    /// The store is empty until the application runs the refresher, in a task or on a thread. While
+    /// the refresher runs, the application can wait for the first set:
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -78,8 +79,8 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Builds a store and its refresher over a [source](crate::source) other than an index. Create
-    /// the configuration with [`Config::for_source`]. The cluster settings in the configuration are
-    /// not used.
+    /// the configuration with [`Config::for_source`]. A store over such a source does not use the
+    /// cluster settings in the configuration.
     ///
     /// # Errors
     /// Returns a [`ConfigError`] if a setting is invalid.
@@ -175,7 +176,7 @@ impl OpenSearchDirectiveStore {
     ///
     /// # Errors
     /// Returns a [`StartError`] if no snapshot was published within the limit, or if the refresher
-    /// has ended. The error contains the error of the last poll, if the last poll failed.
+    /// has ended. The `StartError` contains the error of the last poll, if the last poll failed.
     pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
         self.shared.ready(within).await
     }
@@ -272,8 +273,8 @@ impl OpenSearchDirectiveStore {
         self.shared.kept_snapshot()
     }
 
-    /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch, the number of times that the
-    /// set was emptied before. Within an epoch, a snapshot is never older than its predecessor.
+    /// Returns the [kept snapshot](Self::kept_snapshot) and its epoch: how often the set was
+    /// emptied before. Within an epoch, a snapshot is never older than its predecessor.
     #[doc(hidden)]
     #[must_use]
     pub fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
@@ -281,8 +282,8 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the time since the published set was read or found unchanged; `None` before the
-    /// first complete read. A snapshot that the caller loads after this call is not older than
-    /// this.
+    /// first complete read. A snapshot that the caller loads after this call is not older than the
+    /// returned age.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
         self.shared.age()
@@ -295,8 +296,8 @@ impl OpenSearchDirectiveStore {
         self.shared.index()
     }
 
-    /// Creates a subscription. The subscription is notified of each later publish until the store
-    /// ends.
+    /// Creates a subscription to the publishes of this store. The subscription is notified of each
+    /// later publish until the store ends.
     ///
     /// ```no_run
     /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};
@@ -325,9 +326,9 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
-    /// before the next request. The store reads them from their files and from the application's
-    /// credentials provider. Without a call of `reload_credentials`, the store reloads them once a
-    /// minute.
+    /// before the next request. The store reads the new values from their files and from the
+    /// application's credentials provider. Without a call of `reload_credentials`, the store looks
+    /// for new values once a minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }

@@ -1,4 +1,4 @@
-//! Helpers for the tests of an application that embeds the library. They include a clock that
+//! Helpers for the tests of an application that embeds the library. The helpers are a clock that
 //! advances only on request, a source that returns scripted snapshots, an initial status, and the
 //! conformance kit for stores.
 
@@ -83,8 +83,8 @@ pub fn status() -> Status {
     store.status()
 }
 
-/// A source that returns the directives or the error that a test has set. All clones share one
-/// script.
+/// A source that returns the directives or the error that a test has set. All clones of a
+/// `ScriptedSource` share one script.
 ///
 /// ```
 /// use std::time::Duration;
@@ -144,7 +144,7 @@ impl ScriptedSource {
         lock(&self.0).failure = Failure::Error(reason.into());
     }
 
-    /// Makes the following polls hang. Each of them ends when it exceeds its time limit.
+    /// Makes the following polls hang. A hanging poll ends when it exceeds its time limit.
     pub fn hang(&self) {
         lock(&self.0).failure = Failure::Hang;
     }

@@ -1,5 +1,5 @@
 //! Tests that a running store notices when a password, a token or a key is replaced, and uses the
-//! new one.
+//! new secret.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +15,8 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Makes a server accept only requests with the given `Authorization` header, and respond to them
-/// like an empty index. All other requests receive status 401.
+/// Makes a server respond like an empty index to requests with the given `Authorization` header.
+/// Requests with another `Authorization` header or without one receive status 401.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -49,7 +49,7 @@ async fn start(
     OpenSearchDirectiveStore::start(config).await
 }
 
-/// Returns the number of successful reloads and the number of failed reloads.
+/// Returns how many reloads of credentials have succeeded, and how many have failed.
 fn reloads(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let counters = store.status().counters;
     (
@@ -162,9 +162,9 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     let server = MockServer::start().await;
     accept(&server, "Bearer token-0").await;
     let calls = Arc::new(AtomicUsize::new(0));
-    // The test itself sets the next result of the provider. The result must not depend on the
-    // number of calls. After a failed poll, the refresher polls again on its own, so the test
-    // cannot know how often it calls the provider.
+    // The test itself sets the next result of the credentials provider. The result does not depend
+    // on the number of calls, because the refresher polls again on its own after a failed poll. So
+    // the test cannot know how often the refresher calls the provider.
     let token = Arc::new(Mutex::new(Some("token-0")));
     let credentials = Credentials::provider({
         let (calls, token) = (calls.clone(), token.clone());

@@ -108,7 +108,7 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // Here, the role hides no field after the restart. Instead, somebody has written the document
+    // In this case, the role hides no field after the restart. Somebody has written the document
     // again without a tenant, and has bypassed the ingest pipeline.
     serve(
         &server,

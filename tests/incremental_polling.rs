@@ -37,7 +37,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     .await;
 }
 
-/// Polls once, and returns the number of sent requests and the number of received bytes.
+/// Polls once, and returns how many requests this poll sent and how many bytes it received.
 async fn cost(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let before = store.status().counters;
     store.refresh().await.unwrap();
@@ -178,7 +178,8 @@ async fn p2_deletions_among_many_documents_are_found_without_reading_the_others(
         assert!(received <= bytes, "{received} bytes");
         settle(&store).await;
     }
-    // The primary contains as many documents as before, so the store first tries a delta read.
+    // The primary contains as many documents as before, so the number of documents does not show
+    // the deletion, and the store first tries a delta read.
     bulk(&url, lines("delete", &index, std::iter::once(20_999))).await;
     bulk(&url, lines("index", &index, [3, 30_000].into_iter())).await;
     store.refresh().await.unwrap();
@@ -276,6 +277,6 @@ async fn the_clock_is_compared_with_the_clusters_clock() {
     let index = installed_index(&url, "skew").await;
     let store = start(&url, &index).await;
     let skew = store.status().clock_skew_seconds.unwrap();
-    // The test and the node use the clock of the same machine.
+    // The test and the node use the clock of the same machine, so the measured clock skew is small.
     assert!(skew.abs() < 60.0, "{skew}");
 }

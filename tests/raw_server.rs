@@ -21,7 +21,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Returns the body with which an empty index would respond to the request.
+    /// Returns the body of the response that an empty index would send to this request.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS
@@ -41,7 +41,7 @@ pub(crate) enum Reply {
     Close,
 }
 
-/// Returns a response with status 200.
+/// Returns a response with status 200, the given headers and the given body.
 pub(crate) fn ok(headers: &str, body: &[u8]) -> Reply {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n",

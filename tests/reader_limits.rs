@@ -81,7 +81,8 @@ async fn what_is_stored_in_all_has_a_bound_of_its_own() {
         "{warnings:?}"
     );
     bulk(&url, documents(&index, "more", 1, -2)).await;
-    // Documents that have ended count against the limit for all documents.
+    // Documents that have ended do not count as unfinished, but they count against the limit for
+    // all documents.
     let refused = store.refresh().await.unwrap_err();
     assert_eq!(kind_of(&refused), PollErrorKind::TooManyDocuments);
     let text = store.status().last_error.unwrap();
@@ -155,7 +156,8 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         (Some(90 * DAY), Some("raise `max_ttl` here")),
         (Some(7 * DAY), Some("lower `max_ttl` here")),
         (Some(30 * DAY), None),
-        // If the role may not read the pipeline, the store does not warn.
+        // If the role does not permit reading the pipeline, the store does not warn about its
+        // limit.
         (None, None),
     ] {
         let server = with_bound(bound).await;
@@ -165,7 +167,8 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         let store = OpenSearchDirectiveStore::start(config(&server.uri(), "directives"))
             .await
             .unwrap();
-        // The store reads the pipeline only between two polls, so the test requests two polls.
+        // The store reads the pipeline only after a poll and before the next poll, so the test
+        // requests two polls.
         store.refresh().await.unwrap();
         store.refresh().await.unwrap();
         let warnings = store.status().warnings;

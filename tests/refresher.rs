@@ -62,8 +62,8 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // One page of a read contains at most 10,000 documents. The index first contains exactly one
-    // full page of documents, and then one document less.
+    // One page of a read contains at most 10,000 documents. The index first contains exactly as
+    // many documents as one page can contain, and then one document less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(

@@ -29,8 +29,8 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Creates a certificate for a host name, and its private key. The authority `by` signs the
-/// certificate.
+/// Creates a certificate for a host name, and its private key. The certificate authority `by` signs
+/// the certificate.
 fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -80,7 +80,7 @@ fn server_config(
 }
 
 /// Responds to one request. The server ignores a failed handshake, because the client reports the
-/// failure. If the client presents a certificate, it must also send a password.
+/// failure. A client that presents a certificate must also send a password.
 async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;

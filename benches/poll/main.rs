@@ -2,7 +2,7 @@
 //! `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
 //! `BENCHMARKS.md`.
 //!
-//! The program reads the address of the cluster from `OPENSEARCH_URL`. The program deletes and
+//! The benchmark reads the address of the cluster from `OPENSEARCH_URL`. The benchmark deletes and
 //! re-creates the index `directives-bench` before each measurement.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -43,7 +43,8 @@ const WRITES_AT_LEAST: usize = 8;
 const WRITES_AT_MOST: usize = 40;
 
 fn main() {
-    // If Cargo only checks that the benchmark starts, it passes `--test`.
+    // If Cargo only checks that the benchmark starts, Cargo passes `--test`, and the benchmark
+    // measures nothing.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -54,8 +55,9 @@ fn main() {
         if std::env::args().any(|arg| arg == "reconciles") {
             return reconciles::measure(&cluster).await;
         }
-        // The program measures the memory first. A store that starts later would reuse memory that
-        // other measurements have freed, so its memory would seem too small.
+        // The benchmark measures the memory of the stores before everything else. A store that
+        // started after other measurements would reuse memory that these measurements have freed,
+        // so its memory would seem too small.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -74,7 +76,7 @@ async fn start(cluster: &Cluster, interval: Duration) -> OpenSearchDirectiveStor
     }
 }
 
-/// Starts a store that polls only on request.
+/// Starts a store that polls only when the benchmark requests a poll.
 async fn idle(cluster: &Cluster) -> OpenSearchDirectiveStore {
     start(cluster, Duration::from_secs(60 * 60)).await
 }
@@ -96,7 +98,7 @@ struct Cost {
     server: Duration,
 }
 
-/// Returns the average cost of one poll.
+/// Makes the given number of polls, and returns the average cost of one of these polls.
 async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -> Cost {
     let (counters, client, server) = (
         store.status().counters,
@@ -118,7 +120,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Sends so many polls to the node that it responds at its long-term speed afterwards.
+/// Sends so many polls to the node that it responds at its long-term speed during the measurements.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -182,7 +184,8 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // If the CPU time is below the resolution of the system's counter, the table shows a dash.
+        // If the processor time is below the resolution of the system's counter, the table shows a
+        // dash instead of a ratio.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
@@ -242,7 +245,7 @@ async fn propagation(cluster: &Cluster) {
         let begin = Instant::now();
         let mut writes = 0;
         while writes < WRITES_AT_LEAST || (writes < WRITES_AT_MOST && begin.elapsed() < ROW) {
-            // The write happens at a random instant between two polls.
+            // The benchmark writes the directive at a random instant between two polls.
             let pause = interval.mul_f64(fastrand::f64());
             tokio::time::sleep(pause).await;
             let tenant = format!("write-{writes}");
@@ -264,8 +267,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// For each store, measures the time until the store returns the directive for the given tenant.
-/// Returns these times.
+/// Returns, for each store, the time until the store returns the directive for the given tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];

@@ -18,7 +18,7 @@ const PERIODIC: usize = 21;
 const FULL_READS: usize = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The cost of one poll.
+/// What one poll cost: the number of requests, the received bytes and the duration.
 struct Poll {
     requests: u64,
     bytes: u64,
@@ -98,7 +98,7 @@ pub(crate) async fn measure(cluster: &Cluster) {
 }
 
 /// Deletes single documents, each at a random instant between two polls. Returns, for each
-/// deletion, the time until the store returned the set without the document.
+/// deletion, the time until the store returned a set without the deleted document.
 async fn to_load(cluster: &Cluster, left: &mut Vec<usize>) -> Vec<Duration> {
     let store = start(cluster, INTERVAL).await;
     let mut times = Vec::new();
@@ -138,7 +138,8 @@ async fn periodic(cluster: &Cluster) -> Vec<Poll> {
     let store = OpenSearchDirectiveStore::start(config)
         .await
         .expect("a store");
-    // The first poll is a full read.
+    // The first poll of the store is a full read, and every later poll is a periodic
+    // reconciliation.
     let mut polls = Vec::new();
     for _ in 0..PERIODIC {
         tokio::time::sleep(Duration::from_millis(50)).await;

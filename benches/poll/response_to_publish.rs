@@ -10,7 +10,8 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The instants of the last search response and of the last publish.
+/// The instant at which the store received its last search response, and the instant of its last
+/// publish.
 #[derive(Clone, Default)]
 pub struct Spans(Arc<Mutex<(Option<Instant>, Option<Instant>)>>);
 

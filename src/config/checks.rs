@@ -7,8 +7,8 @@ use super::{Config, Upstream};
 use crate::http::ConfigError;
 
 impl Config {
-    /// Returns the age above which the set counts as stale. The age counts from the last complete
-    /// read.
+    /// Returns the age above which the set counts as stale. The age of the set is the time since
+    /// the last complete read.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after

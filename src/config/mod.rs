@@ -26,14 +26,16 @@ pub enum Upstream {
     /// The servers are agents (`directives agent`). The agents poll the index or other agents.
     ///
     /// The store publishes the revision, the digest and the rejections that the agent reports, and
-    /// the agent's limit for expiries (`max_ttl`) applies. The age of the set counts from the time
-    /// at which the index was read. If several addresses are configured, all agents must poll the
-    /// same index. The store ignores an agent whose snapshot is older than the published one.
+    /// the agent's limit for expiries (`max_ttl`) applies. The age of the set is the time since an
+    /// agent read the index. If several addresses are configured, all agents must poll the same
+    /// index. The store ignores an agent whose snapshot is older than the published one.
     ///
     /// Between two polls, the store sends a request that the agent holds until its snapshot
-    /// changes. So a change arrives at once, and the store waits for a response at most for one
-    /// poll interval. If such requests cannot reach the agent, the store polls at the interval, and
-    /// the notes of the [polling strategy](crate::status::PollStrategy::notes) contain the reason.
+    /// changes. So a change in the agent's snapshot reaches the store at once. The agent holds the
+    /// request for at most one poll interval. If requests that the agent should hold cannot reach
+    /// the agent, the store polls at the interval. The notes of the [polling
+    /// strategy](crate::status::PollStrategy::notes) contain the reason why such requests cannot
+    /// reach the agent.
     Agent,
 }
 
@@ -59,8 +61,9 @@ pub struct Config {
     /// What the store does if its first read fails.
     pub startup: Startup,
     /// The published set counts as stale when more than this duration has passed since the last
-    /// complete read. `None` means [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll
-    /// intervals, whichever is longer.
+    /// complete read. If `stale_after` is `None`, the set counts as stale after
+    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll intervals, whichever is
+    /// longer.
     pub stale_after: Option<Duration>,
     /// The longest pause between failed polls. If a response requests a longer pause with
     /// `Retry-After`, the pause is `max_backoff`.
@@ -68,18 +71,19 @@ pub struct Config {
     /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
     /// When more than this duration has passed since the last complete read, no directive applies
-    /// any more. `None` sets no limit.
+    /// any more. If `clear_after` is `None`, the age of the set has no limit.
     ///
-    /// Each evaluation compares the limit with the time that the caller passes to `evaluate`, with
-    /// a precision of one second. The limit is therefore in force even if the refresher no longer
-    /// runs. When the set reaches the limit, the refresher also publishes an empty set and notifies
-    /// the subscribers, without waiting for the next poll.
+    /// Each evaluation checks whether the set has reached the limit, by the time that the caller
+    /// passes to `evaluate` and with a precision of one second. The limit `clear_after` is
+    /// therefore in force even if the refresher no longer runs. When the set reaches the limit, the
+    /// refresher also publishes an empty set and notifies the subscribers, without waiting for the
+    /// next poll.
     pub clear_after: Option<Duration>,
     /// The file in which the store saves the last good set after each publish.
     pub last_good: Option<PathBuf>,
     /// The off file, a kill switch for this process: while the file exists, no directive applies.
     /// The store checks twice a second whether the file exists, even while the cluster is
-    /// unreachable. The content of the file does not matter.
+    /// unreachable. The content of the off file does not matter.
     pub off_file: Option<PathBuf>,
     /// Whether the store counts the requests that each directive matches (see
     /// [`hits`](crate::OpenSearchDirectiveStore::hits)). If a request matches no directive,
@@ -90,9 +94,9 @@ pub struct Config {
     /// the comparison. Reconciles are a safety net that finds changes which the checks of each poll
     /// might miss.
     pub reconcile_interval: Duration,
-    /// The longest time from now to the expiry of a directive. A document with a later expiry is
-    /// rejected. A rejected document is checked again when somebody writes it, and at the next
-    /// reconcile (`reconcile_interval`).
+    /// The longest time from now to the expiry of a directive. A document that expires later than
+    /// `max_ttl` from now is rejected. A rejected document is checked again when somebody writes
+    /// it, and at the next reconcile (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest permitted number of unfinished documents in the index. A document is unfinished
     /// if it has neither ended nor been revoked. A read fails if the index has more unfinished
@@ -104,8 +108,9 @@ pub struct Config {
     #[cfg(feature = "signatures")]
     pub signatures: Option<SignatureChecks>,
     /// Whether this instance records the [history](crate::history) of the index: it writes one
-    /// record of each operation that its polls show. `directives init --history` must have created
-    /// the history before. It is enough that a few instances of an index record its history.
+    /// record of each operation that its polls show. An instance can write records only after
+    /// `directives init --history` has created the history. It is enough that a few instances of an
+    /// index record its history.
     pub record_history: bool,
     /// The name of this instance in its status. The name also seeds the random choices of this
     /// instance, so that the instances of a fleet poll different nodes at different times.
@@ -192,8 +197,8 @@ impl Config {
         self
     }
 
-    /// Sets the age above which the published set counts as stale. The age counts from the last
-    /// complete read.
+    /// Sets the age above which the published set counts as stale. The age of the set is the time
+    /// since the last complete read.
     #[must_use]
     pub fn with_stale_after(mut self, stale_after: Duration) -> Self {
         self.stale_after = Some(stale_after);
@@ -214,8 +219,8 @@ impl Config {
         self
     }
 
-    /// Sets the age above which the published set is emptied. The age counts from the last complete
-    /// read.
+    /// Sets the age above which the published set is emptied. The age of the set is the time since
+    /// the last complete read.
     #[must_use]
     pub fn with_clear_after(mut self, clear_after: Duration) -> Self {
         self.clear_after = Some(clear_after);

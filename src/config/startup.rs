@@ -38,7 +38,7 @@ impl Startup {
         }
     }
 
-    /// Returns whether the store reads the last-good file.
+    /// Returns true if the policy lets a store start with the set of the last-good file.
     pub(super) fn restores(self) -> bool {
         matches!(self, Self::LastGood | Self::LastGoodOrEmpty)
     }

@@ -38,8 +38,8 @@ pub(super) fn gauges(status: &Status) -> Vec<Sample> {
     samples
 }
 
-/// Returns the number of documents in each state. The argument `published` contains the numbers of
-/// scheduled, active and expired directives.
+/// Returns one gauge for each state of a document, with the number of documents in this state. The
+/// argument `published` contains the numbers of scheduled, active and expired directives.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -123,7 +123,8 @@ fn one_if(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
-/// Returns the gauges of the published set.
+/// Returns the gauges that describe the published set, such as the numbers of directives and of
+/// rejected documents.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -174,7 +175,8 @@ fn published(status: &Status) -> [Gauge; 8] {
     ]
 }
 
-/// Returns the gauges that describe the polls.
+/// Returns the gauges that describe the polls, such as the age of the last read and the number of
+/// consecutive failures.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"

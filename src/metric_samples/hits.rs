@@ -7,7 +7,7 @@ use super::{Sample, SampleKind};
 #[cfg(feature = "prometheus")]
 use crate::status::{DirectiveHits, Hits};
 
-/// Returns the sums of the counts over all directives, as samples.
+/// Returns samples of the matches of all directives together.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -41,8 +41,8 @@ pub(crate) fn totals(totals: &HitTotals) -> [Sample; 3] {
     .map(|(kind, name, help, value)| Sample::new(kind, name, help, None, value as f64))
 }
 
-/// Returns samples of at most `limit` published directives, in the order of their ids, and the
-/// number of directives without a sample because of `limit`.
+/// Returns samples of at most `limit` published directives, in the order of their ids, and one
+/// sample with the number of directives that were left out because of `limit`.
 #[cfg(feature = "prometheus")]
 #[expect(
     clippy::cast_precision_loss,

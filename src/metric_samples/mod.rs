@@ -7,7 +7,7 @@ pub(crate) mod hits;
 
 use crate::status::{DirectiveStates, Status};
 
-/// The kind of a [`Sample`].
+/// Whether a [`Sample`] counts events or is a current value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SampleKind {
@@ -33,7 +33,8 @@ pub enum SampleKind {
 /// }
 /// ```
 ///
-/// The names are the same as in Prometheus, so the name of a counter ends in `_total`:
+/// The names of the metrics are the same as in Prometheus, so the name of a counter ends in
+/// `_total`:
 ///
 /// | metric | type | meaning |
 /// |---|---|---|
@@ -51,7 +52,7 @@ pub enum SampleKind {
 /// | `directives_publishes_total` | counter | sets that were published |
 /// | `directives_rejections_total` | counter | rejected documents, once per revision of the document |
 /// | `directives_fleet_reports_total{result}` | counter | reports to the index of the fleet that were written (`success`), and that were not (`failure`) |
-/// | `directives_changes_total{change}` | counter | directives that were `added`, `changed`, `removed`, `started` or `expired`; the log has a line for each of them |
+/// | `directives_changes_total{change}` | counter | directives that were `added`, `changed`, `removed`, `started` or `expired`; the log has a line for each, at most 100 for one publish |
 /// | `directives_refresher_panics_total` | counter | panics that the refresher survived |
 /// | `directives_matched_total` | counter | matches of all directives, if the store counts them: a request counts once for each directive that it matches |
 /// | `directives_sampled_total` | counter | matches that were in the sample of their directive |
@@ -95,7 +96,7 @@ pub struct Sample {
     pub help: &'static str,
     /// The name and the value of the label that distinguishes several samples of one metric.
     pub label: Option<(&'static str, String)>,
-    /// The value of the sample.
+    /// The count of events since the start, or the current value.
     pub value: f64,
 }
 

@@ -1,8 +1,8 @@
 //! Logs and counts each change of a directive. A publish can add, change or remove a directive.
-//! After the publish, a directive can start or expire.
+//! Between two publishes, a directive can start or expire.
 //!
-//! An expired directive counts as absent. Otherwise, the first read of an index with many old
-//! documents would log every old document.
+//! An expired directive counts as absent. If expired directives counted as present, the first read
+//! of an index with many old documents would log every old document.
 
 mod compare;
 
@@ -20,12 +20,14 @@ use crate::sync::Origins;
 use compare::{ChangedFields, Difference, differences};
 
 /// For one publish or one instant, at most this many changes are logged. The counters count all
-/// changes.
+/// changes, including those that are not logged.
 const LOGGED_CHANGES: usize = 100;
-/// For one publish, at most this many rejections are logged. The status contains all rejections.
+/// For one publish, at most this many rejections are logged. The status contains all rejections,
+/// including those that are not logged.
 const LOGGED_REJECTIONS: usize = 100;
 
-/// The instant up to which all starts and expiries are logged, and the instant of the next one.
+/// The instant up to which all starts and expiries are logged, and the instant of the next start or
+/// expiry.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     /// The operations that wrote the documents of the published snapshot, if they are known.
@@ -46,8 +48,8 @@ impl ChangeLog {
         origins: Option<Origins>,
         now: Timestamp,
     ) -> (ChangeCounters, u64) {
-        // If directives of the former set started or expired before the publish, this is logged
-        // first.
+        // Starts and expiries of the former set before the publish are logged before the changes of
+        // the publish.
         let mut counters = self.advance(before.set(), now);
         // The sets are compared only if their digests differ. If a publish changes only the
         // revision or the rejections, the digests are equal.
@@ -61,13 +63,13 @@ impl ChangeLog {
         (counters, rejections)
     }
 
-    /// Returns the instant of the next start or expiry.
+    /// Returns the instant at which the next published directive starts or expires.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
-    /// Logs the directives of the published set that have started or expired since the last call.
-    /// Returns how many directives have started, and how many have expired.
+    /// Logs the directives of the published set that have started or expired since the last call of
+    /// `advance` or `publish`. Returns how many directives have started, and how many have expired.
     pub(super) fn advance(&mut self, set: &DirectiveSet, now: Timestamp) -> ChangeCounters {
         let mut counters = ChangeCounters::default();
         let (Some(from), Some(next)) = (self.logged_until, self.next) else {
@@ -100,7 +102,7 @@ impl ChangeLog {
     }
 }
 
-/// Limits the number of lines in the log.
+/// Limits the number of changes that are logged for one publish or one instant.
 #[derive(Default)]
 struct Lines {
     wanted: usize,
@@ -122,7 +124,7 @@ impl Lines {
     }
 }
 
-/// Returns the first start or expiry after an instant.
+/// Returns the instant of the first start or expiry of any directive after `now`.
 fn next_boundary(set: &DirectiveSet, now: Timestamp) -> Option<Timestamp> {
     let boundary = |directive: DirectiveRef<'_>| match directive.state(now) {
         DirectiveState::Scheduled => directive.starts_at.min(Some(directive.expires_at)),
@@ -203,7 +205,8 @@ fn log_event(
 }
 
 /// Logs the rejections that the former snapshot did not have. If a rejected document was written
-/// again, it is logged again, even if its fault is the same. Returns the number of new rejections.
+/// again, its rejection is logged again, even if the reason is the same. Returns the number of new
+/// rejections.
 fn log_rejections(
     before: &Snapshot,
     after: &Snapshot,
@@ -239,7 +242,8 @@ fn new_rejections<'a>(
     origins_after: Option<&'a Origins>,
 ) -> impl Iterator<Item = &'a Rejection> {
     let seq_no = |origins: Option<&Origins>, id: &str| origins?.of_document(id).seq_no;
-    // Both lists of rejections are ordered by id.
+    // The rejections of both snapshots are ordered by id, so a binary search finds the former
+    // rejection.
     let known = before.rejections();
     after.rejections().iter().filter(move |rejection| {
         let found = known.binary_search_by(|known| known.id().cmp(rejection.id()));
@@ -251,7 +255,7 @@ fn new_rejections<'a>(
     })
 }
 
-/// Writes the targets of a directive, such as `tenant=acme index=orders`.
+/// Formats the targets of a directive for the log, such as `tenant=acme index=orders`.
 struct Targets<'a>(DirectiveRef<'a>);
 
 impl fmt::Display for Targets<'_> {
@@ -266,7 +270,8 @@ impl fmt::Display for Targets<'_> {
         let mut separator = "";
         for (name, value) in targets {
             if let Some(value) = value {
-                // A value may contain spaces and control characters.
+                // The value of a target may contain spaces and control characters, so it is
+                // escaped.
                 write!(f, "{separator}{name}={}", value.escape_debug())?;
                 separator = " ";
             }

@@ -16,7 +16,7 @@ impl Poller {
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
         // The refresher checks the off file before the first publish, because no directive may
-        // apply while the file exists, not even for a moment.
+        // apply while the off file exists, not even for a moment.
         self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {

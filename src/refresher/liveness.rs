@@ -1,5 +1,6 @@
-//! Determines whether the refresher is running. The refresher announces by when it will act again.
-//! If it has not acted by then, for example because it hangs, it is overdue.
+//! Determines whether the refresher is running. The refresher announces the instant by which it
+//! will start or end a poll. A refresher that has not done so by the announced instant, for example
+//! because it hangs, is overdue.
 
 use std::time::Duration;
 
@@ -8,12 +9,11 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// The refresher counts as overdue if it acts later than announced by more than this duration. Even
-/// on a busy runtime, a task is delayed by less than five seconds.
+/// The refresher counts as overdue if it starts or ends a poll more than this duration after the
+/// announced instant. Even on a busy runtime, a task is delayed by less than five seconds.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century. If a duration is too long to be added to the current instant, this duration replaces
-/// it.
+/// A century. `FAR` replaces a duration that is too long to be added to the current instant.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.
@@ -21,14 +21,15 @@ const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 pub(super) enum Liveness {
     #[default]
     NotStarted,
-    /// The refresher has announced that it will act again at this instant or earlier.
+    /// The refresher is overdue if it has not started or ended a poll by this instant: the
+    /// announced instant plus `GRACE`.
     DueBy(Instant),
     /// The refresher has ended, because its future has completed or was dropped.
     Ended,
 }
 
 impl Liveness {
-    /// Returns the state of a refresher that will act again within `time`.
+    /// Returns the state of a refresher that will start or end a poll within `time`.
     pub(super) fn due_within(time: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(time.saturating_add(GRACE));

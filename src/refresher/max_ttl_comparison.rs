@@ -1,5 +1,5 @@
 //! Compares the longest time to live that the ingest pipeline permits with the `max_ttl` of the
-//! store. The comparison is made between two polls.
+//! store. The refresher compares these two limits between two polls.
 
 use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
@@ -17,14 +17,14 @@ use crate::rest::IndexReader;
 /// The longest time by which one comparison may delay the next poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Compares the limit of the ingest pipeline with the limit of the store, and remembers the
-/// results.
+/// Compares the longest time to live of the ingest pipeline with the `max_ttl` of the store, and
+/// remembers the pipeline's limit.
 #[derive(Debug)]
 pub(super) struct MaxTtlComparison {
     reader: IndexReader,
     max_ttl: Duration,
     interval: Duration,
-    /// The instant at which the next comparison is due.
+    /// The instant at which the pipeline's limit must be compared again.
     next: Instant,
     /// The limit of the pipeline at the last comparison; `None` if the pipeline had no limit, or if
     /// the role does not permit reading the pipeline.
@@ -43,9 +43,9 @@ impl MaxTtlComparison {
         }
     }
 
-    /// Reads the pipeline if a comparison is due. Returns `None` if the warning in the status stays
-    /// as it is, `Some(None)` if it must be removed, and otherwise the new warning. If the role
-    /// does not permit reading the pipeline, there is no warning.
+    /// Reads the ingest pipeline if a comparison is due. Returns `None` if the warning in the
+    /// status stays as it is, `Some(None)` if the warning must be removed, and `Some(Some(…))` with
+    /// a new warning. If the role does not permit reading the pipeline, there is no warning.
     async fn compare_if_due(&mut self) -> Option<Option<String>> {
         let now = Instant::now();
         if now < self.next {
@@ -93,8 +93,8 @@ impl Poller {
     }
 }
 
-/// Returns a warning that describes the difference between the two limits, and the remedy; `None`
-/// if the limits are equal.
+/// Returns a warning that describes how the pipeline's limit differs from the `max_ttl` of the
+/// store, and the remedy. Returns `None` if both limits are equal.
 fn difference(pipeline: Duration, ours: Duration) -> Option<String> {
     let (pipeline_secs, our_secs) = (pipeline.as_secs(), ours.as_secs());
     match pipeline.cmp(&ours) {

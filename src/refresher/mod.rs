@@ -1,4 +1,4 @@
-//! The polling loop. It waits, polls and publishes until the store is dropped.
+//! The polling loop. The loop waits, polls and publishes until the store is dropped.
 //!
 //! A failed poll changes only the status. After a successful poll, the loop publishes the new
 //! snapshot in one swap, if it differs from the published snapshot.
@@ -56,8 +56,8 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The stop signal of the store. The value becomes `true` at a shutdown, and the channel closes
-    /// when the store is dropped.
+    /// The stop signal of the store. The value of the channel becomes `true` at a shutdown, and the
+    /// channel closes when the store is dropped.
     stop: watch::Receiver<bool>,
     // This field is the last one, so its channel closes after all other fields are dropped: Rust
     // drops fields in the order of their declaration.
@@ -81,9 +81,9 @@ impl Refresher {
     /// the store ends during a poll, the future completes without waiting for the end of the poll.
     ///
     /// If the first read fails and the [`Startup`](crate::Startup) policy permits the use of the
-    /// last-good file, the refresher publishes the set from this file. With every policy, the
-    /// refresher continues to poll. [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the
-    /// first set.
+    /// last-good file, the refresher publishes the set from this file. With every start-up policy,
+    /// the refresher continues to poll after a failed first read.
+    /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first set.
     ///
     /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
     /// I/O, the future completes immediately, and the status contains the reason.
@@ -110,8 +110,8 @@ impl Refresher {
     }
 
     /// Polls until the store is dropped or shut down. The end of the store also ends a running
-    /// poll. The first poll begins after `pause`. If `pause` is `None`, the first read has not
-    /// happened yet and is performed first.
+    /// poll. The first poll begins after `pause`. If `pause` is `None`, the index has not been read
+    /// yet, and this function performs the first read before the first poll.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
@@ -132,8 +132,8 @@ impl Refresher {
             }
         };
         // If a panic occurs outside of a poll, for example because the runtime has no timer, the
-        // panic ends the loop, because it would occur again immediately. A panic in a poll is
-        // caught elsewhere, and the loop continues.
+        // panic ends the loop, because it would occur again immediately. `Poller::poll` catches a
+        // panic in a poll, so the loop continues after such a panic.
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
             biased;
@@ -210,8 +210,8 @@ impl Refresher {
     }
 }
 
-/// Reports that the loop has ended, regardless of the reason. For example, the runtime was dropped
-/// and has dropped the refresher.
+/// Reports that the loop has ended, regardless of the reason. For example, the loop ends if the
+/// runtime is dropped, because the runtime then drops the refresher.
 impl Drop for Refresher {
     fn drop(&mut self) {
         let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();

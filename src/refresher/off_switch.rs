@@ -2,7 +2,7 @@
 //! in this instance.
 //!
 //! The off switch works without the cluster. Polling continues while the off file exists, so the
-//! current directives apply as soon as the file is removed.
+//! current directives apply as soon as the off file is removed.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,8 +30,8 @@ pub(crate) struct OffSwitch {
     outlet: Outlet,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    /// Whether the last check failed. If the next check fails, too, the failure is not logged
-    /// again.
+    /// Whether the last check for the off file failed. Of several consecutive failed checks, only
+    /// the first one is logged.
     is_failing: bool,
 }
 
@@ -57,15 +57,15 @@ impl OffSwitch {
             return std::future::pending().await;
         }
         loop {
-            // The clock and the log subscriber belong to the application and may panic. A panic
-            // must not prevent the next check.
+            // The clock and the log subscriber belong to the application and may panic. A panic in
+            // one check must not prevent the next check for the off file.
             let _ = AssertUnwindSafe(self.check()).catch_unwind().await;
             tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Checks once whether the off file exists. If the check fails, the state of the switch does
-    /// not change.
+    /// Checks once whether the off file exists. If this check fails, the directives stay off or
+    /// stay on, as before.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;

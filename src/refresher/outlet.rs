@@ -1,6 +1,6 @@
-//! The outlet is the write half of the published state. It publishes each snapshot and then
-//! notifies the subscribers. While the store is off, the outlet publishes an empty snapshot
-//! instead.
+//! The outlet is the write half of the published state. The outlet publishes each snapshot and then
+//! notifies the subscribers. While the store is off, the outlet publishes a snapshot without
+//! directives instead.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,20 +12,20 @@ use tokio::sync::watch;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The published state. All fields are replaced together in one swap.
+/// The published state. A publish replaces all fields together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot with which requests are evaluated. While the store is off, it is empty.
-    /// Otherwise, it is the snapshot of the last complete read.
+    /// The snapshot with which requests are evaluated. While the store is off, this snapshot
+    /// contains no directives. While the store is on, it is the snapshot of the last complete read.
     shown: Arc<Snapshot>,
     is_off: bool,
     /// The age of the read that returned the snapshot; `None` for an empty snapshot. If later polls
-    /// found the index unchanged, the age of the set is lower.
+    /// found the index unchanged, the age of the set is lower than the age of this read.
     read_age: Option<ReadAge>,
-    /// How often the set was emptied. Within an epoch, each snapshot is at least as new as the
-    /// snapshot that it replaced.
+    /// How often the set was emptied; each time begins another epoch. Within an epoch, each
+    /// snapshot is at least as new as the snapshot that it replaced.
     epoch: u64,
 }
 
@@ -55,7 +55,7 @@ impl Served {
         &self.shown
     }
 
-    /// Returns the age of the read that returned the snapshot.
+    /// Returns the age of the read that returned the kept snapshot.
     pub(crate) fn read_age(&self) -> Option<Duration> {
         self.read_age.map(ReadAge::now)
     }
@@ -64,7 +64,7 @@ impl Served {
         self.epoch
     }
 
-    /// Returns true if the off file hides the directives.
+    /// Returns true if the off file exists, so that no directive applies.
     pub(crate) fn is_off(&self) -> bool {
         self.is_off
     }
@@ -88,7 +88,7 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
 }
 
 /// Publishes snapshots and notifies subscribers. The polling loop and its off switch share the
-/// outlet. When both have dropped the outlet, all subscriptions end.
+/// outlet. When the polling loop and the off switch have dropped the outlet, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,
@@ -112,10 +112,10 @@ impl Outlet {
 
     /// Replaces the snapshot of the last complete read in one swap, and then notifies the
     /// subscribers. If a subscriber loads the set after the notification, it gets the new snapshot
-    /// or a later one. If the store is off, it stays off.
+    /// or a later one. A store that is off stays off after the publish.
     ///
-    /// `age` is the time since the snapshot was read. `None` stands for an empty snapshot. A
-    /// snapshot of any age may replace an empty one.
+    /// `age` is the time since the snapshot was read. An `age` of `None` stands for an empty
+    /// snapshot. A snapshot of any age may replace an empty one.
     pub(super) fn publish(&self, snapshot: Snapshot, age: Option<Duration>) {
         let mut publisher = self.lock();
         let current = self.published.snapshot();
@@ -130,7 +130,7 @@ impl Outlet {
     }
 
     /// Hides the directives, or makes the directives of the last complete read apply again. Returns
-    /// whether the state has changed.
+    /// true if the store was not yet in the requested state.
     pub(super) fn set_off(&self, is_off: bool) -> bool {
         let mut publisher = self.lock();
         let current = self.published.snapshot();
@@ -149,7 +149,7 @@ impl Outlet {
     }
 
     /// Acquires the lock. The lock ensures that the loop and the off switch never publish at the
-    /// same time. Readers of the published state do not need it.
+    /// same time. Readers of the published state do not need the lock.
     fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
         self.publisher
             .lock()

@@ -1,4 +1,5 @@
-//! Runs one poll within its time limit, catches a panic, and records the result in the status.
+//! Runs one poll within its time limit, catches a panic of the poll, and records the result in the
+//! status.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -22,8 +23,8 @@ impl Poller {
     pub async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
         let begin = Instant::now();
-        // A panic in any part of the attempt is caught, because the clock and the log subscriber
-        // belong to the application and may panic.
+        // A panic in any part of a poll is caught, because the clock and the log subscriber belong
+        // to the application and may panic.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
             Ok(result) => result,
@@ -93,7 +94,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Records a successful poll. `age` is the time since the index was read.
+    /// Records a successful poll in the progress. `age` is the time since the index was read.
     fn record_success(&self, read_at: Timestamp, age: Duration) {
         let failures = self.shared.progress().consecutive_failures;
         if failures > 0 {

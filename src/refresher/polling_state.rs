@@ -29,8 +29,8 @@ use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
 
-/// If a source reports its changes, there is a shortest pause between two polls. The shortest pause
-/// is never longer than this.
+/// The upper limit of the shortest pause between two polls. The shortest pause applies even if the
+/// source reports changes more often.
 const MAX_SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Polls a source and publishes its snapshots.
@@ -39,7 +39,8 @@ pub struct Poller {
     pub(super) shared: Arc<Shared>,
     pub(super) outlet: Outlet,
     pub(super) source: Box<dyn SnapshotSource>,
-    /// The generation of the published snapshot, according to the source.
+    /// The generation number that the source gave to the published snapshot; `None` if the snapshot
+    /// does not come from the source.
     pub(super) published_generation: Option<u64>,
     pub(super) clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -54,8 +55,8 @@ pub struct Poller {
     /// The instant at which the refresher last looked through the whole set for starts and
     /// expiries.
     pub(super) boundary_pass_at: Option<Instant>,
-    /// The recorder of the history. The refresher takes it out when it starts. `None` if this
-    /// instance records nothing.
+    /// The recorder of the history; `None` if this instance records nothing. The refresher moves
+    /// the recorder out of this field when the polling loop starts.
     pub(super) recorder: Option<Recorder>,
 }
 
@@ -90,7 +91,7 @@ impl Poller {
     }
 
     /// Creates a poller of the index with other sizes of requests and without some safeguards.
-    /// Tests use it to prove that they detect the missing safeguards.
+    /// Tests use such a poller to prove that they detect the missing safeguards.
     #[doc(hidden)]
     #[must_use]
     pub fn with_tuning(config: &Config, client: Client, tuning: Tuning) -> Self {
@@ -101,7 +102,7 @@ impl Poller {
         Self::over(config, client, verifier, Box::new(source))
     }
 
-    /// Creates a poller for any source.
+    /// Creates a poller for the given source, which need not be an index.
     pub(crate) fn over(
         config: &Config,
         client: Client,
@@ -170,18 +171,18 @@ impl Poller {
     }
 
     /// Returns a future that completes after `pause`, or earlier if the source knows of a change.
-    /// Its output is true if the source ended the pause.
+    /// The output of the future is true if the source ended the pause.
     pub(super) fn pause(&mut self, pause: Duration) -> impl Future<Output = bool> + use<> {
         let end = tokio::time::sleep(pause);
         let shortest = shortest_pause(pause);
         let rest = pause.saturating_sub(shortest);
         let shortest = tokio::time::sleep(shortest);
-        // After a failure, the pause is never shortened, so that a failing server has time to
+        // After a failed poll, the pause is never shortened, so that a failing server has time to
         // recover.
         let has_failed = self.shared.progress().consecutive_failures > 0;
         let (source, generation) = (&mut self.source, self.published_generation);
-        // The source may belong to the application and may panic. After such a panic, the pause is
-        // not shortened.
+        // The source may belong to the application and may panic. After a panic of the source, the
+        // pause is not shortened.
         let change = if has_failed {
             None
         } else {
@@ -193,8 +194,9 @@ impl Poller {
                 let Some(change) = change else {
                     return std::future::pending().await;
                 };
-                // The source begins to wait only after the shortest pause. So, if a caller requests
-                // a poll, the source has not received a response before.
+                // The source begins to wait for a change only after the shortest pause. So, if a
+                // caller requests a poll during the shortest pause, the source has not yet received
+                // a response that is older than the request.
                 shortest.await;
                 if AssertUnwindSafe(change).catch_unwind().await.is_err() {
                     std::future::pending::<()>().await;
@@ -207,7 +209,8 @@ impl Poller {
         }
     }
 
-    /// Returns the pause after a poll. `failure` is the error of the poll, if the poll failed.
+    /// Returns the pause between a poll and the next poll. `failure` is the error of the poll
+    /// before the pause, if that poll failed.
     #[doc(hidden)]
     pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
         match failure {
@@ -218,14 +221,15 @@ impl Poller {
 }
 
 /// Returns the shortest pause between two polls, which applies even if the source reports changes
-/// more often. It is a fiftieth of the pause without changes, but at least 10 and at most 100 ms.
+/// more often. The shortest pause is a fiftieth of the pause without changes, but at least 10 and
+/// at most 100 ms.
 fn shortest_pause(pause: Duration) -> Duration {
     let least = Config::MIN_INTERVAL.min(pause);
     (pause / 50).clamp(least, MAX_SHORTEST_PAUSE.max(least))
 }
 
-/// Computes a seed from the name of the instance. So, after a restart, the instance polls in the
-/// same phase of the interval as before.
+/// Computes a seed from the name of the instance. With this seed, an instance polls in the same
+/// phase of the interval after a restart as before the restart.
 pub(crate) fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()

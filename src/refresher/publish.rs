@@ -50,8 +50,8 @@ impl Poller {
     }
 
     /// Forgets the applied `_seq_no` if the new snapshot comes from another index, because the
-    /// `_seq_no`s of two indices cannot be compared. The source reports the new `_seq_no` only
-    /// after the poll.
+    /// `_seq_no`s of two indices cannot be compared. The source reports the applied `_seq_no` of
+    /// the new index only after the poll.
     fn forget_applied_of_other_index(&self, before: &Snapshot, after: &Snapshot) {
         let uuid = |snapshot: &Snapshot| {
             let revision = snapshot.revision();
@@ -71,8 +71,8 @@ impl Poller {
         });
     }
 
-    /// Logs and counts the differences between a former snapshot and the published snapshot. This
-    /// is done after the publish, because writing a log can be slow.
+    /// Logs and counts the differences between a former snapshot and the published snapshot. The
+    /// changes are logged after the publish, because writing a log can be slow.
     pub(super) fn log_changes(
         &mut self,
         before: &Snapshot,
@@ -88,20 +88,22 @@ impl Poller {
     }
 
     /// Returns the instant at which the next start or expiry must be logged. Returns `None` if the
-    /// clock panics. The next poll reports the panic.
+    /// clock panics, because the next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let next = self.change_log.next()?;
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
-        // The shortest pause is kept even if the clock does not advance or is adjusted. The pause
-        // begins at the last search of the set and not at the call of `boundary_at`. Each poll
-        // calls `boundary_at` again, and would otherwise postpone the next search.
+        // The shortest pause between two searches is kept even if the clock does not advance or is
+        // adjusted. The shortest pause begins at the last search of the set. If it began at the
+        // call of `boundary_at`, each poll would postpone the next search, because each poll calls
+        // `boundary_at` again.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }
 
-    /// Logs the directives that have started or expired. Catches and records a panic.
+    /// Logs the directives that have started or expired. Catches a panic of the clock or of the log
+    /// subscriber, and records it as a failed poll.
     pub(super) fn log_boundary(&mut self) {
         self.boundary_pass_at = Some(Instant::now());
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -124,8 +126,9 @@ impl Poller {
         off_the_runtime(weight, move || snapshot.counted_by(&counters, now)).await
     }
 
-    /// Sets the instant from which no directive of the set applies any more. So `clear_after` is in
-    /// force even if the refresher no longer runs. `age` is the time since the set was read.
+    /// Sets the instant from which no directive of the set applies any more. Each evaluation checks
+    /// this instant, so `clear_after` is in force even if the refresher no longer runs. `age` is
+    /// the time since the set was read.
     pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
         if let Some(clear_after) = self.clear_after {
             let at = now.saturating_add(clear_after.saturating_sub(age));
@@ -142,7 +145,8 @@ impl Poller {
         read_age.reaches(clear_after)
     }
 
-    /// Publishes an empty set. Catches and records a panic.
+    /// Publishes an empty set. Catches a panic of the clock or of the log subscriber, and records
+    /// it as a failed poll.
     pub(super) fn clear(&mut self) {
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
         if let Err(panic) = guarded {

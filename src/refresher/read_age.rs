@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time since a read of the index. The value grows by itself.
+/// The time since a read of the index. A `ReadAge` grows with the monotonic clock, without an
+/// update.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
     noted_at: Instant,
@@ -23,7 +24,7 @@ impl ReadAge {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
-    /// Returns the instant at which the read will have this age.
+    /// Returns the instant at which the read will be `age` old.
     pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
         self.noted_at.checked_add(age.saturating_sub(self.then))
     }

@@ -38,8 +38,8 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polls. The loop and the off switch update it. The status reads all
-    /// fields of the progress at once, so they are consistent.
+    /// The progress of the polls. The loop and the off switch update the progress. The status reads
+    /// all fields of the progress at once, so the fields are consistent with each other.
     progress: watch::Sender<Progress>,
 }
 
@@ -64,8 +64,8 @@ pub(crate) struct Progress {
     pub(super) counters: Counters,
 }
 
-/// The values whose change an instance reports to the fleet immediately. They are compared with the
-/// values of the last report.
+/// The values whose change an instance reports to the fleet immediately. The reporter compares the
+/// current values with the values of the last report.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ReportKey {
     revision: Option<Revision>,
@@ -83,8 +83,8 @@ impl Progress {
     }
 }
 
-/// Returns the age of the served snapshot according to the last poll. If the snapshot was published
-/// a moment ago and its poll has not ended yet, returns the age of its own read.
+/// Returns the age of the served snapshot according to the last poll. If the poll that published
+/// the snapshot has not ended yet, returns the age of the read that returned the snapshot.
 fn least_age(polled: Option<Duration>, served: &Served) -> Option<Duration> {
     let read = served.read_age();
     polled
@@ -138,10 +138,10 @@ impl Shared {
         (self.of_age(age, served.kept()), served.epoch())
     }
 
-    /// Returns the age of the published set; `None` before the first complete read.
+    /// Returns the age of the published set; `None` before the first complete read of the index.
     pub(crate) fn age(&self) -> Option<Duration> {
-        // The code reads the progress before the snapshot. So the snapshot is at least as new as
-        // the age says.
+        // The code reads the progress before the snapshot. In this order, the snapshot is never
+        // older than the returned age.
         let polled = self.polled_age();
         least_age(polled, &self.published.snapshot())
     }
@@ -172,8 +172,8 @@ impl Shared {
     /// Returns the current status of the store.
     #[must_use]
     pub fn status(&self) -> Status {
-        // The code reads the progress before the snapshot. So the snapshot is at least as new as
-        // the progress.
+        // The code reads the progress before the snapshot. In this order, the snapshot in the
+        // status is at least as new as the progress.
         let progress = self.progress();
         let served = self.published.snapshot();
         let age = least_age(progress.read_age.map(ReadAge::now), &served);
@@ -227,7 +227,7 @@ impl Shared {
         }
     }
 
-    /// Returns the counts of each directive; `None` if matches are not counted.
+    /// Returns the matches of each directive; `None` if the store does not count matches.
     pub(crate) fn hits(&self) -> Option<Hits> {
         let is_hidden = self.snapshot().set().is_empty();
         Some(
@@ -237,7 +237,7 @@ impl Shared {
         )
     }
 
-    /// Returns the sums of the counts over all directives; `None` if matches are not counted.
+    /// Returns the matches of all directives together; `None` if the store does not count matches.
     pub(crate) fn hit_totals(&self) -> Option<HitTotals> {
         let mut totals = self.hit_counters.as_ref()?.totals(self.clock.now());
         if self.snapshot().set().is_empty() {
@@ -254,8 +254,8 @@ impl Shared {
         }
     }
 
-    /// Returns the key of the current state. If it differs from the key of the last report, there
-    /// is something new to report.
+    /// Returns the values that an instance reports to the fleet immediately. If these values differ
+    /// from the values of the last report, the reporter writes a new report.
     pub(crate) fn report_key(&self) -> ReportKey {
         let progress = self.progress();
         let served = self.published.snapshot();
@@ -284,7 +284,7 @@ impl Shared {
         });
     }
 
-    /// Returns a receiver that is notified at least once for each poll.
+    /// Returns a receiver of the progress that is notified at least once for each poll.
     pub(crate) fn polled(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
@@ -298,7 +298,7 @@ impl Shared {
     }
 
     /// Returns the seconds by which the store's clock is ahead of the cluster's clock; `None` if
-    /// there is no measurement.
+    /// the difference has not been measured.
     pub(crate) fn clock_skew_seconds(&self) -> Option<f64> {
         self.progress().source.clock_skew
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// The reason why a key, a file of trusted keys or a signature policy cannot be used. The error's
-/// text never contains a private key.
+/// The reason why a key, a file of trusted keys or a signature policy cannot be used. The text of a
+/// `SignatureError` never contains a private key.
 #[derive(Debug)]
 pub struct SignatureError {
     kind: SignatureErrorKind,
@@ -17,7 +17,8 @@ pub struct SignatureError {
     source: Option<Cause>,
 }
 
-/// The kind of item that cannot be used.
+/// The kind of item to which a [`SignatureError`] refers: a name, a key, a file of keys or a
+/// policy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
@@ -51,7 +52,7 @@ impl SignatureError {
         self
     }
 
-    /// Returns the kind of item that cannot be used.
+    /// Returns whether a name, a key, a file of keys or a policy cannot be used.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         self.kind

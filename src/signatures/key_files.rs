@@ -10,10 +10,10 @@ use super::error::{SignatureError, SignatureErrorKind};
 pub(super) const PUBLIC: &str = "directives-public-key";
 /// In a key file, a line with a private key begins with this word.
 pub(super) const PRIVATE: &str = "directives-private-key";
-/// The maximum size of a file, in bytes.
+/// The largest key file or policy file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads a whole file, or returns an error if the file is too large.
+/// Reads a whole key file or policy file, or returns an error if the file is too large.
 pub(super) fn read(file: &Path, kind: SignatureErrorKind) -> Result<String, SignatureError> {
     let read = || {
         let mut text = String::new();
@@ -30,7 +30,8 @@ pub(super) fn read(file: &Path, kind: SignatureErrorKind) -> Result<String, Sign
     read().map_err(|source| SignatureError::new(kind, "cannot read the file").with_source(source))
 }
 
-/// Creates a new file. If `private` is true, only the owner can read the file.
+/// Creates a key file with one line, or returns an error if the file exists. If `private` is true,
+/// only the owner can read the file.
 pub(super) fn create(file: &Path, line: &str, private: bool) -> Result<(), SignatureError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

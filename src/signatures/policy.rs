@@ -1,4 +1,5 @@
-//! Reads the signature policy. The policy defines how many signers each class of directives needs.
+//! Reads the signature policy. The signature policy defines how many signers each class of
+//! directives needs.
 
 use std::fmt;
 use std::path::Path;
@@ -83,17 +84,18 @@ impl FromStr for DirectiveClass {
     }
 }
 
-/// A rule of a policy: it says how many signers the directives of certain classes need.
+/// A rule of a signature policy, which says how many signers the directives of certain classes
+/// need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SignatureRule {
-    /// The classes of directives to which the rule applies. If the list is empty, the rule applies
+    /// The classes of directives to which the rule applies. If this list is empty, the rule applies
     /// to all directives.
     pub classes: Vec<DirectiveClass>,
     /// The number of different signers that the rule requires.
     pub signers: usize,
-    /// The names of the signers who count for the rule. If the list is empty, every signer with a
-    /// trusted key counts.
+    /// The names of the signers who count for the rule. If this list is empty, every signer with a
+    /// trusted key counts for the rule.
     pub of: Vec<String>,
 }
 
@@ -115,8 +117,8 @@ impl SignatureRule {
 /// The rules that say how many signers a directive needs. A directive must satisfy every rule that
 /// applies to it. If no rule applies to a directive, the directive needs no signature.
 ///
-/// With every policy, a document is rejected if one of its signatures names a trusted key but is
-/// invalid. A signature by an unknown key is ignored.
+/// Every policy rejects a document if one of its signatures names a trusted key but is invalid. A
+/// signature by an unknown key is ignored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SignaturePolicy {
     rules: Vec<SignatureRule>,
@@ -201,7 +203,7 @@ impl SignaturePolicy {
         &self.rules
     }
 
-    /// Returns true if the policy has at least one rule. At least some directives then need a
+    /// Returns true if the policy has at least one rule, so that at least some directives need a
     /// signature.
     #[must_use]
     pub fn requires_signatures(&self) -> bool {
@@ -209,7 +211,7 @@ impl SignaturePolicy {
     }
 }
 
-/// Shortens a string from a file for an error message.
+/// Shortens a string from a policy file, so that an error message can contain it.
 fn shorten(text: &str) -> String {
     text.chars().take(60).collect()
 }

@@ -1,10 +1,11 @@
 //! Remembers the contents of revoked signed directives, so that nobody can restore these
 //! directives.
 //!
-//! No signature covers the field `revoked`, so nobody needs a key to revoke a directive. This is
-//! safe, because a revocation only narrows a directive. But somebody who can write to the index
-//! could also restore a revoked directive with its valid signatures. Therefore, a process that has
-//! seen the revocation rejects the restored document until the directive would have expired.
+//! No signature covers the field `revoked`, so nobody needs a key to revoke a directive. It is safe
+//! that nobody needs a key for a revocation, because a revocation can only narrow what proxies
+//! record. But somebody who can write to the index could also restore a revoked directive with its
+//! valid signatures. Therefore, a process that has seen the revocation of a signed directive
+//! rejects the restored document until the directive would have expired.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,8 +25,8 @@ pub(super) struct RevokedContents(Mutex<HashMap<[u8; 32], Timestamp>>);
 impl RevokedContents {
     pub(super) fn contains(&self, content: &[u8]) -> bool {
         let contents = self.lock();
-        // Most indices have no revoked directive with a signature, so usually no content must be
-        // hashed.
+        // Most indices have no revoked directive with a signature. For such an index, `contains`
+        // hashes nothing.
         !contents.is_empty() && contents.contains_key(&hash(content))
     }
 
@@ -43,8 +44,8 @@ impl RevokedContents {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
-        // The map is consistent even if a thread panicked while it held the lock. So the code can
-        // use the lock although it is poisoned.
+        // The map of revoked contents is consistent even if a thread panicked while it held the
+        // lock. So `lock` ignores that the lock is poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

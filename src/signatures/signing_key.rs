@@ -126,8 +126,8 @@ impl SigningKey {
         let line = SecretString::from(line);
         key_files::create(&public, &self.public.to_string(), false)?;
         if let Err(error) = key_files::create(&private, line.expose_secret(), true) {
-            // The private key could not be stored. So the code removes the file with the public
-            // key, before somebody trusts this key by mistake.
+            // The private key could not be stored. The file with the public key is removed, so that
+            // nobody trusts a key whose private key does not exist.
             let _ = std::fs::remove_file(&public);
             return Err(error);
         }

@@ -116,7 +116,8 @@ fn a_signature_counts_for_one_id_in_one_index_only() {
     }
 }
 
-/// A signature has no expiry of its own: it covers the expiry of the directive.
+/// A signature has no expiry of its own, because the signed content contains the expiry of the
+/// directive.
 #[test]
 fn a_signature_ends_with_the_expiry_that_was_signed() {
     let alice = key("alice");
@@ -219,7 +220,8 @@ fn the_verdicts_of_the_last_reads_stay_and_no_others() {
     };
     assert_eq!(read(0..8), 8);
     assert_eq!(read(0..8), 0);
-    // Each iteration reads new documents. No later iteration reads them again.
+    // Each iteration reads new documents. No later iteration reads the documents of an earlier
+    // iteration again.
     for begin in (8..200).step_by(8) {
         assert_eq!(read(begin..begin + 8), 8);
     }
@@ -239,8 +241,8 @@ fn a_verdict_that_is_used_outlives_its_generation() {
         computed
     };
     assert_eq!((read(0..4), read(4..6)), (4, 2));
-    // The previous generation of the cache contains the first two verdicts, so they are not
-    // computed again.
+    // The previous generation of the cache contains the first two verdicts, so these two verdicts
+    // are not computed again.
     assert_eq!(read(0..2), 0);
     // The next two verdicts begin another generation of the cache.
     assert_eq!(read(6..8), 2);
@@ -273,8 +275,8 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
         text.starts_with("revoked: false, but this proxy has seen"),
         "{text}"
     );
-    // If another signer signs the revoked directive again, it stays revoked. But a directive with
-    // another expiry is accepted.
+    // If another signer signs the revoked directive again, the directive stays revoked. But a
+    // directive that differs from the revoked one in its expiry is accepted.
     check(&trust, &signed(&directive(), &[&bob])).unwrap_err();
     let mut later = directive();
     later.expires_at = "2030-01-01T12:15:00.000000001Z".parse().unwrap();

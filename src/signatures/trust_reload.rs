@@ -1,4 +1,4 @@
-//! Contains the trusted keys and the signature policy of a running store, and reloads them when
+//! Contains the trusted keys and the signature policy of a running store, and reloads both when
 //! their files change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,8 @@ use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
 
-/// The interval at which the store reads the files again. Files with credentials have the same
-/// interval.
+/// The interval at which the store reads the files of trusted keys and of the policy again. The
+/// store reads the files with credentials at the same interval.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
 /// The trusted keys and the policy of a store. If the configuration has no [`SignatureChecks`], the
@@ -38,8 +38,8 @@ struct State {
     trust: Option<Arc<Trust>>,
     /// How often the trusted keys or the policy have been set or replaced.
     generation: u64,
-    /// The time at which the files were last read. If the value is `None`, the store reads them
-    /// before the next poll.
+    /// The time at which the files of trusted keys and of the policy were last read. If `read_at`
+    /// is `None`, the store reads the files before the next poll.
     read_at: Option<Instant>,
 }
 
@@ -68,19 +68,21 @@ impl Verifier {
         Ok(verifier)
     }
 
-    /// Returns the keys and the policy in force; `None` if signatures are not verified.
+    /// Returns the trusted keys and the policy in force; `None` if the store verifies no
+    /// signatures.
     pub(crate) fn trust(&self) -> Option<Arc<Trust>> {
         self.state().trust.clone()
     }
 
-    /// Returns the generation of the keys and the policy in force. If a verdict was computed in
-    /// another generation, it is outdated.
+    /// Returns the generation of the keys and the policy in force. A verdict that was computed in
+    /// an earlier generation is outdated.
     pub(crate) fn generation(&self) -> u64 {
         self.state().generation
     }
 
-    /// Reads the files again if at least a minute has passed since they were last read. If a file
-    /// cannot be used, the earlier keys and the earlier policy stay in force.
+    /// Reads the files of trusted keys and of the policy again if at least a minute has passed
+    /// since they were last read. If one of these files cannot be used, the earlier keys and the
+    /// earlier policy stay in force.
     pub(crate) async fn renew(&self) {
         let due = self
             .state()
@@ -115,12 +117,12 @@ impl Verifier {
         }
     }
 
-    /// Makes the store read the files again before the next poll.
+    /// Makes the store read the files of trusted keys and of the policy again before the next poll.
     pub(crate) fn expire(&self) {
         self.state().read_at = None;
     }
 
-    /// Returns the number of signatures that were verified.
+    /// Returns how many signatures the store has verified since its start.
     pub(crate) fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
@@ -170,8 +172,8 @@ impl Verifier {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // The state is consistent even if a thread panicked while it held the lock. So the code can
-        // use the lock although it is poisoned.
+        // The keys and the policy are consistent even if a thread panicked while it held the lock.
+        // So `state` ignores that the lock is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

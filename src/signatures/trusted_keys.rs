@@ -1,8 +1,8 @@
 //! Defines the public keys of signers, and reads the files that list the trusted keys.
 //!
-//! Each line of such a file has the form `directives-public-key NAME HEX`. Several lines may have
-//! the same name: when a signer replaces a key, the signer has both keys for a while. All keys with
-//! the same name count as one signer.
+//! Each line of a file of trusted keys has the form `directives-public-key NAME HEX`. Several lines
+//! may have the same name, because a signer who replaces a key has the old and the new key for a
+//! while. All keys with the same name count as one signer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -112,12 +112,12 @@ impl TrustedKeys {
         Ok(keys)
     }
 
-    /// Returns the keys, ordered by id.
+    /// Returns the trusted keys, ordered by the id of the key.
     pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
         self.0.values()
     }
 
-    /// Returns true if there is no trusted key.
+    /// Returns true if the store trusts no key, so that no signature counts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

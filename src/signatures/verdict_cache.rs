@@ -1,5 +1,5 @@
-//! Caches the verdicts on signed documents by their content. So, if a full read finds a document
-//! unchanged, its signatures are not verified again.
+//! Caches the verdicts on signed documents by their content. With this cache, a full read does not
+//! verify the signatures of unchanged documents again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,9 @@ pub(super) type ContentHash = [u8; 32];
 /// limit` verdicts.
 ///
 /// The cache has a current and a previous generation. When the current generation is full, it
-/// becomes the previous generation, and a new one begins. When a verdict is used, it moves from the
-/// previous to the current generation. So verdicts on existing documents stay in the cache, and
-/// verdicts on deleted documents leave it after a while.
+/// becomes the previous generation, and a new current generation begins. When a verdict is used, it
+/// moves from the previous to the current generation. In this way, verdicts on existing documents
+/// stay in the cache, and verdicts on deleted documents leave the cache after a while.
 #[derive(Debug)]
 pub(super) struct VerdictCache<V> {
     generations: Mutex<Generations<V>>,
@@ -37,8 +37,8 @@ impl<V: Clone> VerdictCache<V> {
         }
     }
 
-    /// Returns the cached verdict on the content with the given hash. If there is none, computes
-    /// and caches the verdict.
+    /// Returns the cached verdict on the content with the given hash. If the cache contains no such
+    /// verdict, computes the verdict and caches it.
     pub(super) fn get_or(&self, hash: ContentHash, compute: impl FnOnce() -> V) -> V {
         {
             let mut generations = self.lock();
@@ -64,8 +64,8 @@ impl<V: Clone> VerdictCache<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations<V>> {
-        // The maps are consistent even if a thread panicked while it held the lock. So the code can
-        // use the lock although it is poisoned.
+        // The cached verdicts are consistent even if a thread panicked while it held the lock. So
+        // `lock` ignores that the lock is poisoned.
         self.generations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

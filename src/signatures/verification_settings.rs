@@ -9,11 +9,11 @@ use super::trusted_keys::TrustedKeys;
 
 /// The trusted keys of a store, and the policy that says which directives need a signature.
 ///
-/// The store reads the files again once a minute, and after a call of
-/// [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys or the
-/// policy have changed, the next poll makes a full read and verifies each document with the new
-/// keys and policy. If a file cannot be used, the earlier keys and the earlier policy stay in
-/// force. The store then logs a warning and increments a counter. If an operator removes all keys
+/// The store reads the files of trusted keys and of the policy again once a minute, and after a
+/// call of [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys
+/// or the policy have changed, the next poll makes a full read and verifies each document with the
+/// new keys and policy. If a file cannot be used, the earlier keys and the earlier policy stay in
+/// force, and the store logs a warning and increments a counter. If an operator removes all keys
 /// from the files, the store trusts no signer.
 #[derive(Clone, Debug)]
 pub struct SignatureChecks {
@@ -28,8 +28,8 @@ enum PolicySource {
 }
 
 impl SignatureChecks {
-    /// Creates settings that trust the keys in the given files. By default, every directive needs
-    /// one signer.
+    /// Creates settings that trust the keys in the given files. Without a call of `with_policy` or
+    /// `with_policy_file`, every directive needs one signer.
     #[must_use]
     pub fn new<I: IntoIterator<Item: Into<PathBuf>>>(trusted_keys: I) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl SignatureChecks {
         }
     }
 
-    /// Sets a fixed policy.
+    /// Sets a policy that does not change while the store runs.
     #[must_use]
     pub fn with_policy(mut self, policy: SignaturePolicy) -> Self {
         self.policy = PolicySource::Fixed(policy);
@@ -52,7 +52,7 @@ impl SignatureChecks {
         self
     }
 
-    /// Reads all files. Reading the files blocks the thread.
+    /// Reads the trusted keys and the policy from their files. Reading the files blocks the thread.
     ///
     /// # Errors
     /// Returns an error if a file cannot be read or has invalid content.

@@ -18,8 +18,8 @@ use super::revoked_contents::RevokedContents;
 use super::trusted_keys::{PublicKey, TrustedKeys};
 use super::verdict_cache::{ContentHash, VerdictCache};
 
-/// A [`Trust`] caches the verdicts on this many documents, if there is no configuration with a
-/// maximum number of documents.
+/// A [`Trust`] that was created without a maximum number of documents caches the verdicts on this
+/// many documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
 /// The reason why a document is rejected, and the value at the beginning of the rejection's
@@ -61,8 +61,8 @@ impl SignatureVerdict {
         &self.signers
     }
 
-    /// Returns the names that the signatures by untrusted keys contain. Such a signature does not
-    /// prove who signed.
+    /// Returns the names that the signatures by untrusted keys contain. A signature by an untrusted
+    /// key does not prove who signed the document.
     #[must_use]
     pub fn unknown_signers(&self) -> &[String] {
         &self.unknown
@@ -104,9 +104,9 @@ impl Trust {
         )
     }
 
-    /// Creates a `Trust` from the trusted keys and a policy. It shares the remembered revocations
-    /// and the counter of verifications with the earlier `Trust`, so a change of keys does not lose
-    /// them.
+    /// Creates a `Trust` from the trusted keys and a policy. The new `Trust` shares the remembered
+    /// revocations and the counter of verifications with the earlier `Trust`, so a change of keys
+    /// loses neither of them.
     pub(super) fn sharing(
         keys: TrustedKeys,
         policy: SignaturePolicy,
@@ -117,21 +117,21 @@ impl Trust {
         Self {
             keys,
             policy,
-            // The limit is a quarter above `max_documents`. So verdicts on documents that change
-            // between two full reads do not displace verdicts on unchanged documents.
+            // The limit of the cache is a quarter above `max_documents`. So verdicts on documents
+            // that change between two full reads do not displace verdicts on unchanged documents.
             verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
             revoked,
             verifications,
         }
     }
 
-    /// Returns the trusted keys of the proxy.
+    /// Returns the public keys whose signatures the proxy accepts.
     #[must_use]
     pub fn keys(&self) -> &TrustedKeys {
         &self.keys
     }
 
-    /// Returns the signature policy of the proxy.
+    /// Returns the policy that says how many signers a directive needs.
     #[must_use]
     pub fn policy(&self) -> &SignaturePolicy {
         &self.policy
@@ -181,8 +181,9 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. From then on,
-    /// nobody can restore the revoked directive in this process without a key.
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. After a call of
+    /// `note_revoked`, this process rejects the revoked directive even if somebody restores the
+    /// document with its valid signatures.
     pub(crate) fn note_revoked(
         &self,
         document: &DocumentRef<'_>,
@@ -236,7 +237,7 @@ impl Trust {
     }
 
     /// Returns why the document is refused: the first rule that the given signers do not satisfy.
-    /// Returns `None` if they satisfy every rule.
+    /// Returns `None` if the given signers satisfy every rule.
     fn shortfall(&self, directive: &DirectiveRef<'_>, signers: &[&str]) -> Option<Refusal> {
         self.policy.rules().iter().find_map(|rule| {
             let (have, need) = (rule.count(signers), rule.signers);

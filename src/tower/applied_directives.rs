@@ -8,8 +8,8 @@ use opensearch_directives_core::Decision;
 
 /// The decision about a request, and the ids of the directives that led to it.
 ///
-/// The extensions contain an `AppliedDirectives` only if a directive applies. All clones of a value
-/// share the ids.
+/// The extensions contain an `AppliedDirectives` only if a directive applies. All clones of an
+/// `AppliedDirectives` share the ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppliedDirectives(Arc<Inner>);
 
@@ -25,8 +25,8 @@ impl AppliedDirectives {
     /// list of ids is truncated, but the decision includes all directives.
     pub const MAX_IDS: usize = 32;
 
-    /// Returns the value in the extensions of a request or response, or `None` if no directive
-    /// applies.
+    /// Returns the `AppliedDirectives` in the extensions of a request or response, or `None` if no
+    /// directive applies.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
@@ -39,7 +39,8 @@ impl AppliedDirectives {
         Self::of(extensions).map(Self::decision).unwrap_or_default()
     }
 
-    /// Returns the decision about the request.
+    /// Returns the decision about the request: the level, and whether the ring buffer and capture
+    /// are on.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.0.decision
@@ -59,7 +60,8 @@ impl AppliedDirectives {
     }
 }
 
-/// Collects the ids of the directives that apply. A collection without ids has allocated no memory.
+/// Collects the ids of the directives that apply. A collection to which no id was added has
+/// allocated no memory.
 #[derive(Default)]
 pub(super) struct Collected {
     ids: Vec<Box<str>>,
@@ -80,7 +82,7 @@ impl Collected {
         }
     }
 
-    /// Returns the result, or `None` if no directive applies.
+    /// Returns the decision together with the collected ids, or `None` if no directive applies.
     pub(super) fn finish(self, decision: Decision) -> Option<AppliedDirectives> {
         (!self.ids.is_empty()).then(|| {
             AppliedDirectives(Arc::new(Inner {

@@ -1,5 +1,5 @@
-//! Evaluates one request: loads the set, extracts the attributes, and collects the ids of the
-//! directives that apply.
+//! Evaluates one request: loads the published set, extracts the attributes of the request, and
+//! collects the ids of the directives that apply.
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub struct Evaluator<E = RestExtractor> {
 }
 
 impl Evaluator {
-    /// Creates an evaluator of OpenSearch requests.
+    /// Creates an evaluator of OpenSearch requests, with the default extractor and the default
+    /// clock.
     #[must_use]
     pub fn new(store: Arc<dyn DirectiveStore>) -> Self {
         Self {
@@ -53,7 +54,7 @@ impl Evaluator {
 }
 
 impl<E> Evaluator<E> {
-    /// Sets the extractor.
+    /// Sets the extractor, which obtains the attributes of each request.
     #[must_use]
     pub fn with_extractor<F: Extractor>(self, extractor: F) -> Evaluator<F> {
         Evaluator {
@@ -63,7 +64,7 @@ impl<E> Evaluator<E> {
         }
     }
 
-    /// Sets a closure as the extractor.
+    /// Sets a closure as the extractor, which obtains the attributes of each request.
     #[must_use]
     pub fn with_extractor_fn<F>(self, extract: F) -> Evaluator<F>
     where
@@ -72,7 +73,7 @@ impl<E> Evaluator<E> {
         self.with_extractor(extract)
     }
 
-    /// Sets the clock.
+    /// Sets the clock whose time decides whether a directive has started or expired.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -81,8 +82,9 @@ impl<E> Evaluator<E> {
 }
 
 impl<E: Extractor> Evaluator<E> {
-    /// Evaluates a request. If no directive applies, the method returns `None` and does not
-    /// allocate, unless the name of an index is percent-encoded. If the set is empty, the method does not call the extractor either.
+    /// Evaluates a request with the published set. If no directive applies, the method returns
+    /// `None` and does not allocate, unless the name of an index is percent-encoded. If the set is
+    /// empty, the method does not call the extractor.
     #[must_use]
     pub fn evaluate(&self, request: &Parts) -> Option<AppliedDirectives> {
         let set = self.store.load();

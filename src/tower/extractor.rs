@@ -5,13 +5,13 @@ use opensearch_directives_core::{RequestAttrs, RequestId};
 
 /// Obtains the attributes of a request from its method, URI, headers and extensions.
 ///
-/// [`RestExtractor`](super::RestExtractor) and every closure that returns the attributes implement
-/// this trait. Pass a closure to
+/// [`RestExtractor`](super::RestExtractor) and every closure from the parts of a request to its
+/// attributes implement this trait. Pass a closure to
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
 /// infers the closure's lifetimes.
 ///
-/// An extractor cannot return an error. It should leave out an attribute that it does not know,
-/// because a request without an attribute matches fewer directives, never more.
+/// An extractor cannot return an error. An extractor should leave out an attribute that it does not
+/// know, because a request without this attribute can only match fewer directives.
 pub trait Extractor {
     /// Returns the attributes of the request.
     fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a>;
@@ -44,13 +44,13 @@ impl<'a> Extracted<'a> {
         Self { attrs, request_id }
     }
 
-    /// Returns the attributes. The index in the attributes may name several indices.
+    /// Returns the attributes of the request. The index in the attributes may name several indices.
     #[must_use]
     pub const fn attrs(&self) -> &RequestAttrs<'a> {
         &self.attrs
     }
 
-    /// Returns the id of the request.
+    /// Returns the request id, which decides whether the request is sampled.
     #[must_use]
     pub const fn request_id(&self) -> RequestId<'a> {
         self.request_id

@@ -23,7 +23,7 @@ pub struct DirectivesLayer<E = RestExtractor> {
 }
 
 impl<E> DirectivesLayer<E> {
-    /// Creates the layer.
+    /// Creates a layer that evaluates each request with the given evaluator.
     #[must_use]
     pub fn new(evaluator: Evaluator<E>) -> Self {
         Self {
@@ -32,8 +32,8 @@ impl<E> DirectivesLayer<E> {
     }
 }
 
-/// A clone shares the evaluator with the original, so the extractor does not need to implement
-/// `Clone`.
+/// A clone of the layer shares the evaluator with the original, so the extractor does not need to
+/// implement `Clone`.
 impl<E> Clone for DirectivesLayer<E> {
     fn clone(&self) -> Self {
         Self {
@@ -53,7 +53,8 @@ impl<S, E> Layer<S> for DirectivesLayer<E> {
     }
 }
 
-/// The service that a [`DirectivesLayer`] creates.
+/// The service that evaluates each request and then calls the wrapped service. A
+/// [`DirectivesLayer`] creates this service.
 #[derive(Debug)]
 pub struct DirectivesService<S, E = RestExtractor> {
     inner: S,
@@ -89,8 +90,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // The layer removes the result of an outer layer from the extensions. Otherwise, a
-            // handler could mistake it for the result of this layer.
+            // The layer removes the result of an outer layer from the extensions. If that result
+            // remained, a handler could mistake it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }

@@ -54,8 +54,8 @@
 //!
 //! # Guarantees
 //!
-//! - The layer never fails or delays a request, and changes only the extensions. The layer is ready
-//!   when the wrapped service is ready.
+//! - The layer never fails or delays a request, and changes only the extensions. The service of the
+//!   layer is ready when the wrapped service is ready.
 //! - The layer evaluates each request once, so the level, the flags and the ids come from the same
 //!   set.
 //! - All clones of the layer and of the service share one evaluator.

@@ -19,8 +19,8 @@ use super::extractor::{Extracted, Extractor};
 /// | request id | `X-Request-Id`, or the header of [`with_request_id_header`](Self::with_request_id_header) | in no sample below 1000 |
 ///
 /// **Take the tenant and the principal only from headers that the authentication in front of the
-/// layer sets**, and that the authentication removes from clients' requests. If a client can set
-/// the header of the request id, the client can choose whether its request is sampled.
+/// layer sets**, and that the authentication removes from clients' requests. A client that can set
+/// the header of the request id can choose whether its request is sampled.
 #[derive(Clone, Debug)]
 pub struct RestExtractor {
     tenant: Option<HeaderName>,
@@ -40,21 +40,21 @@ impl RestExtractor {
         }
     }
 
-    /// Takes the tenant from the given header.
+    /// Makes the extractor take the tenant from the given header.
     #[must_use]
     pub fn with_tenant_header(mut self, header: HeaderName) -> Self {
         self.tenant = Some(header);
         self
     }
 
-    /// Takes the principal from the given header.
+    /// Makes the extractor take the principal from the given header.
     #[must_use]
     pub fn with_principal_header(mut self, header: HeaderName) -> Self {
         self.principal = Some(header);
         self
     }
 
-    /// Takes the request id from the given header.
+    /// Makes the extractor take the request id from the given header.
     #[must_use]
     pub fn with_request_id_header(mut self, header: HeaderName) -> Self {
         self.request_id = header;
@@ -95,15 +95,15 @@ impl Extractor for RestExtractor {
     }
 }
 
-/// Returns the value of a header. A header that occurs twice counts as absent, because a server
-/// behind the proxy may use the other value.
+/// Returns the value of a header. A header that occurs twice counts as absent, because the proxy
+/// and a server behind it may use different values.
 fn value<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Option<&'a str> {
     let mut values = headers.get_all(name?).iter();
     let value = values.next()?;
     if values.next().is_some() {
         return None;
     }
-    // Bytes outside ASCII are decoded as UTF-8, because directives also contain UTF-8.
+    // Bytes outside ASCII are decoded as UTF-8, because the targets of directives are UTF-8, too.
     let value = std::str::from_utf8(value.as_bytes()).ok()?;
     Some(value).filter(|value| !value.is_empty())
 }

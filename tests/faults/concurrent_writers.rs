@@ -1,5 +1,6 @@
-//! Tests that fifty refreshers follow eight concurrent writers: none publishes an older state after
-//! a newer one, all publish the last write, and deletions cost no full reads.
+//! Tests that fifty refreshers follow eight concurrent writers. No refresher publishes an older
+//! state after a newer one, all refreshers publish the last write, and deletions cost no full
+//! reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,14 +106,14 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
     );
 }
 
-/// Half of the operations are deletions, so each write of an id creates the document again about
-/// every second time. The primary is killed once and restarted with its data.
+/// Half of the operations are deletions, so about every second write of an id creates a document
+/// that was deleted before. The primary is killed once and restarted with its data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_own() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("deletions").await;
-    // There are many more documents than changes between two polls. Otherwise, a full read would
-    // be faster than a reconciliation.
+    // The index has many more documents than changes between two polls. If the index had fewer
+    // documents, a full read would be faster than a reconciliation.
     let ids = 1_600;
     let ledger = Arc::new(Ledger::new(ids));
     for mut writer in writers(&cluster, &index, &ledger, ids, 0) {
@@ -145,10 +146,10 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
         writer.await.unwrap();
     }
     all_show_the_index(&cluster, &index, &stores, observer).await;
-    // The first read and one because of the failover. A store reads everything once more if it
-    // followed the new primary before this primary had replicated its operations, because a restart
-    // of this primary could then assign their numbers again. None of the hundreds of deletions
-    // costs a full read.
+    // A store needs two full reads: its first read, and one read because of the failover. A store
+    // needs a third full read if it followed the new primary before this primary had replicated its
+    // operations, because a restart of this primary could assign the numbers of these operations
+    // again. None of the hundreds of deletions costs a full read.
     let reads = stores.iter().map(|store| store.status().counters.reads);
     let reads: Vec<_> = reads.collect();
     let most = reads.iter().map(|reads| reads.full_reads).max();

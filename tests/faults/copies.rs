@@ -10,7 +10,8 @@ use test_support::cluster::shared_cluster;
 use test_support::eventually::eventually;
 use test_support::node::{cluster, installed_index, shared_url};
 
-/// This refresh interval disables the periodic refresh, so that only the test refreshes the copies.
+/// The value of `index.refresh_interval` that disables the periodic refresh, so that only the test
+/// refreshes the copies.
 const NOT_BY_ITSELF: &str = "-1";
 
 #[tokio::test]
@@ -70,13 +71,13 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // The test removes the replica. A search on the primary now returns an older view, because the
-    // primary has not been refreshed.
+    // The test removes the replica. A search on the remaining primary returns an older view than
+    // the replica returned before, because the primary has not been refreshed.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
     cluster.request("PUT", &settings, Some(&alone)).await;
     for store in &stores {
         for _ in 0..5 {
-            // A poll may fail, but it must not publish an older view.
+            // A poll of the primary may fail, but it must not publish the older view.
             let _ = store.refresh().await;
             assert_eq!(ids(store), ["a"], "b is back: {:?}", store.status());
         }

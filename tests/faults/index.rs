@@ -52,8 +52,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
 async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // The documents of the new index have the same sequence numbers and times as the documents of
-    // the old index. Only the uuid of the new index differs from that of the old index.
+    // The documents of the new index have the same `_seq_no`s and times as the documents of the old
+    // index. Only the uuid of the new index differs from that of the old index.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -189,7 +189,8 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
         installed_index(&url, "switch-b").await,
     );
     let alias = unique_index("switch");
-    // The documents of the second index are written first and have lower sequence numbers.
+    // The document of the second index is written before the documents of the first index, and has
+    // a lower `_seq_no` than the last of them.
     write(&url, &two, "x").await;
     for id in ["a", "b", "c"] {
         write(&url, &one, id).await;
@@ -233,7 +234,8 @@ async fn a_full_disk_stops_writers_but_not_readers() {
     bulk(&url, many).await;
     let store = on_demand(cluster(&url, &index)).await;
     let settings = format!("{url}/{index}/_settings");
-    // OpenSearch sets this block when the disk reaches the flood-stage watermark.
+    // OpenSearch blocks writes to an index with this setting when the disk reaches the flood-stage
+    // watermark.
     let block = json!({"index.blocks.read_only_allow_delete": true});
     must("PUT", &settings, Some(&block)).await;
 

@@ -1,5 +1,5 @@
-//! Tests how stores behave during faults of a real cluster. The faults affect the nodes, the index,
-//! the shard copies or the network.
+//! Tests how stores behave during faults of a real cluster. Each fault affects the nodes, the
+//! index, the shard copies or the network.
 
 mod concurrent_writers;
 mod copies;
@@ -31,8 +31,8 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive that has its id as its tenant. The function returns as soon as searches find
-/// the directive.
+/// Writes a directive whose tenant equals its id, and returns as soon as searches find the
+/// directive.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
     let path = format!("{url}/{index}/_doc/{id}?refresh=true");

@@ -28,8 +28,8 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Applies a fault to the only node. Checks that polls fail during the fault, that the published
-/// set stays, and that polls succeed again after the fault.
+/// Applies a fault to the only node that the store polls. Checks that polls fail during the fault,
+/// that the published set stays in use, and that polls succeed again after the fault.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;

@@ -26,7 +26,7 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
 }
 
 /// Starts stores that poll ten times a second. The stores have different instance names, so that
-/// they poll different nodes first.
+/// the first polls of the stores go to different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -100,8 +100,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // The test pauses and kills one node. This node has no copy of the index and is not the cluster
-    // manager, so the cluster works without it.
+    // The test pauses and kills one node. The faulty node has no copy of the index and is not the
+    // cluster manager, so the cluster works without this node.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;

@@ -39,8 +39,8 @@ async fn p7_set_revision_and_rejections_change_together() {
     for round in 0..20 {
         respond(&server, directives_and_rejections(1 + round % 4)).await;
         // The mock server does not support the requests with which a store confirms a read. If a
-        // read may be a step back, the store therefore accepts the new state only after it has read
-        // the state twice.
+        // read may be a step back, the store therefore accepts what it has read only after a second
+        // read has returned the same state.
         if store.refresh().await.is_err() {
             store.refresh().await.unwrap();
         }

@@ -1,5 +1,5 @@
-//! Tests each kind of faulty response: the poll must fail, the published set must stay, and the
-//! status must name the fault.
+//! Tests each kind of faulty response: the poll must fail, the published set must stay in use, and
+//! the status must name the fault.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use super::{
     respond_with_settings, settings, shape, start,
 };
 
-/// The name of a fault, the response with this fault, and a part of the expected error.
+/// The name of a fault, the response with this fault, and a part of the error text that the store
+/// must report.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
 /// Returns a correct response in which the value at the given JSON pointer is replaced.
@@ -167,7 +168,7 @@ fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     body
 }
 
-/// Makes a server return the two given pages. The server also expects that the store closes the
+/// Makes a server return the two given pages. The mock server also checks that the store closes the
 /// point in time.
 async fn respond_with_pages(server: &MockServer, first: Value, second: Value) {
     respond(server, ok(page(10_002, 0, 0, true))).await;
@@ -304,7 +305,8 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
     let config = config(cluster).with_poll_timeout(Duration::from_secs(10 * 60));
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let text = chain(&error);
-    // The store first requests the statistics. The response to this request is small.
+    // The store first requests the statistics. For a request with a small response, such as this
+    // request, the limit is 1 MiB.
     assert!(
         text.contains("larger than the limit of 1048576 bytes"),
         "{text}"

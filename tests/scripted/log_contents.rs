@@ -108,8 +108,8 @@ async fn each_change_of_a_directive_is_one_line_with_its_author_and_number() {
         old,
     ];
     respond(&server, ok(complete(&second))).await;
-    // The mock server cannot confirm the deletion, so the store accepts the deletion only after two
-    // reads with the same result.
+    // The mock server cannot confirm that the document was deleted, so the store accepts the
+    // deletion only after two reads with the same result.
     store.refresh().await.unwrap_err();
     store.refresh().await.unwrap();
     tells(&["was changed", "by=\"dave\"", "seq_no=11", "changed=level"]);
@@ -134,8 +134,8 @@ async fn a_publish_logs_a_bounded_number_of_changes_and_counts_the_others() {
     assert_eq!(store.status().counters.changes.added, 150);
 }
 
-/// Runs a store with the given credentials, and asserts that no output contains the secret in the
-/// credentials.
+/// Runs a store with the given credentials, and asserts that the printed configuration, store,
+/// status and error do not contain the secret.
 async fn check_secret(credentials: Credentials, header: &str) {
     let server = good_server().await;
     let config = config(cluster(&server).with_credentials(credentials));

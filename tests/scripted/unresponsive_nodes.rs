@@ -1,7 +1,7 @@
 //! Tests clusters in which one node refuses connections, hangs, or returns errors.
 //!
 //! The instance name determines which position in the list of nodes a store polls first. In these
-//! tests, all stores have the same name, so they all begin at the same position. The tests start
+//! tests, all stores have the same name, so all stores begin at the same position. The tests start
 //! one store for each rotation of the list, so each store polls another node first.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use test_support::hanging_connect::takes_no_connections;
 
 use super::{good_server, refusing_url};
 
-/// Returns the rotations of a list of nodes.
+/// Returns one cluster configuration for each rotation of a list of nodes.
 fn rotations<const N: usize>(urls: &[String; N]) -> [ClusterConfig; N] {
     std::array::from_fn(|first| {
         let mut urls = urls.clone();

@@ -17,14 +17,15 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
 /// A key that no store watches, so that no store slows down the search for the largest number of
-/// directives. This key is as long as [`KEY`], because etcd limits the size of a request, and the
-/// key is a part of the request.
+/// directives. The key `KEY_OF_NONE` is as long as [`KEY`], because etcd limits the size of a
+/// request, and the key is a part of the request.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// If a store does not return a change within this time, the change counts as lost.
+/// If a store does not return a change within this time after the write, the change counts as lost
+/// for this store.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The search for the largest number of directives ends at this number. By default, etcd accepts
-/// about a tenth of this number.
+/// The search for the largest number of directives that etcd accepts ends at this number. By
+/// default, etcd accepts about a tenth of `DIRECTIVES_AT_MOST`.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -56,8 +57,9 @@ fn blob(directives: usize) -> Vec<u8> {
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // The benchmark uses one store for each proxy. The case with the most proxies is last. When a
-    // store is dropped, its watch continues, and many such watches would disturb later cases.
+    // The benchmark uses one store for each proxy. The case with the most proxies is last, because
+    // the watch of a store continues after the store is dropped, and many such watches would
+    // disturb later cases.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -66,8 +68,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // A watch begins some time after the connection is open. Until the watch begins, the store
-        // receives no changes.
+        // The watch of a store begins some time after its connection is open. Until the watch
+        // begins, the store receives no changes.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;
@@ -98,7 +100,7 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
 }
 
 /// Returns, for each store, the time until the store returned the given number of directives. The
-/// result does not contain stores that lost the change.
+/// result contains no time of a store that lost the change.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -113,7 +115,7 @@ async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Durati
     seen.into_iter().flatten().collect()
 }
 
-/// Returns a string with the median and the 99th percentile.
+/// Returns a string with the median and the 99th percentile of the given times.
 fn percentiles(times: &mut [Duration]) -> String {
     if times.is_empty() {
         return "–".to_owned();

@@ -25,7 +25,7 @@ struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The instant that osproxy's stopped clock shows. This instant is one hour before the instant
+    /// The instant that osproxy's stopped clock shows. The clock shows one hour before the instant
     /// that the conformance kit uses as the current time.
     began: Instant,
     published: AtomicU64,
@@ -75,8 +75,8 @@ impl Etcd {
     }
 
     /// Writes the value to etcd, and waits until the store has received the value. The store loses
-    /// changes that are written before its watch begins, so the function writes the value
-    /// repeatedly.
+    /// changes that are written before its watch begins, so `put` writes the value repeatedly until
+    /// the store has received it.
     async fn put(&self, value: &str, marker: &str) {
         let mut client = self.client.clone();
         let attrs =

@@ -28,7 +28,7 @@ impl ClockPair {
         }
     }
 
-    /// Returns the instant of the wall clock.
+    /// Returns the time of day at which both clocks were read.
     pub(super) fn wall(&self) -> Timestamp {
         self.wall
     }

@@ -8,9 +8,9 @@ use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
 /// Converts a directive that has started. Returns `None` if osproxy does not have the directive's
-/// level or endpoint kind. Such a directive does not apply in osproxy. A similar level or endpoint
-/// kind cannot replace the missing one, because osproxy could then record more than the operator
-/// requested.
+/// level or endpoint kind, so that the directive does not apply in osproxy. A similar level or
+/// endpoint kind cannot replace the missing one, because osproxy could then record more than the
+/// operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
     now: &ClockPair,
@@ -45,7 +45,8 @@ fn level(ours: DiagLevel) -> Option<peer::DiagLevel> {
     })
 }
 
-/// Converts an endpoint kind. Returns `None` for a kind that osproxy does not have.
+/// Converts an endpoint kind of this project to an endpoint kind of osproxy. Returns `None` for a
+/// kind that osproxy does not have.
 pub(super) fn endpoint(ours: EndpointKind) -> Option<osproxy_core::EndpointKind> {
     use osproxy_core::EndpointKind as Peer;
     Some(match ours {

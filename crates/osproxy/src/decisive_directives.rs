@@ -1,12 +1,12 @@
 //! Selects the directives that can change a decision of osproxy before the next conversion. Orders
-//! these directives so that osproxy can end its scans early.
+//! the selected directives so that osproxy can end its scans early.
 //!
 //! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
 //! capture. The scan for the level always reads the whole set. The scan for the ring buffer stops
-//! at the first directive that applies and requests the ring buffer. The scan for capture stops in
-//! the same way. To keep the scans short, osproxy receives only those directives that have started
-//! and have not expired, and that have effects and a sample rate above zero. osproxy does not
-//! receive a directive that another directive makes superfluous.
+//! at the first directive that applies and requests the ring buffer. The scan for capture stops at
+//! the first directive that applies and requests capture. To keep the scans short, osproxy receives
+//! only those directives that have started and have not expired, and that have effects and a sample
+//! rate above zero. osproxy does not receive a directive that another directive makes superfluous.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -21,8 +21,8 @@ use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
 /// Each directive is compared with at most this number of directives that have the same targets.
-/// The bound limits the cost if many directives have the same targets. As a consequence, a
-/// superfluous directive may remain in osproxy's set.
+/// The bound `MAX_COMPARED` limits the cost of the selection if many directives have the same
+/// targets. Because of this bound, a superfluous directive may remain in osproxy's set.
 const MAX_COMPARED: usize = 32;
 
 /// The age limit counts as near if half of the time until this limit is shorter than `NEAR`.
@@ -32,8 +32,8 @@ const NEAR: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
-    /// The instant until which the selection is valid. At this instant, a directive starts or
-    /// expires, or the age limit must be checked.
+    /// The instant until which the selection is valid. At the instant `next_change`, a directive
+    /// starts or expires, or the age limit must be checked.
     pub(super) next_change: Option<Timestamp>,
 }
 
@@ -53,8 +53,9 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // This sort is stable, so each of the two groups keeps its order: the directives with the
-        // fewest targets come first.
+        // The directives that can end a scan come first. The sort is stable, so these directives
+        // and the other directives keep their order: the directives with the fewest targets come
+        // first.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
             directives: decisive
@@ -66,9 +67,10 @@ impl DecisiveDirectives {
     }
 }
 
-/// The age limit is the instant at which the set becomes too old. A store may have no such limit.
-/// None of its directives applies after this instant, so no directive in osproxy's set expires
-/// later. Whenever the store completes a read, the age limit moves to a later instant.
+/// The age limit is the instant at which the set becomes too old. A set may have no age limit.
+/// After the age limit, no directive of the set applies, so no directive in osproxy's set expires
+/// later than the age limit. Whenever the store completes a read, the age limit moves to a later
+/// instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -77,8 +79,8 @@ impl AgeBound {
     }
 
     /// Returns the instant at which the directives must be converted again, because the store may
-    /// have moved the age limit by then. The returned instant is halfway between now and the age
-    /// limit. If the age limit is near, the function returns the age limit itself.
+    /// have moved the age limit in the meantime. The returned instant is halfway between now and
+    /// the age limit. If the age limit is near, the function returns the age limit itself.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;

@@ -19,10 +19,12 @@ use opensearch_directives::Subscription;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};
 
-/// The longest interval between two checks. A check compares the two clocks. If the store has no
-/// subscriptions, a check also finds out whether the store has published a new set.
+/// The longest interval between two checks. A check compares the wall clock with osproxy's
+/// monotonic clock. If the store has no subscriptions, a check also finds out whether the store has
+/// published a new set.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// If the two clocks drift apart by more than this duration, all expiries are converted again.
+/// If the wall clock and osproxy's monotonic clock drift apart by more than this duration, the task
+/// converts all expiries again.
 pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
 /// The shortest pause of the task after it has published a set to osproxy.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
@@ -37,8 +39,8 @@ pub(super) struct Follower {
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
     /// The set of osproxy that was replaced last. The task keeps the replaced set until the next
-    /// check. By then, all requests have dropped this set, so the task frees its memory, and no
-    /// request is delayed.
+    /// check. At the next check, no request uses the replaced set any more, so the task frees its
+    /// memory, and no request is delayed.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }

@@ -46,14 +46,14 @@ use opensearch_directives::Subscription;
 ///   loads the set only once, it never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. The set does not contain scheduled or
-///   expired directives, or directives that another directive makes superfluous. To list all
-///   directives, use the store of this project.
+///   contains only the directives that can change a decision. osproxy's set contains neither
+///   scheduled nor expired directives, nor directives that another directive makes superfluous. To
+///   list all directives, use the store of this project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive in
 ///   osproxy's set contains its expiry, converted to osproxy's monotonic clock with nanosecond
-///   precision. For this conversion, the adapter reads two clocks. The time between the two reads
-///   makes the expiry earlier, never later. The limit `clear_after` of the store is enforced like
-///   an expiry.
+///   precision. For this conversion, the adapter reads the wall clock and the monotonic clock. The
+///   time between the two reads makes the converted expiry earlier, never later. The adapter
+///   enforces the limit `clear_after` of the store like an expiry.
 /// - `load` takes no lock, performs no I/O and does not allocate. Like the stores that osproxy
 ///   provides, the adapter has one reference count that all threads share.
 ///
@@ -65,10 +65,10 @@ use opensearch_directives::Subscription;
 ///
 /// # Staleness
 ///
-/// osproxy uses a new set later than the store publishes it, because of the following delays. The
-/// adapter converts a set of an [`OpenSearchDirectiveStore`] as soon as its task runs after the
-/// publish. If another store publishes a set, the adapter converts this set within 250 ms. A
-/// directive can start up to a millisecond late, because the timer has a resolution of a
+/// osproxy uses a new set later than the store publishes it, because the adapter first converts the
+/// set. The adapter converts a set of an [`OpenSearchDirectiveStore`] as soon as its task runs
+/// after the publish. If another store publishes a set, the adapter converts this set within 250
+/// ms. A directive can start up to a millisecond late, because the timer has a resolution of a
 /// millisecond. A large set is converted on a blocking thread.
 ///
 /// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
@@ -79,24 +79,24 @@ use opensearch_directives::Subscription;
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
 /// wall clock is **set forward**, or the machine resumes from suspension, a directive may apply
-/// after its absolute expiry until the next check. The directive then ends at most 250 ms late,
-/// plus the pause that may precede the check, plus the duration of the conversion. The check
-/// detects that the clocks have drifted apart by more than a millisecond, and converts all expiries
-/// again.
+/// after its absolute expiry until the next check. A directive that should have expired ends at
+/// most 250 ms late, plus the pause that may precede the check, plus the duration of the
+/// conversion. The next check detects that the clocks have drifted apart by more than a
+/// millisecond, and converts all expiries again.
 ///
-/// If the wall clock is set back, the next check also converts all expiries again. The directives
-/// then apply for a longer time, as they do for `evaluate`. If the task does not run, no expiry
-/// changes.
+/// If the wall clock is set back, the next check also converts all expiries again. After the wall
+/// clock is set back, the directives apply for a longer time, as they do for `evaluate`. If the
+/// task does not run, no expiry in osproxy's set changes.
 ///
-/// Dropping the adapter ends the task.
+/// Dropping the adapter ends the task that converts the sets.
 pub struct OsproxyDirectiveStore {
     current: Arc<ArcSwap<peer::DirectiveSet>>,
     task: JoinHandle<()>,
 }
 
 impl OsproxyDirectiveStore {
-    /// Creates an adapter that follows a store that polls an index. The function returns as soon as
-    /// the store's current set is converted.
+    /// Creates an adapter that follows a store that polls an index. `start` returns as soon as the
+    /// store's current set is converted.
     ///
     /// `clock` must be the clock of the pipeline, because the instants of two clocks are not
     /// comparable. The default clock of a pipeline is [`osproxy_core::SystemClock`].
@@ -142,7 +142,7 @@ impl peer::DirectiveStore for OsproxyDirectiveStore {
     }
 }
 
-/// Formats the number of directives in osproxy's set.
+/// Formats the adapter as the number of directives in osproxy's set.
 impl fmt::Debug for OsproxyDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OsproxyDirectiveStore")

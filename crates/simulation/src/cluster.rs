@@ -71,14 +71,14 @@ pub(crate) struct Node {
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
-    /// For each view, the node that holds this view. If the node goes down, the view is lost.
+    /// For each view, the node that holds this view. If this node goes down, the view is lost.
     pub(crate) nodes: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// All indices that have existed since the start. Each restore adds a new entry, even if it
-    /// restores into an existing index.
+    /// All indices that have existed since the start. Each restore of a snapshot adds an index to
+    /// this list, even if the snapshot is restored into an existing index.
     pub(crate) indices: Vec<Index>,
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
@@ -88,7 +88,7 @@ pub(crate) struct Cluster {
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// This number and the preference of a search select the copy that serves the search.
+    /// The number `routing` and the preference of a search select the copy that serves the search.
     pub(crate) routing: u64,
     is_alias: bool,
 }
@@ -138,7 +138,7 @@ impl Cluster {
     }
 
     /// Returns the index to which the configured name refers now, or `None` if the name refers to
-    /// no index or to several.
+    /// no index or to several indices.
     pub(crate) fn bound(&self) -> Option<usize> {
         match self.current.bound[..] {
             [index] => Some(index),
@@ -156,7 +156,8 @@ impl Cluster {
         well.take(copies.max(1)).collect()
     }
 
-    /// Adds an index. Returns `None` if no node is available for the index.
+    /// Adds an index to the cluster, and returns the number of the index. Returns `None` if no node
+    /// is available for the copies of the new index.
     pub(crate) fn create(
         &mut self,
         refresh_interval: Option<&'static str>,
@@ -214,8 +215,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the cluster manager change the cluster state: it removes all nodes that are down or
-    /// cut off.
+    /// Makes the cluster manager notice all nodes that are down or cut off, and remove their copies
+    /// from the cluster state.
     pub(crate) fn notice(&mut self) {
         let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
         for index in self.current.alive.clone() {

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
-/// The document ids. There are only a few ids, so that writes often replace an existing document.
+/// The ids of all documents in the simulated index. There are only a few ids, so that writes often
+/// replace an existing document.
 pub(crate) const IDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -37,8 +38,8 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // The next two documents lack a field, as if a role hid it: a target, or the list of targets.
-    // The last document has a target that its list of targets does not contain.
+    // Each of the next two documents lacks a field, as if a role hid this field: a target, or the
+    // list of targets. The last document has a target that its list of targets does not contain.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,

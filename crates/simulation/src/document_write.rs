@@ -66,7 +66,7 @@ impl Operation {
     }
 
     /// Describes the operation in a few characters. The report of a broken promise contains this
-    /// text.
+    /// description of the operation.
     pub(crate) fn brief(&self) -> String {
         let gone = if self.document.is_some() {
             ""
@@ -81,7 +81,7 @@ impl Operation {
     }
 }
 
-/// Returns the documents of a state, without deletions.
+/// Returns the documents that exist in a state, each with the operation that wrote it.
 pub(crate) fn documents(state: &State) -> impl Iterator<Item = (&Operation, &Arc<Document>)> {
     state
         .values()

@@ -1,17 +1,17 @@
 //! Executes `histogram` aggregations on `_seq_no` with the same pitfalls as OpenSearch. If the
-//! start of a bucket is outside `hard_bounds`, the whole bucket is dropped. If a request has too
-//! many buckets, it fails.
+//! start of a bucket is outside `hard_bounds`, the whole bucket is dropped. A request whose
+//! histogram has too many buckets fails.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The default of `search.max_buckets`.
+/// The default of `search.max_buckets`, the largest number of buckets in a response of OpenSearch.
 pub(crate) const MAX_BUCKETS: usize = 65_535;
 
-/// Returns the histogram of these numbers as JSON. Each bucket contains the fields that
-/// `filter_path` selects. Returns `None` if the histogram has more buckets than the server permits.
+/// Returns the histogram of `numbers` as JSON. Each bucket contains the fields that `filter_path`
+/// selects. Returns `None` if the histogram has more buckets than the server permits.
 pub(crate) fn histogram(
     aggregation: &Value,
     numbers: impl Iterator<Item = u64>,
@@ -65,7 +65,7 @@ pub(crate) fn histogram(
     Some(json)
 }
 
-/// Returns true if a query on `_seq_no` selects a number.
+/// Returns true if a query on `_seq_no` selects the documents with this number.
 pub(crate) fn selects(query: &Value, number: u64) -> bool {
     if let Some(clauses) = query["bool"]["should"].as_array() {
         return clauses.iter().any(|clause| selects(clause, number));

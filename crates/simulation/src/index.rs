@@ -28,7 +28,7 @@ impl Index {
         usize::from(id.bytes().next().unwrap_or_default()) % self.shards.len()
     }
 
-    /// Returns the first deletion of the same document after this operation.
+    /// Returns the first deletion of the operation's document that happened after this operation.
     pub(crate) fn deletion_after(&self, operation: &Operation) -> Option<&Arc<Operation>> {
         let shard = &self.shards[self.shard_of(operation.id)];
         let later =

@@ -36,7 +36,7 @@ impl World {
     }
 
     /// Restores a snapshot into an index, and makes the configured name refer to the restored
-    /// index. Returns `None` if no node is available for it.
+    /// index. Returns `None` if no node is available for the restored index.
     pub(crate) fn restore_into(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let new = self.cluster.restore(index, stored)?;
         self.cluster.change(|state| {

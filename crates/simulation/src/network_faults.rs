@@ -54,19 +54,20 @@ impl Weather {
     }
 }
 
-/// The effect of a fault on a request.
+/// What the client of a request receives: a response, a late response, no response, or a panic.
 #[derive(Debug)]
 pub(crate) enum Sent {
     Response(ResponseResult),
-    /// The response arrives late and unchanged.
+    /// The response arrives after the given delay and unchanged.
     Late(ResponseResult, Duration),
     Hangs,
     Panics,
 }
 
 impl World {
-    /// Sends a request. The network may apply a random fault to this request. `respond` produces
-    /// the correct response.
+    /// Sends a request to the simulated cluster. The network may apply a random fault to this
+    /// request. The function `respond` produces the response that the client receives without a
+    /// fault.
     pub(crate) fn send(
         &mut self,
         request: &Request,
@@ -117,12 +118,12 @@ impl World {
         }
     }
 
-    /// Returns true if this request must never be refused, because the refresher needs it to keep
-    /// its promises.
+    /// Returns true if the network must never refuse this request with status 403 or 404, because
+    /// the refresher needs its response to keep its promises.
     ///
     /// If a world has cut-off nodes, lagging copies or restored indices, a refresher can detect
-    /// these conditions only with certain requests. The network never refuses these requests with
-    /// status 403 or 404.
+    /// these conditions only with certain requests. If a random fault would refuse one of these
+    /// requests with status 403 or 404, the network responds with status 500 instead.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -136,8 +137,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. Like the response of a real server, the response
-    /// has status 200, and its fields report that a part is missing.
+    /// Randomly removes a part of a search result. Like the incomplete response of a real server,
+    /// the response has status 200, and its fields report that a part is missing.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;

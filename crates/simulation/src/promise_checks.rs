@@ -19,7 +19,7 @@ use opensearch_directives::status::Rejection;
 use opensearch_directives::status::{Counters, ProbeMethod, Status};
 use opensearch_directives::{Decision, EndpointKind, RequestAttrs};
 
-/// A violated promise, with a description.
+/// A promise of ARCHITECTURE.md that a refresher has broken, with a description of what happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Broken {
     pub(crate) promise: &'static str,
@@ -58,8 +58,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks the published snapshot and the status after a poll. Also compares both with the
-    /// snapshot and the status before the poll.
+    /// Checks the published snapshot and the status after a poll. Also compares the new snapshot
+    /// and status with the snapshot and status before the poll.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -195,8 +195,8 @@ impl ObservedRefresher {
                 continue;
             };
             // Several views can have the same content as the published snapshot. The check assumes
-            // that the oldest of these views was published, so it never reports a correct publish
-            // as a step back.
+            // that the refresher published the oldest of these views, so the check never reports a
+            // correct publish as a step back.
             if lowest.as_ref().is_none_or(|low| floor.rank() < low.rank()) {
                 lowest = Some(floor);
             }
@@ -269,12 +269,12 @@ impl ObservedRefresher {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
-    /// Returns the notes about features that the polls work without.
+    /// Returns the notes in the status about features that the polls cannot use.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.shared.status().reading.notes
     }
 
-    /// Returns true if the last poll failed because of hidden documents.
+    /// Returns true if the last poll failed because document-level security hides documents.
     pub(crate) fn misses_documents(&self) -> bool {
         let status = self.shared.status();
         let error = status.last_error.unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Sequences of events that refreshers must survive, and that are too rare if each event is drawn
-//! independently. Some worlds go through one of these sequences again and again, while polls and
-//! other random events happen between its steps.
+//! Sequences of events during which refreshers must keep their promises. Each sequence in this file
+//! would hardly ever happen if each event were drawn independently. Some worlds go through one of
+//! these sequences again and again, while polls and other random events happen between its steps.
 
 use fastrand::Rng;
 
@@ -21,7 +21,8 @@ pub(crate) struct RareSequence {
 pub(crate) enum Kind {
     /// Searches return a write that only the primary has. Another copy becomes the primary, assigns
     /// the same `_seq_no` to another write of the same document, and the former primary becomes the
-    /// primary again. Neither the statistics nor the sums show this.
+    /// primary again. Neither the statistics nor the sums of the `_seq_no`s show that the number
+    /// was assigned twice.
     ReusedNumber,
     /// A node gets the primary and is cut off together with the cluster manager. The former primary
     /// becomes the primary again and accepts writes, but then only the node that is cut off is
@@ -39,8 +40,8 @@ impl RareSequence {
         Kind::UnrefreshedPrimary,
     ];
 
-    /// Chooses a sequence for one world in four. A separate random generator is used, so that a
-    /// seed of another world still produces the same world.
+    /// Chooses a rare sequence for one world in four. The choice uses a separate random generator,
+    /// so that the seed of a world without a rare sequence still produces the same world.
     pub(crate) fn random(seed: u64, all: &Shape) -> Option<Self> {
         let mut rng = Rng::with_seed(seed ^ 0x5e9_0e4c);
         let kind = *Self::KINDS.get(rng.usize(..4 * Self::KINDS.len()))?;
@@ -65,7 +66,7 @@ impl RareSequence {
 
 impl World {
     /// Applies the next step of the world's rare sequence. Returns false if the world has no
-    /// sequence, or if another random event is to happen first.
+    /// sequence, or if another random event must happen before the next step.
     pub(crate) fn continue_sequence(&mut self) -> bool {
         let Some(RareSequence { kind, next }) = self.sequence.clone() else {
             return false;
@@ -161,7 +162,8 @@ impl World {
         self.note(|| format!("node {node} is cut off with its primary and the manager"));
     }
 
-    /// Makes only the node that is cut off reachable.
+    /// Takes down all nodes except the node that is cut off, so that refreshers can reach only this
+    /// node.
     fn lose_the_other_nodes(&mut self) {
         let nodes = 0..self.cluster.nodes.len();
         let is_cut_off = |node: &usize| self.cluster.nodes[*node].cut_off.is_some();

@@ -9,15 +9,16 @@ use crate::document_write::{Fate, Operation};
 use crate::returned_views::View;
 use crate::world::World;
 
-/// The operations that a refresher has published. A later publish must not contain an older state
-/// than these operations.
+/// The operations whose results a refresher has published. A later publish must not contain an
+/// older state than these operations.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index among the indices to which the configured name has referred.
     epoch: usize,
     index: usize,
-    /// For each document, the published operations on it, oldest first. One of these operations is
-    /// acknowledged. The other operations are not acknowledged, so a failover may still lose them.
+    /// For each document, the published operations on it, oldest first. One of the operations on a
+    /// document is acknowledged. The other published operations on the document are not
+    /// acknowledged, so a failover may still lose them.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
@@ -32,12 +33,13 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the floor after a publish of this view. Later publishes must not be older than the
+    /// Returns the floor after a publish of this view. No later publish may be older than this
     /// floor. Returns `None` if the view is a step back.
     ///
     /// If a document is missing in the view, it may have been deleted, or the view may be older
-    /// than the document. The view alone does not show which of these two cases applies. The
-    /// missing document therefore counts as a step back only if the document was never deleted.
+    /// than the document. The view alone does not show whether the document was deleted or the view
+    /// is older. A missing document therefore counts as a step back only if the document was never
+    /// deleted.
     pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);

@@ -14,7 +14,7 @@ use crate::stats_response;
 use crate::world::World;
 use opensearch_directives::internal::{Method, Request, RequestFailure, Response};
 
-/// A response with its status, or, if the request received no response, its failure.
+/// A response with its status, or the failure of a request that received no response.
 pub(crate) type ResponseResult = Result<Response, RequestFailure>;
 
 pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
@@ -57,7 +57,7 @@ pub(crate) fn no_shard() -> Response {
     refusal(503, "search_phase_execution_exception", "all shards failed")
 }
 
-/// Returns the value of a query parameter.
+/// Returns the value of the query parameter `name`, or `None` if the request does not have it.
 pub(crate) fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     let mut query = request.query.iter();
     let found = query.find(|(key, _)| *key == name)?;
@@ -73,7 +73,7 @@ fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
     state.alive.iter().filter(named).copied().collect()
 }
 
-/// Returns a node's response to a request.
+/// Returns the response of one simulated node to a request, as OpenSearch would respond.
 pub(crate) fn respond(world: &mut World, node: usize, request: &Request) -> ResponseResult {
     if !world.cluster.nodes[node].up {
         return Err(RequestFailure::Connection("connection refused".into()));
@@ -291,7 +291,7 @@ pub(crate) fn preferred(
     reached.get(position).copied()
 }
 
-/// Decodes a request's body as JSON.
+/// Decodes the body of a request as JSON; an absent body counts as an empty object.
 pub(crate) fn body(request: &Request) -> Value {
     serde_json::from_slice(request.body.as_deref().unwrap_or(b"{}")).unwrap()
 }

@@ -1,5 +1,5 @@
 //! Remembers every view of the index that a search has returned. For each published snapshot, the
-//! checks look up the view that it represents.
+//! checks look up the view that the snapshot represents.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,13 +18,14 @@ pub(crate) struct View {
 }
 
 /// The key for looking up views: the uuid of the index, the number of documents, the highest
-/// `_seq_no` and the sum of all `_seq_no`s. A published revision contains the same values.
+/// `_seq_no` and the sum of all `_seq_no`s. The revision of a published snapshot contains the same
+/// four values.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct SeenViews {
-    /// Whether the refreshers receive the uuid of the index. If they do not receive the uuid, it is
-    /// not a part of the key.
+    /// Whether the refreshers receive the uuid of the index. If the refreshers do not receive the
+    /// uuid, the uuid is not a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,
@@ -128,7 +129,7 @@ impl SeenViews {
         self.last = Some(view);
     }
 
-    /// Returns the recorded views that a published snapshot can represent.
+    /// Returns the recorded views that have the same content as a published snapshot.
     pub(crate) fn views<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a View> {
         let key = snapshot.revision().map(|revision| {
             let uuid = revision.uuid.as_str();

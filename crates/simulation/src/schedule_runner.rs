@@ -1,5 +1,5 @@
-//! Runs schedules. A schedule is a sequence of random events and polls in one simulated world. A
-//! seed determines the whole schedule.
+//! Runs the schedules of the simulation. A schedule is a sequence of random events and polls in one
+//! simulated world. A seed determines the whole schedule.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,22 +24,23 @@ const POLLS_TO_SETTLE: u32 = 6;
 /// interval between reconciliations.
 const RECONCILE: Duration = Duration::from_hours(30);
 
-/// If this number of schedules has failed on one thread, the run ends early.
+/// As soon as this number of schedules has failed on one thread, neither thread begins another
+/// schedule.
 const FAILURES_AT_MOST: usize = 20;
 
-/// The parameters of a run.
+/// The parameters of a run of schedules: the kinds of events, and what the run leaves out or hides.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
-    /// The safeguard that the refreshers leave out. Such a run tests that the schedules detect the
-    /// missing safeguard.
+    /// The safeguard that the refreshers leave out. A run that leaves out a safeguard tests that
+    /// the schedules detect the missing safeguard.
     pub(crate) left_out: Option<Safeguard>,
-    /// The detail of responses that the network hides from the refreshers. Such a run tests that
-    /// the schedules detect the hidden detail.
+    /// The detail of responses that the network hides from the refreshers. A run that hides a
+    /// detail tests that the schedules detect the hidden detail.
     pub(crate) lie: Option<Lie>,
 }
 
-/// The result of a schedule.
+/// The numbers of polls, publishes and refreshers in a schedule that broke no promise.
 #[derive(Debug, Default)]
 pub(crate) struct Ran {
     pub(crate) polls: u64,
@@ -56,14 +57,14 @@ pub(crate) struct Ran {
     /// The number of differences that, because of a known limitation, only a periodic
     /// reconciliation found.
     pub(crate) corrections: u64,
-    /// The number of polls that were delta reads. The next two fields count reconciles and full
-    /// reads.
+    /// The number of polls that were delta reads. The fields `reconciles` and `full_reads` count
+    /// the polls that were reconciles and full reads.
     pub(crate) delta_reads: u64,
     pub(crate) reconciles: u64,
     pub(crate) full_reads: u64,
 }
 
-/// A failed schedule, with its seed and its log.
+/// A schedule in which a refresher broke a promise, with the seed and the log of the schedule.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) seed: u64,
@@ -146,8 +147,9 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     Ok(())
 }
 
-/// Checks what a refresher does after the last fault. The refresher must publish the complete index
-/// without waiting for a periodic reconciliation (P13), or report that documents are hidden (P11).
+/// Checks what a refresher does after all faults have ended. The refresher must publish the
+/// complete index without waiting for a periodic reconciliation (P13), or report that documents are
+/// hidden (P11).
 async fn catches_up(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -169,8 +171,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // This is a known limitation: if searches cannot select the primary, the refresher accepts a
-    // possible step back only after it has observed the step back for a minute.
+    // If searches cannot select the primary, the refresher accepts a possible step back only after
+    // it has observed the step back for a minute. The delay of a minute is a known limitation.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;
@@ -202,7 +204,7 @@ fn broken_unless(
 }
 
 /// Polls [`POLLS_TO_SETTLE`] times. Returns true if the refresher has published the whole content
-/// of the index by then.
+/// of the index after these polls.
 async fn settles(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -216,7 +218,7 @@ async fn settles(
     Ok(refresher.has_all(&wire.world()))
 }
 
-/// Polls once and counts the poll.
+/// Polls once, and adds the poll, its publish and its corrections to the counts in `ran`.
 async fn counted(
     wire: &Wire,
     watched: &mut ObservedRefresher,

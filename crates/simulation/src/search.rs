@@ -65,7 +65,7 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
 }
 
 /// Returns a view of each shard, with the node that holds this view. The preference selects the
-/// copy of the shard. Returns `None` if a shard is unreachable.
+/// copy of each shard. Returns `None` if a shard is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -131,7 +131,7 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
     let state = cluster.state_of(node);
-    // When an index is deleted, its points in time end.
+    // When an index is deleted or closed, its points in time end.
     let known = cluster
         .points_in_time
         .get(id)
@@ -210,7 +210,7 @@ fn search(
 }
 
 /// Returns the results of the aggregations over all documents of a view and over the selected
-/// `_seq_no`s. Returns `None` if there are too many buckets.
+/// `_seq_no`s. Returns `None` if a histogram has more buckets than the server permits.
 fn aggregate(
     aggregations: &Value,
     views: &[Arc<State>],

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use crate::document_generator::Document;
 use crate::document_write::{Fate, Operation, State};
 
-/// A copy that makes an operation visible later than this is late. A refresher waits for three
-/// refresh intervals, and the shortest refresh interval of an index is half a second.
+/// A copy is late if it makes an operation visible later than this duration after it applied the
+/// operation. After a change, a refresher reads the index in each poll for three refresh intervals,
+/// and the shortest refresh interval of an index is half a second.
 const LATE: Duration = Duration::from_millis(1_500);
 
 /// One copy of a shard, on one node.
@@ -28,7 +29,7 @@ pub(crate) struct Copy {
     /// Whether refreshes of this copy are suspended.
     pub(crate) lags: bool,
     /// Whether this copy is in sync. A write is acknowledged only after every in-sync copy has
-    /// applied it.
+    /// applied the write.
     pub(crate) in_sync: bool,
     /// The instant of the first operation that the copy has applied and that searches do not return
     /// yet.
@@ -70,8 +71,8 @@ impl Copy {
         self.visible = Arc::clone(&self.applied);
     }
 
-    /// Returns true if searches ever returned an operation of this copy late, or do not return it
-    /// yet.
+    /// Returns true if this copy has ever made an operation visible late, or has not made an
+    /// operation visible for longer than [`LATE`].
     pub(crate) fn is_late(&self) -> bool {
         let late = |since: Instant| since.elapsed() >= LATE;
         self.was_late || self.unrefreshed_since.is_some_and(late)
@@ -92,10 +93,11 @@ pub(crate) struct Shard {
     /// The position of the primary in `copies`.
     pub(crate) primary: usize,
     pub(crate) next_seq_no: u64,
-    /// The primary term. Each failover increments it.
+    /// The primary term, a number that each failover increments.
     term: u64,
     in_flight: Vec<Arc<Operation>>,
-    /// Whether a failover has lost operations, so that their numbers can be assigned again.
+    /// Whether a failover has lost operations, so that the new primary can assign the `_seq_no`s of
+    /// these operations again.
     pub(crate) has_lost: bool,
     /// All deletions since the shard was created.
     pub(crate) deletions: Vec<Arc<Operation>>,
@@ -183,9 +185,9 @@ impl Shard {
         });
     }
 
-    /// Marks the copies on the nodes for which `gone` returns true as no longer in sync. If the
-    /// primary is one of these copies, promotes another copy. If no in-sync copy would remain,
-    /// changes nothing and returns `false`.
+    /// Marks all copies on the nodes for which `gone` returns true as no longer in sync. If the
+    /// primary is on such a node, promotes another copy. If no in-sync copy would remain, changes
+    /// nothing and returns `false`.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
             .copies
@@ -204,8 +206,8 @@ impl Shard {
         true
     }
 
-    /// Returns a write that the primary has applied, and that the copy which a failover would
-    /// promote has not applied.
+    /// Returns a write that a failover would lose: the primary has applied the write, and the copy
+    /// that would become the primary has not applied it.
     pub(crate) fn only_on_the_primary(&self) -> Option<Arc<Operation>> {
         let replica = self
             .copies
@@ -221,9 +223,9 @@ impl Shard {
         lacking.cloned()
     }
 
-    /// Promotes the first in-sync replica. Operations that the new primary has not applied are
-    /// lost. The new primary continues with the `_seq_no` after the highest one that it has
-    /// applied.
+    /// Makes the first in-sync replica the new primary. Operations that the new primary has not
+    /// applied are lost. The new primary continues with the `_seq_no` after the highest one that it
+    /// has applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =
@@ -261,8 +263,8 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Accepts a write on a primary that is cut off, but does not know this yet. The write is
-    /// acknowledged only if the other copies reconnect.
+    /// Accepts a write on a primary that is cut off and does not know yet that it is cut off. The
+    /// write is acknowledged only if the other copies reconnect.
     pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let primary = self.primary;
         self.write(id, document);

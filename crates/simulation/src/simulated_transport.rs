@@ -84,7 +84,7 @@ impl Transport for Wire {
                 }
                 Sent::Hangs => std::future::pending().await,
                 // The simulation injects the panic with `resume_unwind`, so that the panic hook
-                // does not print it.
+                // does not print the panic.
                 Sent::Panics => std::panic::resume_unwind(Box::new(INJECTED_PANIC)),
             }
         }

@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Refreshes every copy if the refresh interval has passed, in a world whose copies refresh on
-    /// time. In other worlds, copies are refreshed at random.
+    /// time. In the other worlds, a random event refreshes a copy.
     pub(crate) fn refresh_on_time(&mut self) {
         if self.shape.refreshes_on_time && self.refreshed_at.elapsed() >= REFRESH_INTERVAL {
             self.refreshed_at = Instant::now();
@@ -125,7 +125,8 @@ impl World {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Returns true if a search on the primary returns the document.
+    /// Returns true if searches on the primary can return the document with this id. Document-level
+    /// security may still hide the document.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;

@@ -96,8 +96,8 @@ impl World {
         });
     }
 
-    /// Updates a document on every copy, but does not refresh any copy. So no search returns the
-    /// new version yet.
+    /// Updates a document on every copy, but does not refresh any copy. Until a refresh, no search
+    /// returns the new version of the document.
     pub(crate) fn update_a_document(&mut self) {
         let Some(index) = self.writable() else { return };
         let live = |index: &Index, id: &str| {
@@ -134,7 +134,8 @@ impl World {
         }
     }
 
-    /// Refreshes a random copy.
+    /// Refreshes a random copy, so that searches on this copy return all operations that the copy
+    /// has applied.
     fn refresh(&mut self) {
         let Some(index) = self.cluster.bound() else {
             return;
@@ -245,9 +246,10 @@ impl World {
         self.note(|| "another copy is the primary".to_owned());
     }
 
-    /// Fails over to a copy that lacks the latest writes, and lets it assign their numbers again. If
-    /// `returns` is true, the former primary is the primary again at once. If it is `None`, this
-    /// happens half of the time.
+    /// Fails over to a copy that lacks the latest write, and lets the new primary assign the
+    /// `_seq_no` of this write again. If `returns` is true, the former primary becomes the primary
+    /// again at once. If `returns` is `None`, the former primary becomes the primary again in half
+    /// of the cases.
     pub(crate) fn fail_over_with_a_loss(&mut self, returns: Option<bool>) {
         let Some(index) = self.writable() else { return };
         if (0..self.cluster.nodes.len()).any(|node| !self.cluster.is_well(node)) {

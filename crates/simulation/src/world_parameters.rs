@@ -90,11 +90,12 @@ impl Shape {
 /// The settings of the refreshers in a world.
 #[derive(Clone, Debug)]
 pub(crate) struct RefresherSettings {
-    /// The number of buckets of the first histogram of a reconciliation. The number is low, so that
-    /// a reconciliation needs several rounds although the worlds have few documents.
+    /// The number of buckets of the first histogram of a reconciliation. The number of buckets is
+    /// low, so that a reconciliation needs several rounds although the worlds have few documents.
     pub(crate) first_buckets: u64,
-    /// A delta read starts at the highest `_seq_no` minus this distance. The distance is short, so
-    /// that delta reads return only a part of the documents although the worlds have few documents.
+    /// A delta read starts at the highest `_seq_no` minus this distance. The distance `look_back`
+    /// is short, so that delta reads return only a part of the documents although the worlds have
+    /// few documents.
     pub(crate) look_back: u64,
     pub(crate) reconcile_interval: Duration,
 }
@@ -110,14 +111,14 @@ impl Default for RefresherSettings {
 }
 
 impl RefresherSettings {
-    /// No schedule takes this long. If a refresher has this interval, it never reconciles
-    /// periodically.
+    /// A reconcile interval that is longer than any schedule. A refresher with this interval never
+    /// reconciles periodically.
     const LONGER_THAN_ANY_SCHEDULE: Duration = Duration::from_hours(24);
 
     /// In one of four worlds, the refreshers reconcile so often that writes and faults happen
-    /// around their periodic reconciles. The other refreshers never reconcile periodically. If such
-    /// a refresher misses a change, no reconcile finds the change later, so the checks notice that
-    /// it is missing.
+    /// around their periodic reconciles. The refreshers of the other worlds never reconcile
+    /// periodically. If such a refresher misses a change, no reconcile finds the change later, so
+    /// the checks notice the missing change.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
@@ -176,7 +177,7 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
-    /// Returns true if the servers refuse these aggregations.
+    /// Returns true if the servers refuse a search with these aggregations.
     pub(crate) fn refuses(&self, aggregations: &Value) -> bool {
         let histogram = [&aggregations["h"], &aggregations["all"]["aggs"]["h"]]
             .into_iter()
@@ -208,7 +209,8 @@ impl Quirks {
         }
         let mut some = || rng.u8(..3) == 0;
         // If nodes can be cut off, the refreshers need access to the primary and to the cluster
-        // state. Without this access, a refresher cannot know whether a node is cut off.
+        // state. Without access to the primary and to the cluster state, a refresher cannot know
+        // whether a node is cut off.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),
@@ -229,8 +231,8 @@ impl Quirks {
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // If points in time are not available, a refresher must verify in another way that all
-        // pages belong to one view. The other way is possible only with aggregations and a single
-        // shard.
+        // pages belong to one view. Without a point in time, a refresher can verify that all pages
+        // belong to one view only with aggregations and a single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

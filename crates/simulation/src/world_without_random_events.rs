@@ -10,7 +10,7 @@ use crate::world::World;
 use crate::world_parameters::Shape;
 
 /// Creates a simulated world with one shard, and with a copy of this shard on each of two nodes.
-/// Returns `None` if the world of this seed has fewer copies.
+/// Returns `None` if the world of this seed has only one copy.
 pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     let shape = Shape {
         nodes: 2,
@@ -36,8 +36,8 @@ pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -
     change(&mut wire.world().cluster.indices[0].shards[0])
 }
 
-/// Writes a document, and then calls the function `then` with the shard. In `then`, the test
-/// decides which copies apply the write.
+/// Writes a document, and then calls the function `then` with the shard. The test decides in the
+/// function `then` which copies apply the write.
 pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
     let document = {
         let mut world = wire.world();
@@ -50,7 +50,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Makes the replica the new primary.
+/// Makes the replica the new primary, as a failover without a loss does.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

@@ -25,7 +25,7 @@ const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.leader_check.retry_count=2",
 ];
 
-/// A cluster of three nodes. The nodes are stopped when this value is dropped, or at the latest
+/// A cluster of three nodes. The nodes are stopped when the `Cluster` is dropped, or at the latest
 /// when the test process ends.
 pub struct Cluster {
     name: String,
@@ -54,7 +54,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Returns the number of the node without a copy of the index.
+    /// Returns the number of the node that holds neither the primary nor the replica of the index.
     pub fn bystander(&self) -> usize {
         NODES - self.primary - self.replica
     }
@@ -84,9 +84,9 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // The client keeps no idle connections. Another test could not use such a connection.
-            // Each test has its own runtime, and when a runtime ends, the connections that it
-            // opened also end.
+            // The client keeps no idle connections, because another test could not use an idle
+            // connection. Each test has its own runtime, and when a runtime ends, the connections
+            // that it opened also end.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -119,7 +119,7 @@ impl Cluster {
         Paused::new(process.id())
     }
 
-    /// Restarts all killed nodes with their data.
+    /// Restarts all killed nodes with the data that they had before.
     pub fn revive(&mut self) {
         let starting: Vec<(usize, Starting)> = (0..NODES)
             .filter(|&node| self.members[node].process.is_none())
@@ -207,7 +207,8 @@ impl Cluster {
         super::write_ledger::listing(&self.request("GET", &search, None).await)
     }
 
-    /// Sends a request to the first node that responds.
+    /// Sends a request to the nodes in turn until one of them serves the request, and returns the
+    /// JSON of the response.
     pub async fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         eventually(
             "a node responds",
@@ -276,16 +277,17 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this value is dropped. A suspended node cannot detect that the
-/// test process has ended. So if the test process ends while a node is suspended, a helper process
-/// resumes the node.
+/// A process that is suspended until the `Paused` is dropped. A suspended node cannot detect that
+/// the test process has ended. If the test process ends while a node is suspended, a helper process
+/// therefore resumes the node.
 pub struct Paused {
     helper: Child,
 }
 
 impl Paused {
     fn new(process: u32) -> Self {
-        // On a busy machine, some threads of the node still run for a while after the signal.
+        // On a busy machine, some threads of the node still run for a while after the signal, so
+        // the script waits until all threads are stopped.
         let script = format!(
             "kill -STOP {process}; \
              while [ -n \"$(grep -Ls '^State:.T' /proc/{process}/task/*/status)\" ]; do sleep 0.01; done; \
@@ -321,7 +323,7 @@ fn node_position(name: &Value) -> usize {
     name.strip_prefix("node-").unwrap().parse().unwrap()
 }
 
-/// Returns free ports.
+/// Returns different ports on which no process listens.
 fn free_ports<const N: usize>() -> [u16; N] {
     // All listeners are open at the same time, so their ports differ.
     let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());

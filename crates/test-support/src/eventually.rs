@@ -9,7 +9,8 @@ use tokio::time::Instant;
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until `observe` returns a value that `is_expected` accepts, and returns that value.
+/// Calls `observe` repeatedly until it returns a value for which `is_expected` returns true, and
+/// returns that value.
 pub async fn eventually<T: Debug>(
     what: &str,
     mut observe: impl AsyncFnMut() -> T,
@@ -29,7 +30,8 @@ pub async fn eventually<T: Debug>(
     }
 }
 
-/// Blocks the thread until a condition holds. Tests without an async runtime use this function.
+/// Blocks the thread until a condition holds. Tests without an async runtime use this function
+/// instead of [`eventually`].
 #[expect(
     clippy::disallowed_methods,
     reason = "a blocking test has no timer but the thread's"

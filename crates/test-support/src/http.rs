@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 /// Sends a request and returns the status and the body. If the body is not JSON, the function
-/// returns `Null` instead.
+/// returns `Null` instead of the body.
 pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let method: Method = method.parse().unwrap();
     let mut request = reqwest::Client::new().request(method, url);
@@ -24,7 +24,7 @@ pub async fn put(url: &str, body: &Value) -> (u16, Value) {
     send("PUT", url, Some(body)).await
 }
 
-/// Sends newline-delimited JSON to `_bulk`.
+/// Sends newline-delimited JSON to `_bulk`, and returns the status and the body of the response.
 pub async fn send_lines(url: &str, body: String) -> (u16, Value) {
     let response = reqwest::Client::new()
         .post(format!("{url}/_bulk?refresh=true"))

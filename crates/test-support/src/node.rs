@@ -12,9 +12,9 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A single node. The node is stopped when this value is dropped. The node also stops when the test
-/// process ends. The end of the test process closes the node's standard input, which the node
-/// watches.
+/// A single real OpenSearch node. The node is stopped when the `Node` is dropped. The node also
+/// stops when the test process ends, because the end of the test process closes the node's standard
+/// input, which the node watches.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -65,7 +65,8 @@ impl Drop for Node {
 }
 
 /// Returns the address of the node that all tests share. The environment variable `OPENSEARCH_URL`
-/// can name the shared node. If the variable is not set, the first call starts the node.
+/// can name the shared node. If `OPENSEARCH_URL` is not set, the first call of `shared_url` starts
+/// the shared node.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {

@@ -10,8 +10,8 @@ const START: Duration = Duration::from_mins(3);
 
 /// A node process that is not ready yet.
 ///
-/// The node stops at the latest when the test process ends. The end of the test process closes the
-/// node's standard input, which the node watches.
+/// The node stops at the latest when the test process ends, because the end of the test process
+/// closes the node's standard input, which the node watches.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
@@ -50,7 +50,8 @@ pub fn start(
 }
 
 impl Starting {
-    /// Waits until the node is ready, and returns the process and its port.
+    /// Waits until the node is ready to serve requests, and returns the process of the node and the
+    /// port on which the node listens.
     pub fn ready(mut self) -> (Child, u16) {
         let Ok(port) = self.is_ready.recv_timeout(START) else {
             let _ = self.process.kill();

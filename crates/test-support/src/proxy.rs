@@ -29,7 +29,7 @@ pub enum Fault {
     BlackHole,
 }
 
-/// A TCP proxy in front of a node. The proxy ends when this value is dropped.
+/// A TCP proxy in front of a node. The proxy ends when the `Proxy` is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,

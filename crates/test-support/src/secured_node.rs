@@ -1,5 +1,5 @@
-//! Starts a real OpenSearch node with the security plugin. Provides the certificates and the
-//! administrator's password, which a test needs to access the node.
+//! Starts a real OpenSearch node with the security plugin. A test accesses the node with the
+//! certificates and the administrator's password that this module provides.
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -13,8 +13,8 @@ pub const ADMIN: &str = "admin";
 /// The password of [`ADMIN`].
 pub const ADMIN_PASSWORD: &str = "admin";
 
-/// A node that requires TLS and authentication. The node is stopped when this value is dropped, or
-/// at the latest when the test process ends.
+/// A node that requires TLS and authentication. The node is stopped when the `SecuredNode` is
+/// dropped, or at the latest when the test process ends.
 #[derive(Debug)]
 pub struct SecuredNode {
     process: Child,
@@ -25,8 +25,9 @@ pub struct SecuredNode {
 impl SecuredNode {
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // The plugin stores the audit log only if this setting exists when the node starts. The
-        // plugin logs nothing until a test configures the audit log.
+        // The security plugin stores the audit log only if this setting exists when the node
+        // starts. The plugin writes nothing into the audit log until a test configures the audit
+        // log.
         let log = "plugins.security.audit.type=internal_opensearch";
         let options = ["--security", "--setting", log].map(str::to_owned);
         let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();

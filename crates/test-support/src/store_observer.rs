@@ -20,18 +20,19 @@ pub struct StoreObserver {
     thread: Option<JoinHandle<Observations>>,
 }
 
-/// The results of the observation.
+/// What the observer has seen: how many sets the stores published, and the steps back.
 #[derive(Debug, Default)]
 pub struct Observations {
-    /// How often a store returned another set than at the previous observation.
+    /// How often a store returned a set that differs from the set at the previous observation of
+    /// this store.
     pub sets: u64,
     /// Descriptions of the first steps back that the observer saw. A store takes a step back if it
     /// publishes an older state after a newer one.
     pub steps_back: Vec<String>,
 }
 
-/// A store that is observed. Contains, for each document id, the last state that the observer has
-/// seen.
+/// A store that is observed. The field `observed` contains, for each document id, the last state
+/// that the observer has seen.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,

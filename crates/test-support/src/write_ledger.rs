@@ -3,7 +3,7 @@
 //!
 //! An operation is a write or a deletion of one id. Each operation has a higher number than the
 //! previous operation on the same id. The tenant of each written directive contains the number of
-//! its operation. So a published set shows which operations it contains.
+//! its operation. By these numbers, a published set shows which operations it contains.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -19,7 +19,7 @@ pub struct Ledger {
     expires_at: String,
 }
 
-/// The operations on one id.
+/// The numbers of the operations that writers sent for one document id.
 #[derive(Clone, Default, Debug)]
 struct Entry {
     /// The number of the last operation that was sent.
@@ -31,12 +31,12 @@ struct Entry {
     uncertain: u64,
 }
 
-/// The state of one id, as it was observed in the sets of a store.
+/// The state of one document id, as it was observed in the sets of a store.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Observed {
-    /// The highest number that was observed so far.
+    /// The highest number of an operation that was observed for this id so far.
     number: u64,
-    /// Whether the directive is in the current set.
+    /// Whether the directive with this id is in the current set.
     is_present: bool,
 }
 
@@ -81,7 +81,7 @@ impl Ledger {
 
     /// Returns the lines of a `_bulk` request for an operation. The number of the operation is the
     /// external version of the document, so a repeated or delayed operation cannot undo a later
-    /// one.
+    /// operation on the same document.
     pub fn lines(&self, operation: &Operation) -> String {
         let meta = json!({
             "_id": id(operation.slot),
@@ -99,8 +99,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Records the content of a store's set. Compares this content with the sets that were recorded
-    /// before, and returns a description of every step back.
+    /// Records the content of a store's set. Compares the content with the sets of the same store
+    /// that were recorded before, and returns a description of every step back.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
@@ -143,8 +143,8 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // If a later operation was not acknowledged, the cluster may have lost it, so the older
-        // version can be correct.
+        // If a later operation was not acknowledged, the cluster may have lost the later operation,
+        // so a set with the older version can be correct.
         if self.uncertain > number {
             return Ok(());
         }

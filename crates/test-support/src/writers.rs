@@ -48,7 +48,8 @@ impl Writer {
         }
     }
 
-    /// Repeats the request, each time on a random node, until all operations are acknowledged.
+    /// Sends the operations of a batch to a random node, and repeats those that are not
+    /// acknowledged until all operations are acknowledged.
     async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
         for try_ in 0..TRIES {
             if batch.is_empty() {
@@ -74,7 +75,7 @@ impl Writer {
 }
 
 /// Returns, for each operation, whether it was acknowledged. If the response is missing or invalid,
-/// the result is empty.
+/// the function returns an empty list.
 async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
     let request = client
         .post(url)

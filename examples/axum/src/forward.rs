@@ -1,5 +1,6 @@
 //! Forwards each request to OpenSearch and each response to the client, and never buffers a whole
-//! body. Records the data that the applicable directives request.
+//! body. If directives apply to a request, the proxy records the data that these directives
+//! request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The headers that apply only to a single connection (RFC 9110, section 7.6.1). The header
-/// `Connection` can name further headers of this kind.
+/// `Connection` can name further headers that apply only to a single connection.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -41,7 +42,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// The data that all requests share.
+/// The data that the handlers of all requests share, such as the client for OpenSearch.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     client: Client<HttpConnector, Body>,
@@ -68,7 +69,8 @@ impl Proxy {
     }
 }
 
-/// Handles every request of a client.
+/// Handles one request of a client: refuses it, or forwards it to OpenSearch and returns the
+/// response.
 pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if is_protected(parts.uri.path(), &proxy.index) {
@@ -135,8 +137,8 @@ fn upstream_request(
     Ok(request)
 }
 
-/// If there is a recording, wraps a body so that the recording receives each part of it. If there
-/// is no recording, the body stays unchanged.
+/// If a request is recorded, wraps its body or the body of its response, so that the recording
+/// receives each part of the body. If the request is not recorded, the body stays unchanged.
 fn observed<B>(body: B, recording: Option<Recording>, show: fn(&Recording, &bytes::Bytes)) -> Body
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,

@@ -24,7 +24,8 @@ use tracing_subscriber::EnvFilter;
 
 use forward::Proxy;
 
-/// After the stop signal, requests in progress must end within this time.
+/// The proxy waits for at most this time after the stop signal until the requests in progress have
+/// ended.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -48,8 +49,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback(forward::forward)
         .with_state(Proxy::new(&settings, recorder))
         .layer(DirectivesLayer::new(evaluator(store.clone())))
-        // The layer that was added last runs first. So each request gets an id before the
-        // directives are evaluated.
+        // The layer that was added last runs first. In this order, each request gets an id before
+        // the directives are evaluated.
         .layer(middleware::from_fn(assign_request_id));
 
     let listener = TcpListener::bind(&settings.listen)

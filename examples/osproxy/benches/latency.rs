@@ -1,9 +1,11 @@
 //! Measures the time from the moment at which a client sends a request through osproxy until the
-//! whole response has arrived. Compares the adapter with the in-memory store of osproxy-observe.
-//! Both stores contain the same directives. Prints tables for `scripts/bench-osproxy`.
+//! whole response has arrived. The benchmark compares the adapter with the in-memory store of
+//! osproxy-observe. The adapter and the in-memory store contain the same directives. The benchmark
+//! prints tables for `scripts/bench-osproxy`.
 //!
 //! The server behind the proxy runs in the same process and returns a fixed response, so the proxy
-//! itself uses most of the measured time. The requests alternate between the two stores.
+//! itself uses most of the measured time. The requests alternate between a proxy with the adapter
+//! and a proxy with the in-memory store.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -36,7 +38,7 @@ use tokio::net::TcpListener;
 const REQUESTS: usize = 2_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The number of directives that have not expired.
+/// How many of the directives have not expired.
 #[derive(Clone, Copy)]
 enum Live {
     All,
@@ -139,7 +141,7 @@ async fn timed(connection: &mut Connection) -> Duration {
     took
 }
 
-/// Returns the median and the 99th percentile in microseconds.
+/// Returns the median and the 99th percentile of the given times, in microseconds.
 fn quantiles(mut times: Vec<Duration>) -> (f64, f64) {
     times.sort();
     let micros = |place: usize| times[place].as_secs_f64() * 1e6;
@@ -204,8 +206,8 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
     })
 }
 
-/// Measures those calls to the store that osproxy makes for each request. Returns their duration in
-/// nanoseconds.
+/// Measures those calls to the store that osproxy makes for each request. Returns the duration of
+/// these calls in nanoseconds.
 fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
     let tenant = PartitionId::from("nobody");
     let principal = PrincipalId::from("svc");

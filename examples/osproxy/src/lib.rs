@@ -2,7 +2,8 @@
 //! reads its directives from an index of the same cluster.
 //!
 //! [`handler`] shows how to pass the store to the proxy: one call of `with_directive_store` is
-//! sufficient. The other parts of this crate only make the effects of directives visible.
+//! sufficient. The parts of this crate besides [`handler`] only make the effects of directives
+//! visible.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +26,7 @@ pub use spans::PrintedSpans;
 /// The index that holds the documents of all tenants.
 pub const SHARED_INDEX: &str = "osproxy-shared";
 
-/// The type of the proxy's request handler, for `osproxy_transport::serve`.
+/// The type of the proxy's request handler, which `osproxy_transport::serve` takes.
 pub type Handler = AppHandler<ReferenceAuthenticator>;
 
 /// The parts from which the proxy is built.
@@ -38,7 +39,7 @@ pub struct Parts {
     /// applies.
     pub exporter: Arc<dyn SpanExporter>,
     /// Receives the requests and responses that a directive captures. Without a capture sink,
-    /// osproxy streams searches and bulk writes. No directive applies to a request that osproxy
+    /// osproxy streams searches and bulk writes, and no directive applies to a request that osproxy
     /// streams.
     pub capture: Option<Box<dyn Capture>>,
     /// The number of recent requests that osproxy's break-glass tape keeps in memory.

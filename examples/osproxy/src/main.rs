@@ -34,8 +34,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let index = variable("DIRECTIVES_INDEX", "directives");
     let listener = TcpListener::bind(variable("OSPROXY_LISTEN", "127.0.0.1:9981")).await?;
 
-    // The store polls the index and publishes directive sets. The adapter passes these sets to
-    // osproxy.
+    // The store polls the index and publishes directive sets. The adapter passes the published sets
+    // to osproxy.
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);

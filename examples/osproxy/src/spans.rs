@@ -52,7 +52,7 @@ impl SpanExporter for PrintedSpans {
     }
 }
 
-/// Returns a string attribute of an OTLP span.
+/// Returns the string attribute `key` of an OTLP span, or `Null` if the span does not have it.
 fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
     span["attributes"]
         .as_array()

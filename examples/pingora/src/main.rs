@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     server.bootstrap();
 
     // If Pingora runs as a daemon, it forks after this point, and threads do not survive a fork.
-    // This program therefore calls `build`, which starts no thread. Pingora starts the refresher as
-    // a service after the fork.
+    // This program therefore calls `build`, which starts no thread, and lets Pingora start the
+    // refresher as a service after the fork.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     let recorder = Arc::new(Recorder::default());

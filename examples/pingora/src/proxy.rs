@@ -1,6 +1,6 @@
-//! Implements the proxy. Assigns an id to each request, refuses requests for the directives index,
-//! evaluates the directives, and records the data that the applicable directives request. Pingora
-//! itself forwards and streams messages, and removes hop-by-hop headers.
+//! Implements the proxy. The proxy assigns an id to each request, refuses requests for the
+//! directives index, evaluates the directives, and records the data that the applicable directives
+//! request. Pingora itself forwards and streams messages, and removes hop-by-hop headers.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -27,7 +27,8 @@ pub(crate) struct Proxy {
     recorder: Arc<Recorder>,
 }
 
-/// The state of one request. The state contains a recording if a directive applies to the request.
+/// The state of one request. The state of a request contains a recording if a directive applies to
+/// the request.
 #[derive(Default)]
 pub(crate) struct Context {
     recording: Option<Recording>,

@@ -1,4 +1,4 @@
-//! The background service that runs the refresher. Pingora starts the service after the fork, on a
+//! The background service that runs the refresher. Pingora starts this service after the fork, on a
 //! separate runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +11,8 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// The refresher. When the service starts, it takes the refresher, so this field becomes
-    /// `None`.
+    /// The refresher that the service runs. When the service starts, it takes the refresher out of
+    /// this field, so the field becomes `None`.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }

@@ -8,12 +8,12 @@ use std::iter;
 use jiff::Timestamp;
 use opensearch_directives_core::{DirectiveRef, DirectiveSet, DirectiveState};
 
-/// One difference between two sets.
+/// A directive that differs between the set before a publish and the set after it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Difference<'a> {
     Added(DirectiveRef<'a>),
-    /// The directive was changed. The first value is the directive before the change, the second
-    /// one after it.
+    /// The directive was changed. The first value is the directive before the change, and the
+    /// second value is the directive after the change.
     Changed(DirectiveRef<'a>, DirectiveRef<'a>),
     Removed(DirectiveRef<'a>),
 }

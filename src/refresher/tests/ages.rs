@@ -79,7 +79,8 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // If the set is already older than the limit, the first check of its age empties it.
+    // If the set of the last-good file is already older than `clear_after`, the first check of its
+    // age empties the set.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -117,7 +118,8 @@ async fn p5_a_snapshot_has_its_own_age_from_the_moment_of_its_publish() {
         });
     };
     set_polled(SECOND * 60);
-    // A subscriber is notified before the poll has ended, and may then send the age to others.
+    // A subscriber is notified before the poll has ended, and may send the age of the set to other
+    // instances at once.
     poller.outlet.publish(Snapshot::default(), Some(SECOND * 5));
     assert_eq!(shared.age(), Some(SECOND * 5));
     tokio::time::advance(SECOND * 10).await;

@@ -1,5 +1,5 @@
 //! Tests that the start and the expiry of a directive are counted when they happen, without waiting
-//! for a poll. Other tests check the lines in the log.
+//! for a poll. Tests in other files check the lines in the log.
 
 use super::*;
 

@@ -13,8 +13,8 @@ use super::*;
 use crate::rest::ReadError;
 use crate::source::{PauseFuture, Polled, PublishedState, SnapshotSource, SourceReport};
 
-/// A source that returns the next one of the given generations at each poll. It also records the
-/// published generation that the refresher passes to each poll.
+/// A source that returns the next one of the given generations at each poll. The source also
+/// records the published generation that the refresher passes to each poll.
 #[derive(Debug)]
 struct Scripted {
     generations: VecDeque<u64>,

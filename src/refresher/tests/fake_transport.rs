@@ -17,7 +17,7 @@ use crate::http::{Request, RequestFailure, Response, Transport};
 pub(super) enum Order {
     /// The transport responds with the given number of directives.
     Good(u64),
-    /// The transport responds with the given status and `Retry-After`.
+    /// The transport refuses each request with the given HTTP status and `Retry-After`.
     Refuse(u16, Option<Duration>),
     Hang,
     Panic,
@@ -28,8 +28,8 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read after the last request for statistics. If so, the next request
-    /// for statistics ends a poll; otherwise it begins a poll.
+    /// Whether documents were read after the last request for statistics. If documents were read,
+    /// the next request for statistics ends a poll; otherwise, it begins a poll.
     read: Mutex<bool>,
 }
 

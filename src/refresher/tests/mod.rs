@@ -235,7 +235,7 @@ async fn p10_a_store_dropped_during_a_poll_leaves_no_task() {
     assert_eq!(fake.polls(), 2, "a poll is under way");
     let set = store.load();
     drop(store);
-    // The clock of the runtime is paused, so the poll cannot reach its time limit.
+    // The clock of the runtime is paused, so the hanging poll cannot reach its time limit.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

@@ -1,5 +1,5 @@
-//! Tests what happens if a node hangs or fails during a poll: another node must serve the next poll
-//! or the repeated poll.
+//! Tests polls during which a node hangs or fails: another node must serve the next poll or the
+//! repeated poll.
 
 use std::sync::Mutex;
 
@@ -15,8 +15,7 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// A transport to two nodes. As soon as a node receives the first search, this node fails from then
-/// on.
+/// A transport to two nodes. The node that receives the first search fails from then on.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
@@ -70,7 +69,7 @@ async fn p3_if_a_node_fails_during_a_poll_another_node_serves_the_whole_poll() {
     assert!(after.len() > before.len());
 }
 
-/// A transport to two nodes. One of them never responds.
+/// A transport to two nodes. One of the two nodes never responds.
 #[derive(Debug)]
 struct OneHangs {
     responses: Arc<Fake>,
@@ -91,8 +90,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// The test has two runs. In each run, a different node hangs. So the store tries the hanging node
-/// first in one of the runs.
+/// The test has two runs, and a different node hangs in each run. So, in one of the runs, the store
+/// tries the hanging node first.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);

@@ -27,7 +27,7 @@ impl Switch {
         config().with_off_file(&self.file)
     }
 
-    /// Creates the file, and waits long enough that the store must have detected it.
+    /// Creates the off file, and waits long enough that the store must have detected the off file.
     async fn on_disk(&self) {
         std::fs::write(&self.file, "").unwrap();
         tokio::time::sleep(SECOND).await;
@@ -39,7 +39,7 @@ impl Switch {
     }
 }
 
-/// Reads the set in three ways, and returns the number of directives that each of them shows.
+/// Reads the published set in three ways, and returns the number of directives that each way shows.
 fn visible(store: &OpenSearchDirectiveStore, reader: &mut crate::Reader) -> [usize; 3] {
     [
         store.load().len(),

@@ -1,5 +1,5 @@
-//! Tests faults that occur outside of the cluster, such as panics, and how a cancelled poll is
-//! cleaned up.
+//! Tests faults that occur outside of the cluster, such as panics. Also tests that a cancelled poll
+//! closes its point in time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,8 +90,8 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// An index of more than one page. The transport opens a point in time, but never responds to a
-/// search in it.
+/// A transport to an index of more than one page. The transport opens a point in time, but never
+/// responds to a search in the point in time.
 #[derive(Debug)]
 struct Paged {
     /// Whether the transport responds to the request that closes a point in time.

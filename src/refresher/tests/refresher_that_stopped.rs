@@ -1,5 +1,5 @@
 //! Tests that the status shows if the refresher no longer runs. Also tests that the age limit of
-//! the set is in force even then.
+//! the set is in force even if the refresher no longer runs.
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
@@ -25,8 +25,8 @@ fn refresh(store: &OpenSearchDirectiveStore) -> RefreshError {
     runtime().block_on(store.refresh()).unwrap_err()
 }
 
-/// Returns true if the directives of the scripted index apply at the given time after noon. Without
-/// an age limit, they apply from 12:10 to 12:20.
+/// Returns true if the directives of the scripted index apply at the given time after noon. If the
+/// set has no age limit, these directives apply from 12:10 to 12:20.
 fn applies(store: &OpenSearchDirectiveStore, after_noon: Duration) -> bool {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let now = Noon.now() + after_noon;

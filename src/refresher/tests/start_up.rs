@@ -47,8 +47,8 @@ async fn a_store_is_ready_after_its_first_complete_read() {
         "{text}"
     );
     fake.set(Order::Good(2));
-    // The policy requires a successful first read. But here the application runs the refresher
-    // itself, so the refresher continues to poll after a failed first read.
+    // The policy requires a successful first read. But a refresher that the application runs itself
+    // continues to poll after a failed first read.
     store.ready(SECOND * 60).await.unwrap();
     assert_eq!(store.load().len(), 2);
     store.ready(Duration::ZERO).await.unwrap();

@@ -44,9 +44,9 @@ fn no_bit_of_a_signed_document_can_change() {
             continue;
         };
         changed += 1;
-        // A changed document is accepted only in two cases. The change did not change the
-        // directive, for example because `T` or `Z` in a time became lower case. Or no signature
-        // covers the changed field.
+        // A changed document is accepted only in two cases. Either the flipped bit did not change
+        // the directive, for example because `T` or `Z` in a time became lower case, or no
+        // signature covers the changed field.
         if let Some(found) = applies(&trust, &flipped) {
             assert_eq!(found, whole, "{flipped}");
         }

@@ -28,8 +28,8 @@ fn directive(id: &str, level: DiagLevel, match_: DirectiveMatch) -> DiagnosticsD
     DiagnosticsDirective::new(id, level, Timestamp::MAX).with_match(match_)
 }
 
-/// Creates an evaluator that uses the given directives, and takes the tenant and the principal from
-/// headers.
+/// Creates an evaluator that uses the given directives. The evaluator takes the tenant and the
+/// principal from headers.
 fn evaluator(directives: Vec<DiagnosticsDirective>) -> Evaluator {
     let set = DirectiveSet::from_directives(directives);
     let store = InMemoryDirectiveStore::new().with_directives(set);

@@ -53,7 +53,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// A store of this project, and the adapter that follows it.
+/// A store of this project, and the adapter that converts the sets of this store for osproxy.
 struct Both {
     ours: Arc<InMemoryDirectiveStore>,
     peers: OsproxyDirectiveStore,
@@ -105,8 +105,8 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let mut seen = Vec::new();
     for _ in 0..2_100 {
         advance(1).await;
-        // A directive may start up to a millisecond late, because this is the resolution of the
-        // timer. A directive expires exactly on time.
+        // A directive may start up to a millisecond late, because the timer has a resolution of a
+        // millisecond. A directive expires exactly on time.
         let before = ACME.ours(
             &both.ours.load(),
             both.clock.today() - Duration::from_millis(2),
@@ -214,7 +214,7 @@ async fn after_a_panic_no_directive_is_published_until_a_conversion_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn no_directive_outlives_its_expiry_without_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
-    // The aborted task never runs again.
+    // The test aborts the task of the adapter, so the task never runs again.
     both.peers.task.abort();
     advance(999).await;
     assert_eq!(both.osproxy_level(), DiagLevel::Shape);

@@ -155,7 +155,7 @@ where
     }
 }
 
-/// The rules that every store with osproxy's set breaks.
+/// The rules of the conformance kit that every store with osproxy's set breaks.
 const BROKEN: [Rule; 2] = [Rule::StartAtRead, Rule::NoIdNoSample];
 
 #[test]
@@ -181,8 +181,8 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
 }
 
 /// The adapter decides by its own clock whether a directive has started. In this test, the
-/// adapter's clock does not advance. So a directive does not apply even if the kit evaluates
-/// requests for a time after the directive's start.
+/// adapter's clock does not advance. With this stopped clock, a scheduled directive never applies
+/// in the adapter, even if the kit evaluates requests for a time after the directive's start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let (runtime, clock) = (runtime(), Arc::new(clock()));

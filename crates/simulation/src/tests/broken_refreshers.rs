@@ -11,9 +11,10 @@ use opensearch_directives::internal::Safeguard;
 /// must break a promise.
 const SCHEDULES: u64 = 3_000;
 
-/// Runs schedules that broke a promise in the past when the refreshers left out only this
-/// safeguard. Checks that each of them still breaks a promise. The default run begins with seed 1,
-/// so a seed is also the number of schedules after which that run detects the missing safeguard.
+/// Runs schedules in which refreshers broke a promise in the past when they left out only this
+/// safeguard. Checks that a refresher still breaks a promise in each of these schedules. The
+/// default run begins with seed 1, so the seed of a schedule is also the number of schedules after
+/// which the default run detects the missing safeguard.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);
@@ -43,7 +44,8 @@ fn must_break(promises: &[&str], left_out: Option<Safeguard>, lie: Option<Lie>) 
     assert!(promises.contains(&broken.promise), "{broken:?}");
 }
 
-/// Finds the first schedule that detects each missing safeguard, for the tables of this file.
+/// For each safeguard, finds the first schedule that detects that the safeguard is missing. Some
+/// tests of this file contain the seeds of these schedules.
 #[test]
 #[ignore = "a search that takes minutes"]
 fn how_many_schedules_each_missing_safeguard_takes() {
@@ -93,7 +95,7 @@ fn a_refresher_that_does_not_confirm_the_node_before_a_read_is_detected() {
 
 #[test]
 fn a_refresher_that_does_not_confirm_the_node_after_a_read_is_detected() {
-    // Only about one seed in 8,000 detects the missing safeguard.
+    // Only about one schedule in 8,000 detects that this safeguard is missing.
     must_break_in(&[8_011], "P3", Safeguard::ConfirmAfterRead);
 }
 
@@ -119,7 +121,7 @@ fn a_refresher_that_does_not_distinguish_indices_is_detected() {
 
 #[test]
 fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
-    // Only about one seed in 3,000 detects the missing safeguard.
+    // Only about one schedule in 3,000 detects that this safeguard is missing.
     must_break_in(&[3_100], "P3", Safeguard::OneNode);
 }
 

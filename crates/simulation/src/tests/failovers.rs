@@ -23,7 +23,7 @@ async fn follower_of_node_0(
     left_out: Option<Safeguard>,
 ) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
-    // Each refresher has a number. This number decides which node the refresher polls first.
+    // The number of a refresher decides which node the refresher polls first.
     let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
     write(&wire, "a", |shard| {
         shard.deliver_all(|_| true);
@@ -45,7 +45,8 @@ fn all<T>(run: impl AsyncFn(u64) -> Option<T>) -> Vec<T> {
     done
 }
 
-/// Removes all faults, and checks that the refresher then publishes the content of the index.
+/// Polls five times within 25 seconds, and checks that the refresher has then published the content
+/// of the index.
 async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     for _ in 0..5 {
         tokio::time::advance(Duration::from_secs(5)).await;
@@ -54,9 +55,9 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     assert!(watched.has_all(&wire.world()));
 }
 
-/// Node 1 gets the primary and is then cut off. Node 0 gets the primary back, and a document is
-/// deleted there. Afterwards, the refresher can reach only node 1, and node 1 still contains the
-/// deleted document.
+/// Makes the refresher poll a former primary. Node 1 gets the primary and is then cut off. Node 0
+/// gets the primary back, and the document `a` is deleted on node 0. Afterwards, the refresher can
+/// reach only node 1, and node 1 still contains the deleted document.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -98,8 +99,8 @@ fn a_refresher_that_does_not_confirm_after_a_read_is_detected() {
     assert!(promises.contains(&"P3"), "{results:?}");
 }
 
-/// The copy on node 1 becomes the primary although it has not been refreshed since the last write.
-/// The servers do not permit `_mget`.
+/// The copy on node 1 becomes the primary although this copy has not been refreshed since the last
+/// write. The servers do not permit `_mget`, so the refresher cannot read the write in real time.
 #[test]
 fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     all(async |seed| {
@@ -138,8 +139,9 @@ fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     });
 }
 
-/// The cluster first returned the version of its cluster state, and now refuses this request. For
-/// the next minute, the refresher must assume that the node is cut off.
+/// The cluster returned the version of its cluster state in an earlier poll, and now refuses the
+/// request for this version. For the next minute, the refresher must assume that the node is cut
+/// off.
 #[test]
 fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     all(async |seed| {
@@ -159,8 +161,8 @@ fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     });
 }
 
-/// After a failover, writes never pause: whenever the refresher polls, the primary has already
-/// deleted or created the documents again that the last refresh made visible.
+/// After a failover, the writes never pause. Before each poll, the primary changes the documents
+/// that the last refresh made visible, and no search returns these changes yet.
 #[test]
 fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
     all(async |seed| {

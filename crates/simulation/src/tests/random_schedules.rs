@@ -13,7 +13,8 @@ const FAILED_BEFORE_PAGES: &[u64] = &[
     702_518, 721_295, 773_827, 797_698, 848_924, 923_307,
 ];
 
-/// Further seeds whose schedules failed in the past.
+/// Further seeds whose schedules failed in the past. In the worlds of these seeds, a full read may
+/// need several pages.
 const FAILED_ONCE: &[u64] = &[18_227_327_758_840, 18_227_327_916_493, 18_227_328_089_424];
 
 pub(crate) fn plan() -> Plan {
@@ -24,7 +25,8 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
-/// Returns the plan of the worlds without rare sequences of events, which were added later.
+/// Returns a plan whose worlds contain no rare sequences of events. The seeds that failed in the
+/// past come from a time without such sequences.
 fn plan_without_sequences() -> Plan {
     let mut plan = plan();
     plan.shape.sequences = false;
@@ -39,7 +41,7 @@ fn plan_as_before() -> Plan {
 }
 
 /// Returns the safeguard that the variable `SIMULATION_WITHOUT` names. The refreshers leave out
-/// this safeguard. So a developer can find schedules that detect the missing safeguard.
+/// this safeguard, so that a developer can find schedules that detect the missing safeguard.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;
@@ -50,8 +52,8 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-/// Checks that the known limitations affect only a few refreshers. All other refreshers prove P13:
-/// nearly three quarters of them never reconcile periodically, but still publish the complete
+/// Checks that the known limitations affect only a few refreshers. The other refreshers prove P13:
+/// at least 70 % of all refreshers never reconcile periodically, but still publish the complete
 /// index.
 fn check_known_limitations(ran: &Ran) {
     if ran.refreshers < 1_000 {

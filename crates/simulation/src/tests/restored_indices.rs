@@ -1,5 +1,5 @@
-//! Tests an index that is restored in place. After the restore, a `_seq_no` belongs to another
-//! version of a document than before.
+//! Tests an index that is restored in place. After the restore, a `_seq_no` can belong to another
+//! version of a document than before the restore.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)>
     has_one.then_some((wire, observed))
 }
 
-/// Restores a snapshot in which the document is malformed, but has the same `_seq_no` and term as
-/// before.
+/// Restores a snapshot in which the document `a` is malformed, but has the same `_seq_no` and
+/// primary term as before the restore.
 fn restore_malformed(wire: &Wire) {
     let mut world = wire.world();
     let index = world.cluster.bound().unwrap();
@@ -42,8 +42,8 @@ fn restore_malformed(wire: &Wire) {
     world.settle();
 }
 
-/// If a refresher rejects a document that it accepted before with the same `_seq_no`, it concludes
-/// that fields are hidden. However, if the index has a new history uuid, the refresher must not
+/// A refresher that rejects a document which it accepted before with the same `_seq_no` concludes
+/// that the role hides fields. However, if the index has a new history uuid, the refresher must not
 /// conclude that fields are hidden.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {

@@ -8,7 +8,7 @@ use crate::simulated_transport::Wire;
 use crate::world_parameters::Quirks;
 use crate::world_without_random_events::{two_nodes, with_shard, write};
 
-/// A duration that is longer than the interval between full reads.
+/// A duration that is longer than the interval between periodic reconciles.
 const RECONCILE: Duration = Duration::from_hours(1);
 
 /// Returns a simulated world in which every shard copy contains the document `a`, and a refresher
@@ -88,14 +88,14 @@ fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
 }
 
 /// If a histogram has more buckets than the setting permits, the server refuses it with status 503.
-/// This status does not show that a retry will fail, too.
+/// The status 503 does not tell a refresher that the same request will fail again.
 #[test]
 fn p13_a_deletion_is_published_even_if_the_server_permits_few_buckets() {
     a_deletion_is_published(|quirks| quirks.max_buckets = Some(0));
 }
 
-/// More documents have changed than one response can contain. This is no property of the server, so
-/// it must not be noted as one.
+/// More documents have changed than one response can contain. The number of changes is no property
+/// of the server, so the status must not contain a note about it.
 #[test]
 fn p13_many_changes_do_not_end_the_reconciliations() {
     in_each_world(async |wire, _| {

@@ -68,8 +68,8 @@ impl Cluster {
             .await;
     }
 
-    /// Deletes the directives with these numbers, and returns as soon as no search returns them any
-    /// more.
+    /// Deletes the directives with the given numbers, and returns as soon as no search returns
+    /// these directives any more.
     pub async fn delete(&self, directives: &[usize]) {
         let delete = |n| format!("{}\n", json!({ "delete": { "_id": format!("d-{n:06}") } }));
         let lines: String = directives.iter().map(delete).collect();
@@ -77,8 +77,8 @@ impl Cluster {
         self.send("POST", &path, Some(lines)).await;
     }
 
-    /// Returns the processor time that the server has used. The server updates this value once a
-    /// second.
+    /// Returns the processor time that the server has used. The server updates its processor time
+    /// once a second, so the function first waits for longer than a second.
     pub async fn cpu_time(&self) -> Duration {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;

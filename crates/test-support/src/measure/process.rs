@@ -17,7 +17,7 @@ impl Process {
         Self(format!("/proc/{pid}").into())
     }
 
-    /// Returns the total processor time of all threads that are still running.
+    /// Returns the total processor time of all threads of the process that have not ended yet.
     pub fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(self.0.join("task")).expect("threads");
         let nanos = threads.flatten().filter_map(|thread| {
@@ -27,13 +27,13 @@ impl Process {
         Duration::from_nanos(nanos.sum())
     }
 
-    /// Returns the number of open file descriptors.
+    /// Returns how many file descriptors the process has open.
     pub fn open_files(&self) -> u64 {
         let files = fs::read_dir(self.0.join("fd")).expect("the descriptors");
         files.count() as u64
     }
 
-    /// Returns the peak of the resident memory since the process started.
+    /// Returns the largest resident memory of the process since its start, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         let status = fs::read_to_string(self.0.join("status")).expect("the status");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -41,7 +41,7 @@ impl Process {
         kib.map_or(0, |kib: u64| kib * 1024)
     }
 
-    /// Returns the resident memory of the process.
+    /// Returns the resident memory of the process at this moment, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let statm = fs::read_to_string(self.0.join("statm")).expect("the memory");
         let pages = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok());

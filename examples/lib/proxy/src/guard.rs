@@ -6,12 +6,13 @@
 //! request names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch
 //! permissions protect the index completely, as the README explains.
 
-/// The body of the response to a refused request. The status of this response is 403.
+/// The body of the response to a refused request. The status of the response to a refused request
+/// is 403.
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// The segments of a path that begin a document API. After such a segment, the path can name a
-/// document, but no further index.
+/// The segments of a path that begin a document API. After one of these segments, the path can name
+/// a document, but no further index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
@@ -37,9 +38,9 @@ const SEARCHES: [&str; 6] = [
 /// (such as the history or the fleet). The name of a related index is the name of the directives
 /// index, followed by a hyphen and a suffix.
 ///
-/// A request can access the index in three cases. The path names the index, even percent-encoded or
-/// in a list; a wildcard in the path matches the index; or the path belongs to a search and names
-/// no index. The function also returns true for every path with date math (`<...>`).
+/// A request can access the index in three cases: its path names the index, even percent-encoded or
+/// in a list; a wildcard in its path matches the index; or its path belongs to a search and names
+/// no index. `is_protected` also returns true for every path with date math (`<...>`).
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path
@@ -48,8 +49,8 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .map(decode)
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // The paths in this arm name no index. A scroll or a point in time was created by an
-        // earlier request, which the guard has already checked.
+        // The paths in this arm name no index. An earlier request has created the scroll or the
+        // point in time, and the guard has already checked that earlier request.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {
@@ -66,7 +67,7 @@ fn is_api(segment: &str) -> bool {
 /// Returns true if one of the index expressions in a list refers to the directives index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
-        // The function ignores the name of a remote cluster before the colon, because a cluster can
+        // `includes` ignores the name of a remote cluster before the colon, because a cluster can
         // be configured as its own remote cluster.
         let name = expression.rsplit(':').next().unwrap_or(expression);
         let name = name.trim().trim_start_matches(['+', '-']);
@@ -92,7 +93,8 @@ fn could_match(pattern: &str, index: &str) -> bool {
 }
 
 /// Returns true if a pattern matches a name. `*` in the pattern stands for any string. The
-/// worst-case time is proportional to the product of both lengths.
+/// worst-case time is proportional to the length of the pattern multiplied by the length of the
+/// name.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -104,8 +106,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             at += 1;
             seen += 1;
         } else if let Some((star_at, star_seen)) = star {
-            // After a mismatch, the last star is made to match one more character, and the
-            // comparison continues after this character.
+            // After a mismatch, the last `*` of the pattern matches one more character of the name,
+            // and the comparison continues after this character.
             star = Some((star_at, star_seen + 1));
             at = star_at + 1;
             seen = star_seen + 1;
@@ -117,7 +119,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// Decodes percent-encoding (`%xx`). An invalid sequence stays unchanged, because OpenSearch
-/// refuses it anyway.
+/// refuses a request with such a path anyway.
 fn decode(segment: &str) -> String {
     let bytes = segment.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

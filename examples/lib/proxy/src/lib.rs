@@ -1,5 +1,5 @@
-//! The code that the axum example and the Pingora example share. You can copy these files into a
-//! proxy of your own.
+//! The code that the axum example and the Pingora example share. You can copy the files of this
+//! crate into a proxy of your own.
 
 mod guard;
 mod recorder;

@@ -1,6 +1,6 @@
-//! Records the data of requests. The decision about a request says which data is recorded. If no
-//! directive applies to a request, no [`Recording`] is created, so this request has no additional
-//! cost.
+//! Records the data of requests. The decision about a request says which data of the request is
+//! recorded. If no directive applies to a request, no [`Recording`] is created, so the recorder
+//! costs such a request nothing.
 //!
 //! | decision | what is recorded |
 //! |---|---|
@@ -34,7 +34,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins to record a request.
+    /// Begins to record a request to which at least one directive applies.
     #[must_use]
     pub fn start(self: &Arc<Self>, applied: &AppliedDirectives, request: &Parts) -> Recording {
         let id = request.headers.get(super::X_REQUEST_ID);
@@ -65,8 +65,9 @@ impl Recorder {
     }
 }
 
-/// The record of one request. The record is written when its last clone is dropped. A proxy
-/// attaches one clone to the body of the request, and another clone to the body of the response.
+/// The record of one request. The record is written when the last clone of its `Recording` is
+/// dropped. A proxy attaches one clone to the body of the request, and another clone to the body of
+/// the response.
 #[derive(Clone, Debug)]
 pub struct Recording(Arc<Mutex<Record>>);
 
@@ -132,7 +133,8 @@ struct Record {
     response: Observed,
 }
 
-/// The number of bytes of a body that the proxy has forwarded, and the first of these bytes.
+/// How many bytes of a body the proxy has forwarded, and the first of these bytes if they are
+/// captured.
 #[derive(Debug, Default)]
 struct Observed {
     bytes: usize,

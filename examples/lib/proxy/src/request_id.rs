@@ -3,10 +3,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that contains the request id. The client's request, the request to OpenSearch, and
-/// the response have this header.
+/// the response contain the request id in this header.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The maximum length of an id. If a client sends a longer id, the proxy creates a new id.
+/// The maximum length of a request id, in bytes. If a client sends a longer id, the proxy creates a
+/// new id.
 const MAX_LENGTH: usize = 128;
 
 /// Returns the value of `X-Request-Id`. Creates a random id if `X-Request-Id` is absent or occurs

@@ -13,7 +13,7 @@ use opensearch_directives::tower::{Evaluator, RestExtractor};
 use opensearch_directives::{ClusterConfig, Config, DirectiveStore, Startup};
 use url::Url;
 
-/// The settings of a proxy.
+/// The settings of an example proxy. Each setting comes from one environment variable.
 #[derive(Debug)]
 pub struct Settings {
     /// `PROXY_LISTEN`: the address on which the proxy serves, 127.0.0.1:9201 by default.
@@ -25,8 +25,8 @@ pub struct Settings {
     pub index: String,
     /// `DIRECTIVES_INTERVAL_MS`: the pause between polls, 5000 by default.
     pub interval: Duration,
-    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set. By default,
-    /// there is no such file.
+    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set. By default, the
+    /// store saves no set.
     pub last_good: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Settings {
     /// Reads the settings from environment variables.
     ///
     /// # Errors
-    /// Fails if a variable is invalid. The error names this variable.
+    /// Fails if an environment variable is invalid. The error names the invalid variable.
     pub fn from_env() -> Result<Self, Box<dyn Error>> {
         let settings = Self {
             listen: variable("PROXY_LISTEN")?.unwrap_or_else(|| "127.0.0.1:9201".into()),
@@ -52,8 +52,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Returns the configuration of the store. With this configuration, the proxy starts even if
-    /// the cluster is unavailable.
+    /// Returns the configuration of the store. A proxy with this configuration starts even if the
+    /// cluster is unavailable.
     #[must_use]
     pub fn config(&self) -> Config {
         let cluster = ClusterConfig::new([self.opensearch.clone()]).with_index(self.index.as_str());
@@ -86,7 +86,7 @@ pub fn evaluator(store: Arc<dyn DirectiveStore>) -> Evaluator {
     )
 }
 
-/// Reads an environment variable. An empty variable counts as absent.
+/// Reads an environment variable. An empty environment variable counts as absent.
 fn variable<T>(name: &str) -> Result<Option<T>, Box<dyn Error>>
 where
     T: FromStr<Err: Display>,

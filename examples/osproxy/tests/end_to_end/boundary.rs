@@ -17,7 +17,7 @@ use super::proxy::Proxy;
 const LATE: Duration = Duration::from_millis(500);
 
 /// The id of a request, the time just before it was sent, and the time just after its response
-/// arrived. The proxy made its decision between these two times.
+/// arrived. The proxy made its decision about the request between these two times.
 struct Sent {
     from: Timestamp,
     to: Timestamp,

@@ -1,5 +1,5 @@
-//! A minimal HTTP client. The load test needs a client that uses much less processor time than the
-//! proxy.
+//! A minimal HTTP client, because the load test needs a client that uses much less processor time
+//! than the proxy.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ pub(crate) struct Call<'a> {
     pub(crate) body: &'a str,
 }
 
-/// The response of the proxy.
+/// The response of the proxy to one request, with the id that the proxy assigned to the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

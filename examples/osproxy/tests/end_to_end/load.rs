@@ -17,17 +17,17 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// The minimum number of generations of directives that the test publishes. On a slow machine, this
-/// may take longer than `LASTS`.
+/// The minimum number of generations of directives that the test publishes. On a slow machine,
+/// these generations may take longer than `LASTS`.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
-/// Returns all 1,000 directives of a generation. Even generations differ from odd ones.
+/// Returns all 1,000 directives of an even generation or of an odd generation.
 ///
 /// Each tenant has one directive, and one directive matches all reads. In even generations, the
 /// tenant's directive records a span, and the directive for all reads records on osproxy's
 /// break-glass tape. In odd generations, the tenant's directive captures requests, and the
 /// directive for all reads records nothing. If a request were evaluated with a mixture of two
-/// generations, the request would have another combination of effects.
+/// generations, the request would have a combination of effects that neither generation causes.
 fn generation(even: bool) -> Vec<Draft> {
     let draft = |id: String, match_| {
         let mut draft = Draft::new(id, DiagLevel::Off, Expiry::After(Duration::from_mins(10)));
@@ -125,11 +125,11 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
     // Many requests must have been evaluated with an even generation, and many with an odd one.
-    // This proves that the sets changed between the requests.
+    // Many requests of both kinds prove that the sets changed between the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }
 
-/// Reads documents until the load ends, and returns the ids of the requests.
+/// Reads documents through the proxy until the load ends, and returns the ids of the read requests.
 async fn read(proxy: Arc<Proxy>, first: usize, over: Arc<AtomicBool>) -> Vec<String> {
     let mut connection = Connection::open(proxy.address).await;
     let mut answers = Vec::new();

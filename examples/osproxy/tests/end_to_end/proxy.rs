@@ -56,7 +56,8 @@ impl Capture for Captures {
     }
 }
 
-/// The effects that directives had on one request.
+/// The effects that directives had on one request: a span, an entry on the break-glass tape, a
+/// capture.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Effects {
     pub(crate) span: bool,
@@ -156,8 +157,8 @@ impl Proxy {
         tape.iter().map(id).collect()
     }
 
-    /// Returns the effects that directives had on a request. Call this function only after the
-    /// response to the request has arrived.
+    /// Returns the effects that directives had on a request. The caller must call `effects` only
+    /// after the response to the request has arrived.
     pub(crate) fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
         Effects {
             span: self.spans.has(request_id),

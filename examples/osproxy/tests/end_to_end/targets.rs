@@ -1,5 +1,5 @@
-//! Tests each kind of target: a directive with such a target must affect only requests with this
-//! target. After the directive has ended, it must affect no request.
+//! Tests each kind of target. A directive with one target must affect only the requests with this
+//! target, and after its end, the directive must affect no request.
 
 use std::time::Duration;
 
