@@ -85,13 +85,14 @@ fn is_blob(source: &str) -> bool {
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // If an object contains the key `directives` twice, it does not count as a blob. The object is
+    // If an object contains the key `directives` twice, the object does not count as a blob, and is
     // later refused as an invalid document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }
 
-/// The entries of an array. The array may have at most `MAX_ENTRIES` entries.
+/// The entries of a JSON array in the import file. The array may have at most `MAX_ENTRIES`
+/// entries.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
