@@ -36,8 +36,8 @@ pub fn print() {
 fn load() {
     let sides = Sides::new(Case::NoMatch, 10);
     let mut reader = sides.in_memory.reader();
-    // A fixed set that no other thread uses. It shows how long the change of a reference count
-    // takes without contention.
+    // No other thread uses this fixed set. A load of the fixed set shows how long the change of a
+    // reference count takes without contention.
     let fixed: Arc<dyn DirectiveStore> = Arc::new(Arc::new(DirectiveSet::new()));
     let [count, ours, handle, peers] = in_turns([
         &mut |calls| {

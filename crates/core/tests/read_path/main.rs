@@ -1,10 +1,10 @@
 //! Property test: the compiled set makes the same decisions as a scan over its directives, and as
-//! osproxy-observe 1.0.5 with the same directives. There is one known difference: if a request has
-//! no id, osproxy puts it into every sample of 38 per mille or more, and this crate puts it into no
-//! sample below 1000 per mille.
+//! osproxy-observe 1.0.5 with the same directives. This crate and osproxy-observe differ only in
+//! one known case: if a request has no id, osproxy puts it into every sample of 38 per mille or
+//! more, and this crate puts it into no sample below 1000 per mille.
 //!
 //! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
-//! number of sets is 2,000, or the value of `READ_PATH_SETS`.
+//! number of generated sets is 2,000, or the value of `READ_PATH_SETS`.
 
 #![allow(clippy::expect_used, reason = "tests")]
 
@@ -70,7 +70,8 @@ impl Requests {
         (attrs, peer_attrs)
     }
 
-    /// Compares the decisions about one request, and returns whether any directive applied.
+    /// Compares the decision of the set about one request with the decisions of a scan and of
+    /// osproxy-observe, and returns whether any directive applied.
     fn compare(
         &self,
         random: &mut fastrand::Rng,

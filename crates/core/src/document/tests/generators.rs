@@ -87,7 +87,8 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
-                    // A start must be before the expiry, and no instant is before the first one.
+                    // No directive can expire at the first possible instant, because its start must
+                    // be before its expiry.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
