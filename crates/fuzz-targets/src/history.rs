@@ -50,8 +50,8 @@ fn check_gaps(ledger: &IndexLedger) {
     }
 }
 
-/// Checks that a text contains line feeds between its lines, and no other character that controls a
-/// terminal.
+/// Checks that each text contains no character that controls a terminal, except for line feeds
+/// between its lines.
 fn check_texts(texts: &[String]) {
     for text in texts {
         let found = text.contains(|char| char != '\n' && is_invisible(char));

@@ -47,8 +47,8 @@ fn part<'a>(input: &'a [u8], random: &mut Rng) -> &'a [u8] {
     &input[begin..end]
 }
 
-/// Changes an input up to four times: flips a bit, replaces a byte, removes a part, or inserts a
-/// part of another input.
+/// Changes an input up to four times: flips a bit, replaces a byte, removes a part, inserts a
+/// character of JSON, or inserts a part of another input.
 fn mutate(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     let mut input = corpus[random.usize(..corpus.len())].clone();
     for _ in 0..random.usize(1..=4) {
