@@ -113,8 +113,8 @@ fn sequence(case: Case) {
 }
 
 /// Returns, for each implementation, how long it takes to load the set and to evaluate a request.
-/// If `mask` is 0, the benchmark repeats the first request. If `mask` is `usize::MAX`, it evaluates
-/// all requests in turn.
+/// If `mask` is 0, the benchmark repeats the first request. If `mask` is `usize::MAX`, the
+/// benchmark evaluates all requests in turn.
 fn request_in_turns(sides: &Sides, mask: usize) -> [f64; 3] {
     let data = &sides.data;
     in_turns([

@@ -127,8 +127,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that decides whether a directive applies. A field with such a time may be
-    /// absent, but its value must not be `null`.
+    /// Decodes a time that decides whether a directive applies. A field whose time decides whether
+    /// a directive applies may be absent, but its value must not be `null`.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, time::parse)
     }
@@ -221,8 +221,8 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Returns true if a string has the form of a masked string. No draft may have a target in the form
-/// of a masked string. So, if a stored document has a target in this form, the security plugin has
-/// masked the target for this reader.
+/// of a masked string. So, if a stored document has a target in the form of a masked string, the
+/// security plugin has masked the target for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

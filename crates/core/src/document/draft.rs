@@ -21,7 +21,7 @@ pub enum Expiry {
     /// The directive expires at the given instant.
     At(Timestamp),
     /// The directive expires when this duration has passed since the write, according to the
-    /// cluster's clock. Only whole seconds are valid.
+    /// cluster's clock. The duration must consist of whole seconds.
     After(Duration),
     /// The directive expires after the default time to live that the index's ingest pipeline sets.
     SiteDefault,
@@ -80,7 +80,7 @@ impl Draft {
         }
     }
 
-    /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
+    /// Reads a draft from the JSON that an operator wrote. The JSON of a draft includes the `id`.
     ///
     /// `from_json` checks each field on its own. [`check`](Self::check) compares the times of the
     /// draft with the clock and the limits.

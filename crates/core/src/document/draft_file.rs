@@ -78,8 +78,8 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Returns true if the JSON is an object with the key `directives`. Such an object is not a
-/// document, because no document has a field `directives`.
+/// Returns true if the JSON is an object with the key `directives`. An object with the key
+/// `directives` is not a document, because no document has a field `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {

@@ -209,9 +209,9 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // The JSON of a signed draft always contains `starts_at`. Otherwise, the pipeline would set
-        // `starts_at` to the creation time, and the stored document would differ from the signed
-        // document.
+        // The JSON of a signed draft always contains `starts_at`. Without `starts_at` in the JSON,
+        // the pipeline would set `starts_at` to the creation time, and the stored document would
+        // differ from the signed document.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

@@ -96,7 +96,7 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
 pub enum RejectionReason {
     /// The document is not a JSON object.
     NotAnObject,
-    /// The field has a name that no field of a directive has.
+    /// The document has a field with an unknown name.
     UnknownField,
     /// The document contains the field twice.
     RepeatedField,

@@ -1,5 +1,5 @@
-//! A stored document: a directive, its revocation, and the audit record, which contains the authors
-//! of its writes and their reasons.
+//! A stored document: a directive, its revocation, and the audit record, which says who wrote the
+//! document, when and why.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,7 +20,8 @@ pub struct Document {
     pub revoked: bool,
     /// The audit record: authors, times and reasons, which only people read.
     pub audit: Audit,
-    /// The signatures that the document contains. The decoder does not verify them.
+    /// The signatures that the document contains. The decoder does not verify the signatures of a
+    /// document.
     pub signatures: Vec<Signature>,
 }
 

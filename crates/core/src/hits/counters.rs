@@ -18,10 +18,10 @@ const NEVER: i64 = i64::MIN;
 /// threads that share the row.
 #[derive(Debug)]
 struct Counter {
-    /// First the number of matches that were not in the sample, then the number of matches that
-    /// were in the sample. A match increments only one of the two numbers. The two numbers are in
-    /// an array, so that counting a match needs no branch: the processor could not predict whether
-    /// a request is in a sample.
+    /// Two numbers: first the number of matches that were not in the sample, then the number of
+    /// matches that were in the sample. A match increments only one of the two numbers. The two
+    /// numbers are in an array, so that counting a match needs no branch: the processor could not
+    /// predict whether a request is in a sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }

@@ -91,8 +91,9 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// Acquires the lock, even if a thread panicked while it held the lock. After such a panic, all
-    /// values are still complete, but some slots may never be reused.
+    /// Acquires the lock, even if a thread panicked while it held the lock. After a panic of a
+    /// thread that held the lock, all values are still complete, but some slots may never be
+    /// reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

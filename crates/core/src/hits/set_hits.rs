@@ -9,7 +9,8 @@ use super::counters::{Block, SLOTS};
 pub(crate) struct SetHits {
     /// The slot of the counter of each directive, in the order of the set.
     pub(super) slots: Box<[u32]>,
-    /// The blocks that contain the slots of the directives. All sets of a store share the blocks.
+    /// The blocks that contain the slots of the directives. All sets of a store share the blocks of
+    /// counters.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 

@@ -138,8 +138,9 @@ impl Default for RequestAttrs<'_> {
 pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
-    /// Creates the id from the value of a header such as `X-Request-Id`. If this value is absent or
-    /// blank, the request has no id. Any other value of the header becomes the id unchanged.
+    /// Creates the id from the value of a header such as `X-Request-Id`. If the value of the header
+    /// is absent or blank, the request has no id. A value that is not blank becomes the id
+    /// unchanged.
     #[must_use]
     pub fn from_header(value: Option<&'a str>) -> Self {
         Self(
@@ -156,7 +157,7 @@ impl<'a> RequestId<'a> {
     }
 }
 
-/// Equivalent to [`RequestId::as_str`].
+/// Returns the id as a string, as [`RequestId::as_str`] does.
 impl AsRef<str> for RequestId<'_> {
     fn as_ref(&self) -> &str {
         self.0

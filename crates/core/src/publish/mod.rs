@@ -21,19 +21,19 @@
 //! process. The value and the version are stored together, so a cached copy of a value always has
 //! the right version. A publish first announces the new version and *then* swaps in the value. If a
 //! reader's cached copy has the announced version, the reader uses this copy. If the cached copy
-//! has another version, the reader loads the pointer to the current value. This pointer refers to
-//! the old value before the swap, and to the new value after the swap.
+//! has another version, the reader loads the pointer to the current value. The pointer to the
+//! current value refers to the old value before the swap, and to the new value after the swap.
 //!
 //! Reads are monotonic because the version is announced first: after any reader has read the new
 //! value, no reader accepts an older copy as current. If the value were swapped first, a reader
 //! could read the new value, and later another reader could still find the old version and use its
 //! old copy.
 //!
-//! `load` must return an `Arc`. If several threads changed the same reference count, they would
-//! contend for one cache line. So a publication has [`HANDLES`] handles to the same set, each with
-//! a separate reference count. Each thread has a number, which selects the thread's handle. Each
-//! thread caches a `Weak` of its handle. A read does not allocate, not even the first read after a
-//! publish.
+//! The method `load` must return an `Arc`. If several threads changed the same reference count,
+//! they would contend for one cache line. So a publication has [`HANDLES`] handles to the same set,
+//! each with a separate reference count. Each thread has a number, which selects the thread's
+//! handle. Each thread caches a `Weak` of its handle. A read does not allocate, not even the first
+//! read after a publish.
 
 mod reader;
 mod thread_cache;
@@ -48,8 +48,9 @@ use crate::set::DirectiveSet;
 pub use reader::Reader;
 pub(crate) use thread_cache::thread_number;
 
-/// The number of handles to the set in each publication. If at most this many threads load the set,
-/// each thread uses its own handle. If more threads load the set, some of them share a handle.
+/// The number of handles to the set in each publication. If at most `HANDLES` threads load the set,
+/// each thread uses its own handle. If more than `HANDLES` threads load the set, some threads share
+/// a handle.
 const HANDLES: usize = 64;
 
 /// The version that the next publication in this process will have. No publication has version

@@ -59,8 +59,8 @@ fn every_way_to_read_returns_the_published_value() {
 }
 
 /// Between the two writes of a publish, every read method still returns the old value. Between the
-/// two writes, even a thread whose cached copy does not have the announced version reads the old
-/// value.
+/// two writes of a publish, even a thread whose cached copy does not have the announced version
+/// reads the old value.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -216,8 +216,9 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Each reader checks that a value is complete and not older than the reader's previous value. The
-/// value must also not be older than the last publish that had returned when the read began.
+/// Each reader checks that a value is complete and not older than the reader's previous value. Each
+/// reader also checks that a value is not older than the last publish that had returned when the
+/// read began.
 #[test]
 fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));

@@ -330,7 +330,7 @@ impl fmt::Debug for DirectiveSet {
     }
 }
 
-/// Equivalent to [`DirectiveSet::from_directives`].
+/// Creates a set of the given directives, as [`DirectiveSet::from_directives`] does.
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
     #[expect(
         clippy::panic,

@@ -24,7 +24,8 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
     (timestamp.as_second(), timestamp.subsec_nanosecond())
 }
 
-/// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`].
+/// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`], which is not a
+/// timestamp.
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
     // The code checks for `ALWAYS` first, because `ALWAYS` is outside the range of jiff's
     // timestamps, and creating jiff's error would allocate.

@@ -28,8 +28,8 @@ pub(super) struct SortedSlots {
 }
 
 impl SortedSlots {
-    /// Creates a table for the given number of keys. If more keys are inserted, lookups become
-    /// slower but stay correct.
+    /// Creates a table for the given number of keys. If more keys than this number are inserted,
+    /// lookups become slower but stay correct.
     pub(super) fn new(keys: usize) -> Self {
         // With the expected number of keys, about two thirds of the slots are in use.
         let homes = keys + keys / 2 + 1;

@@ -19,9 +19,9 @@ impl StringArena {
     }
 
     /// Reserves memory for the strings of the next directive, which need at most `next` bytes, and
-    /// for those of further directives. The given list contains the directives whose strings the
-    /// arena contains, and has capacity for all directives that are expected. If the arena doubled
-    /// its memory instead, half of the memory could stay unused.
+    /// for the strings of further directives. `directives` contains the directives whose strings
+    /// are in the arena, and has capacity for all directives that are expected. If the arena
+    /// doubled its memory whenever the memory is full, half of the memory could stay unused.
     pub(super) fn reserve_for<T>(&mut self, next: usize, directives: &Vec<T>) {
         let used = self.0.len();
         if self.0.capacity() - used >= next {
@@ -77,8 +77,8 @@ impl StringArena {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena. The part must begin at the start of a string. The part must
-    /// end at the start of a string or at the end of the other arena.
+    /// Appends a part of another arena. The appended part must begin at the start of a string. The
+    /// appended part must end at the start of a string or at the end of the other arena.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         self.0.push_str(other.0.get(part).unwrap_or_default());
     }

@@ -102,7 +102,8 @@ impl Snapshot {
         };
         update(b"snapshot 1");
         update(self.digest.to_string().as_bytes());
-        // Serialising never fails, because the fields are only strings, numbers and times.
+        // Serialising the revision and the rejections never fails, because their fields are only
+        // strings, numbers and times.
         update(&serde_json::to_vec(&self.revision).unwrap_or_default());
         update(&serde_json::to_vec(&self.rejections).unwrap_or_default());
         update(&(self.revoked as u64).to_be_bytes());

@@ -90,7 +90,7 @@ impl From<SnapshotParts> for Snapshot {
 
 impl Snapshot {
     /// Creates the snapshot of a complete read that rejected no document. An application that
-    /// implements its own source calls this function. If two reads of the source find the same
+    /// implements its own source calls `Snapshot::new`. If two reads of the source find the same
     /// content, the application must pass the same `revision` for both reads.
     #[must_use]
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {

@@ -220,8 +220,8 @@ fn a_draft_is_read_with_its_expiry() {
 
 proptest! {
     /// If a draft passes the check, a proxy accepts the document that is stored for it. If a draft
-    /// fails the check, a proxy rejects this document. Only an expiry in the past is an exception:
-    /// the check of a draft refuses it, but a proxy accepts it.
+    /// fails the check, a proxy rejects the document that would be stored for it. Only an expiry in
+    /// the past is an exception: the check of a draft refuses it, but a proxy accepts it.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),

@@ -26,7 +26,7 @@ fn ours(blob: &str) -> Result<Vec<Draft>, ImportError> {
     parse_drafts(blob.as_bytes())
 }
 
-/// Returns a draft in the JSON in which osproxy returns a directive.
+/// Returns a draft in the JSON format in which osproxy returns its directives.
 fn listed(draft: &Draft, expired: bool) -> Value {
     let mut fields = serde_json::Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);

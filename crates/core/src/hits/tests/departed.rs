@@ -48,7 +48,7 @@ fn a_hidden_set_is_not_published_and_keeps_its_counts() {
     let hits = counters.hits(true, START);
     assert!(!hits.directives[0].published);
     assert_eq!(hits.matched, 1);
-    // If the current set is attached a second time, nothing changes.
+    // If the counters are attached to the current set a second time, nothing changes.
     let again = counters.attach(&set, after(10));
     request(&again, "a", 1);
     assert_eq!(published(&counters), [("a".to_owned(), true, 2)]);
