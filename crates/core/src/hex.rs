@@ -1,5 +1,5 @@
-//! Converts bytes to hexadecimal digits and back. Digests, checksums, entity tags, keys and
-//! signatures are written in this way.
+//! Converts bytes to hexadecimal digits and back. The project writes digests, checksums, entity
+//! tags, keys and signatures as hexadecimal digits.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! A hash of all directives of a set. The order of the directives does not matter. If two proxies
-//! have equal digests, they apply the same directives.
+//! A hash of all directives of a set. The order of the directives does not change the hash. If two
+//! proxies have equal digests, they apply the same directives.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::model::directive::DirectiveRef;
 
 /// A digest of the content of a set of directives.
 ///
-/// Sets with equal directives have equal digests. The order of the directives does not matter. To
-/// compute the digest, the first 16 bytes of the SHA-256 hash of each directive are added, modulo
-/// 2^128. If one directive changes, the sum can be updated without reading the other directives.
-/// The digest shows *whether* two proxies have the same directives; it does not protect against
-/// forged sets.
+/// Sets with equal directives have equal digests. The order of the directives does not change the
+/// digest. To compute the digest, the first 16 bytes of the SHA-256 hash of each directive are
+/// added, modulo 2^128. If one directive changes, the digest can be updated without reading the
+/// other directives. The digest shows *whether* two proxies have the same directives; it does not
+/// protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
@@ -76,7 +76,7 @@ impl Digest {
 }
 
 impl fmt::Display for Digest {
-    /// Writes thirty-two lower-case hexadecimal digits.
+    /// Writes the digest as thirty-two lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0.to_be_bytes()).fmt(f)
     }

@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::publish::{self as publish, Published, Publisher, Reader};
 use crate::set::DirectiveSet;
 
-/// Provides the request path with its directives.
+/// Provides the request path of a proxy with the published set of directives.
 ///
 /// The trait is object-safe: a proxy can hold an `Arc<dyn DirectiveStore>` and does not need to
 /// know the source of the directives.
 ///
 /// # How to use it
 ///
-/// Load **once for each request** and evaluate the loaded set. A loaded set never changes, so a
-/// request never uses parts of two published sets. Drop the set at the end of the request. As long
-/// as the caller holds the set, the set stays in memory, and its directives apply even if they are
-/// revoked in the meantime.
+/// Load the set **once for each request** and evaluate the loaded set. A loaded set never changes,
+/// so a request never uses parts of two published sets. Drop the loaded set at the end of the
+/// request. As long as the caller holds a loaded set, the set stays in memory, and its directives
+/// apply even if they are revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,10 +46,11 @@ pub trait DirectiveStore: Send + Sync {
     ///   same time as a publish, it returns the old or the new set.
     /// - [`InMemoryDirectiveStore`] and the store that polls an index each have 64 reference
     ///   counts, so up to 64 threads do not contend for a count. The first 64 threads that load a
-    ///   set use one count each, and later threads share these 64 counts. A clone of a loaded `Arc`
-    ///   uses the count of the original, even on another thread.
-    /// - If a thread stops loading, it does not keep any set alive. Only the memory of one handle
-    ///   (128 bytes) stays in use for this thread.
+    ///   set use one reference count each, and later threads share these 64 reference counts. A
+    ///   clone of a loaded `Arc` uses the reference count of the original `Arc`, even on another
+    ///   thread.
+    /// - A thread that no longer loads does not keep any set alive. For such an idle thread, only
+    ///   the memory of one handle (128 bytes) stays in use.
     ///
     /// # Staleness
     ///
@@ -67,8 +68,8 @@ pub trait DirectiveStore: Send + Sync {
 
 /// A fixed set can be used as a store, for a proxy whose directives never change.
 ///
-/// All threads share one reference count. An [`InMemoryDirectiveStore`] has a separate reference
-/// count for each of up to 64 threads.
+/// All threads that load the fixed set share one reference count. In contrast, an
+/// [`InMemoryDirectiveStore`] has a separate reference count for each of up to 64 threads.
 impl DirectiveStore for Arc<DirectiveSet> {
     fn load(&self) -> Arc<DirectiveSet> {
         Arc::clone(self)
@@ -100,18 +101,18 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// assert!(held.is_empty());
 /// ```
 ///
-/// A publish replaces the whole set and cannot change a single directive. [`DirectiveStore::load`]
-/// and [`Reader`] document the guarantees of reads.
+/// A publish always replaces the whole set, and never changes only one of its directives. The
+/// documentation of [`DirectiveStore::load`] and of [`Reader`] lists the guarantees for reads.
 pub struct InMemoryDirectiveStore {
-    /// The lock ensures that one publish ends before the next publish begins. A read never takes
-    /// the lock.
+    /// The lock ensures that one publish ends before the next publish begins. A read of the
+    /// published set never takes the lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }
 
 impl InMemoryDirectiveStore {
-    /// Creates a store with an empty set. An evaluation of any request returns
-    /// [`DiagLevel::Off`](crate::DiagLevel::Off).
+    /// Creates a store with an empty set. Until the first publish, an evaluation of any request
+    /// returns [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
         let (publisher, current) = publish::publication(DirectiveSet::new());
@@ -121,8 +122,8 @@ impl InMemoryDirectiveStore {
         }
     }
 
-    /// Publishes a set and returns the store. So a caller can create a store with a set in one
-    /// expression.
+    /// Publishes a set and returns the store. With this method, a caller can create a store that
+    /// contains a set in one expression.
     #[must_use]
     pub fn with_directives(self, set: DirectiveSet) -> Self {
         self.publish(set);
@@ -130,11 +131,12 @@ impl InMemoryDirectiveStore {
     }
 
     /// Replaces the set in one atomic swap. Once `publish` has returned, every later `load` returns
-    /// the new set or a newer set, on every thread. A set that a caller holds does not change.
+    /// the new set or a newer set, on every thread. A publish does not change a set that a caller
+    /// has loaded before.
     ///
-    /// If several threads publish at the same time, their sets are published one after the other.
-    /// The last set stays published. Reads do not wait for a publish, and a publish does not wait
-    /// for reads.
+    /// If several threads publish at the same time, their sets are published one after the other,
+    /// and the last set stays published. Reads do not wait for a publish, and a publish does not
+    /// wait for reads.
     pub fn publish(&self, set: DirectiveSet) {
         // If a publish panicked, the old or the new set is completely published, so the lock can
         // still be used although it is poisoned.

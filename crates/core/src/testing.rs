@@ -1,7 +1,7 @@
 //! The conformance kit checks whether a store complies with the rules of
 //! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
-//! If the store that you check has other types than this crate, implement [`Subject`] as a small
+//! If the store that you check uses other types than this crate, implement [`Subject`] as a small
 //! adapter.
 //!
 //! ```
@@ -63,10 +63,10 @@ pub trait Subject: Sync {
     /// [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
-    /// Loads the published set in the same way as the request path.
+    /// Loads the published set in the same way as the request path of a proxy.
     fn load(&self) -> Self::Set;
 
-    /// Returns the decision of a loaded set about a request.
+    /// Evaluates a request with a loaded set, and returns the decision about the request.
     fn evaluate(
         &self,
         set: &Self::Set,
@@ -80,7 +80,7 @@ pub trait Subject: Sync {
 /// expire within minutes after this instant.
 #[must_use]
 pub fn noon() -> Timestamp {
-    // This is 2030-01-01T12:00:00Z.
+    // This number of seconds corresponds to 2030-01-01T12:00:00Z.
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
@@ -91,8 +91,8 @@ pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     conformance_checks::timed_directives()
 }
 
-/// A function that runs its argument, and returns how many allocations the calling thread made in
-/// the meantime.
+/// A function that runs its argument, and returns how many allocations the calling thread made
+/// while the argument ran.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
 /// The conformance kit: the settings of a check, and the check itself.
@@ -136,7 +136,7 @@ impl Kit {
         self
     }
 
-    /// Checks whether the store complies with each rule.
+    /// Checks whether the store complies with each [`Rule`].
     pub fn check<S: Subject>(&self, subject: &S) -> Report {
         conformance_checks::check(self, subject)
     }

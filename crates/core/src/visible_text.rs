@@ -17,8 +17,9 @@ pub fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
-/// Escapes the first `chars` characters of a text as [`visible`] does, and drops all other
-/// characters. Line feeds are escaped, too.
+/// Escapes the first `chars` characters of a text as [`visible`] does, and replaces all further
+/// characters with `…`. Unlike `visible`, the function `visible_beginning` always escapes a line
+/// feed.
 #[must_use]
 pub fn visible_beginning(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
@@ -27,10 +28,10 @@ pub fn visible_beginning(text: &str, chars: usize) -> String {
     }
 }
 
-/// Returns true if a character is a control character, or is invisible, so that two different texts
-/// could look the same: the characters that Unicode tells programs not to display
-/// (`Default_Ignorable_Code_Point`), the separators of lines and paragraphs, and the marks of
-/// annotations.
+/// Returns true if a character is a control character, or is invisible. Two texts that differ only
+/// in invisible characters look the same. The invisible characters are those that Unicode tells
+/// programs not to display (`Default_Ignorable_Code_Point`), the separators of lines and
+/// paragraphs, and the marks of annotations.
 #[must_use]
 pub fn is_invisible(char: char) -> bool {
     char.is_control()

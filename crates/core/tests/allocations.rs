@@ -1,5 +1,5 @@
-//! Tests that the request path does not allocate, and that a set does not occupy more than 70 bytes
-//! per directive.
+//! Tests that the request path does not allocate, and that a set occupies at most 70 bytes per
+//! directive.
 //!
 //! The tests count only the allocations of the measuring thread, so they may run in parallel.
 
@@ -120,7 +120,8 @@ fn evaluate_does_not_allocate() {
 fn a_read_does_not_allocate_while_nothing_is_published() {
     let store: Arc<dyn DirectiveStore> =
         Arc::new(InMemoryDirectiveStore::new().with_directives(varied(100)));
-    // The first load on a thread initialises its thread-local memory.
+    // The first load on a thread initialises its thread-local memory, so the test does not measure
+    // the first load.
     drop(store.load());
     let allocated = measure(|| {
         for _ in 0..1_000 {
@@ -239,7 +240,8 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // While a table or an arena grows, its old memory and its new memory exist at the same time.
+    // While a table or an arena grows, its old memory and its new memory exist at the same time, so
+    // the set needs more memory while it is built.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

@@ -41,7 +41,8 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Compares the attributes with the JSON of the request, which contains each field at most once.
+/// Compares the parsed attributes with the JSON body of the request, which contains each field at
+/// most once.
 fn check(attributes: &Attributes, value: &Value) {
     let tenant = attributes.tenant.as_deref();
     assert_eq!(value.get("tenant").map(Value::as_str), tenant.map(Some));
@@ -49,7 +50,7 @@ fn check(attributes: &Attributes, value: &Value) {
         let endpoint = Endpoint::of(method, path);
         assert_eq!(endpoint.index_expression(), attributes.index);
         assert_eq!(endpoint.kind().as_str(), attributes.endpoint);
-        // Splitting and decoding break at no input, and never make the names longer.
+        // Splitting and decoding the index expression never panic, and never make the names longer.
         let decoded: usize = endpoint.indices().map(|name| name.len()).sum();
         assert!(decoded <= attributes.index.len());
     } else {

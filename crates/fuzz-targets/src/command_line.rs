@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use directives::fuzzing::command_line;
 
-/// Each line of the input is an argument.
+/// Each line of the input is one argument of the command.
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;

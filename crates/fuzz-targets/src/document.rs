@@ -1,5 +1,5 @@
 //! Fuzz target: decodes text as a stored document. If the decoder accepts the text, the document
-//! must have the same fields as the JSON. If the document is then encoded and decoded again, the
+//! must have the same fields as the JSON. If an accepted document is encoded and decoded again, the
 //! result must be the same document.
 
 use opensearch_directives::document::{Document, decode, encode};
@@ -57,7 +57,8 @@ fn check_targets(document: &Document, source: &str) {
     check_required_fields(document, &value);
 }
 
-/// Checks that the required fields are present, and that `targets` names exactly the targets.
+/// Checks that the JSON of an accepted document has all required fields, and that `targets` names
+/// exactly the targets of the document.
 fn check_required_fields(document: &Document, value: &Value) {
     for name in ["level", "starts_at", "expires_at"] {
         assert!(value[name].is_string(), "{name}");

@@ -26,7 +26,8 @@ pub(crate) fn run_file(input: &[u8]) {
         Err(error) => {
             let text = error.to_string();
             assert!(text.lines().count() < 30, "{text:?}");
-            // The message contains one line for each problem of the file.
+            // The message has one line for each wrong entry of the file, so it may contain line
+            // feeds.
             check_message(&text.replace('\n', ""), 64 << 10);
             return;
         }

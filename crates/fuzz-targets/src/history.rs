@@ -1,6 +1,6 @@
 //! Fuzz targets: decode records of a history and reports of instances, and format both in the same
-//! way as the command. These records and reports are untrusted, because every user whose role
-//! permits writing them can forge them.
+//! way as the command. Records and reports are untrusted, because every user whose role permits
+//! writing them can forge them.
 
 use directives::fuzzing::{fleet_texts, history_texts};
 use opensearch_directives::fuzzing::{fleet_reports, history_records};
@@ -31,15 +31,16 @@ pub(crate) fn run_reports(body: &[u8]) {
         return;
     };
     for report in &fleet.reports {
-        // The position of the index has the highest possible `_seq_no`, so an instance applies
-        // every operation only if it reports the same number.
+        // The position of the index has the highest possible `_seq_no`, so an instance has applied
+        // every operation only if it reports this number.
         let is_behind = report.applied_seq_no != Some(u64::MAX);
         assert!(!(is_behind && fleet.state(report).is_converged()));
     }
     check_texts(&fleet_texts(&fleet));
 }
 
-/// Checks that each gap contains a number, and that the gaps are in order.
+/// Checks that each gap of the ledger contains at least one number, and that the gaps are in
+/// ascending order.
 fn check_gaps(ledger: &IndexLedger) {
     let mut first = 0;
     for gap in &ledger.gaps {
@@ -49,8 +50,8 @@ fn check_gaps(ledger: &IndexLedger) {
     }
 }
 
-/// Checks that a text contains line feeds between its lines, and no other character that controls a
-/// terminal.
+/// Checks that each text contains no character that controls a terminal, except for line feeds
+/// between its lines.
 fn check_texts(texts: &[String]) {
     for text in texts {
         let found = text.contains(|char| char != '\n' && is_invisible(char));

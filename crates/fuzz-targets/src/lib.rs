@@ -27,10 +27,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use opensearch_directives::document::DecodeLimits;
 
-/// A fuzz target.
+/// A fuzz target: a function that passes the given bytes to a parser, and panics if the parser
+/// breaks a promise.
 pub type Target = fn(&[u8]);
 
-/// All targets by their names.
+/// All fuzz targets, each with its name.
 pub const TARGETS: [(&str, Target); 14] = [
     ("agent_request", agent_request::run),
     ("command_line", command_line::run),

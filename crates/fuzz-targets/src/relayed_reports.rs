@@ -9,7 +9,7 @@ use crate::check_message;
 
 /// The name of the agent that receives the reports.
 const OWN: &str = "hub";
-/// The maximum size of a report that was accepted, in bytes of JSON.
+/// The maximum size of an accepted report, in bytes of JSON.
 const MAX_BYTES: usize = 512 << 10;
 
 pub(crate) fn run(input: &[u8]) {
@@ -35,7 +35,9 @@ fn check(report: &InstanceReport, now: Timestamp) {
         without_fractions(decoded),
         without_fractions(report.clone())
     );
-    // The next agent accepts what this agent forwards, up to the limit of agents.
+    // The next agent must accept each report that this agent forwards, with two exceptions: a
+    // report that has passed through eight agents, and a report that comes from or has passed
+    // through the next agent.
     let forwarded = format!(r#"{{"now":"1970-01-01T00:00:00Z","reports":[{json}]}}"#);
     let next = relayed_reports(forwarded.as_bytes(), "next hub", now);
     let is_known =
@@ -43,7 +45,8 @@ fn check(report: &InstanceReport, now: Timestamp) {
     assert_eq!(next.is_ok(), report.via.len() < 8 && !is_known, "{next:?}");
 }
 
-/// The parser rounds fractions, so they may change by the last digit.
+/// Replaces the fractions in a report by fixed values, because the parser rounds fractions and can
+/// change their last digit.
 fn without_fractions(mut report: InstanceReport) -> InstanceReport {
     report.clock_skew_seconds = None;
     report.heartbeat_seconds = 1.0;

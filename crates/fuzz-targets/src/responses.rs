@@ -4,8 +4,8 @@
 use opensearch_directives::fuzzing::{search_response, statistics_response};
 use serde_json::Value;
 
-/// Returns a field of an object. The decoder also accepts an array instead of an object. For an
-/// array, the function returns the element at the given offset.
+/// Returns the field with the given name of a JSON object, or the element at the given offset of a
+/// JSON array. The decoder also accepts an array instead of an object.
 fn field<'a>(value: &'a Value, name: &str, offset: usize) -> &'a Value {
     match value {
         Value::Array(values) => values.get(offset).unwrap_or(&Value::Null),

@@ -48,12 +48,12 @@ fn check_document(source: &str) {
         Some(rejection) => check_message(&rejection.to_string(), 4096),
         None => assert!(is_signed(&document), "a signature is forged: {document:?}"),
     }
-    // The signature is not valid for the same document in another index.
+    // A signature is never valid for the same document in another index.
     let elsewhere = TRUST.verdict(&document, "another-index");
     assert!(elsewhere.rejection("d").is_some());
 }
 
-/// Returns true if a document has the content that was signed.
+/// Returns true if a document has the content that the private key has signed.
 fn is_signed(document: &DocumentRef<'_>) -> bool {
     let directive = document.directive();
     let targets = (directive.tenant, directive.index, directive.principal);

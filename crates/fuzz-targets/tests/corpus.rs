@@ -17,8 +17,9 @@ use fuzz_targets::{TARGETS, Target};
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
 /// The number of mutated inputs for each target.
 const MUTATIONS: usize = 3_000;
-/// The number of mutated inputs for `command_line`. The number is lower, because this target needs
-/// a millisecond for each input: it builds the parser of the whole command.
+/// The number of mutated inputs for `command_line`. The number for `command_line` is lower than for
+/// other targets, because this target builds the parser of the whole command, which takes a
+/// millisecond for each input.
 const MUTATED_COMMAND_LINES: usize = 200;
 /// The maximum length of a mutated input, in bytes.
 const MAX_BYTES: usize = 4_096;
@@ -39,15 +40,15 @@ fn run(name: &str, target: Target, input: &[u8]) {
     );
 }
 
-/// Returns a random part of an input.
+/// Returns a random part of an input, of at most 64 bytes.
 fn part<'a>(input: &'a [u8], random: &mut Rng) -> &'a [u8] {
     let begin = random.usize(..=input.len());
     let end = random.usize(begin..=input.len().min(begin + 64));
     &input[begin..end]
 }
 
-/// Changes an input up to four times: flips a bit, replaces a byte, removes a part, or inserts a
-/// part of another input.
+/// Changes an input up to four times: flips a bit, replaces a byte, removes a part, inserts a
+/// character of JSON, or inserts a part of another input.
 fn mutate(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     let mut input = corpus[random.usize(..corpus.len())].clone();
     for _ in 0..random.usize(1..=4) {

@@ -2,7 +2,7 @@
 //! reviewers see every change of the interface.
 //!
 //! `listings/` contains one file for each library, with one line for each exported item. After an
-//! intended change, `UPDATE_LISTINGS=1 cargo test -p public-interface` updates the files.
+//! intended change, `UPDATE_LISTINGS=1 cargo test -p public-interface` updates the listings.
 
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the listing of a library, with one line for each exported item. Blanket and derived
-/// implementations are omitted.
+/// Returns the listing of a library, with one line for each exported item. The listing omits
+/// blanket implementations, derived implementations and implementations of auto traits.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // The documentation is built in a separate target directory, because in the shared target
@@ -37,7 +37,8 @@ fn listing(package: &str, features: &str) -> String {
         ])
         .current_dir(&root)
         .env("CARGO_TARGET_DIR", &target)
-        // The JSON output of rustdoc is not stable yet, so rustdoc needs this variable.
+        // The JSON output of rustdoc is not stable yet, so rustdoc needs the variable
+        // `RUSTC_BOOTSTRAP`.
         .env("RUSTC_BOOTSTRAP", "1")
         .output()
         .unwrap();
@@ -62,7 +63,7 @@ fn listing_file(package: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("listings/{package}.txt"))
 }
 
-/// Returns the first lines that differ, in the format of a diff.
+/// Returns the lines that differ between the two listings, in the format of a diff.
 fn difference(listed: &str, found: &str) -> String {
     let gone = listed
         .lines()

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// Each turn lasts at least this long, and makes at least one call.
+/// Each turn of an implementation lasts at least this long, and makes at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
@@ -43,8 +43,8 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
     }
 }
 
-/// Returns, for each implementation, the nanoseconds per call while two threads call it
-/// concurrently.
+/// Returns, for each implementation, the nanoseconds per call while two threads call the
+/// implementation concurrently.
 pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
     // A turn with two threads is eight times as long as a turn with one thread. The two threads do

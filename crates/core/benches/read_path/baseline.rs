@@ -1,5 +1,5 @@
-//! The baseline of the benchmark: a simple read path. It loads a `hashbrown` table from an
-//! `ArcSwap` through a guard.
+//! The baseline of the benchmark: a simple read path. The baseline loads a `hashbrown` table from
+//! an `ArcSwap` through a guard.
 
 use std::hash::BuildHasher as _;
 
@@ -27,7 +27,7 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
 pub struct BaselineSet {
     hasher: RandomState,
     /// A bit mask of the combinations of targets in use: a bit is set if at least one directive has
-    /// this combination.
+    /// the corresponding combination of targets.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

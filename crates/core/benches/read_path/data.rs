@@ -1,5 +1,5 @@
-//! Generates the directives and the requests of each benchmark case. They are generated twice: in
-//! the types of this crate, and in the types of osproxy-observe.
+//! Generates the directives and the requests of each benchmark case. Each directive and each
+//! request is generated twice: in the types of this crate, and in the types of osproxy-observe.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -61,9 +61,10 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// Creates a string for each request. The strings are adjacent in memory, so reading them causes
-/// few cache misses, as in a request that a proxy has just parsed. Most cache misses of a measured
-/// call are therefore caused by the set. The function never frees the memory of the strings.
+/// Creates a string for each request. The strings are adjacent in memory, so reading the strings
+/// causes few cache misses, as in a request that a proxy has just parsed. Most cache misses of a
+/// measured call are therefore caused by the set. The function never frees the memory of the
+/// strings.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -92,7 +93,7 @@ struct Request {
     id: &'static str,
 }
 
-/// The same as a [`Request`], in the types of osproxy-observe.
+/// The attributes and the id of a [`Request`], in the types of osproxy-observe.
 struct PeerRequest {
     attrs: peer::RequestAttrs<'static>,
     id: RequestId,
@@ -233,8 +234,8 @@ impl Data {
     }
 }
 
-/// Returns the documents of an index with the given number of directives. Each document comes with
-/// its id.
+/// Returns the documents of an index with the given number of directives, each as a pair of its id
+/// and its JSON.
 pub fn documents(directives: usize) -> Vec<(String, String)> {
     (0..directives)
         .map(|n| {

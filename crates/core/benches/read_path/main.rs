@@ -47,12 +47,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The implementations that the benchmark compares. All of them have the same directives.
+/// The implementations that the benchmark compares. All compared implementations have the same
+/// directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
     in_memory: InMemoryDirectiveStore,
-    /// A store like `in_memory`, but evaluations of its set count the matches.
+    /// A store of this crate like `in_memory`, but evaluations of its set count the matches.
     counted: InMemoryDirectiveStore,
     baseline: ArcSwap<BaselineSet>,
     peers: Arc<dyn peer::DirectiveStore>,

@@ -21,8 +21,8 @@ use crate::{DiagLevel, DirectiveRef};
 /// scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The current instant and the longest time to live. The decoder compares the times in a document
-/// with these limits.
+/// The limits with which the decoder compares the times in a document: the current instant, and the
+/// longest time to live.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
     /// The current instant, with which the times in a document are compared.
@@ -43,10 +43,10 @@ impl DecodeLimits {
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
-    /// equals `created_at`. If `starts_at` is not later than `created_at`, the result is `None`. A
-    /// directive without a start applies immediately, even on a proxy whose clock is behind, and
-    /// the set needs no space for its start. A `created_at` in the future is ignored. Otherwise,
-    /// such a `created_at` could make a directive start before its `starts_at`.
+    /// equals `created_at`. If `starts_at` is not later than `created_at`, the directive has no
+    /// start. A directive without a start applies immediately, even on a proxy whose clock is
+    /// behind, and the set needs no space for its start. A `created_at` in the future is ignored,
+    /// because it could make a directive start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -66,16 +66,16 @@ pub struct DocumentRef<'a> {
     level: DiagLevel,
     sample_per_mille: u16,
     starts_at: Option<Timestamp>,
-    /// The value of the document's field `starts_at`. The decoder stores it even if the directive
-    /// started when it was created.
+    /// The value of the document's field `starts_at`, which the decoder stores even if the
+    /// directive started when it was created.
     stored_start: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
 }
 
 impl<'a> DocumentRef<'a> {
-    /// Returns the directive in the document. If the directive started when it was created, the
-    /// returned directive has no start.
+    /// Returns the directive that the document contains. If the directive started when it was
+    /// created, the returned directive has no start.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -113,7 +113,7 @@ impl<'a> DocumentRef<'a> {
     }
 
     /// Returns the signed form of this document in the index with the given uuid. Adding a
-    /// signature does not change the signed form.
+    /// signature to a document does not change its signed form.
     #[must_use]
     pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
         let directive = DirectiveRef {
@@ -137,9 +137,10 @@ impl<'a> DocumentRef<'a> {
 /// `_id`.
 ///
 /// The fields `targets`, `level`, `sample_per_mille`, `starts_at`, `expires_at` and `revoked` are
-/// required, and `targets` must name exactly the targets of the document. If a required field is
-/// missing, field-level security may have hidden it, and without this field the directive could
-/// apply to more requests than its author intended. The decoder therefore refuses the document.
+/// required, and `targets` must name exactly the targets of the document. The decoder refuses a
+/// document in which a required field is missing. Field-level security may have hidden the missing
+/// field, and without this field, the directive could apply to more requests than its author
+/// intended.
 ///
 /// If the expiry of a document has passed, the decoder accepts the document, although its directive
 /// no longer applies to any request.
@@ -176,8 +177,8 @@ pub fn decode<'a>(
 /// Returns true if a document is marked as revoked. `is_revoked` also works for a document that
 /// [`decode`] refuses.
 ///
-/// If the decoder refuses a revoked document, nobody needs to be told: neither a refused nor a
-/// revoked document applies to any request.
+/// If the decoder refuses a revoked document, the caller need not report the rejection: neither a
+/// refused nor a revoked document applies to any request.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
     Fields::read(source).is_ok_and(|fields| {
@@ -212,7 +213,7 @@ fn decode_fields<'a>(
         level,
         sample_per_mille,
         // A signature covers `starts_at` but not `created_at`. So a signed directive starts at its
-        // `starts_at`, and its `created_at` has no influence.
+        // `starts_at`, and its `created_at` has no influence on the start.
         starts_at: if body.signatures.is_empty() {
             limits.start(starts_at, body.audit.created_at)
         } else {

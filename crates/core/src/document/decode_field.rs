@@ -1,5 +1,5 @@
-//! Splits a document into its fields and decodes each field by its JSON type. The result says for
-//! each field whether its value is absent, valid or invalid.
+//! Splits a document into its fields and decodes each field by its JSON type. The result of
+//! decoding says for each field whether its value is absent, valid or invalid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -60,7 +60,8 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Splits a JSON object into its fields. The values of the fields are not decoded yet.
+    /// Splits a JSON object into its fields. This function does not decode the values of the
+    /// fields.
     pub(super) fn read(source: &'a str) -> Result<Self, Fault> {
         serde_json::from_str(source).map_err(|_| Fault::new("_source", source, Reason::NotAnObject))
     }
@@ -70,7 +71,7 @@ impl<'a> Fields<'a> {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// Returns the field's raw JSON, or `None` if the field is absent.
+    /// Returns the raw JSON of the field with the given name, or `None` if the field is absent.
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
         let position = NAMES.iter().position(|known| *known == name)?;
         self.values[position]
@@ -87,8 +88,8 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// Decodes a target. A target must be absent or a non-empty string. `null` is invalid: for a
-    /// tenant, for example, it is not clear whether the author meant "every tenant".
+    /// Decodes a target. A target must be absent or a non-empty string. The value `null` is not a
+    /// valid target, because it is not clear whether the author meant, for example, "every tenant".
     fn target(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         let target = self.decode(name, Reason::NotATarget, |raw| {
             text(raw).filter(|text| !text.is_empty())
@@ -106,7 +107,8 @@ impl<'a> Fields<'a> {
         self.decode(name, Reason::NotABoolean, |raw| raw.parse().ok())
     }
 
-    /// Decodes a string that only people read. `null` counts as absent.
+    /// Decodes a string that only people read. If the value of the string is `null`, the field
+    /// counts as absent.
     fn note(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         self.decode(name, Reason::NotAText, |raw| match raw {
             "null" => Some(None),
@@ -115,7 +117,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that only people read. `null` counts as absent.
+    /// Decodes a time that only people read. If the value of the time is `null`, the field counts
+    /// as absent.
     fn stamp(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, |raw| match raw {
             "null" => Some(None),
@@ -124,8 +127,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that decides whether a directive applies. The time may be absent, but not
-    /// `null`.
+    /// Decodes a time that decides whether a directive applies. A field whose time decides whether
+    /// a directive applies may be absent, but its value must not be `null`.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, time::parse)
     }
@@ -190,8 +193,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields that drafts and stored documents have in common, except the id and the expiry. `None`
-/// means that the field is absent.
+/// The fields that drafts and stored documents have in common, except the id and the expiry. If the
+/// value of a field is `None`, the document does not contain the field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Body<'a> {
     pub(super) targets: Option<TargetFields>,
@@ -217,8 +220,9 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Returns true if a string has the form of a masked string. No draft may have such a target. If a
-/// stored document has such a target, the security plugin must have masked it for this reader.
+/// Returns true if a string has the form of a masked string. No draft may have a target in the form
+/// of a masked string. So, if a stored document has a target in the form of a masked string, the
+/// security plugin has masked the target for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

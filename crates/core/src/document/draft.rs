@@ -14,14 +14,14 @@ use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 
-/// Says when a directive expires.
+/// Says when the directive of a draft expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expiry {
     /// The directive expires at the given instant.
     At(Timestamp),
     /// The directive expires when this duration has passed since the write, according to the
-    /// cluster's clock. Only whole seconds are valid.
+    /// cluster's clock. The duration must consist of whole seconds.
     After(Duration),
     /// The directive expires after the default time to live that the index's ingest pipeline sets.
     SiteDefault,
@@ -41,13 +41,13 @@ pub struct Draft {
     pub sample_per_mille: u16,
     /// The time at which the directive starts; `None` if the directive applies immediately.
     pub starts_at: Option<Timestamp>,
-    /// The time at which the directive expires.
+    /// The time at which the directive expires: absolute, or relative to the write.
     pub expiry: Expiry,
-    /// Whether the directive requests the ring buffer.
+    /// Whether the directive makes a proxy record requests in the proxy's local ring buffer.
     pub ring_buffer: bool,
-    /// Whether the directive requests capture.
+    /// Whether the directive makes a proxy copy requests and responses to the fleet's capture sink.
     pub capture: bool,
-    /// The reason for the directive.
+    /// The reason why the directive was written.
     pub reason: Option<String>,
     /// The ticket (for example of an issue tracker) for which the directive was written.
     pub ticket: Option<String>,
@@ -80,9 +80,9 @@ impl Draft {
         }
     }
 
-    /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
+    /// Reads a draft from the JSON that an operator wrote. The JSON of a draft includes the `id`.
     ///
-    /// This function checks each field on its own. [`check`](Self::check) compares the times of the
+    /// `from_json` checks each field on its own. [`check`](Self::check) compares the times of the
     /// draft with the clock and the limits.
     ///
     /// # Errors
@@ -168,8 +168,8 @@ impl Draft {
         }
     }
 
-    /// Compares the times of the draft with the clock and the limits. Call `check` before you send
-    /// the draft.
+    /// Checks the fields of the draft, and compares its times with the clock and the limits. Call
+    /// `check` before you send the draft to the cluster.
     ///
     /// # Errors
     /// Returns an error that names the first field because of which every proxy would reject the

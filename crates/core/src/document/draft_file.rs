@@ -78,20 +78,21 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Returns true if the JSON is an object with the key `directives`. Such an object is not a
-/// document, because no document has a field `directives`.
+/// Returns true if the JSON is an object with the key `directives`. An object with the key
+/// `directives` is not a document, because no document has a field `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // If an object contains the key `directives` twice, it does not count as a blob. The object is
+    // If an object contains the key `directives` twice, the object does not count as a blob, and is
     // later refused as an invalid document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }
 
-/// The entries of an array. The array may have at most `MAX_ENTRIES` entries.
+/// The entries of a JSON array in the import file. The array may have at most `MAX_ENTRIES`
+/// entries.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {

@@ -1,4 +1,5 @@
-//! The reasons why an import file is refused. The error also lists the wrong entries of the file.
+//! The reasons why an import file is refused. The error also lists the wrong entries of the import
+//! file.
 
 use std::error::Error;
 use std::fmt;
@@ -9,8 +10,8 @@ use super::rejection::{Rejection, printable};
 
 /// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The maximum number of entries in an import file. It equals the default limit of the documents
-/// that a proxy reads.
+/// The maximum number of entries in an import file. The maximum equals the default limit of the
+/// documents that a proxy reads.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// An error lists at most this many wrong entries, and counts all others.
 const MAX_PROBLEMS: usize = 20;
@@ -19,7 +20,7 @@ const MAX_PROBLEMS: usize = 20;
 #[derive(Debug)]
 pub struct ImportError(Repr);
 
-/// The kinds of [`ImportError`].
+/// The kind of an [`ImportError`]: why the import file is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
@@ -67,7 +68,7 @@ impl ImportError {
         Self(Repr::Json(ImportErrorKind::NotABlob, error))
     }
 
-    /// Returns the kind of the error.
+    /// Returns the kind of the error, by which a program can distinguish the reasons.
     #[must_use]
     pub fn kind(&self) -> ImportErrorKind {
         match &self.0 {

@@ -20,7 +20,8 @@ use crate::{DirectiveRef, EndpointKind};
 /// the document's creation becomes `None`.
 ///
 /// # Errors
-/// Returns the rejection that [`decode`] would return, if every proxy would reject the document.
+/// If every proxy would reject the document, returns the rejection that [`decode`] returns for the
+/// document.
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
     let json = to_json(&StoredJson { document, limits });
     decode(&document.directive.id, json.get(), limits)?;
@@ -30,10 +31,10 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 /// Serialises a draft as the input of the ingest pipeline. The pipeline makes the expiry absolute,
 /// adds the missing fields and sets the times of the audit record.
 ///
-/// Call [`Draft::check`] first. If the index already has a document with the draft's id, `record`
-/// contains the author and the time of the first write of this id. If the cluster told the caller
-/// which user it authenticates, `record` also contains this user. The other fields of `record` are
-/// ignored.
+/// Call [`Draft::check`] before you encode a draft. If the index already has a document with the
+/// draft's id, `record` contains the author and the time of the first write of this id. If the
+/// cluster told the caller which user it authenticates, `record` also contains this user. The other
+/// fields of `record` are ignored.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {
@@ -56,7 +57,8 @@ pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
 }
 
 fn to_json(value: &impl Serialize) -> Box<RawValue> {
-    // Serialising never fails, because the fields are only strings, numbers and times.
+    // Serialising a document or a draft never fails, because its fields are only strings, numbers
+    // and times.
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
@@ -112,7 +114,7 @@ fn write_directive<M: SerializeMap>(
     map.serialize_entry("revoked", &revoked)
 }
 
-/// Writes the signatures, if there are any.
+/// Writes the field `signatures`, unless the document has no signatures.
 fn write_signatures<M: SerializeMap>(
     map: &mut M,
     signatures: &[Signature],
@@ -193,7 +195,8 @@ impl Serialize for DirectiveJson<'_> {
     }
 }
 
-/// Serialises a draft. The pipeline adds the defaults of missing fields.
+/// Serialises a draft. The ingest pipeline adds the defaults of the fields that are missing in the
+/// JSON.
 struct DraftJson<'a> {
     draft: &'a Draft,
     audit: &'a Audit,
@@ -206,9 +209,9 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // The draft of a signed directive always contains `starts_at`. Otherwise, the pipeline
-        // would set `starts_at` to the creation time, and the stored document would differ from the
-        // signed document.
+        // The JSON of a signed draft always contains `starts_at`. Without `starts_at` in the JSON,
+        // the pipeline would set `starts_at` to the creation time, and the stored document would
+        // differ from the signed document.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

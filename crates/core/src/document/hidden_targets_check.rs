@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::DirectiveRef;
 
-/// The fields that contain targets, in their order in a document. Each of them can narrow a
-/// directive.
+/// The fields that contain targets, and so can narrow a directive, in their order in a document.
 pub(super) const TARGET_FIELDS: [&str; 4] = ["tenant", "index", "principal", "endpoint"];
 
 /// A set of the fields in [`TARGET_FIELDS`].

@@ -1,16 +1,17 @@
-//! Converts directives from and to the documents of the index. Rejects each document that could
-//! widen a directive, that is, could make the directive apply to more requests than its author
-//! requested.
+//! Converts directives from and to the documents of the index. The decoder rejects each document
+//! that could widen a directive, that is, each document that could make the directive apply to more
+//! requests than its author requested.
 //!
 //! A document has one of two forms. People write a [`Draft`]. If a field of a draft is missing, the
-//! ingest pipeline sets its default. The pipeline converts the draft into a stored document. A
-//! stored document states every required field explicitly. [`decode`] accepts only stored
-//! documents. In a stored document, an absent field never means that the directive applies to more
-//! requests. So a directive cannot become wider if a role hides a field or a tool removes a field.
+//! ingest pipeline sets the field to its default. The pipeline converts the draft into a stored
+//! document. A stored document states every required field explicitly. [`decode`] accepts only
+//! stored documents. In a stored document, an absent field never means that the directive applies
+//! to more requests. So a directive cannot become wider if a role hides a field or a tool removes a
+//! field.
 //!
-//! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on them. The
-//! decoder distinguishes *absent*, *valid* and *wrong* values of each field, and refuses the whole
-//! document if one value is wrong.
+//! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on the
+//! mapping and the pipeline. The decoder distinguishes *absent*, *valid* and *wrong* values of each
+//! field, and refuses the whole document if one value is wrong.
 
 mod decode;
 mod decode_field;

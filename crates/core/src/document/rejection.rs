@@ -14,7 +14,8 @@ const VALUE_CHARS: usize = 60;
 /// 512 bytes.
 const ID_CHARS: usize = 512;
 
-/// Says which document is refused, and why. The message begins with the name of the invalid field.
+/// Says which document is refused, and why. The message of a rejection begins with the name of the
+/// invalid field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rejection {
     id: String,
@@ -38,8 +39,8 @@ impl Rejection {
         &self.field
     }
 
-    /// Returns the field's value as JSON, or an empty string if the field is absent. The value is
-    /// shortened, and its control characters are escaped.
+    /// Returns the field's value as JSON, or an empty string if the field is absent. The returned
+    /// value is shortened, and its control characters are escaped.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -52,8 +53,8 @@ impl Rejection {
     }
 
     /// Returns true if the document may be valid for other readers, because the role of this reader
-    /// may hide or mask the field. It is also possible that somebody wrote the document without the
-    /// ingest pipeline.
+    /// may hide or mask the field. The document may also be invalid for every reader, because
+    /// somebody wrote it without the ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -95,7 +96,7 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
 pub enum RejectionReason {
     /// The document is not a JSON object.
     NotAnObject,
-    /// The field has a name that no field of a directive has.
+    /// The document has a field with an unknown name.
     UnknownField,
     /// The document contains the field twice.
     RepeatedField,
@@ -141,11 +142,11 @@ pub enum RejectionReason {
     StampedField,
     /// `revoked` is false although the document has a `revoked_at`.
     RevokedDisagrees,
-    /// The expiry is not after the start.
+    /// The expiry of the directive is not after its start.
     ExpiresBeforeStart,
-    /// The expiry is in the past.
+    /// The expiry of the directive is in the past.
     ExpiresInThePast,
-    /// The expiry is later than `max_ttl` allows.
+    /// The expiry of the directive is later than `max_ttl` allows.
     BeyondMaxTtl,
     /// The value is not a list of signatures.
     NotSignatures,
@@ -163,7 +164,7 @@ pub enum RejectionReason {
     RevokedBefore,
 }
 
-/// The reason of a rejection, without the document's id.
+/// The content of a rejection without the document's id: the field, its value and the reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {
     pub(super) field: Cow<'static, str>,

@@ -5,7 +5,7 @@
 //! signer. `KEY` is the id of the public key, as 16 hexadecimal digits. `BYTES` are the 64 bytes of
 //! the Ed25519 signature, as 128 hexadecimal digits. There is exactly one valid spelling of each
 //! signature, so a change of any bit of the string is detected. The core crate does not create or
-//! verify signatures. It only defines which bytes a signer signs
+//! verify signatures. The core crate only defines which bytes a signer signs
 //! ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
@@ -35,7 +35,7 @@ impl KeyId {
         Self(first)
     }
 
-    /// Returns the eight bytes of the id.
+    /// Returns the eight bytes of the key id.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 8] {
         &self.0
@@ -43,7 +43,7 @@ impl KeyId {
 }
 
 impl fmt::Display for KeyId {
-    /// Writes sixteen lower-case hexadecimal digits.
+    /// Writes the key id as sixteen lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0).fmt(f)
     }
@@ -95,13 +95,13 @@ impl Signature {
         })
     }
 
-    /// Returns the name of the signer. The signed bytes contain this name.
+    /// Returns the name of the signer. The signed bytes contain the name of the signer.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer
     }
 
-    /// Returns the id of the public key.
+    /// Returns the id of the public key with which the signature is verified.
     #[must_use]
     pub fn key(&self) -> KeyId {
         self.key

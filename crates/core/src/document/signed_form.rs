@@ -13,9 +13,9 @@ const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
 /// The form in which a directive of one index is signed.
 ///
-/// The form does not contain the fields that the ingest pipeline writes, and the fields that only
-/// people read. If such an unsigned field changes, the signature stays valid. No proxy uses an
-/// unsigned field to decide what a signed directive does.
+/// The signed form contains neither the fields that the ingest pipeline writes nor the fields that
+/// only people read. If a field outside the signed form changes, the signature stays valid. No
+/// proxy uses an unsigned field to decide what a signed directive does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SignedForm<'a> {
     directive: DirectiveRef<'a>,
@@ -47,7 +47,7 @@ impl<'a> SignedForm<'a> {
         message
     }
 
-    /// Returns the part of the message that is the same for every signer. This part identifies the
+    /// Returns the part of the message that is the same for every signer, and that identifies the
     /// signed content.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
@@ -105,7 +105,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Writes the nanoseconds since 1970 as a signed 128-bit number.
+/// Writes a time as the number of nanoseconds since 1970, in a signed 128-bit number.
 fn put_time(out: &mut Vec<u8>, time: Timestamp) {
     out.extend_from_slice(&time.as_nanosecond().to_be_bytes());
 }

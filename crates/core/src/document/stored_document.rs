@@ -1,5 +1,5 @@
-//! A stored document: a directive, its revocation, and the audit record, which contains its authors
-//! and reasons.
+//! A stored document: a directive, its revocation, and the audit record, which says who wrote the
+//! document, when and why.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,13 +14,14 @@ use crate::{DiagnosticsDirective, DirectiveState};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Document {
-    /// The directive in the document.
+    /// The directive that the document contains.
     pub directive: DiagnosticsDirective,
     /// Whether the document is revoked. A revoked directive applies to no request.
     pub revoked: bool,
-    /// The audit record, which only people read.
+    /// The audit record: authors, times and reasons, which only people read.
     pub audit: Audit,
-    /// The signatures that the document contains. The decoder does not verify them.
+    /// The signatures that the document contains. The decoder does not verify the signatures of a
+    /// document.
     pub signatures: Vec<Signature>,
 }
 
@@ -36,7 +37,8 @@ impl Document {
         }
     }
 
-    /// Sets the audit record. A record with `revoked_at` also revokes the document.
+    /// Sets the audit record of the document. If the audit record contains `revoked_at`, this
+    /// method also revokes the document.
     #[must_use]
     pub fn with_audit(mut self, audit: Audit) -> Self {
         self.revoked |= audit.revoked_at.is_some();
@@ -51,14 +53,15 @@ impl Document {
         self
     }
 
-    /// Sets the signatures.
+    /// Sets the signatures that the document contains.
     #[must_use]
     pub fn with_signatures(mut self, signatures: Vec<Signature>) -> Self {
         self.signatures = signatures;
         self
     }
 
-    /// Returns the state of the directive at an instant.
+    /// Returns the state of the document's directive at an instant. If the document is revoked, the
+    /// state is [`DocumentState::Revoked`].
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DocumentState {
         if self.revoked {
@@ -77,7 +80,7 @@ impl Document {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {
-    /// The reason for the directive.
+    /// The reason why the directive was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
     /// The ticket (for example of an issue tracker) for which the directive was written.
@@ -89,28 +92,28 @@ pub struct Audit<Text = String> {
     /// The time at which a document with this id was written for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// The author of the first write.
+    /// The author of the first write of the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Text>,
-    /// The time of the last write, by the cluster's clock.
+    /// The time of the last write of the document, according to the cluster's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
-    /// The author of the last write.
+    /// The author of the last write of the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
-    /// The user that the cluster authenticated for the last write. The writer asked the cluster for
-    /// this user and wrote it into the document; `None` if the cluster did not return a user. A
-    /// writer can name any author, so the document contains the authenticated user in addition to
-    /// the author.
+    /// The user that the cluster authenticated for the last write of the document; `None` if the
+    /// cluster did not return a user. The program that wrote the document requested the
+    /// authenticated user from the cluster. A writer can name any author, so the document contains
+    /// the authenticated user in addition to the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
-    /// The time of the revocation.
+    /// The time at which the directive was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// The author of the revocation.
+    /// The person or program that revoked the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_by: Option<Text>,
-    /// The reason for the revocation.
+    /// The reason why the directive was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<Text>,
 }

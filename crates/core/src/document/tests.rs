@@ -43,7 +43,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Decodes [`stored_json`] without additional fields, and returns the document. Its id is "d".
+/// Returns the document with the id "d" to which [`stored_json`] decodes if it has no additional
+/// fields.
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",

@@ -17,8 +17,8 @@ pub(super) fn parse(raw: &str) -> Option<Timestamp> {
         .ok()
 }
 
-/// Returns true if a string has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. A year
-/// before the year zero has the form `-002030`.
+/// Returns true if a string has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. In
+/// this shape, a year before the year zero has the form `-002030`.
 fn is_rfc3339(text: &[u8]) -> bool {
     fn has_shape(text: &[u8], shape: &[u8]) -> bool {
         text.len() == shape.len()

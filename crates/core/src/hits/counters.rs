@@ -8,20 +8,20 @@ use crate::publish::thread_number;
 /// The number of slots in a block. With 64 counters, a row fills whole cache lines.
 pub(super) const SLOTS: usize = 64;
 
-/// The number of threads that each have a separate row.
+/// The number of threads that each have a separate row of counters in a block.
 pub(super) const THREADS: usize = 64;
 
 /// The value of `last_second` as long as the directive has not matched any request.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row. A row belongs to one thread, or to all threads that
-/// share it.
+/// The counts of one directive in one row. A row of counters belongs to one thread, or to several
+/// threads that share the row.
 #[derive(Debug)]
 struct Counter {
-    /// First the number of matches that were not in the sample, then the number of matches that
-    /// were in the sample. A match increments only one of the two numbers. The numbers are in an
-    /// array, so that the code needs no branch: the processor could not predict whether a request
-    /// is in a sample.
+    /// Two numbers: first the number of matches that were not in the sample, then the number of
+    /// matches that were in the sample. A match increments only one of the two numbers. The two
+    /// numbers are in an array, so that counting a match needs no branch: the processor could not
+    /// predict whether a request is in a sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
@@ -38,8 +38,8 @@ impl Counter {
         &self.matches[usize::from(is_sampled)]
     }
 
-    /// Counts a match in a row that only the current thread writes. No atomic addition is necessary
-    /// for such a row.
+    /// Counts a match in a row that only the current thread writes. A row with only one writer
+    /// needs no atomic addition.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);
@@ -110,8 +110,8 @@ impl Block {
         total
     }
 
-    /// Sets the counts of a slot to zero. The caller must ensure that no set in use has a directive
-    /// with the slot.
+    /// Sets the counts of a slot to zero. The caller must ensure that no set in use contains a
+    /// directive with this slot.
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];

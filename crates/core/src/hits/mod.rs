@@ -4,12 +4,12 @@
 //! # How it works
 //!
 //! `counters.rs` stores the counts in blocks. Each directive has a *slot* in one block. In the
-//! first blocks, each of the first 64 threads has its own row of counters. No other thread writes
-//! this row, so these threads count without locks and without contention. `set_hits.rs` finds the
-//! slot of a directive from the position of the directive in a set. `registry.rs` assigns the
-//! slots. A directive keeps its slot as long as it is published. So requests that still use an old
-//! set count in the same slots as requests that use the new set, and a publish neither moves nor
-//! loses a count.
+//! first blocks, each of the first 64 threads has its own row of counters. Only its own thread
+//! writes such a row, so the first 64 threads count without locks and without contention.
+//! `set_hits.rs` finds the slot of a directive from the position of the directive in a set.
+//! `registry.rs` assigns the slots. A directive keeps its slot as long as the directive is
+//! published. So requests that still use an old set count in the same slots as requests that use
+//! the new set, and a publish neither moves nor loses a count.
 
 mod counters;
 mod registry;
@@ -34,7 +34,8 @@ pub struct Hits {
     /// time after the directive has left the set, and then forgets it. `matched` and `sampled` still
     /// include the counts of forgotten directives.
     pub forgotten: u64,
-    /// The directives of the set and the directives that left the set last, ordered by id.
+    /// The counts of the directives of the set, and of the directives that left the set last,
+    /// ordered by id.
     pub directives: Vec<DirectiveHits>,
 }
 
@@ -45,7 +46,7 @@ pub struct Hits {
 pub struct DirectiveHits {
     /// The id of the directive.
     pub id: String,
-    /// Whether the directive is in the set that requests use now. The value is `false` if the
+    /// Whether the directive is in the set that requests use now. `published` is `false` if the
     /// directive was revoked or deleted, or if the whole set is hidden or was emptied.
     pub published: bool,
     /// Whether the directive can match requests now: it is published, has started and has not
@@ -58,12 +59,13 @@ pub struct DirectiveHits {
     /// The number of matched requests that were in the sample of the directive, so that the
     /// directive applied to them.
     pub sampled: u64,
-    /// The time of the last match, in whole seconds. This is the time that the caller passed to the
-    /// evaluation. `None` if the directive has not matched any request yet.
+    /// The time of the last match, in whole seconds. The time of a match is the time that the
+    /// caller passed to the evaluation. `last_matched` is `None` if the directive has not matched
+    /// any request yet.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_matched: Option<Timestamp>,
     /// The time of the directive's first publish in this process. The process has counted the
-    /// matches of the directive since then.
+    /// matches of the directive since its first publish.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub counted_since: Timestamp,
 }

@@ -1,11 +1,11 @@
 //! Assigns counters to the directives of each set before the set is published, and adds up the
 //! counts of all threads.
 //!
-//! If a directive leaves the set, it keeps its counters for a while. Its counts can then still be
-//! read, and the counting continues if the directive returns. If more than [`MAX_DEPARTED`]
-//! directives have left the set, the registry forgets the directives that left first. The registry
-//! reuses the counters of a forgotten directive as soon as no request can use a set with this
-//! directive any more.
+//! If a directive leaves the set, it keeps its counters for a while. The counts of a directive that
+//! has left the set can still be read, and the counting continues if the directive returns. If more
+//! than [`MAX_DEPARTED`] directives have left the set, the registry forgets the directives that
+//! left first. The registry reuses the counters of a forgotten directive as soon as no request can
+//! use a set with this directive any more.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -21,17 +21,18 @@ use crate::DirectiveSet;
 /// The registry reports the counts of at most this many directives that have left the set.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
-/// The number of blocks in which each of the first [`THREADS`] threads has a separate row. In every
-/// other block, all threads share one row. The blocks with a row for each thread need 1.6 MB in
+/// The number of blocks in which each of the first [`THREADS`] threads has a separate row. In all
+/// further blocks, all threads share one row. The blocks with a row for each thread need 1.6 MB in
 /// total. For 100,000 directives, the blocks with one shared row need 2.4 MB in total.
 const BLOCKS_WITH_THREADS: usize = 16;
 
 /// The sums of the counts over all directives of a store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HitTotals {
-    /// The same number as [`Hits::matched`].
+    /// The number of matches of all directives since the start, as in [`Hits::matched`].
     pub matched: u64,
-    /// The same number as [`Hits::sampled`].
+    /// The number of matches whose request was in the sample of the directive, as in
+    /// [`Hits::sampled`].
     pub sampled: u64,
     /// The number of active directives that have matched no request.
     pub unmatched: u64,
@@ -48,15 +49,15 @@ struct Registry {
     since: Vec<Timestamp>,
     /// The slots that no directive uses.
     free: Vec<u32>,
-    /// The set that was attached last.
+    /// The set to which the registry attached counters last.
     current: DirectiveSet,
     current_hits: Arc<SetHits>,
-    /// Sets that were attached earlier, and that requests may still use.
+    /// The counters of earlier sets, which requests may still use.
     earlier: Vec<Arc<SetHits>>,
     /// The directives that have left the set, with their slots, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
-    /// The slots of forgotten directives. Requests with an earlier set may still use the slots of
-    /// forgotten directives.
+    /// The slots of forgotten directives that are not free yet, because requests with an earlier
+    /// set may still use these slots.
     retired: Vec<u32>,
     /// The number of forgotten directives. If the slot of a forgotten directive was freed, the
     /// counts of the directive were added to `forgotten_total` before.
@@ -65,8 +66,8 @@ struct Registry {
 }
 
 impl HitCounters {
-    /// Returns a handle to the set. Evaluations with the returned handle count the matches. If a
-    /// directive is new, `now` becomes the time since which its matches are counted.
+    /// Returns another handle to the given set. Evaluations with the returned handle count the
+    /// matches. If a directive is new, `now` becomes the time since which its matches are counted.
     #[must_use]
     pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
         self.lock().attach(set, now)
@@ -90,8 +91,9 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// Acquires the lock, even if a thread panicked while it held the lock. After such a panic, all
-    /// values are still complete, but some slots may never be reused.
+    /// Acquires the lock, even if a thread panicked while it held the lock. After a panic of a
+    /// thread that held the lock, all values are still complete, but some slots may never be
+    /// reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +110,7 @@ impl Registry {
             });
             let before = std::mem::replace(&mut self.current_hits, hits);
             self.earlier.push(before);
-            // `current` is a handle without counters. A handle with counters would keep the
+            // `current` is a handle without counters, because a handle with counters would keep the
             // counters in memory.
             self.current = set.counted_by(Counting::default());
         }
@@ -174,15 +176,15 @@ impl Registry {
             self.blocks.push(Arc::new(Block::new(threads)));
         }
         self.since.push(now);
-        // A set has fewer than 2^32 directives.
+        // A set has fewer than 2^32 directives, so the number of a slot fits into a `u32`.
         u32::try_from(self.since.len() - 1).unwrap_or(u32::MAX)
     }
 
     /// Frees the slot of each forgotten directive, unless an earlier set that is still in use
     /// contains the directive.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if no other handle exists. All other threads have then dropped
-        // their handles, so this thread sees their last counts.
+        // `get_mut` succeeds only if all other threads have dropped their handles to the set. After
+        // a successful `get_mut`, this thread sees the last counts of all other threads.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;
@@ -204,8 +206,8 @@ impl Registry {
         }
     }
 
-    /// Returns the list of blocks for the next set. If no block was added since the last set,
-    /// returns the list of the last set.
+    /// Returns the list of blocks for the next set. If no block was added since the last set, the
+    /// next set shares the list of the last set.
     fn shared_blocks(&self) -> Arc<[Arc<Block>]> {
         let last = &self.current_hits.blocks;
         if last.len() == self.blocks.len() {
@@ -276,8 +278,8 @@ impl Registry {
     }
 }
 
-/// The directives of the last set, sorted by id. The methods consume the directives in ascending
-/// order of their ids.
+/// The directives of the last set, sorted by id. The methods of `Known` consume the directives in
+/// ascending order of their ids.
 struct Known<'a> {
     set: &'a DirectiveSet,
     hits: &'a SetHits,
@@ -314,8 +316,8 @@ impl<'a> Known<'a> {
 
     fn leave(&mut self, position: u32) {
         let slot = self.hits.slots[position as usize];
-        // Directives with the same id share a slot. They are adjacent, because the directives are
-        // sorted by id.
+        // Directives with the same id share a slot. Directives with the same id are adjacent,
+        // because the directives are sorted by id.
         if self.left.last().is_none_or(|(_, last)| *last != slot) {
             self.left.push((position, slot));
         }
@@ -330,7 +332,7 @@ impl<'a> Known<'a> {
 }
 
 /// Returns the positions of the directives in the order of their ids. Sorting is fast if the set is
-/// already ordered by id. The sets of an index are always ordered by id.
+/// already ordered by id. The sets that are read from an index are always ordered by id.
 fn by_id(set: &DirectiveSet) -> Vec<u32> {
     let mut positions: Vec<u32> = (0..=u32::MAX).take(set.len()).collect();
     positions.sort_by(|&one, &other| id_at(set, one).cmp(id_at(set, other)));

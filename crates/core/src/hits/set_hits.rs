@@ -7,9 +7,10 @@ use super::counters::{Block, SLOTS};
 /// The counters of the directives of one set.
 #[derive(Debug, Default)]
 pub(crate) struct SetHits {
-    /// For each directive, in the order of the set: the slot of its counter.
+    /// The slot of the counter of each directive, in the order of the set.
     pub(super) slots: Box<[u32]>,
-    /// The blocks that contain the slots of the directives. All sets of a store share the blocks.
+    /// The blocks that contain the slots of the directives. All sets of a store share the blocks of
+    /// counters.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 

@@ -38,14 +38,15 @@ fn request(set: &DirectiveSet, tenant: &str, times: usize) {
     }
 }
 
-/// Returns how many requests a directive matched, and how many of them it sampled.
+/// Returns how many requests a directive matched, and how many of these requests were in its
+/// sample.
 fn counts(counters: &HitCounters, id: &str) -> (u64, u64) {
     let hits = counters.hits(false, START);
     let found = hits.directives.iter().find(|hits| hits.id == id);
     found.map_or((0, 0), |hits| (hits.matched, hits.sampled))
 }
 
-/// Returns how many requests all directives matched, and how many of them they sampled.
+/// Returns the number of matches of all directives, and the number of those that were in a sample.
 fn totals(counters: &HitCounters) -> (u64, u64) {
     let totals = counters.totals(START);
     (totals.matched, totals.sampled)

@@ -7,8 +7,8 @@ use super::named_enum::named_enum;
 use super::request::{EndpointKind, RequestAttrs};
 use super::sampling::{self, ALWAYS};
 
-/// The amount of diagnostics to record for a request. Each variant records more than the previous
-/// variant.
+/// The amount of diagnostics to record for a request. Each level records more than the level that
+/// is declared before it.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
@@ -21,9 +21,10 @@ pub enum DiagLevel {
     Off,
     /// Records only the shape of a request: ids, names and sizes.
     Shape,
-    /// Records the shape, and the duration of each stage.
+    /// Records the shape of a request, and the duration of each stage of its processing.
     ShapeTiming,
-    /// Records the shape, the durations, and how a rewrite changed the shape. Never records values.
+    /// Records the shape of a request, the duration of each stage, and how a rewrite of the request
+    /// changed its shape. This level never records the values that a request contains.
     ShapeRewriteDiff,
 }
 
@@ -67,34 +68,34 @@ pub struct DirectiveMatch {
 }
 
 impl DirectiveMatch {
-    /// Returns the match without targets, which every request matches.
+    /// Returns a `DirectiveMatch` in which no target is set, so every request matches it.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Restricts the match to one tenant.
+    /// Sets the target `tenant`, so that only requests of this tenant match.
     #[must_use]
     pub fn for_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// Restricts the match to one index.
+    /// Sets the target `index`, so that only requests to this index match.
     #[must_use]
     pub fn for_index(mut self, index: impl Into<String>) -> Self {
         self.index = Some(index.into());
         self
     }
 
-    /// Restricts the match to one principal.
+    /// Sets the target `principal`, so that only requests of this principal match.
     #[must_use]
     pub fn for_principal(mut self, principal: impl Into<String>) -> Self {
         self.principal = Some(principal.into());
         self
     }
 
-    /// Restricts the match to one class of endpoint.
+    /// Sets the target `endpoint`, so that only requests to this class of endpoint match.
     #[must_use]
     pub fn for_endpoint(mut self, endpoint: EndpointKind) -> Self {
         self.endpoint = Some(endpoint);
@@ -165,13 +166,13 @@ pub struct DiagnosticsDirective {
     /// The sample rate: how many of every thousand matching requests are recorded. `0` means none,
     /// and `1000` or more means all.
     pub sample_per_mille: u16,
-    /// The directive applies from this instant on; `None` if it has no start.
+    /// The start: the directive applies from this instant on; `None` if the directive has no start.
     pub starts_at: Option<Timestamp>,
-    /// From this instant on, the directive no longer applies.
+    /// The expiry: from this instant on, the directive no longer applies.
     pub expires_at: Timestamp,
-    /// Whether the proxy records the request into its local ring buffer.
+    /// Whether the directive makes a proxy record requests in the proxy's local ring buffer.
     pub ring_buffer: bool,
-    /// Whether the proxy copies the request and the response to the fleet's capture sink.
+    /// Whether the directive makes a proxy copy requests and responses to the fleet's capture sink.
     pub capture: bool,
 }
 
@@ -191,7 +192,7 @@ impl DiagnosticsDirective {
         }
     }
 
-    /// Sets the targets.
+    /// Sets the targets, which say which requests match the directive.
     #[must_use]
     pub fn with_match(mut self, match_: DirectiveMatch) -> Self {
         self.match_ = match_;
@@ -212,21 +213,21 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// Sets whether the directive requests the ring buffer.
+    /// Sets whether the directive makes a proxy record requests in the proxy's local ring buffer.
     #[must_use]
     pub fn with_ring_buffer(mut self, ring_buffer: bool) -> Self {
         self.ring_buffer = ring_buffer;
         self
     }
 
-    /// Sets whether the directive requests capture.
+    /// Sets whether the directive makes a proxy copy requests and responses to the capture sink.
     #[must_use]
     pub fn with_capture(mut self, capture: bool) -> Self {
         self.capture = capture;
         self
     }
 
-    /// Returns the same directive with borrowed strings.
+    /// Returns this directive as a [`DirectiveRef`], whose strings are borrowed.
     #[must_use]
     pub fn as_ref(&self) -> DirectiveRef<'_> {
         DirectiveRef {
@@ -248,46 +249,47 @@ impl DiagnosticsDirective {
 /// Whether a directive is scheduled, active or expired at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
-    /// The directive has not started yet. It applies to no request.
+    /// The directive has not started yet, so it applies to no request.
     Scheduled,
-    /// The directive has started and has not expired. It applies to the requests that match.
+    /// The directive has started and has not expired, so it applies to the matching requests that
+    /// are in its sample.
     Active,
-    /// The directive has expired and applies to no request.
+    /// The directive has expired, so it applies to no request.
     Expired,
 }
 
 /// A [`DiagnosticsDirective`] with borrowed strings.
-/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes values of this type, and the iterator
-/// of a set returns values of this type.
+/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes `DirectiveRef`s, and the iterator of a
+/// directive set returns `DirectiveRef`s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DirectiveRef<'a> {
-    /// See [`DiagnosticsDirective::id`].
+    /// The name of the directive, as in [`DiagnosticsDirective::id`].
     pub id: &'a str,
-    /// See [`DirectiveMatch::tenant`].
+    /// The targeted tenant, as in [`DirectiveMatch::tenant`].
     pub tenant: Option<&'a str>,
-    /// See [`DirectiveMatch::index`].
+    /// The targeted index, as in [`DirectiveMatch::index`].
     pub index: Option<&'a str>,
-    /// See [`DirectiveMatch::principal`].
+    /// The targeted principal, as in [`DirectiveMatch::principal`].
     pub principal: Option<&'a str>,
-    /// See [`DirectiveMatch::endpoint`].
+    /// The targeted class of endpoint, as in [`DirectiveMatch::endpoint`].
     pub endpoint: Option<EndpointKind>,
-    /// See [`DiagnosticsDirective::level`].
+    /// How much a proxy records about a request, as in [`DiagnosticsDirective::level`].
     pub level: DiagLevel,
-    /// See [`DiagnosticsDirective::sample_per_mille`].
+    /// The sample rate, as in [`DiagnosticsDirective::sample_per_mille`].
     pub sample_per_mille: u16,
-    /// See [`DiagnosticsDirective::starts_at`].
+    /// The start of the directive, as in [`DiagnosticsDirective::starts_at`].
     pub starts_at: Option<Timestamp>,
-    /// See [`DiagnosticsDirective::expires_at`].
+    /// The expiry of the directive, as in [`DiagnosticsDirective::expires_at`].
     pub expires_at: Timestamp,
-    /// See [`DiagnosticsDirective::ring_buffer`].
+    /// Whether the directive requests the ring buffer, as in [`DiagnosticsDirective::ring_buffer`].
     pub ring_buffer: bool,
-    /// See [`DiagnosticsDirective::capture`].
+    /// Whether the directive requests capture, as in [`DiagnosticsDirective::capture`].
     pub capture: bool,
 }
 
 impl DirectiveRef<'_> {
-    /// Returns the same directive with owned strings.
+    /// Returns this directive as a [`DiagnosticsDirective`], whose strings are owned.
     #[must_use]
     pub fn to_directive(self) -> DiagnosticsDirective {
         DiagnosticsDirective {
@@ -307,8 +309,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Returns the state of the directive at an instant. After its expiry, it is expired even if
-    /// its start is later.
+    /// Returns the state of the directive at an instant. A directive whose expiry has passed is
+    /// expired, even if its start is still in the future.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DirectiveState {
         if now >= self.expires_at {

@@ -10,13 +10,15 @@ use super::request::EndpointKind;
 ///
 /// osproxy 1.0.5 classifies requests by the same rules (`osproxy_transport::classify`), so a
 /// directive has the same meaning in every proxy. If osproxy does not know a path, for example
-/// `/{index}/_update/{id}`, its kind is [`Unknown`](EndpointKind::Unknown).
+/// `/{index}/_update/{id}`, the endpoint kind of this path is [`Unknown`](EndpointKind::Unknown).
 ///
 /// # Several indices
 ///
-/// A path can name several indices, separated by commas. The decision about such a request combines
-/// the decisions about each index: the highest level, and the ring buffer or capture if one of them
-/// asks for it. [`evaluate_indices_with`](crate::DirectiveSet::evaluate_indices_with) does this:
+/// A path can name several indices, separated by commas. The decision about a request to several
+/// indices combines the decisions about each index: it has the highest level of these decisions,
+/// and requests the ring buffer or capture if at least one of these decisions does.
+/// [`evaluate_indices_with`](crate::DirectiveSet::evaluate_indices_with) evaluates a request for
+/// each index in its path, and combines the decisions:
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -38,23 +40,23 @@ use super::request::EndpointKind;
 /// ```
 ///
 /// (osproxy itself treats `customers,orders` as the name of one index.
-/// [`index_expression`](Self::index_expression) returns this string undivided.)
+/// [`index_expression`](Self::index_expression) returns the string `customers,orders` undivided.)
 ///
 /// # Rules
 ///
 /// - **A wildcard is a name.** A request to `logs-*` matches a directive whose index is `logs-*`,
-///   but no directive whose index is `logs-1`, because a proxy does not know which indices exist.
-///   In the same way, `_all`, an alias or a date-math expression matches only a directive whose
-///   index is exactly the same string.
+///   but no directive whose index is `logs-1`, because a proxy does not know which indices exist. A
+///   request to `_all`, to an alias or to a date-math expression also matches only a directive
+///   whose index is exactly the same string.
 /// - **A request without an index** has the index `""`, so it matches no directive that names an
 ///   index. The indices in the body of a request (`_bulk`, `_mget`, `_msearch`) are ignored.
 /// - **A request without a principal** matches no directive that names a principal, and a request
 ///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal
 ///   and `None` for a missing tenant.
-/// - **The names of indices are percent-decoded**, as in OpenSearch: `/%6Frders/_search` is a request
-///   to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. The other segments of a path
-///   are not decoded, so [`of`](Self::of) takes the path as the client sent it. (osproxy decodes
-///   nothing.)
+/// - **The names of indices are percent-decoded**, as in OpenSearch: `/%6Frders/_search` is a
+///   request to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. The other segments of a
+///   path are not decoded, so pass the path to [`of`](Self::of) exactly as the client sent it.
+///   (osproxy does not decode the names of indices.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint<'a> {
     kind: EndpointKind,
@@ -62,8 +64,8 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Classifies a request by its method and its path. The method must be in upper case, and a query
-    /// is ignored.
+    /// Classifies a request by its method and its path. `method` must be in upper case. The query
+    /// string of the path is ignored.
     #[must_use]
     pub fn of(method: &str, path: &'a str) -> Self {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
@@ -90,14 +92,14 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    /// Returns the endpoint kind.
+    /// Returns the endpoint kind, that is, the class of the endpoint to which the request is sent.
     #[must_use]
     pub const fn kind(&self) -> EndpointKind {
         self.kind
     }
 
-    /// Returns the part of the path that names the indices as it is in the path, `""` if the path
-    /// names none.
+    /// Returns the part of the path that names the indices, without decoding it, or `""` if the
+    /// path names no index.
     #[must_use]
     pub const fn index_expression(&self) -> &'a str {
         self.index_expression
@@ -110,7 +112,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// Classifies a path that consists of one segment.
+/// Classifies a request whose path consists of only one segment, such as `/_search`.
 fn kind_without_index(segment: &str) -> Option<(EndpointKind, &str)> {
     let kind = match segment {
         "_search" => EndpointKind::Search,

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-/// Returns the names in a comma-separated list, percent-decoded. A percent-encoded comma also
-/// separates two names, because OpenSearch decodes the list before it splits it. An empty list
-/// contains one empty name.
+/// Returns the names of indices in a comma-separated list, percent-decoded. A percent-encoded comma
+/// also separates two names, because OpenSearch decodes the list before it splits it. For an empty
+/// list, the function returns one empty name.
 ///
-/// The function allocates only for names with a percent sign.
+/// The function allocates only for names that contain a percent sign.
 pub(crate) fn index_names(list: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut rest = Some(list);
     std::iter::from_fn(move || {
@@ -17,7 +17,7 @@ pub(crate) fn index_names(list: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
-/// Returns the first name, and the list after the first comma.
+/// Returns the first name of a list, and the rest of the list after the first comma.
 fn split_once(list: &str) -> (&str, Option<&str>) {
     let bytes = list.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
@@ -33,8 +33,9 @@ fn split_once(list: &str) -> (&str, Option<&str>) {
     (list, None)
 }
 
-/// Decodes percent-encoding. A name with an invalid sequence stays as it is, because OpenSearch
-/// refuses the request.
+/// Decodes the percent-encoded characters of a name. If a name contains an invalid percent-encoded
+/// sequence, the function returns the name unchanged, because OpenSearch refuses such a request
+/// anyway.
 fn decode(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
@@ -80,10 +81,11 @@ mod tests {
             ("%6Frders", &["orders"]),
             ("%3Clogs-%7Bnow%2Fd%7D%3E", &["<logs-{now/d}>"]),
             ("caf%C3%A9", &["café"]),
-            // An encoded percent sign is decoded once.
+            // An encoded percent sign is decoded only once.
             ("a%252Cb", &["a%2Cb"]),
             ("a,", &["a", ""]),
-            // OpenSearch refuses these, so the names only must not cause a panic.
+            // OpenSearch refuses requests with the following names, so it is enough that these
+            // names cause no panic.
             ("%", &["%"]),
             ("a%2", &["a%2"]),
             ("%zz,b", &["%zz", "b"]),

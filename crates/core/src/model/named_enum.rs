@@ -2,14 +2,15 @@
 //! and APIs.
 
 /// Implements the conversions between an enum and the names of its variants, and the error for an
-/// unknown name. `$label` completes the sentence "… is not ___; write one of …".
+/// unknown name. `$label` completes the message of this error: "… is not ___; write one of …".
 macro_rules! named_enum {
     ($Enum:ident, $Unknown:ident, $label:literal, $first:ident $(, $other:ident)* $(,)?) => {
         impl $Enum {
             /// All variants of the enum, in the order of their declaration.
             pub const ALL: &'static [Self] = &[Self::$first $(, Self::$other)*];
 
-            /// Returns the name of the variant. Later versions use the same name.
+            /// Returns the name of the variant. A later version of this crate never changes the
+            /// name of a variant.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -28,7 +29,7 @@ macro_rules! named_enum {
         impl std::str::FromStr for $Enum {
             type Err = $Unknown;
 
-            /// Parses the exact name of a variant. The comparison is case-sensitive.
+            /// Parses the exact name of a variant, including the case of each letter.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let mut values = Self::ALL.iter().copied();
                 values.find(|value| value.as_str() == name).ok_or($Unknown)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::named_enum::named_enum;
 
-/// The class of a request's endpoint.
+/// The class of the OpenSearch endpoint to which a request is sent.
 ///
 /// `osproxy-core` 1.0.5 has the same twelve classes with the same names (`EndpointKind::as_str`),
 /// so that a directive has the same meaning in this project and in osproxy.
@@ -18,11 +18,11 @@ pub enum EndpointKind {
     IngestDoc,
     /// A write of many documents: `_bulk`.
     IngestBulk,
-    /// `_search`.
+    /// A search: `_search`.
     Search,
-    /// `_msearch`.
+    /// Several searches in one request: `_msearch`.
     MultiSearch,
-    /// `_count`.
+    /// A count of the documents that match a query: `_count`.
     Count,
     /// A read of one document by its id: `GET _doc/{id}`.
     GetById,
@@ -30,13 +30,13 @@ pub enum EndpointKind {
     MultiGet,
     /// A deletion of one document by its id.
     DeleteById,
-    /// `_delete_by_query`.
+    /// A deletion of all documents that match a query: `_delete_by_query`.
     DeleteByQuery,
     /// An operation on a cursor: scroll, point in time.
     Cursor,
     /// Administration: `_cat`, `_cluster` and the like.
     Admin,
-    /// Any other endpoint.
+    /// An endpoint that belongs to no other class.
     Unknown,
 }
 
@@ -60,9 +60,10 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Unlike a
-/// struct literal, a call of `new` still compiles if a later version adds an attribute. If a
-/// request does not set the new attribute, it matches no directive that targets this attribute.
+/// Create the attributes with [`RequestAttrs::new`], and then set the tenant if the tenant is
+/// known. Unlike a struct literal, a call of `new` still compiles if a later version adds an
+/// attribute. If the caller does not set an attribute that a later version adds, the request
+/// matches no directive that targets this attribute.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};
@@ -78,12 +79,12 @@ named_enum!(
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct RequestAttrs<'a> {
-    /// The tenant, or `None` if it is not known. A request without a tenant matches no directive
-    /// that targets a tenant.
+    /// The tenant of the request, or `None` if the tenant is not known. A request without a tenant
+    /// matches no directive that targets a tenant.
     pub tenant: Option<&'a str>,
     /// The logical index that the request's path names.
     pub index: &'a str,
-    /// The authenticated principal.
+    /// The authenticated principal that sent the request.
     pub principal: &'a str,
     /// The class of the request's endpoint.
     pub endpoint: EndpointKind,
@@ -101,7 +102,7 @@ impl<'a> RequestAttrs<'a> {
         }
     }
 
-    /// Sets the tenant.
+    /// Sets the tenant of the request.
     #[must_use]
     pub const fn with_tenant(mut self, tenant: &'a str) -> Self {
         self.tenant = Some(tenant);
@@ -119,11 +120,12 @@ impl Default for RequestAttrs<'_> {
 
 /// The id of a request. The id decides whether the request is in a sample.
 ///
-/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id as a `&str`. `RequestId`
-/// creates the id from an optional header value.
+/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id of a request as a `&str`.
+/// `RequestId` creates the id from an optional header value.
 ///
 /// **A client that can choose the id of its request can choose whether the request is sampled.** If
-/// clients must not have this choice, pass an id that the proxy generates.
+/// clients must not choose which of their requests are sampled, pass an id that the proxy
+/// generates.
 ///
 /// ```
 /// use opensearch_directives_core::RequestId;
@@ -136,8 +138,9 @@ impl Default for RequestAttrs<'_> {
 pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
-    /// Creates the id from the value of a header such as `X-Request-Id`. A blank value counts as
-    /// absent. Any other value is used unchanged.
+    /// Creates the id from the value of a header such as `X-Request-Id`. If the value of the header
+    /// is absent or blank, the request has no id. A value that is not blank becomes the id
+    /// unchanged.
     #[must_use]
     pub fn from_header(value: Option<&'a str>) -> Self {
         Self(
@@ -154,7 +157,7 @@ impl<'a> RequestId<'a> {
     }
 }
 
-/// Equivalent to [`RequestId::as_str`].
+/// Returns the id as a string, as [`RequestId::as_str`] does.
 impl AsRef<str> for RequestId<'_> {
     fn as_ref(&self) -> &str {
         self.0

@@ -1,5 +1,5 @@
 //! The publication cell. One [`Publisher`] replaces the set in the cell atomically. Any number of
-//! request threads load this set without waiting.
+//! request threads load the set from the cell without waiting.
 //!
 //! # Guarantees
 //!
@@ -7,9 +7,9 @@
 //!   value.
 //! - A read that begins after [`Publisher::publish`] has returned never returns an older value, on
 //!   any thread and with any read method.
-//! - Reads are monotonic: if a thread has read a value, or if another thread has told it that the
-//!   value was published, the thread reads this value or a later value from then on, with every
-//!   read method.
+//! - Reads are monotonic: once a thread has read a value, or has learned from another thread that
+//!   the value was published, every later read on this thread returns this value or a later value,
+//!   with every read method.
 //! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
 //! - Reads on up to [`HANDLES`] threads do not write to shared memory.
 //! - A value stays in memory only as long as the cell or a caller holds the value. For an idle
@@ -20,20 +20,20 @@
 //! A *publication* is a published value together with its version. A version is unique in the
 //! process. The value and the version are stored together, so a cached copy of a value always has
 //! the right version. A publish first announces the new version and *then* swaps in the value. If a
-//! reader's cached copy has the announced version, the reader uses this copy. Otherwise, the reader
-//! loads the pointer to the current value. The pointer refers to the old value before the swap, and
-//! to the new value after the swap.
+//! reader's cached copy has the announced version, the reader uses this copy. If the cached copy
+//! has another version, the reader loads the pointer to the current value. The pointer to the
+//! current value refers to the old value before the swap, and to the new value after the swap.
 //!
 //! Reads are monotonic because the version is announced first: after any reader has read the new
 //! value, no reader accepts an older copy as current. If the value were swapped first, a reader
 //! could read the new value, and later another reader could still find the old version and use its
 //! old copy.
 //!
-//! `load` must return an `Arc`. If several threads changed the same reference count, they would
-//! contend for one cache line. So a publication has [`HANDLES`] handles to the same set, each with
-//! a separate reference count. Each thread has a number, which selects the thread's handle. Each
-//! thread caches a `Weak` of its handle. A read does not allocate, not even the first read after a
-//! publish.
+//! The method `load` must return an `Arc`. If several threads changed the same reference count,
+//! they would contend for one cache line. So a publication has [`HANDLES`] handles to the same set,
+//! each with a separate reference count. Each thread has a number, which selects the thread's
+//! handle. Each thread caches a `Weak` of its handle. A read does not allocate, not even the first
+//! read after a publish.
 
 mod reader;
 mod thread_cache;
@@ -48,15 +48,16 @@ use crate::set::DirectiveSet;
 pub use reader::Reader;
 pub(crate) use thread_cache::thread_number;
 
-/// The number of handles to the set in each publication. If at most this many threads load the set,
-/// each thread uses its own handle. If more threads load the set, some of them share a handle.
+/// The number of handles to the set in each publication. If at most `HANDLES` threads load the set,
+/// each thread uses its own handle. If more than `HANDLES` threads load the set, some threads share
+/// a handle.
 const HANDLES: usize = 64;
 
 /// The version that the next publication in this process will have. No publication has version
 /// zero.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
-/// Creates a cell that contains `first`, and returns its writer and its reader.
+/// Creates a cell that contains `first`, and returns the writer and the reader of the cell.
 pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published<T>) {
     let first = Publication::new(first);
     let announced = Arc::new(Announced(AtomicU64::new(first.version)));
@@ -71,7 +72,7 @@ pub struct Publisher<T> {
 }
 
 impl<T: AsRef<DirectiveSet>> Publisher<T> {
-    /// Replaces the published value.
+    /// Publishes a value: from now on, reads of the cell return this value.
     pub fn publish(&mut self, value: T) {
         let next = Arc::new(Publication::new(value));
         // The version is announced before the swap, so that reads are monotonic (see the module's
@@ -109,8 +110,8 @@ impl<T> Published<T> {
         Arc::clone(handle)
     }
 
-    /// Returns the value that was published last. All threads change the same reference count of
-    /// the returned `Arc`.
+    /// Returns the value that was published last. All threads that call `snapshot` change the same
+    /// reference count of the returned `Arc`.
     #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
@@ -151,11 +152,12 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The announced version. Usually, this is the version of the current publication. For a short time
-/// during a publish, it is the version of the next publication.
+/// The version that the publisher announced last. Usually, the announced version is the version of
+/// the current publication. For a short time during a publish, the announced version is already
+/// that of the next publication.
 ///
 /// Every read loads the announced version, so the version has its own cache line. Memory that is
-/// written more often must not be in the same cache line.
+/// written more often than the announced version must not be in the same cache line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 
@@ -183,8 +185,8 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
     }
 }
 
-/// The part of a cell that a [`Reader`] needs. This trait does not depend on the type of the
-/// published value.
+/// The part of a cell that a [`Reader`] needs. The trait `Source` does not depend on the type of
+/// the published value.
 trait Source: Send + Sync {
     /// Returns the set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);

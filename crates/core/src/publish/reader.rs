@@ -33,19 +33,20 @@ use crate::set::DirectiveSet;
 ///
 /// - [`load`](Self::load) returns one complete published set. Once a publish has returned, each
 ///   later `load` returns the published set or a later one, with every reader.
-/// - A set does not change while it is borrowed. If a request borrows the set once, all decisions
-///   of the request come from the same set.
+/// - A set does not change while the caller borrows it. If a request borrows the set once, all
+///   decisions of the request come from the same set.
 /// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (If no
 ///   other handle to the old set exists, the first load after a publish frees the old set.)
 ///
 /// # Staleness
 ///
-/// If nobody publishes, the set becomes stale. Each evaluation still checks the start and the
-/// expiry of each directive.
+/// If nobody publishes a new set, the set of the reader becomes stale. Each evaluation still checks
+/// the start and the expiry of each directive.
 ///
-/// **An idle reader keeps the last returned set alive** until its next `load` or its drop. Create a
-/// reader for a worker that reads often, and drop the reader with the worker. A worker that may be
-/// idle for a long time should use `load` of the store, because `load` keeps no set alive.
+/// **An idle reader keeps the last returned set alive** until the next `load` of this reader, or
+/// until the reader is dropped. Create a reader for a worker that reads often, and drop the reader
+/// with the worker. A worker that may be idle for a long time should use the method `load` of the
+/// store, because that method keeps no set alive.
 ///
 /// A reader keeps the publication cell alive, but not the store. After the store is dropped, the
 /// reader continues to return the last set.

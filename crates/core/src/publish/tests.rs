@@ -40,7 +40,8 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// The number of publishes of a stress test. Under Miri the number is lower, because Miri is slow.
+/// The number of publishes of a stress test. Under Miri, the number of publishes is lower, because
+/// Miri is slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]
@@ -57,8 +58,9 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every read method still returns the old value. This is true
-/// even for a thread whose cached copy does not have the announced version.
+/// Between the two writes of a publish, every read method still returns the old value. Between the
+/// two writes of a publish, even a thread whose cached copy does not have the announced version
+/// reads the old value.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -214,8 +216,9 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Each reader checks that a value is complete and not older than the reader's previous value. The
-/// value must also not be older than the last publish that had returned when the read began.
+/// Each reader checks that a value is complete and not older than the reader's previous value. Each
+/// reader also checks that a value is not older than the last publish that had returned when the
+/// read began.
 #[test]
 fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));
@@ -254,8 +257,8 @@ fn concurrent_reads_are_complete_and_monotonic() {
     assert_eq!(number_of(&published.load()), STEPS);
 }
 
-/// If another thread tells a thread that a publish has returned, this thread reads the published
-/// value from then on.
+/// Once a thread has learned from another thread that a publish has returned, it reads the
+/// published value or a later value.
 #[test]
 fn no_load_after_a_publish_returned_returns_the_old_set() {
     let (mut publisher, published) = publication(numbered(0));

@@ -17,7 +17,7 @@ struct Cached {
 
 thread_local! {
     static CACHED: RefCell<Cached> = const {
-        // No publication has version zero.
+        // No publication has version zero, so the empty cache never matches an announced version.
         RefCell::new(Cached { version: 0, handle: Weak::new() })
     };
     static NUMBER: usize = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -45,8 +45,8 @@ pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
         .ok()?
 }
 
-/// Replaces the cached handle. Does nothing if the thread is ending and has already dropped its
-/// thread-locals.
+/// Replaces the handle that the current thread caches. The function does nothing if the thread is
+/// ending and has already dropped its thread-locals.
 pub(super) fn set(version: u64, handle: &Arc<DirectiveSet>) {
     let _ = CACHED.try_with(|cached| {
         if let Ok(mut cached) = cached.try_borrow_mut() {

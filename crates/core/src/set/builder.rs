@@ -25,7 +25,8 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// The directives that were pushed so far, or an error if a directive did not fit.
+    /// The directives that were pushed so far, or an error if a directive did not fit into the
+    /// packed form.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 
@@ -52,7 +53,7 @@ impl DirectiveSetBuilder {
         }
     }
 
-    /// Adds a directive at the end of the set's order.
+    /// Adds a directive after the directives that were pushed before.
     pub fn push(&mut self, directive: DirectiveRef<'_>) {
         if let Ok(directives) = &mut self.directives
             && directives.push(directive).is_err()
@@ -61,11 +62,11 @@ impl DirectiveSetBuilder {
         }
     }
 
-    /// Builds the set.
+    /// Builds the set, in the order in which the directives were pushed.
     ///
     /// # Errors
-    /// Returns an error if there are more than 2^32 directives, or if the total length of their ids
-    /// and targets exceeds four gigabytes (see [`BuildError::is_too_large`]).
+    /// Returns an error if more than 2^32 directives were pushed, or if the total length of their
+    /// ids and targets exceeds four gigabytes (see [`BuildError::is_too_large`]).
     pub fn build(self) -> Result<DirectiveSet, BuildError> {
         Ok(DirectiveSet::compile(self.directives?)?)
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::directive::{DiagLevel, DirectiveRef};
 
-/// The decision of a set of directives about one request.
+/// What a directive set decides about one request: the level, the ring buffer and capture.
 ///
 /// The operator `|` combines two decisions about the same request, for example about two indices of
 /// its path.
@@ -21,8 +21,8 @@ pub struct Decision {
     pub capture: bool,
 }
 
-/// Returns a decision with the higher of the two levels. The result requests the ring buffer or
-/// capture if at least one of the two decisions does.
+/// Returns a decision with the higher of the two levels. The combined decision requests the ring
+/// buffer or capture if at least one of the two decisions does.
 impl BitOr for Decision {
     type Output = Self;
 
@@ -36,7 +36,7 @@ impl BitOr for Decision {
     }
 }
 
-/// A [`Decision`], with the ids of the directives that led to it.
+/// A [`Decision`], with the ids of the directives that led to this decision.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Explanation<'a> {
@@ -48,7 +48,7 @@ pub struct Explanation<'a> {
 }
 
 /// A [`Decision`] in one byte. A level with the number `n` sets the `n` lowest bits. So a bitwise
-/// *or* combines two values, without a comparison of the levels.
+/// *or* combines the effects of two directives, without a comparison of their levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 
@@ -59,7 +59,7 @@ const RING_BUFFER: u8 = 1 << LEVEL_BITS;
 const CAPTURE: u8 = RING_BUFFER << 1;
 
 impl Effects {
-    /// Returns the effects of one directive.
+    /// Returns the level, the ring buffer and capture of one directive as one byte.
     pub(super) fn of(directive: DirectiveRef<'_>) -> Self {
         let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let level = (1 << directive.level as u8) - 1;

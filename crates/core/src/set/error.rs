@@ -3,7 +3,7 @@
 
 use super::packed_directives::Full;
 
-/// The error if directives cannot be compiled into a set.
+/// The error that is returned if directives cannot be compiled into a set.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct BuildError(#[from] Kind);

@@ -1,6 +1,6 @@
-//! Evaluates a request. For each combination of the request's attributes, looks up the directives
-//! with these targets. Merges the effects of the directives that apply, and counts the directives
-//! that match.
+//! Evaluates a request with a compiled set. For each combination of targets in use, an evaluation
+//! looks up the directives whose targets equal the attributes of the request. An evaluation merges
+//! the effects of the directives that apply, and counts the matches of each directive.
 
 use jiff::Timestamp;
 
@@ -12,11 +12,12 @@ use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant. These are the combinations
-/// with an odd number.
+/// A bit mask of the combinations of targets that include the tenant. The combinations of targets
+/// that include the tenant have odd numbers.
 const WITH_TENANT: u16 = 0xaaaa;
-/// All combinations of targets, and those that include the index.
+/// A bit mask of all combinations of targets.
 pub(super) const ALL_COMBINATIONS: u16 = u16::MAX;
+/// A bit mask of the combinations of targets that include the index.
 pub(super) const WITH_INDEX: u16 = 0xcccc;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1 && target::INDEX == 2);
@@ -191,7 +192,7 @@ impl Compiled {
     }
 
     /// Calls `visit` with the first directive of each key that the request matches. `left` contains
-    /// the combinations of targets that must be looked up.
+    /// the combinations of targets that the function still has to look up.
     #[inline]
     fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {

@@ -28,7 +28,8 @@ impl DirectiveSet {
             let of_index =
                 self.evaluate_combinations(combinations, &attrs, now, request_id, applies);
             decision = decision | of_index;
-            // The first evaluation has included the directives without an index.
+            // The evaluation for the first index has already included the directives without an
+            // index, so the evaluations for the other indices omit them.
             combinations = WITH_INDEX;
         }
         decision

@@ -12,7 +12,8 @@ pub(super) fn introspect(set: &DirectiveSet, now: Timestamp) -> Value {
     let directives: Vec<Value> = set
         .iter()
         .map(|directive| {
-            // Serialising never fails, because the fields are only strings, numbers and instants.
+            // Serialising a directive never fails, because its fields are only strings, numbers and
+            // instants.
             serde_json::to_value(Introspected { directive, now }).unwrap_or_default()
         })
         .collect();

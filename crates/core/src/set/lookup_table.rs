@@ -4,13 +4,15 @@
 //! For each key, the table contains the index of the first directive, and each directive contains
 //! the index of the next directive with the same key. *Decisive* directives can change a decision,
 //! and *superfluous* directives cannot. The decisive directives of a key precede its superfluous
-//! directives. Both groups are sorted by expiry, latest first. So an evaluation can stop at the
-//! first directive that has expired or is superfluous.
+//! directives. The decisive directives of a key are sorted by expiry, latest first, and so are its
+//! superfluous directives. So an evaluation that counts no matches can stop at the first directive
+//! that has expired or is superfluous.
 //!
-//! A directive is superfluous if another directive with the same key does not start later, does not
-//! expire earlier, samples at least as many requests and has at least the same effects. Among the
-//! directives of a key that have no start, the same effects and the same sample rate, all except
-//! one are superfluous, so an evaluation reads at most one of them.
+//! A directive is superfluous if another directive with the same key covers it: the other directive
+//! does not start later, does not expire earlier, samples at least as many requests and has at
+//! least the same effects. If several directives of a key have no start, the same effects and the
+//! same sample rate, all except one of them are superfluous, so an evaluation reads only one of
+//! them.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};
@@ -31,7 +33,8 @@ pub(super) struct LookupTable {
     state: RandomState,
     /// For each key, the index of the first directive with this key.
     slots: SortedSlots,
-    /// The latest expiry of all directives. From this instant on, no directive applies any more.
+    /// The latest expiry of all directives. From the last expiry on, no directive of the table
+    /// applies any more.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
     /// with the number `n`.
@@ -77,8 +80,8 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // In a patched set, the record still contains the link of the previous set. So the code
-        // overwrites both fields.
+        // In a patched set, the record still contains the values of the previous set, so the code
+        // overwrites both `next` and `is_superfluous`.
         (record.next, record.is_superfluous) = (next, false);
     }
 
@@ -143,7 +146,7 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
 }
 
 /// The effects, the sample rate and the start of the decisive directives with one key. If several
-/// of them have the same effects, only the directive that was admitted last is stored.
+/// decisive directives have the same effects, only the directive that was admitted last is stored.
 #[derive(Default)]
 struct Admitted(Vec<(Effects, u16, Instant)>);
 

@@ -1,13 +1,15 @@
-//! The compiled directive set. The set is immutable and returns the decision about a request.
+//! The compiled directive set. A directive set is immutable, and an evaluation of the set returns
+//! the decision about a request.
 //!
 //! # How it works
 //!
 //! `packed_directives.rs` stores each directive in 24 bytes, and all strings in one allocation
 //! (`string_arena.rs`). `builder.rs` packs the directives one by one. `lookup_table.rs` builds the
-//! hash table. For each combination of targets in use, `evaluate.rs` makes one lookup in this
-//! table. A lookup also compares the strings. So, even after a hash collision, a directive never
-//! applies to a request that it does not target. The directives stay in the order in which they
-//! were added. `patch.rs` builds the next set from a set and a list of changes.
+//! hash table. For each combination of targets in use, `evaluate.rs` makes one lookup in the hash
+//! table. A lookup compares not only the hash, but also the strings of the targets. So, even after
+//! a hash collision, a directive never applies to a request that it does not target. A set keeps
+//! its directives in the order in which they were added. `patch.rs` builds the next set from a set
+//! and a list of changes.
 
 mod builder;
 mod decision;
@@ -58,27 +60,28 @@ struct Compiled {
 
 /// An immutable set of directives, compiled for lookup.
 ///
-/// A clone is another handle to the same set. Cloning only increments a reference count. When the
-/// last handle is dropped, the set is freed.
+/// A clone of a `DirectiveSet` is another handle to the same set. Cloning a `DirectiveSet` only
+/// increments a reference count. When the last handle to a set is dropped, the set is freed.
 ///
-/// An empty set occupies no memory. If 100,000 directives each target a tenant, the set needs about
-/// 38 bytes for each directive, in addition to the id and the tenant. If at least one directive of
-/// the set has a start, each directive of the set needs 16 more bytes.
+/// An empty set occupies no memory. If a set has 100,000 directives that each target a tenant, the
+/// set needs about 38 bytes for each directive, in addition to the id and the tenant. If at least
+/// one directive of the set has a start, each directive of the set needs 16 more bytes.
 //
-// The type is aligned to a cache line. A store has several handles to a set (`publish/mod.rs`),
-// each with its own reference count. If a cache line contained two of these counts, the threads
-// that use them would contend for it.
+// `DirectiveSet` is aligned to a cache line. A store has several handles to a set
+// (`publish/mod.rs`), each with its own reference count. If one cache line contained the reference
+// counts of two handles, the threads that use these handles would contend for the cache line.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub struct DirectiveSet {
     compiled: Option<Arc<Compiled>>,
-    /// The counters of this handle to the set. Other handles to the same set may have other
-    /// counters, or no counters.
+    /// The counters that evaluations with this handle to the set increment. Other handles to the
+    /// same set may have other counters, or no counters.
     counting: Counting,
 }
 
 impl DirectiveSet {
-    /// Creates an empty set. Every request evaluates to [`DiagLevel::Off`](crate::DiagLevel::Off).
+    /// Creates an empty set. With an empty set, every request evaluates to
+    /// [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -86,8 +89,8 @@ impl DirectiveSet {
 
     /// Creates a set of the given directives, in the same order.
     ///
-    /// Two entries with the same id become two separate directives. (A snapshot of an index never
-    /// contains two directives with the same id.)
+    /// If two of the given directives have the same id, they become two separate directives of the
+    /// set. (A snapshot of an index never contains two directives with the same id.)
     ///
     /// # Panics
     /// Panics if the total length of the ids and targets exceeds four gigabytes. If the strings can
@@ -97,7 +100,7 @@ impl DirectiveSet {
         directives.into_iter().collect()
     }
 
-    /// Returns the number of directives, including expired ones.
+    /// Returns the number of directives in the set, including expired ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.compiled
@@ -122,21 +125,23 @@ impl DirectiveSet {
     ///
     /// - The same arguments always lead to the same decision.
     /// - An evaluation does not allocate, lock, read a clock, perform I/O or panic.
-    /// - The time does not depend on the number of directives in the set. An evaluation computes
-    ///   one hash and makes one lookup for each combination of targets in use, and reads each
-    ///   matching directive that can change the decision. For all expired directives with the same
-    ///   targets together, it makes one comparison.
+    /// - The time of an evaluation does not depend on the number of directives in the set. An
+    ///   evaluation computes one hash and makes one lookup for each combination of targets in use,
+    ///   and reads each matching directive that can change the decision. For all expired directives
+    ///   with the same targets, an evaluation makes only one comparison.
     /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
     ///   could change the decision.
-    /// - If the store counts matches, the time also grows with the number of active directives that
-    ///   match the request. If a request matches no directive, counting needs no time.
+    /// - If the store counts matches, the time of an evaluation also grows with the number of
+    ///   active directives that match the request. If a request matches no directive, counting
+    ///   needs no time.
     ///
     /// # Sampling
     ///
     /// The hash of `request_id` decides whether a request is in a sample. A request without an id
     /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000 per mille. **A client
-    /// that can choose the id can choose whether its request is sampled.** If clients must not have
-    /// this choice, use an id that the proxy generates, and not an id from the client's header.
+    /// that can choose the id can choose whether its request is sampled.** If clients must not
+    /// choose which of their requests are sampled, use an id that the proxy generates, and not an
+    /// id from the client's header.
     ///
     /// # How to use it
     ///
@@ -172,9 +177,9 @@ impl DirectiveSet {
     /// Works like [`evaluate`](Self::evaluate), and also calls `applies` for each directive that
     /// applies to the request, in no particular order.
     ///
-    /// Every directive that applies is reported once, even if it does not change the decision. The
-    /// guarantees of `evaluate` hold, with one exception: the time grows with the number of active
-    /// directives that match the request.
+    /// `applies` is called once for every directive that applies, even if the directive does not
+    /// change the decision. `evaluate_with` has the guarantees of `evaluate`, with one exception:
+    /// its time grows with the number of active directives that match the request.
     ///
     /// ```
     /// use jiff::Timestamp;
@@ -203,14 +208,16 @@ impl DirectiveSet {
         self.evaluate_combinations(ALL_COMBINATIONS, attrs, now, request_id, &mut applies)
     }
 
-    /// Evaluates a request that can name several indices. `attrs.index` is the part of the path that
-    /// names them, as [`Endpoint::index_expression`](crate::Endpoint::index_expression) returns it;
-    /// [`Endpoint`](crate::Endpoint) states the rules.
+    /// Evaluates a request that can name several indices. `attrs.index` is the part of the path
+    /// that names the indices, as [`Endpoint::index_expression`](crate::Endpoint::index_expression)
+    /// returns it. The documentation of [`Endpoint`](crate::Endpoint) states how a path names
+    /// several indices.
     ///
-    /// The method evaluates the request for each index as [`evaluate_with`](Self::evaluate_with)
-    /// does, and combines the decisions. A directive without an index is reported and counted once
-    /// for the request, and a directive with an index once for each time that the path names this
-    /// index. The method allocates only if a name is percent-encoded.
+    /// `evaluate_indices_with` evaluates the request for each index as
+    /// [`evaluate_with`](Self::evaluate_with) does, and combines the decisions. A directive without
+    /// an index is reported and counted once for the request. A directive with an index is reported
+    /// and counted once for each time that the path names this index. `evaluate_indices_with`
+    /// allocates only if the name of an index is percent-encoded.
     pub fn evaluate_indices_with<'a>(
         &'a self,
         attrs: &RequestAttrs<'_>,
@@ -250,7 +257,7 @@ impl DirectiveSet {
         explanation
     }
 
-    /// Returns a handle to the same set that counts no matches.
+    /// Returns a handle to the same set. Evaluations with the returned handle count no matches.
     #[must_use]
     pub fn uncounted(&self) -> Self {
         self.counted_by(Counting::default())
@@ -269,8 +276,8 @@ impl DirectiveSet {
 
     /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order.
     /// The JSON omits the start of a directive without a start, and each target that a directive
-    /// does not specify. Instants are RFC 3339 in UTC. The field `expired` states whether the
-    /// directive has expired at `now`.
+    /// does not specify. All instants in the JSON are in the format RFC 3339, in UTC. The field
+    /// `expired` states whether the directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
         introspection_json::introspect(self, now)
@@ -286,8 +293,8 @@ impl DirectiveSet {
         }
     }
 
-    /// Returns true if both handles refer to the same set in memory. It is not enough that the two
-    /// sets are equal.
+    /// Returns true if both handles refer to the same set in memory. Two equal sets in different
+    /// memory do not count as the same set.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {
@@ -307,7 +314,7 @@ impl AsRef<DirectiveSet> for DirectiveSet {
 
 #[cfg(test)]
 impl DirectiveSet {
-    /// Returns a weak reference, so that a test can check whether the set was freed.
+    /// Returns a weak reference to the set, so that a test can check whether the set was freed.
     pub(crate) fn downgrade(&self) -> std::sync::Weak<impl Sized + use<>> {
         self.compiled
             .as_ref()
@@ -323,7 +330,7 @@ impl fmt::Debug for DirectiveSet {
     }
 }
 
-/// Equivalent to [`DirectiveSet::from_directives`].
+/// Creates a set of the given directives, as [`DirectiveSet::from_directives`] does.
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
     #[expect(
         clippy::panic,

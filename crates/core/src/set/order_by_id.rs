@@ -18,8 +18,8 @@ impl DirectiveSetBuilder {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// Builds the set, ordered by id. Also returns the order, which the caller can apply to lists
-    /// in the order in which the directives were pushed.
+    /// Builds the set, ordered by id. Also returns the new order, so that the caller can sort other
+    /// lists of the pushed directives in the same way.
     #[doc(hidden)]
     pub fn build_ordered(self) -> Result<(DirectiveSet, Order), BuildError> {
         let mut directives = self.directives?;

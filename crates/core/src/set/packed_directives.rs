@@ -24,17 +24,18 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
     (timestamp.as_second(), timestamp.subsec_nanosecond())
 }
 
-/// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`].
+/// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`], which is not a
+/// timestamp.
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // The code checks for `ALWAYS` first. `ALWAYS` is outside jiff's range, and creating jiff's
-    // error would allocate.
+    // The code checks for `ALWAYS` first, because `ALWAYS` is outside the range of jiff's
+    // timestamps, and creating jiff's error would allocate.
     let is_timestamp = (second, nanosecond) != ALWAYS;
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` is not less than the
-/// result, `now` is not before the instant. (If the instant is not after the start of 1970, the
-/// result is one second higher, because `as_second` rounds instants before 1970 up.)
+/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` is equal to the result or
+/// greater, `now` is equal to the instant or later. (For an instant at or before the start of 1970,
+/// the result is one second higher, because `as_second` rounds instants before 1970 up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
@@ -51,9 +52,9 @@ pub(super) mod target {
 /// The shape of a directive: which targets the directive specifies, and the endpoint if it targets
 /// an endpoint. The shape and the strings of the targets together form the key of the directive.
 ///
-/// A shape has seven bits, so that the string arena can store it as an ASCII character. Each string
-/// target has one bit. The endpoint has four bits; they are zero if the directive targets no
-/// endpoint.
+/// A shape has seven bits, so that the string arena can store it as an ASCII character. In a shape,
+/// each string target has one bit. The endpoint has four bits of the shape, which are zero if the
+/// directive targets no endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 
@@ -95,8 +96,8 @@ impl Shape {
         EndpointKind::ALL.get(number).copied()
     }
 
-    /// Returns true if the shape contains the given target. The target must be one of the three
-    /// string targets.
+    /// Returns true if the shape contains the given target. The given target must be the tenant,
+    /// the index or the principal.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
@@ -115,7 +116,7 @@ impl Shape {
 pub(super) struct Record {
     expires_second: i64,
     expires_nanosecond: i32,
-    /// The offset of the key in the arena. The id of the directive follows the key.
+    /// The offset of the key in the arena. In the arena, the id of the directive follows the key.
     pub(super) key: u32,
     /// The index of the next directive with the same key (see `lookup_table.rs`).
     pub(super) next: u32,
@@ -133,7 +134,7 @@ impl Record {
     }
 }
 
-/// Directives in the order in which they were added, or in the order of their ids.
+/// Packed directives, in the order in which they were added, or in the order of their ids.
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     pub(super) records: Vec<Record>,
@@ -146,7 +147,8 @@ pub(super) struct PackedDirectives {
     is_sorted_apart: bool,
 }
 
-/// The error if the directives or their bytes are more than a `u32` can count.
+/// The error that is returned if there are more directives, or more bytes of strings, than a `u32`
+/// can count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Full;
 
@@ -200,7 +202,8 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // All directives before the first directive with a start have no start.
+            // The directives before the first directive with a start have no start, so the code
+            // adds `ALWAYS` for each of them.
             if self.starts.is_empty() {
                 self.starts.reserve_exact(self.records.capacity());
             }
@@ -212,7 +215,7 @@ impl PackedDirectives {
         self.records.push(record);
     }
 
-    /// Copies a range of directives of `other` to the end, without unpacking them.
+    /// Copies a range of directives of `other` to the end of this list, without unpacking them.
     pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
         if other.is_sorted_apart {
             for index in range {
@@ -228,7 +231,8 @@ impl PackedDirectives {
         self.extend_from_adjacent(other, range, strings)
     }
 
-    /// Appends consecutive directives of `other` whose strings are the given part of its arena.
+    /// Appends consecutive directives of `other`. `strings` is the part of the arena of `other`
+    /// that contains the strings of these directives.
     fn extend_from_adjacent(
         &mut self,
         other: &Self,
@@ -246,7 +250,7 @@ impl PackedDirectives {
         Ok(())
     }
 
-    /// Returns the length of all strings.
+    /// Returns the total length of all strings in the arena, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.strings.len()
     }
@@ -261,7 +265,7 @@ impl PackedDirectives {
         start as usize..end
     }
 
-    /// Sorts the directives by id, and returns the order. Only the records are moved, so that
+    /// Sorts the directives by id, and returns the new order. Only the records are moved, so that
     /// sorting needs no second copy of the strings.
     pub(super) fn sort_by_id(&mut self) -> Result<Order, Full> {
         let order = {
@@ -312,7 +316,8 @@ impl PackedDirectives {
         })
     }
 
-    /// Returns the key at an offset. The strings of the key are returned as request attributes.
+    /// Returns the key at an offset in the arena. The strings of the key are returned as request
+    /// attributes.
     pub(super) fn key(&self, key: u32) -> (Shape, RequestAttrs<'_>) {
         let (shape, [tenant, index, principal], _) = self.read_key(key);
         let attrs = RequestAttrs {
@@ -324,7 +329,7 @@ impl PackedDirectives {
         (shape, attrs)
     }
 
-    /// Returns the key at an offset, and the offset of the id that follows the key.
+    /// Returns the key at an offset in the arena, and the offset of the id that follows the key.
     fn read_key(&self, key: u32) -> (Shape, [Option<&str>; 3], usize) {
         let mut offset = key as usize;
         let shape = Shape(self.strings.read_ascii(&mut offset));

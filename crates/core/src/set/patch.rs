@@ -1,8 +1,8 @@
 //! Builds the next set from a set and a list of edits, without decoding the directives that did not
 //! change.
 //!
-//! The code copies the packed directives between two edits as bytes. Only the lookup table is built
-//! anew.
+//! The code copies the packed directives between two edits as bytes. Only the lookup table of the
+//! next set is built anew.
 
 use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet};

@@ -13,12 +13,12 @@ use super::DirectiveSet;
 use super::lookup_table::LookupTable;
 use super::packed_directives::{instant, rounded_up};
 
-/// The last expiry of the directives, and the limit that the publisher has set. Both are in seconds
-/// since 1970, rounded up. Each directive contains its own exact expiry.
+/// The last expiry of the directives, and the limit that the publisher has set. Both times are in
+/// seconds since 1970, rounded up. Each directive contains its own exact expiry.
 #[derive(Debug)]
 pub(super) struct SetEnd {
     last_expiry: i64,
-    /// The limit; `i64::MAX` if there is none.
+    /// The limit that the publisher has set; `i64::MAX` if the publisher has set no limit.
     bound: AtomicI64,
     /// The last expiry or the limit, whichever is earlier.
     end: AtomicI64,
@@ -42,8 +42,8 @@ impl SetEnd {
 
 impl DirectiveSet {
     /// Sets the limit of the set: from the given instant on, rounded up to a second, no directive
-    /// of the set applies. The limit applies to all handles to the set. A later call can replace it
-    /// with an earlier or a later limit.
+    /// of the set applies. The limit applies to all handles to the set. A later call of
+    /// `withdraw_at` can move the limit to an earlier or a later instant.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {
@@ -53,7 +53,7 @@ impl DirectiveSet {
         }
     }
 
-    /// Returns the instant that [`withdraw_at`](Self::withdraw_at) has set.
+    /// Returns the limit of the set that [`withdraw_at`](Self::withdraw_at) has set.
     #[doc(hidden)]
     #[must_use]
     pub fn withdrawn_at(&self) -> Option<Timestamp> {

@@ -21,15 +21,15 @@ const SPARE: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct SortedSlots {
-    /// The slots of the table. The last slot is always empty.
+    /// The slots of the table. The last slot of the table is always empty.
     slots: Vec<Slot>,
     /// The number of slots that a hash can select.
     homes: u64,
 }
 
 impl SortedSlots {
-    /// Creates a table for the given number of keys. If more keys are inserted, lookups become
-    /// slower but stay correct.
+    /// Creates a table for the given number of keys. If more keys than this number are inserted,
+    /// lookups become slower but stay correct.
     pub(super) fn new(keys: usize) -> Self {
         // With the expected number of keys, about two thirds of the slots are in use.
         let homes = keys + keys / 2 + 1;
@@ -71,7 +71,8 @@ impl SortedSlots {
             }
             at += 1;
         }
-        // Insert the new slot, and move each following slot by one, up to the next empty slot.
+        // The code inserts the new slot, and moves each following slot by one, up to the next empty
+        // slot.
         let mut moved = Slot { tag, number };
         while moved != EMPTY {
             std::mem::swap(&mut self.slots[at], &mut moved);
@@ -105,8 +106,8 @@ impl SortedSlots {
     }
 }
 
-/// Returns the upper half of a hash as the tag. The result is always lower than the tag of an empty
-/// slot.
+/// Returns the upper half of a hash as the tag. The returned tag is always lower than the tag of an
+/// empty slot.
 #[inline]
 fn tag(hash: u64) -> u32 {
     u32::try_from(hash >> u32::BITS)

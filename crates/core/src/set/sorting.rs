@@ -4,8 +4,8 @@
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[doc(hidden)]
 pub struct Order {
-    /// For each position, the position that its element had before; `None` if the order is
-    /// unchanged.
+    /// For each position of the sorted list, the position that the element had before sorting;
+    /// `None` if the order is unchanged.
     before: Option<Box<[u32]>>,
     len: usize,
 }

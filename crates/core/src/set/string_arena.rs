@@ -1,12 +1,12 @@
 //! Stores many short strings in one allocation. The user of an arena refers to a string by its
-//! offset. An offset has four bytes, a pointer would have eight.
+//! offset. An offset needs only four bytes, but a pointer would need eight.
 
 /// A sequence of strings, each preceded by its length.
 ///
-/// The length is written in groups of six bits, one group in each byte, with the least significant
-/// group first. The bit `MORE` means that another byte follows. The bytes of a length are ASCII
-/// characters, so the whole buffer is a `str`. Reading a string therefore needs no check of its
-/// encoding.
+/// The length of a string is written in groups of six bits, one group in each byte, with the least
+/// significant group first. The bit `MORE` in a byte means that another byte of the length follows.
+/// The bytes of a length are ASCII characters, so the whole buffer is a `str`. Reading a string
+/// therefore needs no check of its encoding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StringArena(String);
 
@@ -19,9 +19,9 @@ impl StringArena {
     }
 
     /// Reserves memory for the strings of the next directive, which need at most `next` bytes, and
-    /// for those of further directives. The given list contains the directives whose strings the
-    /// arena contains, and has capacity for all directives that are expected. Doubling the memory
-    /// instead could waste half of it.
+    /// for the strings of further directives. `directives` contains the directives whose strings
+    /// are in the arena, and has capacity for all directives that are expected. If the arena
+    /// doubled its memory whenever the memory is full, half of the memory could stay unused.
     pub(super) fn reserve_for<T>(&mut self, next: usize, directives: &Vec<T>) {
         let used = self.0.len();
         if self.0.capacity() - used >= next {
@@ -32,24 +32,27 @@ impl StringArena {
             count => used / count + 1,
         };
         let expected = (directives.capacity() - directives.len()).saturating_mul(average);
-        // The first directives may be longer than most others.
+        // The first directives may be longer than most others, so the code limits the reserved
+        // memory.
         let more = expected.min(4 * used + (64 << 10));
         self.0.reserve_exact(more.max(used / 16).max(next));
     }
 
-    /// Returns memory that is not used, unless it is little. Shrinking may copy all strings.
+    /// Frees the unused memory of the arena, unless it is only a small part of the arena. Shrinking
+    /// may copy all strings, so it is not worth the time for a small part.
     pub(super) fn shrink_to_fit(&mut self) {
         if self.0.capacity() - self.0.len() > self.0.len() / 32 {
             self.0.shrink_to_fit();
         }
     }
 
-    /// Returns the length of the arena in bytes. The next string will have this offset.
+    /// Returns the length of the arena in bytes. The length of the arena is also the offset of the
+    /// next string.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the maximum number of bytes that a string needs.
+    /// Returns the maximum number of bytes that a string and its length need in an arena.
     pub(super) fn bytes_for(string: &str) -> usize {
         const LONGEST_LENGTH: usize = usize::BITS.div_ceil(LENGTH_BITS) as usize;
         string.len() + LONGEST_LENGTH
@@ -69,13 +72,13 @@ impl StringArena {
         self.0.push_str(string);
     }
 
-    /// Adds one ASCII character, without a length.
+    /// Adds one ASCII character to the arena, without a length in front of the character.
     pub(super) fn push_ascii(&mut self, character: u8) {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena. The part must begin at the start of a string. The part must
-    /// end at the start of a string or at the end of the other arena.
+    /// Appends a part of another arena. The appended part must begin at the start of a string. The
+    /// appended part must end at the start of a string or at the end of the other arena.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         self.0.push_str(other.0.get(part).unwrap_or_default());
     }

@@ -171,7 +171,8 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
     // At most four directives are decisive: the directive without effects, and at most three
-    // others. Each of the three has a higher sample rate than those that expire later.
+    // others. The decisive directives with effects have sample rates of one to three per mille, and
+    // each of them has a higher rate than those that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
     // All directives have the same key, but the table omits the directive with a sample rate of
     // zero.

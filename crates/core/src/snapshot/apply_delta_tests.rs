@@ -22,8 +22,8 @@ fn directive(id: &str, tenant: u8) -> DiagnosticsDirective {
         .with_match(DirectiveMatch::all().for_tenant(format!("tenant-{tenant}")))
 }
 
-/// Creates a snapshot with one directive for each entry of the model. An entry is the id of a
-/// directive and the number of its tenant.
+/// Creates a snapshot with one directive for each entry of the model. An entry of the model is the
+/// id of a directive and the number of its tenant.
 fn snapshot(model: &BTreeMap<String, u8>, seq_no: u64) -> Snapshot {
     let set: DirectiveSet = model.iter().map(|(id, n)| directive(id, *n)).collect();
     let mut revision = Revision::new("directives-1", "u");
@@ -147,7 +147,7 @@ fn p1_differences_that_do_not_fit_are_refused() {
 fn a_directive_that_this_reader_refuses_stays_refused_until_it_changes() {
     let before = snapshot(&model(&[("a", 1), ("b", 1)]), 2);
     let json = before.to_json().unwrap();
-    // This reader refuses each directive of one tenant.
+    // This reader refuses the directive `b` as long as the directive targets `tenant-1`.
     let check = |document: &DocumentRef<'_>, _: &str| match document.directive().tenant {
         Some("tenant-1") if document.directive().id == "b" => {
             Err(reject_signatures("b", "tenant-1", RejectionReason::Missing))
@@ -170,8 +170,8 @@ fn a_directive_that_this_reader_refuses_stays_refused_until_it_changes() {
         .unwrap();
     assert!(next.is_same_as(&accepted));
 
-    // The check is also applied to a directive that arrives with differences, as to a directive of
-    // a whole snapshot.
+    // The reader also checks a directive that arrives with differences, in the same way as a
+    // directive of a whole snapshot.
     let (refused, base) = base
         .apply(delta(&accepted, &other).get(), CAP, now(), check)
         .unwrap();

@@ -1,9 +1,10 @@
-//! Applies the differences that another agent sent to the earlier snapshot, which results in the
-//! later snapshot.
+//! Another agent sends the differences between an earlier and a later snapshot. The reader applies
+//! the differences to the earlier snapshot, which results in the later snapshot.
 //!
-//! The reader does not trust the differences. It decodes each directive as a stored document. After
-//! the differences are applied, the digest of all directives must equal the digest in the JSON. If
-//! the differences cannot be applied, the reader requests the whole snapshot.
+//! The reader does not trust the differences. The reader decodes each directive in the differences
+//! as a stored document. After the differences are applied, the digest of all directives must equal
+//! the digest in the JSON. If the differences cannot be applied, the reader requests the whole
+//! snapshot from the sender.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,8 +32,8 @@ pub struct DeltaBase {
     /// The digest of the directives in `set`.
     pub(super) digest: Digest,
     pub(super) signatures: Arc<SignatureTable>,
-    /// The uuid of the index. The reader needs it to verify signatures, because a signature is
-    /// valid only for one index.
+    /// The uuid of the index. The reader needs the uuid to verify signatures, because a signature
+    /// is valid only for one index.
     pub(super) uuid: String,
     pub(super) sender: SenderState,
 }
@@ -50,12 +51,12 @@ struct ReadDelta<'a> {
     revoked: usize,
 }
 
-/// A changed directive; `None` if it was removed.
+/// A directive that was added or changed; `None` if the directive was removed.
 type Change = Option<(DiagnosticsDirective, SignatureTable, Option<Rejection>)>;
 
 impl DeltaBase {
-    /// Returns the number of directives. The time that [`apply`](Self::apply) takes depends on this
-    /// number.
+    /// Returns the number of directives in this state. The time that [`apply`](Self::apply) takes
+    /// depends on the number of directives.
     #[must_use]
     pub fn directives(&self) -> usize {
         self.set.len()
@@ -66,7 +67,7 @@ impl DeltaBase {
     ///
     /// # Errors
     /// Returns the errors of `from_json_if`. Also returns an error if the differences do not begin
-    /// at this state, or belong to another index.
+    /// at the state of this reader, or belong to another index.
     pub fn apply(
         &self,
         json: &str,
@@ -98,7 +99,7 @@ impl DeltaBase {
         Ok((snapshot, next))
     }
 
-    /// Returns the snapshot of this state.
+    /// Returns a snapshot with the directives of this state and the given revision.
     pub(super) fn snapshot(
         &self,
         revision: Revision,
@@ -116,7 +117,8 @@ impl DeltaBase {
         }
     }
 
-    /// Returns the state after the changes. The changes and the set must both be ordered by id.
+    /// Returns the state that results from the given changes. The changes and the set must both be
+    /// ordered by id.
     fn with(&self, changes: BTreeMap<Box<str>, Change>) -> Result<Self, SnapshotError> {
         let mut next = self.clone();
         let mut edits = Vec::new();
@@ -143,8 +145,8 @@ impl DeltaBase {
                     inserts = Some(directive);
                 }
             }
-            // After the reader received its snapshot, a directive may have been added and removed
-            // again. The set then contains no directive to remove.
+            // If a directive was added and removed again after the reader received its snapshot,
+            // the set of the reader contains no such directive to remove.
             if removes || inserts.is_some() {
                 edits.push(Edit {
                     position,

@@ -1,9 +1,9 @@
-//! Compares two snapshots, and encodes their differences as JSON. The JSON is for a reader that has
-//! the earlier snapshot.
+//! Compares two snapshots, and encodes their differences as JSON. The JSON of the differences is
+//! for a reader that already has the earlier snapshot.
 //!
-//! For each publish, the sender stores only the ids of the directives that changed. It takes the
-//! directives themselves from its current snapshot. So it can combine the differences of several
-//! publishes by the union of their ids.
+//! For each publish, the sender stores only the ids of the directives that changed. The sender
+//! takes the changed directives themselves from its current snapshot. To combine the differences of
+//! several publishes, the sender forms the union of their ids.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub struct SnapshotChanges {
 }
 
 impl SnapshotChanges {
-    /// Adds the changes of a later publish.
+    /// Adds the changes of a later publish to this value.
     pub fn extend(&mut self, later: &Self) {
         self.ids.extend(later.ids.iter().cloned());
         self.rejections |= later.rejections;
@@ -38,9 +38,9 @@ impl SnapshotChanges {
 }
 
 impl Snapshot {
-    /// Compares this snapshot with an earlier one. Returns `None` if more than `max` directives
-    /// differ, if the snapshots come from different indices, or if the directives of a snapshot are
-    /// not ordered by id.
+    /// Compares this snapshot with an earlier snapshot. Returns `None` if more than `max`
+    /// directives differ, if the snapshots come from different indices, or if the directives of a
+    /// snapshot are not ordered by id.
     #[doc(hidden)]
     #[must_use]
     pub fn changes_since(&self, before: &Self, max: usize) -> Option<SnapshotChanges> {
@@ -63,12 +63,12 @@ impl Snapshot {
         Some(changes)
     }
 
-    /// Encodes the directives that `changes` lists. If the snapshot of a reader differs from this
-    /// one only in these changes, the reader can apply the JSON with
+    /// Encodes the directives that `changes` lists as JSON. If the snapshot of a reader differs
+    /// from this snapshot only in `changes`, the reader can apply the JSON with
     /// [`DeltaBase::apply`](super::DeltaBase::apply).
     ///
     /// # Errors
-    /// If a store has published the snapshot, there is never an error.
+    /// Never returns an error for a snapshot that a store has published.
     #[doc(hidden)]
     pub fn delta_json(&self, changes: &SnapshotChanges) -> serde_json::Result<Box<RawValue>> {
         let (present, removed): (Vec<&str>, Vec<&str>) = changes
@@ -89,8 +89,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns a tag of 32 hexadecimal digits. The tag depends only on the content: if two
-    /// snapshots have the same content, they have the same tag in every process of the same
+    /// Returns a tag of 32 hexadecimal digits. The tag of a snapshot depends only on its content:
+    /// if two snapshots have the same content, they have the same tag in every process of the same
     /// version.
     #[doc(hidden)]
     #[must_use]
@@ -102,7 +102,8 @@ impl Snapshot {
         };
         update(b"snapshot 1");
         update(self.digest.to_string().as_bytes());
-        // Serialising never fails, because the fields are only strings, numbers and times.
+        // Serialising the revision and the rejections never fails, because their fields are only
+        // strings, numbers and times.
         update(&serde_json::to_vec(&self.revision).unwrap_or_default());
         update(&serde_json::to_vec(&self.rejections).unwrap_or_default());
         update(&(self.revoked as u64).to_be_bytes());
@@ -117,8 +118,8 @@ impl Snapshot {
     }
 }
 
-/// Returns the ids of the directives that differ, in ascending order. The sequence contains `None`
-/// if a set is not ordered by id.
+/// Returns the ids of the directives that differ between two snapshots, in ascending order. The
+/// returned sequence contains `None` if the set of a snapshot is not ordered by id.
 fn differing_ids<'a>(
     before: &'a Snapshot,
     after: &'a Snapshot,

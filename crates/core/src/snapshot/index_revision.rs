@@ -11,24 +11,26 @@ use serde::{Deserialize, Serialize};
 pub struct Revision {
     /// The name of the concrete index, even if the configured name is an alias.
     pub index: String,
-    /// The index's uuid. If the index is deleted and created again, it has another uuid.
+    /// The uuid of the index. If an index is deleted and created again, the new index has another
+    /// uuid.
     pub uuid: String,
     /// The number of documents in the index.
     pub documents: u64,
-    /// The highest `_seq_no` of the documents; `None` if the index is empty.
+    /// The highest `_seq_no` of all documents in the index; `None` if the index is empty.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub max_seq_no: Option<u64>,
-    /// The sum of the `_seq_no`s of the documents, modulo 2^64. Together with `documents` and
-    /// `max_seq_no`, this sum is a fingerprint of the visible documents.
+    /// The sum of the `_seq_no`s of all documents in the index, modulo 2^64. The fields
+    /// `documents`, `max_seq_no` and `sum_seq_no` together are a fingerprint of the visible
+    /// documents.
     pub sum_seq_no: u64,
-    /// The latest `updated_at` of all documents.
+    /// The latest `updated_at` of all documents in the index.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub updated_at: Option<Timestamp>,
 }
 
 impl Revision {
-    /// Creates the revision of an empty index. The caller can then set the public fields of the
-    /// revision.
+    /// Creates the revision of an empty index. After the call, the caller can set the public fields
+    /// of the revision.
     #[must_use]
     pub fn new(index: impl Into<String>, uuid: impl Into<String>) -> Self {
         Self {

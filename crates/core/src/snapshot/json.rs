@@ -1,9 +1,10 @@
 //! Converts a snapshot from and to JSON, for the next agent in a chain of agents and for the
 //! last-good file.
 //!
-//! A reader does not trust the JSON. The reader decodes each directive as a stored document, and
-//! the digest of all directives must equal the digest in the JSON. If a reader verifies signatures,
-//! it can reject single directives, in the same way as a reader of the index.
+//! A reader does not trust the JSON. A reader decodes each directive in the JSON as a stored
+//! document, and checks that the digest of all directives equals the digest in the JSON. If a
+//! reader verifies signatures, it can reject single directives, in the same way as a reader of the
+//! index.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,11 +45,11 @@ impl Serialize for SetJson<'_> {
 
 impl Snapshot {
     /// Serialises the whole snapshot as JSON with absolute times. The JSON does not contain the
-    /// time at which the snapshot was read. So a later read with the same result leads to the same
-    /// JSON.
+    /// time at which the snapshot was read. So two snapshots with the same content have the same
+    /// JSON, even if they were read at different times.
     ///
     /// # Errors
-    /// If a store has published the snapshot, there is never an error.
+    /// Never returns an error for a snapshot that a store has published.
     pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
@@ -71,8 +72,8 @@ struct ReadSnapshot<'a> {
     revoked: usize,
 }
 
-/// The id of a directive. The reader needs it, because the decoder takes the id as a separate
-/// argument.
+/// The id of a directive. The reader extracts the id from the JSON, because the decoder takes the
+/// id as a separate argument.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow)]
@@ -155,15 +156,15 @@ impl Snapshot {
     }
 }
 
-/// The part of the sender's snapshot that the snapshot of this reader does not contain.
+/// The parts of the sender's snapshot that the snapshot of this reader does not contain.
 #[derive(Clone, Debug)]
 pub(super) struct SenderState {
-    /// The digest of all directives, including the refused ones.
+    /// The digest of all directives that the sender sent, including those that this reader refused.
     pub(super) claimed: Digest,
-    /// The documents that the sender rejected.
+    /// The rejections of the documents that the sender of the snapshot refused.
     pub(super) rejected: Arc<[Rejection]>,
-    /// The directives that the check of this reader refused. Each entry contains the digest of the
-    /// directive and its rejection.
+    /// The directives that the check of this reader refused. Each entry contains the digest of a
+    /// refused directive, and the rejection.
     pub(super) refused: BTreeMap<Box<str>, (Digest, Rejection)>,
 }
 
@@ -181,9 +182,10 @@ impl SenderState {
 struct Decoded {
     set: DirectiveSet,
     signatures: SignatureTable,
-    /// The directives that the check refused.
+    /// The directives that the check of this reader refused, each with its digest and its
+    /// rejection.
     refused: BTreeMap<Box<str>, (Digest, Rejection)>,
-    /// The digest of all directives, including the refused ones.
+    /// The digest of all directives that the sender sent, including those that this reader refused.
     claimed: Digest,
 }
 
@@ -220,7 +222,8 @@ fn decode_set(
     })
 }
 
-/// Inserts the value of a directive. Returns an error if the map already contains the directive.
+/// Inserts a value into a map under the id of a directive. Returns an error if the map already
+/// contains the id.
 pub(super) fn insert_once<V>(
     map: &mut BTreeMap<Box<str>, V>,
     id: &str,
@@ -232,7 +235,7 @@ pub(super) fn insert_once<V>(
     }
 }
 
-/// Decodes one directive, and passes its id and the document to `take`.
+/// Decodes one directive, and passes its id and the decoded document to `take`.
 pub(super) fn decode_one(
     directive: &RawValue,
     now: Timestamp,
@@ -241,7 +244,7 @@ pub(super) fn decode_one(
     let limits = DecodeLimits {
         now,
         // The process that read the index has already compared each expiry with its own `max_ttl`,
-        // so there is no limit here.
+        // so the reader of a snapshot sets no limit.
         max_ttl: Duration::MAX,
     };
     let Identified { id } = serde_json::from_str(directive.get())?;

@@ -14,7 +14,7 @@ const SHOWN_CHARS: usize = 200;
 #[derive(Debug)]
 pub struct SnapshotError(pub(super) Repr);
 
-/// The kinds of [`SnapshotError`].
+/// The kind of a [`SnapshotError`]: which rule the JSON text breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SnapshotErrorKind {
@@ -45,14 +45,15 @@ pub(super) enum Repr {
         directives: usize,
         cap: usize,
     },
-    /// The differences do not begin at the state that the reader has, or belong to another index.
+    /// The received differences do not begin at the state that the reader has, or belong to another
+    /// index.
     OtherState,
     /// The set would be too large after the differences are applied.
     TooLarge,
 }
 
 impl SnapshotError {
-    /// Returns the kind of the error.
+    /// Returns the kind of the error, by which a program can distinguish the reasons.
     #[must_use]
     pub fn kind(&self) -> SnapshotErrorKind {
         match self.0 {
@@ -83,8 +84,8 @@ impl Error for SnapshotError {
     }
 }
 
-/// Shortens an untrusted text and escapes its invisible characters. Another agent, or somebody who
-/// can write the last-good file, may have chosen the text.
+/// Shortens an untrusted text and escapes its invisible characters. The text is untrusted, because
+/// another agent, or anybody who can write the last-good file, may have chosen it.
 fn shown(text: &str) -> String {
     visible_beginning(text, SHOWN_CHARS)
 }

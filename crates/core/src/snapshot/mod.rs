@@ -1,4 +1,4 @@
-//! The result of one complete read of the index. The set, the revision and the rejections of this
+//! The result of one complete read of the index. The set, the revision and the rejections of one
 //! read are published together.
 
 mod apply_differences;
@@ -23,28 +23,31 @@ pub use changes::SnapshotChanges;
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the signed directives, by id. The last-good file and the snapshot for the next
-/// agent in a chain contain the signatures, because every reader of a snapshot verifies them
-/// itself.
+/// The signatures of the signed directives, by the id of the directive. The last-good file and the
+/// snapshot for the next agent in a chain contain the signatures, because every reader of a
+/// snapshot verifies them itself.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
-/// The result of one complete read. The whole snapshot is published in one swap. So no reader
-/// combines the set of one read with the revision of another read.
+/// A snapshot: the result of one complete read of the index, or of another source. The whole
+/// snapshot is published in one swap. So no reader combines the set of one read with the revision
+/// of another read.
 ///
-/// The snapshot is empty and has no revision in two cases: before the first complete read, and
-/// after the set was emptied because it had become too old.
+/// A snapshot is empty and has no revision in two cases: before the first complete read, and after
+/// the set was emptied because it had become too old.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,
     digest: Digest,
     signatures: Arc<SignatureTable>,
-    /// The revision; `None` before the first complete read.
+    /// The state of the index from which the snapshot was read; `None` before the first complete
+    /// read, and after the set was emptied.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
-    /// The number of revoked documents, none of which are in the set.
+    /// The number of revoked documents in the index. The set contains no directive of a revoked
+    /// document.
     revoked: usize,
-    /// The time at which the read ended.
+    /// The time at which the read of the index ended.
     read_at: Option<Timestamp>,
 }
 
@@ -86,9 +89,9 @@ impl From<SnapshotParts> for Snapshot {
 }
 
 impl Snapshot {
-    /// Creates the snapshot of a complete read that rejected no document. Use this function in an
-    /// application that implements its own source. If two reads find the same content, they must
-    /// pass the same `revision`.
+    /// Creates the snapshot of a complete read that rejected no document. An application that
+    /// implements its own source calls `Snapshot::new`. If two reads of the source find the same
+    /// content, the application must pass the same `revision` for both reads.
     #[must_use]
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
         Self {
@@ -102,7 +105,8 @@ impl Snapshot {
         }
     }
 
-    /// Sets the documents that were rejected, ordered by id.
+    /// Sets the rejections of the documents that the source refused. The list must be ordered by
+    /// the id of the document.
     #[must_use]
     pub fn with_rejections(mut self, rejections: Vec<Rejection>) -> Self {
         self.rejections = rejections;
@@ -138,13 +142,14 @@ impl Snapshot {
         &self.set
     }
 
-    /// Returns the digest of the directives.
+    /// Returns the digest of the directives in the set.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Returns the signatures of the directive with this id; empty if the directive is not signed.
+    /// Returns the signatures of the directive with the given id, or an empty list if the directive
+    /// is not signed.
     #[must_use]
     pub fn signatures(&self, id: &str) -> &[Signature] {
         self.signatures.get(id).map_or(&[], |signatures| signatures)
@@ -162,14 +167,15 @@ impl Snapshot {
         &self.rejections
     }
 
-    /// The number of revoked documents, none of which are in the set.
+    /// Returns the number of revoked documents in the index. The set contains no directive of a
+    /// revoked document.
     #[must_use]
     pub fn revoked(&self) -> usize {
         self.revoked
     }
 
-    /// Returns the time at which the read ended. If a later read has the same result, this time
-    /// does not change.
+    /// Returns the time at which the read of the index ended. If a later read of the index has the
+    /// same result, the published snapshot keeps its `read_at`.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

@@ -1,9 +1,10 @@
 //! Checks a store against each rule of the conformance kit.
 //!
 //! To check the rules about publishing, the kit publishes sets that each encode a number. For each
-//! bit of the number, the set has two directives: the level of the first one encodes the bit, and
-//! the level of the second one encodes the inverted bit. If a set is a mixture of two sets, a bit
-//! is missing, or the two directives of a bit have the same level.
+//! bit of the encoded number, a published set has two directives: the level of the first one
+//! encodes the bit, and the level of the second one encodes the inverted bit. If a loaded set is a
+//! mixture of two published sets, a bit of the number is missing, or the two directives of a bit
+//! have the same level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -37,14 +38,14 @@ pub(super) fn check<S: Subject>(kit: &Kit, subject: &S) -> Report {
 }
 
 const BITS: usize = 16;
-/// The tenants of the directives, one for each bit.
+/// The tenants that the published directives target, one tenant for each bit of the encoded number.
 const TENANTS: [&str; BITS] = [
     "bit-0", "bit-1", "bit-2", "bit-3", "bit-4", "bit-5", "bit-6", "bit-7", "bit-8", "bit-9",
     "bit-10", "bit-11", "bit-12", "bit-13", "bit-14", "bit-15",
 ];
 
-/// The principals of the two directives for each bit. The first directive encodes the bit, and the
-/// second directive encodes the inverted bit.
+/// The values of the target `principal` in the two directives of each bit. The first directive
+/// encodes the bit, and the second directive encodes the inverted bit.
 const AS_IT_IS: &str = "as-it-is";
 const OPPOSITE: &str = "opposite";
 
@@ -100,8 +101,8 @@ fn level<S: Subject>(
     subject.evaluate(set, &attrs, now, request_id).level
 }
 
-/// Publishes sets with ascending numbers. At the same time, other threads load sets, and compare
-/// the number of each loaded set with the number of the last publish that has returned.
+/// Publishes sets that encode ascending numbers. While the kit publishes, other threads load sets,
+/// and compare the number of each loaded set with the number of the last publish that has returned.
 fn under_publishes<S: Subject>(kit: &Kit, subject: &S) -> (Outcome, Outcome) {
     let published = AtomicU16::new(0);
     let started = AtomicU16::new(0);
@@ -203,8 +204,8 @@ fn snapshot_kept<S: Subject>(subject: &S) -> Outcome {
 const EXPIRES: &str = "expires";
 const STARTS: &str = "starts";
 const SAMPLES: &str = "samples";
-/// The sample rate in per mille. With the hash of osproxy, the empty id is in every sample of 38
-/// per mille or more.
+/// The sample rate of the directive with which the kit tests sampling, in per mille. With the hash
+/// of osproxy, the empty id is in every sample of 38 per mille or more.
 const SAMPLE: u16 = 500;
 
 fn expiry() -> Timestamp {
@@ -278,7 +279,8 @@ fn no_allocation<S: Subject>(kit: &Kit, subject: &S) -> Outcome {
         let set = subject.load();
         level(subject, &set, EXPIRES, noon(), "r");
     };
-    // The first load on a thread may initialise thread-local memory.
+    // The first load on a thread may initialise thread-local memory, so the kit does not count the
+    // allocations of the first load.
     request();
     let allocations = count(&mut request);
     outcome((allocations > 0).then(|| format!("{allocations} allocations")))

@@ -57,13 +57,13 @@ impl Rule {
 pub enum Outcome {
     /// The kit found no violation of the rule.
     Kept,
-    /// The store breaks the rule. The text describes the observed violation.
+    /// The store breaks the rule. The text describes the violation that the kit observed.
     Broken(String),
-    /// The kit could not check the rule. The text contains the reason.
+    /// The kit could not check the rule. The text says why the kit skipped the rule.
     Skipped(&'static str),
 }
 
-/// The outcome of each rule for one store. `Display` writes one line for each rule.
+/// The outcome of each rule for one store. `Display` writes the report with one line for each rule.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[must_use]
 pub struct Report {

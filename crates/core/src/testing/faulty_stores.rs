@@ -23,7 +23,7 @@ enum Fault {
     Early,
     /// An evaluation treats a request without an id as part of every sample.
     NoId,
-    /// A load allocates.
+    /// A load of the set allocates memory.
     Allocates,
 }
 
@@ -113,8 +113,8 @@ impl Subject for Store {
     }
 }
 
-/// Returns a counter for the given fault. If the fault is `Allocates`, the counter reports one
-/// allocation, otherwise none.
+/// Returns a counter of allocations for a store with the given fault. If the fault is `Allocates`,
+/// the counter reports one allocation, otherwise zero.
 fn counted(fault: Fault) -> CountAllocations {
     fn none(work: &mut dyn FnMut()) -> u64 {
         work();

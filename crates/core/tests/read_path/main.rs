@@ -1,10 +1,10 @@
 //! Property test: the compiled set makes the same decisions as a scan over its directives, and as
-//! osproxy-observe 1.0.5 with the same directives. There is one known difference: if a request has
-//! no id, osproxy puts it into every sample of 38 per mille or more, and this crate puts it into no
-//! sample below 1000 per mille.
+//! osproxy-observe 1.0.5 with the same directives. This crate and osproxy-observe differ only in
+//! one known case: if a request has no id, osproxy puts it into every sample of 38 per mille or
+//! more, and this crate puts it into no sample below 1000 per mille.
 //!
 //! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
-//! number of sets is 2,000, or the value of `READ_PATH_SETS`.
+//! number of generated sets is 2,000, or the value of `READ_PATH_SETS`.
 
 #![allow(clippy::expect_used, reason = "tests")]
 
@@ -70,7 +70,8 @@ impl Requests {
         (attrs, peer_attrs)
     }
 
-    /// Compares the decisions about one request, and returns whether any directive applied.
+    /// Compares the decision of the set about one request with the decisions of a scan and of
+    /// osproxy-observe, and returns whether any directive applied.
     fn compare(
         &self,
         random: &mut fastrand::Rng,
@@ -83,7 +84,8 @@ impl Requests {
         let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
         compare_with_scan(set, &attrs, self.instants[now], id.as_str())?;
         // osproxy-observe can sample a request without an id. So, if a request has no id, the test
-        // compares the decisions about it only if no directive has a sample rate.
+        // compares the decisions about it only if no directive of the set has a sample rate from 1
+        // to 999.
         let is_sampled = |d: DirectiveRef<'_>| (1..1000).contains(&d.sample_per_mille);
         if !id.as_str().is_empty() || !set.iter().any(is_sampled) {
             let now = peer_instant(now);
@@ -97,8 +99,8 @@ impl Requests {
     }
 }
 
-/// Compares the decision, and the list of the directives that apply, with the result of a scan over
-/// the set.
+/// Compares the decision of a set, and the list of the directives that apply, with the result of a
+/// scan over the set.
 fn compare_with_scan(
     set: &DirectiveSet,
     attrs: &RequestAttrs<'_>,
@@ -188,7 +190,7 @@ fn a_compiled_set_decides_like_a_scan_and_like_osproxy() {
     );
     let (cases, decided) = (counts.cases.get(), counts.decided.get());
     println!("{cases} cases, {decided} of them decided");
-    // In at least a tenth of the comparisons, a directive must apply. Otherwise, the test would
-    // compare mostly empty decisions.
+    // In at least a tenth of the comparisons, a directive must apply, because otherwise the test
+    // would compare mostly empty decisions.
     assert!(decided * 10 > cases);
 }

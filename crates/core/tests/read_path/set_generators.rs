@@ -55,7 +55,8 @@ pub(crate) fn instants() -> Vec<Timestamp> {
     instants
 }
 
-/// A generated directive. Its fields are positions in the lists of values in this module.
+/// A generated directive. The fields of a generated directive are positions in the lists of values
+/// in this module.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawn {
     tenant: Option<usize>,
@@ -159,8 +160,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets are
-/// rarely of these kinds, so the tests also generate such sets on purpose.
+/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets
+/// rarely reach this special code, so the tests also generate sets of the special kinds on purpose.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

@@ -144,8 +144,8 @@ fn every_entry_that_is_wrong_is_listed() {
         r#"{"level":"Shape","ttl_secs":60}"#,
         r#"{"id":"late","level":"Shape","ttl_secs":60,"x":1}"#,
     );
-    // In these files, each entry begins on its own line. `before` is the number of lines before the
-    // first entry.
+    // In the files of this test, each entry begins on its own line. `before` is the number of lines
+    // before the first entry.
     let expected = |before: usize| {
         format!(
             "5 of the entries cannot be used

@@ -33,7 +33,7 @@ proptest! {
     }
 
     /// For any document and limits, the output of `encode` can be decoded. If `encode` refuses a
-    /// document, the document really has the fault that `encode` reports.
+    /// document, the document was really generated with the fault that `encode` reports.
     #[test]
     fn encode_writes_only_documents_that_decode(
         mut document in generators::document(),

@@ -9,7 +9,8 @@ use proptest::sample::select;
 use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Generates strings. Many of their characters are escaped in JSON, or encoded as surrogate pairs.
+/// Generates strings. Many characters of the generated strings are escaped in JSON, or encoded as
+/// surrogate pairs.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -87,7 +88,8 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
-                    // A start must be before the expiry, and no instant is before the first one.
+                    // No directive can expire at the first possible instant, because its start must
+                    // be before its expiry.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
@@ -132,7 +134,8 @@ fn audit() -> impl Strategy<Value = Audit> {
     })
 }
 
-/// Generates a list of at most eight signatures by different keys. Most generated lists are empty.
+/// Generates a list of at most eight signatures by different keys. Most generated lists of
+/// signatures are empty.
 fn signatures() -> impl Strategy<Value = Vec<Signature>> {
     let one = |key: u8| Signature::new("a.b-c_d@e", KeyId::of(&[key; 32]), [key; 64]).unwrap();
     prop_oneof![3 => 0..1_u8, 1 => 1..9_u8].prop_map(move |keys| (0..keys).map(one).collect())

@@ -133,7 +133,7 @@ fn a_revoked_directive_stays_revoked_if_fields_are_hidden() {
     let time = "\"revoked_at\":\"2030-01-01T12:00:00Z\",";
     let whole = stored_json(&format!("{time}\"revoked\":true,"));
     assert!(decode(&whole).unwrap().revoked);
-    // If the time of the revocation is hidden, the document is still revoked.
+    // If the time of a revocation is hidden, the document is still revoked.
     let document = decode(&stored_json("\"revoked\":true,")).unwrap();
     assert!(document.revoked && document.audit.revoked_at.is_none());
     // If the field `revoked` is hidden, the document is rejected. The document is also rejected if

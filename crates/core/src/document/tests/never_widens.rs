@@ -44,8 +44,8 @@ proptest! {
         let json = crate::document::encode(&document, &all).unwrap();
         let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
         fields.insert(name.into(), value.clone());
-        // The list `targets` must contain the new target. Otherwise, the document would be rejected
-        // for this reason.
+        // The list `targets` must name the new target, because otherwise the document would be
+        // rejected for the missing name.
         if TARGET_FIELDS.contains(&name) {
             let named: Vec<&str> = TARGET_FIELDS.into_iter().filter(|n| fields.contains_key(*n)).collect();
             fields.insert("targets".into(), named.into());

@@ -26,7 +26,7 @@ fn ours(blob: &str) -> Result<Vec<Draft>, ImportError> {
     parse_drafts(blob.as_bytes())
 }
 
-/// Returns a draft in the JSON in which osproxy returns a directive.
+/// Returns a draft in the JSON format in which osproxy returns its directives.
 fn listed(draft: &Draft, expired: bool) -> Value {
     let mut fields = serde_json::Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
@@ -72,8 +72,8 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     }
 }
 
-/// Returns the known reason why osproxy accepts a blob that this crate refuses. osproxy gives such
-/// a blob a meaning that its author did not intend.
+/// Returns the known reason why osproxy accepts a blob that this crate refuses. If osproxy accepts
+/// a blob that this crate refuses, osproxy gives the blob a meaning that its author did not intend.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
@@ -136,7 +136,8 @@ fn field() -> impl Strategy<Value = (String, Value)> {
 fn directive() -> impl Strategy<Value = Vec<(String, Value)>> {
     let ids = select(vec!["a", "b", "c", "d", "e", "f", "g", "h"]).prop_map(Value::from);
     let levels = select(DiagLevel::ALL).prop_map(|it| Value::from(it.as_str()));
-    // osproxy counts nanoseconds in 64 bits, so it would truncate a longer time to live.
+    // osproxy counts nanoseconds in 64 bits, so it would truncate a time to live of several
+    // centuries. The test generates only shorter times.
     let ttls = prop_oneof![9 => 1..1_000_000_u64, 1 => Just(0)].prop_map(Value::from);
     (ids, levels, ttls, vec(field(), 0..6)).prop_map(|(id, level, ttl, mut fields)| {
         for (name, value) in [("id", id), ("level", level), ("ttl_secs", ttl)] {
@@ -228,7 +229,7 @@ fn blobs_of_osproxy_keep_their_meaning() {
 }
 
 /// Tests each known difference between osproxy and this crate. If a later version of osproxy
-/// removes a difference, the test fails.
+/// removes one of the known differences, the test fails.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {

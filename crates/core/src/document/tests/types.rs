@@ -1,4 +1,4 @@
-//! Tests every field with a value of every JSON type.
+//! Tests every field of a document or draft with a value of every JSON type.
 
 use super::{HOUR, STORED, at, decode, limits, plain};
 use crate::document::decode_field::NAMES;
@@ -27,7 +27,8 @@ const VALUES: [Option<&str>; 10] = [
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
 
 const OF_DOCUMENT: Outcomes = [
-    // The values are: absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
+    // Each character stands for one value, in this order: absent, null, true, 42, 1.5, "", "text",
+    // [], ["a"], {}.
     ("id", ".xxxxiixxx", Reason::NotAnId),
     ("targets", "mxxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
@@ -58,7 +59,8 @@ const OF_DOCUMENT: Outcomes = [
 ];
 
 const OF_DRAFT: Outcomes = [
-    // The values are: absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
+    // Each character stands for one value, in this order: absent, null, true, 42, 1.5, "", "text",
+    // [], ["a"], {}.
     ("id", "mxxxx==xxx", Reason::NotAnId),
     ("targets", ".xxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
@@ -101,7 +103,8 @@ fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
 }
 
 /// Decodes an object for each field and each of [`VALUES`], and compares the outcome with `table`.
-/// `read` decodes the object. If the value is used, `set` changes the expected result accordingly.
+/// `read` decodes the object. If the decoder uses the value, `set` writes the value into the
+/// expected result.
 fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],

@@ -18,8 +18,8 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// the last match.
 type Counts = BTreeMap<String, (u64, u64, Option<i64>)>;
 
-/// Compares the request with every directive of the set, and counts it for each directive that it
-/// matches.
+/// Compares a request with every directive of the set, and counts the request for each directive
+/// that it matches.
 fn count_by_reading(
     counts: &mut Counts,
     set: &DirectiveSet,
@@ -127,7 +127,8 @@ proptest! {
             held.insert(0, counters.attach(&set, START));
             held.truncate(3);
             for request in requests {
-                // Some requests still use one of the two sets that were published before.
+                // Some requests still use one of the two sets that were published before the
+                // current set.
                 evaluate(&held[request.5.min(held.len() - 1)], &mut expected, request);
             }
             assert_same(&counters, &expected);

@@ -48,7 +48,7 @@ fn a_hidden_set_is_not_published_and_keeps_its_counts() {
     let hits = counters.hits(true, START);
     assert!(!hits.directives[0].published);
     assert_eq!(hits.matched, 1);
-    // If the current set is attached a second time, nothing changes.
+    // If the counters are attached to the current set a second time, nothing changes.
     let again = counters.attach(&set, after(10));
     request(&again, "a", 1);
     assert_eq!(published(&counters), [("a".to_owned(), true, 2)]);
@@ -69,8 +69,8 @@ fn two_directives_with_the_same_id_share_their_counts() {
     assert_eq!(counts(&counters, "b"), (3, 3));
 }
 
-/// Attaches `sets` sets, one after the other. Each set has 100 new directives. For each directive,
-/// evaluates one matching request.
+/// Attaches the counters to `sets` sets, one after the other. Each set has 100 new directives. For
+/// each new directive, the function evaluates one matching request.
 fn churn(counters: &HitCounters, name: &str, sets: usize) {
     for number in 0..sets {
         let ids: Vec<String> = (0..100).map(|n| format!("{name}-{number}-{n}")).collect();
@@ -120,8 +120,8 @@ fn counters_are_not_reused_while_a_request_uses_them() {
     let counters = HitCounters::default();
     let held = counters.attach(&set_of(&["held"]), START);
     churn(&counters, "first", 20);
-    // The directive `held` is forgotten, but a request still uses a set with this directive. This
-    // match must be counted in the old slot.
+    // The directive `held` is forgotten, but a request still uses a set with this directive. The
+    // match of this request must be counted in the old slot of `held`.
     request(&held, "held", 50);
     assert_eq!(counts(&counters, "held"), (0, 0));
     let others = counters.hits(false, START).directives;

@@ -1,5 +1,6 @@
 //! Tests the classification of OpenSearch's REST paths and the rules for indices and principals.
-//! The tests of the osproxy example also compare this classification with that of osproxy.
+//! The tests of the osproxy example also compare the classification of this crate with that of
+//! osproxy.
 
 use jiff::Timestamp;
 
@@ -107,18 +108,19 @@ fn a_request_matches_by_each_index_that_it_names() {
         ("/orders/_search", true, false),
         ("/a,orders,b/_search", true, false),
         ("/a,b/_search", false, false),
-        // A wildcard is treated as a name, so it matches only itself.
+        // A wildcard is treated as a name, so a request to a wildcard matches only a directive
+        // whose index is the same wildcard.
         ("/logs-*/_search", false, true),
         ("/logs-1/_search", false, false),
         ("/ord*/_search", false, false),
         ("/_all/_search", false, false),
-        // The names are percent-decoded, and an encoded comma separates them.
+        // The names of indices are percent-decoded, and an encoded comma separates two names.
         ("/%6Frders/_search", true, false),
         ("/a%2Corders%2cb/_search", true, false),
         ("/logs-%2A/_search", false, true),
         ("/a%252Corders/_search", false, false),
         ("/%zz,orders/_search", true, false),
-        // If the request has no index, no directive that targets an index applies.
+        // If a request has no index, no directive that targets an index applies to it.
         ("/_search", false, false),
         ("/_bulk", false, false),
     ] {

@@ -18,7 +18,7 @@ const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::Ingest
 /// Seconds since 1970: the earliest and the latest instant, and two instants between them.
 const INSTANTS: [i64; 4] = [-377_705_023_201, 10, 20, 253_402_207_200];
 
-/// The fields that differ between two directives with the same id.
+/// The fields that can differ between two generated directives with the same id.
 #[derive(Clone, Copy, Debug)]
 struct Drawn {
     texts: [Option<usize>; 3],
