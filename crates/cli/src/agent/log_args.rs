@@ -1,5 +1,6 @@
-//! The flags of the log. `--log` selects the events that the agent logs to standard error; if it is
-//! absent, the variable `RUST_LOG` selects them. `--log-format` selects the format.
+//! The flags of the log. `--log` selects the events that the agent logs to standard error. If
+//! `--log` is absent, the variable `RUST_LOG` selects these events. `--log-format` selects the
+//! format.
 
 use std::io::IsTerminal as _;
 

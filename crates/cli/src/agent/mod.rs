@@ -88,8 +88,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The reporting task ends within a limited time. If this task panicked, the panic has
-        // already been reported, so the error is ignored.
+        // The reporting task ends within a limited time. If the reporting task panicked, the panic
+        // has already been reported, so the error is ignored.
         let _ = reporting.await;
     }
     Ok(())
@@ -101,7 +101,8 @@ async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }
 
-/// Prints the addresses on which the agent serves. Programs that start the agent read these lines.
+/// Prints the addresses on which the agent serves. Programs that start the agent read the printed
+/// lines.
 fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     for listener in &listeners.api {
         let url = listener.url(tls)?;
@@ -121,7 +122,8 @@ fn announce_health(listeners: &[Listener]) -> Result<(), Failure> {
 }
 
 /// Reloads all tokens and certificates, both for clients and for the cluster, and polls at once. If
-/// a file is unusable, its earlier content stays in use.
+/// a file with tokens or certificates is unusable, the agent continues to use the earlier content
+/// of this file.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;

@@ -1,8 +1,8 @@
 //! The command `directives record` polls the index only to record the operations on it. The process
 //! does not serve the API of the agent, but only health checks and metrics.
 //!
-//! The process can start before the index and the history exist, and waits for both. If the process
-//! exited instead, it would miss the first operations.
+//! The recorder can start before the index and the history exist, and waits until both exist. If
+//! the recorder exited instead of waiting, it would miss the first operations on the index.
 
 use std::sync::Arc;
 

@@ -10,10 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::Permission;
 use crate::bounded_file;
 
-/// The minimum length of a token. Shorter tokens are refused, because they could be guessed.
+/// The minimum length of a token. The agent refuses a file with a shorter token, because an
+/// attacker could guess a short token.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The files that list the tokens. There is one file for each permission.
+/// The paths of the files that list the tokens. Each permission has at most one file.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 
-/// The time within which a body must arrive.
+/// The time within which the whole body of a request must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request body that has arrived completely. The route's `DefaultBodyLimit` limits the size of

@@ -1,5 +1,5 @@
-//! `GET /v1/directives`: returns the published set, either at once or after its next change. The
-//! set is encoded once for all clients.
+//! `GET /v1/directives`: returns the published set, either at once or after its next change. After
+//! each change, the agent encodes the set once and sends the same bytes to all clients.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(super) struct ListingCache {
 /// only until the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// The snapshot that was encoded. The reference is weak, so the cache does not keep a replaced
-    /// snapshot in memory.
+    /// The snapshot whose set was encoded. The reference to the snapshot is weak, so the cache does
+    /// not keep a replaced snapshot in memory.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -80,8 +80,8 @@ impl ListingCache {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // If the expiry has already passed, the remaining time is negative, so the
-                // conversion fails, and the function does not wait.
+                // If the expiry has already passed, the remaining time is negative, so its
+                // conversion fails, and the function returns at once.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -141,7 +141,7 @@ impl Listing {
     }
 }
 
-/// The content of a response.
+/// What a response of `GET /v1/directives` contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
@@ -153,7 +153,7 @@ enum Form {
     NotModified,
 }
 
-/// The tags of the content that the client already has, from the query and from the headers of the
+/// The tags of the sets that the client already has, from the query and from the headers of the
 /// request.
 struct Seen<'a> {
     known: Option<String>,

@@ -9,19 +9,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// A response with more directives than this is computed on a thread for blocking work, and not on
-/// a thread of the async runtime.
+/// A response with more directives than this number is computed on a thread for blocking work, and
+/// not on a thread of the async runtime.
 const MAX_INLINE_SIZE: usize = 1000;
 /// The maximum number of large responses that are computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// The maximum time for which a request waits for a permit.
+/// The maximum time for which a request waits for a permit to compute a large response.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Issues permits for large responses.
+/// Issues the permits that limit how many large responses are computed or sent at the same time.
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Semaphore>);
 
-/// A permit to compute and send one large response. Dropping the value returns the permit.
+/// A permit to compute and send one large response. Dropping the value makes the permit available
+/// for another large response.
 #[derive(Debug)]
 pub(super) struct AdmissionPermit(
     #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
@@ -32,7 +33,7 @@ impl Admission {
         Self(Arc::new(Semaphore::new(MAX_CONCURRENT)))
     }
 
-    /// Waits for a permit, at most for [`PERMIT_TIMEOUT`].
+    /// Waits for a permit to compute a large response, at most for [`PERMIT_TIMEOUT`].
     pub(super) async fn permit(&self) -> Result<AdmissionPermit, Problem> {
         let permit = Arc::clone(&self.0).acquire_owned();
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
@@ -45,8 +46,9 @@ impl Admission {
     }
 }
 
-/// Runs a closure that processes `size` directives. If there are few directives, the closure runs
-/// on the current thread, and otherwise on a thread for blocking work.
+/// Runs a closure that processes `size` directives. For at most [`MAX_INLINE_SIZE`] directives, the
+/// closure runs on the current thread. For more directives, the closure runs on a thread for
+/// blocking work.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -59,7 +61,8 @@ pub(super) async fn run_sized<T: Send + 'static>(
         .map_err(|_| Problem::internal("the agent has a bug: computing the response panicked"))
 }
 
-/// Builds the body of a response. The permit is returned when the last byte of the body is sent.
+/// Builds the body of a large response. The body holds the permit until the last byte of the body
+/// is sent.
 pub(super) fn hold_until_sent(permit: AdmissionPermit, bytes: Vec<u8>) -> Bytes {
     struct Held(
         Vec<u8>,

@@ -10,12 +10,12 @@ use super::problem::Problem;
 use super::query::parameters;
 use super::request_to_evaluate::EvaluateRequest;
 
-/// The attributes of an accepted request.
+/// The attributes that the agent extracts from a request that it accepts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attributes {
     /// The tenant, if it is known.
     pub tenant: Option<String>,
-    /// The names of the indices, as in the path.
+    /// The names of the indices, as the path of the request contains them.
     pub index: String,
     /// The name of the principal.
     pub principal: String,

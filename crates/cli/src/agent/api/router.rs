@@ -66,7 +66,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .merge(refresh)
         .merge(report)
         .split_for_parts();
-    // The description contains only strings, so its serialization cannot fail.
+    // The OpenAPI description contains only strings, so its serialization cannot fail.
     let description = Description(Bytes::from(description.to_json().unwrap_or_default()));
     finish(
         router

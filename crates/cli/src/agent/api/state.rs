@@ -31,7 +31,7 @@ pub(in super::super) struct Agent {
     /// The gauge of the number of live tokio tasks. The agent updates this gauge whenever a client
     /// requests the metrics.
     pub(super) tasks: Gauge,
-    /// Whether the process serves no set and only records operations.
+    /// True in the process of `directives record`, which serves no set and only records operations.
     pub(super) only_records: bool,
 }
 
@@ -69,7 +69,8 @@ impl Agent {
         }
     }
 
-    /// Marks the process as one that serves no set and only records operations.
+    /// Marks the process as one of `directives record`, which serves no set and only records
+    /// operations.
     pub(in super::super) fn recording_only(mut self) -> Self {
         self.only_records = true;
         self

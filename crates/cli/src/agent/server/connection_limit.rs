@@ -3,9 +3,10 @@
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
 //! Clients that open connections without sending requests therefore cannot exclude other clients. A
-//! connection that was just accepted is not replaced, because its first request may be on its way. If
-//! no connection can be replaced, a few further connections are admitted, but only for health checks.
-//! If these are in use, too, every idle connection can be replaced.
+//! connection that was just accepted is not replaced, because its first request may be on its way.
+//! If no connection can be replaced, a few further connections are admitted, but only for health
+//! checks. If the connections for health checks are in use, too, even an idle connection that was
+//! just accepted can be replaced.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,12 +54,14 @@ impl Entry {
         self.requests_under_way == 0 && !self.is_evicted
     }
 
-    /// Returns true if the connection was notified that it must end, and will end at once.
+    /// Returns true if the connection was notified that it must end, and has no request in progress
+    /// that delays its end.
     fn is_ending(&self) -> bool {
         self.requests_under_way == 0 && self.is_evicted
     }
 
-    /// Returns true if the first request may still be on its way.
+    /// Returns true if the connection was accepted so recently that its first request may still be
+    /// on its way.
     fn is_new(&self) -> bool {
         !self.has_had_request && self.idle_since.elapsed() < FIRST_REQUEST_GRACE
     }
@@ -124,7 +127,8 @@ impl Connections {
     fn try_admit(&self) -> Option<Admitted> {
         let mut open = self.0.open();
         if open.len() >= self.0.limit.saturating_add(HEALTH_RESERVE) {
-            // One connection is enough for the one that waits.
+            // If a connection is already ending, its slot is enough for the waiting connection, so
+            // no other connection is closed.
             if !open.values().any(Entry::is_ending) {
                 self.0.evict_longest_idle(&mut open, |_| true);
             }
@@ -198,13 +202,14 @@ impl Admitted {
         self.evict.notified().await;
     }
 
-    /// Marks the beginning of a request.
+    /// Marks the beginning of a request on this connection.
     pub(super) fn begin_request(&self) -> UnderWay {
         if let Some(entry) = self.shared.open().get_mut(&self.id) {
             entry.requests_under_way += 1;
             entry.has_had_request = true;
             if entry.is_evicted {
-                // The connection ends only after this request, so another one must make room.
+                // This connection was selected to make room, but now ends only after its new
+                // request. The notification makes the waiting tasks select another connection.
                 self.shared.freed.notify_waiters();
             }
         }

@@ -22,9 +22,9 @@ use super::listeners::{Listener, Stream};
 /// The time limit for receiving the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a connection may be idle between requests. nginx and common load balancers
-/// close idle connections after 60 s. The agent's limit is longer, so that the client closes the
-/// connection first. If the agent closed a connection first, the client could send a request at the
-/// same moment.
+/// close idle connections after 60 s. The agent keeps idle connections for longer than 60 s, so
+/// that the client closes the connection first. If the agent closed a connection first, the client
+/// could send a request at the same moment, and this request would be lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The size limit of the headers of a request, in bytes. Each connection can use this amount of
 /// memory before the agent refuses its request.
@@ -52,7 +52,8 @@ struct Server {
 }
 
 /// Serves requests until the phase is [`Stopping`](super::super::signals::Phase::Stopping).
-/// Requests that are in progress at that moment may complete within a time limit.
+/// Requests that are in progress when the agent stops may still complete, but only within
+/// [`DRAIN_TIMEOUT`].
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -75,9 +76,9 @@ pub(in super::super) async fn serve(
 async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
-        // The tasks of ended connections are removed, so that the set of tasks does not grow. The
-        // loop does not remove these tasks in a branch of `select!` below. Whenever a branch
-        // completes, `select!` drops the future of `accept`, and with it a client that waits to be
+        // The loop removes the tasks of ended connections, so that the set of tasks does not grow.
+        // A branch of `select!` must not remove these tasks: whenever such a branch completed,
+        // `select!` would drop the future of `accept`, and with it a client that waits to be
         // admitted.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
@@ -223,14 +224,15 @@ mod tests {
         let (_sender, phase) = phases();
         let listeners = vec![Listener::Tcp(listener)];
         let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit is zero, so only the connections of the reserve are admitted.
+        // The limit on connections is zero, so only the connections of the reserve for health
+        // checks are admitted.
         let mut busy = Vec::new();
         for _ in 0..16 {
             busy.push(client(address, "/wait").await);
             has_begun.recv().await.unwrap();
         }
-        // The loop sees the end of a connection and the admission of a new one in random order, so
-        // the test makes several attempts.
+        // The accept loop sees the end of a connection and the admission of a new one in random
+        // order, so the test makes several attempts.
         for _ in 0..64 {
             let mut waiting = client(address, "/").await;
             drop(busy.pop());

@@ -1,9 +1,10 @@
 //! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
 //!
 //! Two agents with the same path must not replace each other's socket. However, if an agent was
-//! killed, its socket file must not prevent the next start. A lock on the file `PATH.lock`
-//! distinguishes the two cases without a race. Only the agent that holds the lock may use the path,
-//! and the system releases the lock when the process ends. `PATH.lock` itself is never removed.
+//! killed, its socket file must not prevent the next start. A lock on the file `PATH.lock` shows
+//! without a race whether a running agent or a killed one created the socket. Only the agent that
+//! holds the lock may use the path, and the system releases the lock when the process ends.
+//! `PATH.lock` itself is never removed.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// The number of connections that may wait to be accepted.
+/// The number of connections that may wait until the agent accepts them.
 const BACKLOG: u32 = 1024;
 
 /// A listening socket. Dropping the value removes the socket file.
@@ -21,7 +22,8 @@ const BACKLOG: u32 = 1024;
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    /// The device and inode numbers, which identify the file.
+    /// The device and inode numbers of the socket file, with which the agent recognizes its own
+    /// file.
     identity: (u64, u64),
     _lock: File,
 }
@@ -64,7 +66,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // If another program has replaced the file, the file is not removed.
+        // If another program has replaced the socket file, the agent does not remove the other
+        // program's file.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             // If the removal fails, the file stays, and the next start of an agent removes it.
             let _ = fs::remove_file(&self.path);
@@ -77,7 +80,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Takes the lock for the path. The lock is held until the returned file is closed.
+/// Takes the lock for the path of a socket. The lock is held until the returned file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
