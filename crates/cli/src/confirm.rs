@@ -11,7 +11,8 @@ pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Shows the planned writes and asks a question. Only `y` and `yes` count as consent.
+/// Shows the planned writes and asks the user the given question. Only `y` and `yes` count as
+/// consent.
 ///
 /// If the command does not run on a terminal, it cannot ask the user, so the function returns an
 /// error that names `--yes`.

@@ -14,7 +14,7 @@ pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> S
     lines.join("\n")
 }
 
-/// Formats one value. The elements of a list are separated by spaces.
+/// Formats one JSON value as a cell of a table. The elements of a list are separated by spaces.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

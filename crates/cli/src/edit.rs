@@ -93,7 +93,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let write = async {
         if let Some(file) = &file {
             draft = file.read(&args.id)?;
-            // The editor may have been open for a long time.
+            // The editor may have been open for a long time, so the command reads the cluster's
+            // time again.
             now = api.now().await?;
             draft.author = Some(author.clone());
         }
@@ -115,7 +116,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
 }
 
 impl EditArgs {
-    /// Applies `--set` and `--unset` to a draft.
+    /// Changes the fields of a draft as `--set` and `--unset` state.
     fn change(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Failure> {
         for (field, value) in &self.set {
             set(draft, field, value, now)

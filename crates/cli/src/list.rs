@@ -68,7 +68,8 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The directives that one read returned, after the filters and `--limit` have been applied.
+/// The directives that one read of the index returned, after the filters and `--limit` have been
+/// applied.
 struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` omits.
@@ -80,8 +81,8 @@ struct Listing {
 }
 
 impl Listing {
-    /// Returns the version and the state of each directive. `watch` compares these values to detect
-    /// a change, because they contain no relative times.
+    /// Returns the version and the state of each directive. `--watch` compares these values to
+    /// detect a change of the list, because they contain no relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

@@ -56,7 +56,8 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints JSON. Other people may have written the strings in the JSON, so control characters and
-/// invisible characters are escaped. A JSON parser returns the original strings.
+/// invisible characters are escaped. A JSON parser that reads the output returns the original
+/// strings.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&escaped_json(value))
 }
@@ -102,7 +103,7 @@ fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     escaped
 }
 
-/// Prints the first warnings to standard error, and then the number of warnings that it omitted.
+/// Prints the first warnings to standard error, and then the number of omitted warnings.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {
@@ -115,7 +116,7 @@ pub(super) fn warn(warnings: &[String]) {
 
 /// Prints a note to standard error.
 pub(super) fn note(text: &str) {
-    // If the process cannot write to standard error, the note is lost.
+    // If the process cannot write to standard error, the error is ignored and the note is lost.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 

@@ -20,8 +20,8 @@ use super::fleet_progress::{
 use super::output::{note, print, print_json};
 use super::watch_flag::watch;
 
-/// Without `--all`, `status` omits an instance that left, or sent its last report, longer ago than
-/// this duration.
+/// Without `--all`, `status` omits an instance that left the fleet or sent its last report longer
+/// ago than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The maximum number of rejections that the table shows.
 const SHOWN_REJECTIONS: usize = 10;
@@ -97,8 +97,8 @@ pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Returns the state of each instance without relative times. `watch` compares these states to
-/// detect a change.
+/// Returns the state of each instance without relative times. `--watch` compares these states to
+/// detect a change of the fleet.
 fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
     let state = |report: &InstanceReport| {
         let state = fleet.state(report);

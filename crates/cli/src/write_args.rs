@@ -66,7 +66,8 @@ impl WriteArgs {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the plan and asks for consent. Does nothing in a dry run, or if `--yes` is given.
+    /// Shows the planned writes and asks the user to consent to them. Does nothing in a dry run, or
+    /// if `--yes` is given.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -106,12 +107,13 @@ impl WriteArgs {
             Report::of_plan(location, now, plan)
         } else {
             if self.wait.is_some() {
-                // If the fleet's reports cannot be read, nothing is written, because the command
-                // could not wait for the instances.
+                // If the fleet's reports cannot be read, the command writes nothing, because after
+                // the write it could not wait for the instances.
                 api.fleet().await?;
             }
             let report = api.execute(plan).await;
             // Many writes take a while, and the report states how long the directives still apply.
+            // The command therefore reads the cluster's time again after the writes.
             let now = api.now().await.unwrap_or(now);
             Report::of(location, now, report)
         };

@@ -16,7 +16,7 @@ use super::recording_warnings;
 use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::write_result::{Done, NotPlanned};
 
-/// The entry of one directive in the report.
+/// The entry of one directive in the report of a write.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: String,
@@ -128,7 +128,7 @@ impl Report {
         }
     }
 
-    /// Formats the report as lines of text.
+    /// Formats the report of a write as lines of text.
     pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.entries.iter().map(|entry| self.line(entry)).collect();
         if self.entries.len() > 1 {
@@ -205,7 +205,8 @@ impl Report {
         }
     }
 
-    /// Returns the changed fields of a directive as text. The changes of its end come last.
+    /// Returns the changed fields of a directive as text. A change of the directive's end comes
+    /// last.
     fn changes(&self, entry: &Entry) -> String {
         let after = entry
             .planned

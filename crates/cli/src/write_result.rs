@@ -4,7 +4,7 @@ use opensearch_directives::admin::PlannedKind;
 
 use super::exit::Exit;
 
-/// The result for one directive.
+/// The result of a write for one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Done {
     Created,
@@ -107,7 +107,7 @@ impl NotPlanned {
         }
     }
 
-    /// Creates the result for a directive that cannot be changed as requested.
+    /// Creates the result for a directive that the command cannot change as the user requested.
     pub(super) fn skipped(id: impl Into<String>, detail: String) -> Self {
         Self {
             id: id.into(),

@@ -10,10 +10,10 @@ use super::INSTALLER;
 use super::report::Checks;
 use crate::error_text;
 
-/// A part of the installation that `init` creates only with a flag.
+/// A part of the installation that `directives init` creates only if a flag requests it.
 struct Part {
     name: &'static str,
-    /// What the index lacks without the part.
+    /// What the index lacks if this part is not installed.
     purpose: &'static str,
     init: &'static str,
 }
@@ -48,8 +48,8 @@ pub(super) async fn check_fleet(checks: &mut Checks, installer: &Installer) -> b
     exists
 }
 
-/// Compares the installed resources with those that this version installs. Returns true if at least
-/// one of them exists.
+/// Compares the installed resources with the resources that this version installs. Returns true if
+/// at least one resource of the part exists.
 fn check_steps(
     checks: &mut Checks,
     part: &Part,

@@ -64,8 +64,8 @@ impl Checks {
         self.add(name, Health::Failure, text, Some(fix.into()));
     }
 
-    /// Records that a check was not possible. If the role does not permit the check, the result is
-    /// a warning, and otherwise a failure.
+    /// Records that a check was not possible. If the cluster refused the request because of the
+    /// role, the result is a warning. After any other error, the result is a failure.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(
@@ -98,8 +98,8 @@ impl Checks {
         self.0.push(Check {
             name,
             health,
-            // The text may contain names and errors from untrusted sources, so it is made
-            // printable.
+            // The text may contain names and errors from untrusted sources, so its control
+            // characters and invisible characters are replaced.
             text: printable(&text.into()),
             fix: fix.map(|fix| printable(&fix)),
         });

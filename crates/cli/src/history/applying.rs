@@ -38,7 +38,7 @@ pub(super) struct Applying<'a> {
     end: End,
     /// The operation that wrote the directive.
     written: Witnessed,
-    /// The operation that ended the directive.
+    /// The operation that ended the directive; `None` if no operation ended the directive.
     ended: Option<Witnessed>,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Applying<'a> {
         }
     }
 
-    /// Returns the row as JSON, with the instances that applied the directive.
+    /// Returns the directive as JSON, with the instances that applied it.
     pub(super) fn json(&self, instances: &PastInstances) -> Value {
         let mut row = self.row();
         if let Some(instances) = instances.json(&self.written.record) {

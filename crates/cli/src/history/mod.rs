@@ -92,7 +92,7 @@ pub(super) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// Returns true if a flag selects operations or an instant.
+    /// Returns true if the command line selects operations or an instant.
     fn selects_operations(&self) -> bool {
         let times = [self.at, self.since, self.until];
         let texts = [&self.by, &self.ticket, &self.tenant];
@@ -179,7 +179,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     records::run(&history, &filter, &args.audit_log, args.output).await
 }
 
-/// Warns of records that cannot be decoded.
+/// Prints a warning for each record of the history that cannot be decoded.
 fn warn_of_unreadable(stream: &str, unreadable: &[UnreadableRecord]) {
     let warnings = unreadable.iter().map(|one| warning(stream, one));
     warn(&warnings.collect::<Vec<_>>());
