@@ -78,7 +78,7 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
             "{id}: {shown} {written}"
         );
     }
-    // The owner that `apply` sets is no difference.
+    // `diff` must not report the owner that `apply` sets as a difference.
     assert!(
         go("diff -f - --owner team", &file)
             .ok()
@@ -91,7 +91,7 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
         "{}",
         without.stdout
     );
-    // `--prune` shows the revocations.
+    // With `--prune`, `diff` must also show the revocations.
     let pruned = go("diff -f - --owner team --prune", files[0]);
     assert_eq!(pruned.code, 7);
     assert!(
@@ -168,7 +168,8 @@ fn validate_reports_every_problem_of_every_file_also_as_json() {
         assert!(one["problem"].as_str().unwrap().contains(problem), "{one}");
         assert!(text.stdout.contains(problem), "{problem}: {}", text.stdout);
     }
-    // A line number would refer to the converted JSON.
+    // The message must not contain a line number, because it would count the lines of the converted
+    // JSON.
     assert!(
         !text.stdout.contains("line 1, entry 1 (e)"),
         "{}",

@@ -18,7 +18,7 @@ use crate::support::node::{installed_index, shared_url};
 /// file in more than one part.
 const DIRECTIVES: usize = 300;
 
-/// The fault of the second part of the file.
+/// The fault that happens when the command sends the second part of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SecondPart {
     /// The proxy in front of the cluster refuses the part because of its size.

@@ -29,16 +29,17 @@ const SECOND: Duration = Duration::from_secs(1);
 /// history.
 const WAITED_FOR: usize = 200;
 const RECORDERS: usize = 3;
-/// The number of instances that are killed.
+/// The number of instances that the benchmark kills, to check that `wait` names exactly these
+/// instances.
 const KILLED: usize = 3;
 const WRITES: usize = 11;
 /// The number of instances in the measurement of the node's processor time.
 const REPORTING: usize = 500;
-/// The heartbeat of the instances in the measurement of the node's processor time. By default, an
-/// instance has a heartbeat of one minute.
+/// The heartbeat of the instances in the measurement of the node's processor time. The default
+/// heartbeat of an instance is longer: one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval in the measurement of the node's processor time. An agent has the same
-/// interval by default.
+/// The poll interval in the measurement of the node's processor time. The default poll interval of
+/// an agent is the same.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 

@@ -227,7 +227,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // Within this time, a proxy with a short timeout ends at least one long poll.
+        // During this wait, a proxy with a short timeout ends at least one long poll.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
@@ -238,7 +238,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         )
         .await;
         let requests = proxy.requests.load(Ordering::SeqCst);
-        // The client may send one request per second, and one more because of the change.
+        // The client may send one request per second, and one additional request after the change.
         let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
         assert!(requests <= most, "{meddling:?}: {requests} requests");
     }

@@ -1,5 +1,6 @@
 //! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards.
-//! The file must be up to date, and each object and each field to which it refers must exist.
+//! The file must be up to date, and each object and each field to which the saved objects refer
+//! must exist.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -61,7 +62,7 @@ fn references_resolve_and_every_string_of_json_is_valid() {
     assert_eq!(titles, indices, "without a wildcard");
 }
 
-/// Returns the ids to which an object refers.
+/// Returns the ids of the objects of the given kind to which an object refers.
 fn referenced(object: &Value, kind: &str) -> Vec<String> {
     let references = object["references"].as_array().unwrap().iter();
     let references = references.filter(|reference| reference["type"] == *kind);

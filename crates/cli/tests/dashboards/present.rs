@@ -10,8 +10,8 @@ use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Returns documents in every state and with every risk. There is no malformed document, because
-/// proxies reject malformed documents.
+/// Returns documents of directives in every state and with every risk that the dashboard shows.
+/// There is no malformed document, because proxies reject malformed documents.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -65,7 +65,7 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates an index with the documents, and returns the panels for this index.
+/// Creates an index with the documents of this test, and returns the panels for this index.
 async fn seeded(name: &str) -> Panels {
     let url = shared_url();
     let index = installed_index(&url, name).await;

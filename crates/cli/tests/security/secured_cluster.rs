@@ -35,7 +35,8 @@ pub(crate) fn node() -> &'static SecuredNode {
     NODE.get_or_init(SecuredNode::start)
 }
 
-/// Sends a request as a user, and returns the status and the body.
+/// Sends a request to the shared node as a user, and returns the status and the body of the
+/// response.
 pub(crate) async fn send_as(
     user: (&str, &str),
     method: &str,
@@ -43,7 +44,8 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // Each runtime needs its own client, because a pooled connection ends when its runtime ends.
+    // Each runtime needs its own client, because a pooled connection ends when the runtime that
+    // opened it ends.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -69,7 +71,7 @@ pub(crate) async fn send_as(
 /// Sends a request as the administrator, and panics if the request fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
     // The plugin stores all roles in one document, so changes by two tests can conflict (status
-    // 409). The request is therefore repeated.
+    // 409). The function therefore repeats the request after a conflict.
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -81,14 +83,15 @@ pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Val
     panic!("{method} {path}: other tests change the same document all the time");
 }
 
-/// Reads one of the roles of `mappings/roles`.
+/// Reads the file of one of the roles in `mappings/roles`.
 pub(crate) fn role_file(name: &str) -> Value {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mappings/roles");
     let text = std::fs::read_to_string(format!("{folder}/directives_{name}.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// Reads a role, and replaces the index name in its permissions.
+/// Reads the file of a role, and replaces the index name in the role's permissions by the given
+/// one.
 pub(crate) fn role_for(name: &str, index: &str) -> Value {
     let mut role = role_file(name);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -107,7 +110,7 @@ pub(crate) async fn one_change() -> MutexGuard<'static, ()> {
     CHANGE.lock().await
 }
 
-/// Changes a user, a role or a mapping while no other test changes one.
+/// Changes a user, a role or a mapping, while no other test changes a user, a role or a mapping.
 pub(crate) async fn configure(path: &str, content: &Value) {
     let _one = one_change().await;
     let path = format!("/_plugins/_security/api/{path}");

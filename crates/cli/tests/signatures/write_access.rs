@@ -36,8 +36,8 @@ async fn write_access_alone_raises_nothing() {
         changed[field] = value;
         site.write("one", &changed).await;
         let reason = rejected(&agent, "one").await;
-        // The changed expiry exceeds the agent's maximum, so the document is rejected before its
-        // signature is checked.
+        // The changed expiry exceeds the agent's maximum, so the agent rejects the document before
+        // it checks the signature.
         let expected = if field == "expires_at" {
             "expires_at: "
         } else {

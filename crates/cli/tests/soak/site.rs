@@ -1,5 +1,5 @@
-//! Creates the index and the secrets of the soak test. Starts its two agents: the hub polls the
-//! node, and the client polls the hub.
+//! Creates the index and the secrets of the soak test. Also starts the two agents of the test: the
+//! hub, which polls the node, and the client, which polls the hub.
 
 use std::fs;
 use std::path::PathBuf;

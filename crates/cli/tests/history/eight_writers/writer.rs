@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::command::run;
 
 /// One of the writers. No two writers write documents with the same id. Each writer changes one
-/// directive with the command.
+/// directive with the command, and its other directives with direct requests.
 pub(super) struct Writer<'a> {
     pub(super) url: &'a str,
     pub(super) index: &'a str,
@@ -85,14 +85,15 @@ impl Writer<'_> {
             .header("content-type", "application/json")
             .body(body.to_owned());
         match request.send().await {
-            // The status does not matter, because a write may conflict with another write, or the
-            // document may not exist.
+            // The status of the response does not matter, because a write may conflict with another
+            // write, or the document may not exist.
             Ok(response) => drop(response.text().await),
             Err(error) => assert!(self.node_fails, "{error}"),
         }
     }
 
-    /// Runs the command once: the command applies or deletes the writer's directive.
+    /// Runs the command once, to apply or to delete the directive that this writer changes with the
+    /// command.
     async fn command(&mut self, operation: usize) {
         let id = format!("cmd-{}", self.number);
         let reason = operation.to_string();
@@ -129,7 +130,8 @@ impl Writer<'_> {
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
             }
-            // The command should delete the directive, but the directive did not exist.
+            // The exit code 3 means that the command should delete the directive, but that the
+            // directive did not exist.
             3 => {}
             code => assert!(self.node_fails, "{code}: {}{}", ran.stdout, ran.stderr),
         }
