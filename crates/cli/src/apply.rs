@@ -1,5 +1,5 @@
-//! `directives apply`: creates or replaces directives, from flags or from files. With `--prune`, it
-//! also revokes directives that the files no longer contain.
+//! `directives apply`: creates or replaces directives, from flags or from files. With `--prune`,
+//! the command also revokes directives that the files no longer contain.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Asks the user on a terminal to confirm a write with a wide effect. In a script, `--yes` confirms
-//! the write instead.
+//! Asks the user on a terminal to confirm a write with a wide effect. A script, which has no
+//! terminal, confirms such a write with `--yes`.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 

@@ -1,5 +1,5 @@
 //! Defines the flags with which a subcommand connects to the cluster: addresses, credentials, TLS
-//! and time limits. Converts these flags to the library's configuration.
+//! and time limits. Also converts the connection flags to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -206,8 +206,8 @@ impl ConnectionArgs {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses `--credential-command` for a process that runs for days. Such a process would run
-    /// the command only once, so it could not renew the secret.
+    /// Refuses `--credential-command` for a process that runs for days. A long-running process
+    /// would run `--credential-command` only once, so it could not renew the secret.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),
@@ -224,7 +224,7 @@ impl ConnectionArgs {
         files.into_iter().flatten().cloned().collect()
     }
 
-    /// Returns a copy of the flags with another address.
+    /// Returns a copy of the connection flags, with the given address instead of `--url`.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],

@@ -130,8 +130,8 @@ impl EditArgs {
     }
 }
 
-/// Returns the document if the directive is active or scheduled, and otherwise the reason why it
-/// cannot be changed: it has ended, or it is malformed.
+/// Returns the document if the directive is active or scheduled, and otherwise the reason why the
+/// directive cannot be changed: it has ended, or its document is malformed.
 pub(super) fn changeable(stored: &Stored, now: Timestamp) -> Result<&Document, String> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
@@ -231,8 +231,8 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// The fields that an edit does not keep. The command or the pipeline sets these fields at each
-    /// write.
+    /// The fields that an edit does not keep. The command or the pipeline sets the fields in this
+    /// list at each write.
     const STAMPED: [&str; 10] = [
         "targets",
         "created_at",

@@ -48,8 +48,8 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Returns true if a verb connects to the cluster or to an agent. If a verb connects to neither,
-/// its flags have no variables.
+/// Returns true if a verb connects to the cluster or to an agent. The flags of a verb that connects
+/// to neither have no environment variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
         || verb
@@ -74,8 +74,8 @@ fn with_variable(service: bool, arg: Arg) -> Arg {
     }
 }
 
-/// Returns true if a verb runs or checks a service: an agent or a recorder. All flags of such a
-/// verb have environment variables.
+/// Returns true if a verb runs or checks a service: an agent or a recorder. All flags of a verb
+/// that runs or checks a service have environment variables.
 fn is_of_service(verb: &str) -> bool {
     matches!(verb, "agent" | "probe" | "record")
 }

@@ -54,8 +54,9 @@ pub(super) fn fitted(
     let columns = layout(columns.collect(), width, droppable);
     let indices: Vec<usize> = columns.iter().map(|column| column.index).collect();
     let mut table = table_of(&names, &rows, &indices);
-    // The table library truncates a text at a delimiter, if the text contains one. No text contains
-    // the delimiter `\0`, so the library may truncate a text at any character, even within a word.
+    // If a text contains the delimiter, the table library truncates the text at the delimiter. No
+    // text contains the delimiter `\0`, so the library may truncate a text at any character, even
+    // within a word.
     table
         .set_delimiter('\0')
         .set_truncation_indicator("…")

@@ -86,8 +86,9 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
     }
     parse_drafts(&json).map_err(|error| {
         if is_yaml(file) {
-            // The error counts the lines of the JSON that was converted from YAML. The author of
-            // the file does not know this JSON, so the line numbers are removed.
+            // The error counts the lines of the JSON that was converted from YAML. The author of a
+            // YAML file does not know the converted JSON, so the function removes its line numbers
+            // from the error.
             Failure::of_file(file, without_lines(&error.to_string()))
         } else {
             Failure::of_file(file, error)

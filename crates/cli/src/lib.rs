@@ -184,8 +184,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line and runs its subcommand. Errors of both steps are printed to standard
-/// error.
+/// Parses the command line and runs its subcommand. If the parser or the subcommand fails, the
+/// error is printed to standard error.
 fn run_command_line() -> Exit {
     let args = flags_before_verb::move_behind_verb(std::env::args_os().collect(), &Cli::command());
     let context = match context_file::select(&args) {
@@ -223,7 +223,7 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
     // The agent and the recorder have no flag `--verbose`. Errors of the agent and the recorder
-    // always contain all details, because they go to a log.
+    // always contain all details, because these errors go to a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }

@@ -78,8 +78,8 @@ pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
         return Ok(text);
     }
     // A plain scalar of YAML cannot contain an escape sequence. The value is therefore formatted as
-    // JSON, with the escape sequences of YAML in its strings. JSON with such escape sequences is
-    // also valid YAML.
+    // JSON, with the escape sequences of YAML in its strings. JSON that contains YAML's escape
+    // sequences in its strings is valid YAML.
     Ok(escape(&format!("{value:#}"), |escaped, char| {
         let _ = write!(escaped, "\\U{:08x}", u32::from(char));
     }))
@@ -89,8 +89,9 @@ fn is_unsafe(char: char) -> bool {
     char != '\n' && is_invisible(char)
 }
 
-/// Replaces the unsafe characters of formatted JSON. Such characters occur only in strings. The
-/// line feeds between the lines are safe, and a line feed in a string is already escaped.
+/// Replaces the unsafe characters of formatted JSON. In formatted JSON, unsafe characters occur
+/// only in strings. The line feeds between the lines of the JSON are safe, and a line feed in a
+/// string is already escaped.
 fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

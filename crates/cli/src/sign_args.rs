@@ -40,8 +40,8 @@ impl SignArgs {
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Signs the drafts, and returns the plan to write them. If the caller has already read the
-    /// stored directives, it passes these in `stored`, in the order of the drafts.
+    /// Signs the drafts, and returns the plan to write them. A caller that has already read the
+    /// stored directives passes them in `stored`, in the order of the drafts.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

@@ -1,8 +1,8 @@
 //! Determines the maximum and the default time to live of directives. Sets the default in drafts
 //! without an end, and refuses drafts that exceed the maximum.
 //!
-//! The command reads both limits from the cluster, if the role permits this request. `--max-ttl`
-//! can lower the maximum of the cluster, but cannot raise it.
+//! The command reads the maximum and the default from the cluster, if the role permits this
+//! request. `--max-ttl` can lower the maximum of the cluster, but cannot raise it.
 
 use std::time::Duration;
 

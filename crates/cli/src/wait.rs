@@ -78,7 +78,8 @@ pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Resul
     Ok(wait.exit())
 }
 
-/// Returns the text that `wait` prints for a fleet. A fuzz target calls this function.
+/// Returns the text that `wait` prints for a fleet. Only a fuzz target calls this function, to
+/// check the text for a given fleet.
 pub(super) fn text_of(fleet: Fleet) -> String {
     let wait = Wait {
         target: fleet.position.clone(),

@@ -112,8 +112,9 @@ impl Report {
         if let Some(history) = &self.history {
             recording_warnings::warn(history);
         }
-        // After a failed request, the command sends no more writes. The entries of these writes do
-        // not decide the exit code, because the error of the failed request is more specific.
+        // After a failed request, the command sends no more writes. The entries of writes that were
+        // not sent do not decide the exit code, because the error of the failed request is more
+        // specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

@@ -29,8 +29,8 @@ pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
 use signals::{Request, Signals, phases, run_until_stopped};
 
-/// The maximum number of API connections. The connections of clients that wait for a change are not
-/// included in this number.
+/// The maximum number of API connections. The limit does not count the connections of clients that
+/// wait for a change.
 const API_CONNECTIONS: usize = 512;
 /// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;

@@ -1,5 +1,5 @@
-//! The command `directives record` polls the index only to record the operations on it. The process
-//! does not serve the API of the agent, but only health checks and metrics.
+//! The command `directives record` polls the index only to record the operations on it. The
+//! recorder serves only health checks and metrics, and not the API of the agent.
 //!
 //! The recorder can start before the index and the history exist, and waits until both exist. If
 //! the recorder exited instead of waiting, it would miss the first operations on the index.

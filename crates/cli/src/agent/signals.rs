@@ -39,7 +39,7 @@ impl PhaseReceiver {
         *self.0.borrow() != Phase::Serving
     }
 
-    /// Completes when the agent begins to stop, or when the sender of the phase has been dropped.
+    /// Returns when the agent begins to stop, or when the sender of the phase has been dropped.
     pub(super) async fn stopping(&self) {
         let _ = self
             .0

@@ -138,7 +138,8 @@ fn check_stream(
     }
 }
 
-/// Compares the records of the history with the operations on it.
+/// Checks that the history is intact: compares the number of its records with the number of
+/// operations on its data stream.
 async fn check_records(checks: &mut Checks, history: &History) {
     let state = match history.stream_state().await {
         Ok(state) => state,

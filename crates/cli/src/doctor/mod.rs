@@ -63,8 +63,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let api = DirectivesApi::new(client.clone());
     certificates::check_files(checks, files);
     if !check_cluster(checks, &api, location).await {
-        // The other checks are skipped, because each of them would report the failed connection
-        // again.
+        // After a failed connection, the other checks are skipped, because each of them would
+        // report the same failure.
         return;
     }
     check_caller(checks, &api).await;

@@ -36,8 +36,8 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "revoked_reason",
 ];
 
-/// The columns of the CSV format: first the fields of the record, then the fields of its document,
-/// and last the results of the comparison with the audit log.
+/// The columns of the CSV format: first the fields of the record, then the fields of the record's
+/// document, and last the results of the comparison with the audit log.
 const RECORD_COLUMNS: [&str; 17] = [
     "@timestamp",
     "kind",

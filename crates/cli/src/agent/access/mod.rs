@@ -199,7 +199,7 @@ impl Access {
         self.tls.as_ref().map(tls::Tls::receiver)
     }
 
-    /// Refuses a request if a web page of another site sent it, or if its host name is unknown.
+    /// Refuses a request that a web page of another site sent, or whose host name is not allowed.
     pub(super) fn check_browser(
         &self,
         peer: Peer,

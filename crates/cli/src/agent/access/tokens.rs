@@ -14,7 +14,7 @@ use crate::bounded_file;
 /// attacker could guess a short token.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The paths of the files that list the tokens. Each permission has at most one file.
+/// The paths of the files that list the tokens. Each permission has at most one file of tokens.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,
@@ -116,8 +116,8 @@ impl Tokens {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
-    // A request with two `Authorization` headers is refused, because a proxy in front of the agent
-    // may have checked only one of them.
+    // The agent refuses a request with two `Authorization` headers, because a proxy in front of the
+    // agent may have checked only one of these headers.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

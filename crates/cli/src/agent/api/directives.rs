@@ -24,7 +24,8 @@ use super::query::parameters;
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
-/// Encodes the published set once after each change, and returns the same bytes to all clients.
+/// A cache that encodes the published set once after each change, and returns the same bytes to all
+/// clients.
 #[derive(Clone, Debug)]
 pub(super) struct ListingCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -66,8 +67,8 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock of the cache, so it encodes the whole set even if the client
-        // disconnects.
+        // The closure owns the lock of the cache, so the closure encodes the whole set even if the
+        // client disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -145,11 +146,11 @@ impl Listing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// The response contains only the tag, because the query parameter `known` shows that the
-    /// client already has the content.
+    /// The response contains only the tag of the set, because the query parameter `known` shows
+    /// that the client already has this set.
     TagOnly,
-    /// The response has status 304 and no content, because the header `If-None-Match` shows that
-    /// the client already has the content.
+    /// The response has status 304 and no body, because the header `If-None-Match` shows that the
+    /// client already has the set.
     NotModified,
 }
 

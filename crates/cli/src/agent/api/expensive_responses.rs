@@ -1,5 +1,6 @@
-//! Computes large responses, which need much processor time or memory. Large responses are computed
-//! on tokio's threads for blocking work, and only a limited number of them at the same time.
+//! Computes large responses, which need much processor time or memory. The agent computes large
+//! responses on tokio's threads for blocking work, and limits how many of them it computes at the
+//! same time.
 
 use std::sync::Arc;
 use std::time::Duration;

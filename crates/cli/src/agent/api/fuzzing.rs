@@ -13,13 +13,13 @@ use super::request_to_evaluate::EvaluateRequest;
 /// The attributes that the agent extracts from a request that it accepts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attributes {
-    /// The tenant, if it is known.
+    /// The tenant of the request, if the request names one.
     pub tenant: Option<String>,
     /// The names of the indices, as the path of the request contains them.
     pub index: String,
-    /// The name of the principal.
+    /// The name of the principal who sent the request.
     pub principal: String,
-    /// The name of the endpoint.
+    /// The name of the request's class of endpoints, such as `Search`.
     pub endpoint: &'static str,
     /// The id of the request.
     pub request_id: String,

@@ -48,8 +48,8 @@ impl Problem {
         }
     }
 
-    /// If the invalid field is inside another part of the body, adds the path of that part in front
-    /// of the field's name.
+    /// If the invalid field is inside a part of the body such as `requests[3]`, adds the path of
+    /// this part in front of the field's name.
     pub(super) fn within(self, part: &str) -> Self {
         let Some(field) = self.field else {
             return self;

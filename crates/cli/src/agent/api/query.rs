@@ -1,4 +1,4 @@
-//! Parses query strings strictly: an unknown parameter or a repeated one is an error.
+//! Parses query strings strictly: an unknown parameter or a repeated parameter is an error.
 
 use super::problem::Problem;
 

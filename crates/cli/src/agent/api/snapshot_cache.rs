@@ -90,8 +90,8 @@ impl SnapshotCache {
             None => snapshot.set().len(),
         };
         let delta = delta.map(|(since, changes)| (Arc::<str>::from(since), changes));
-        // The closure owns the lock of the cache, so it encodes the whole snapshot even if the
-        // client disconnects.
+        // The closure owns the lock of the cache, so the closure encodes the whole snapshot even if
+        // the client disconnects.
         run_sized(size, move || {
             let current = state.current.as_mut().ok_or_else(no_snapshot)?;
             let content = match delta {

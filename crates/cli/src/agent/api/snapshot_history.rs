@@ -1,4 +1,4 @@
-//! Remembers which directives changed between the last snapshots. If a client has one of these
+//! Remembers which directives changed between the last snapshots. If a client has one of the last
 //! snapshots, the agent needs to send only the differences.
 //!
 //! The history contains only the ids of these directives, because the current snapshot contains the
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use opensearch_directives::internal::SnapshotChanges;
 
 /// The maximum number of ids in the whole history. If the ids have the maximum length, the ids and
-/// the tags take at most about 10 MB. If the ids have a usual length, they take about 1 MB.
+/// the tags take at most about 10 MB. If the ids have a usual length, the ids and the tags take
+/// about 1 MB.
 const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
@@ -28,7 +29,7 @@ pub(super) struct History {
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,
-    /// The changes from this snapshot to the next one.
+    /// The changes from this snapshot to the snapshot that replaced it.
     changes: SnapshotChanges,
 }
 
@@ -37,8 +38,8 @@ impl History {
     /// of the differences.
     pub(super) const MAX_CHANGES: usize = MAX_IDS;
 
-    /// Records that the snapshot with this tag was replaced. If `changes` is `None`, the
-    /// differences are too large or unknown, so the history forgets all earlier snapshots.
+    /// Records that a newer snapshot replaced the snapshot with this tag. If `changes` is `None`,
+    /// the differences are too large or unknown, so the history forgets all earlier snapshots.
     pub(super) fn replace(&mut self, tag: Arc<str>, changes: Option<SnapshotChanges>) {
         let Some(changes) = changes else {
             *self = Self::default();

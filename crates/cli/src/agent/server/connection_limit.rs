@@ -2,11 +2,11 @@
 //! close.
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
-//! Clients that open connections without sending requests therefore cannot exclude other clients. A
-//! connection that was just accepted is not replaced, because its first request may be on its way.
-//! If no connection can be replaced, a few further connections are admitted, but only for health
-//! checks. If the connections for health checks are in use, too, even an idle connection that was
-//! just accepted can be replaced.
+//! Clients that open many connections without sending requests therefore cannot keep other clients
+//! from connecting. A connection that was just accepted is not replaced, because its first request
+//! may be on its way. If no connection can be replaced, a few further connections are admitted, but
+//! only for health checks. If the connections for health checks are in use, too, even an idle
+//! connection that was just accepted can be replaced.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -164,7 +164,8 @@ impl Connections {
     }
 
     /// Closes the connection that has been idle for the longest time. The accept loop calls this
-    /// function after an accept has failed, usually because no file descriptor was free.
+    /// function after it failed to accept a connection, usually because no file descriptor was
+    /// free.
     pub(super) fn shed(&self) {
         self.0.evict_longest_idle(&mut self.0.open(), |_| true);
     }
@@ -209,7 +210,8 @@ impl Admitted {
             entry.has_had_request = true;
             if entry.is_evicted {
                 // This connection was selected to make room, but now ends only after its new
-                // request. The notification makes the waiting tasks select another connection.
+                // request. The notification therefore wakes the waiting tasks, which then select
+                // another connection.
                 self.shared.freed.notify_waiters();
             }
         }

@@ -39,8 +39,8 @@ async fn a_connection_with_a_request_under_way_stays() {
     for _ in 0..HEALTH_RESERVE {
         let reserved = connections.admit().await;
         assert!(reserved.health_only);
-        // The request in progress never ends, so its connection cannot be closed for another
-        // one.
+        // The request in progress never ends, so the agent cannot close its connection to make room
+        // for another connection.
         std::mem::forget(reserved.begin_request());
         std::mem::forget(reserved);
     }
@@ -108,7 +108,7 @@ async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
 #[tokio::test(start_paused = true)]
 async fn an_end_admits_the_next() {
     let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-    // All connections have been notified that they must end, but none has ended yet.
+    // All connections have been notified that they must end, but no connection has ended yet.
     for _ in 0..=HEALTH_RESERVE {
         connections.shed();
     }

@@ -162,13 +162,13 @@ impl Server {
         let mut is_closing = false;
         loop {
             tokio::select! {
-                // The order of the branches matters: a request that has arrived is served, even if
-                // its connection was just selected to make room for another one.
+                // The order of the branches matters: the agent serves a request that has arrived,
+                // even if its connection was just selected to make room for another connection.
                 biased;
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The first request may have arrived at the same instant at which the time
-                    // limit passed.
+                    // The first request may have arrived at the instant at which its time limit
+                    // passed, so the flag is checked again.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }

@@ -1,10 +1,10 @@
 //! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
 //!
-//! Two agents with the same path must not replace each other's socket. However, if an agent was
-//! killed, its socket file must not prevent the next start. A lock on the file `PATH.lock` shows
+//! Two agents with the same path must not replace each other's socket. However, the socket file of
+//! a killed agent must not prevent the next start of an agent. A lock on the file `PATH.lock` shows
 //! without a race whether a running agent or a killed one created the socket. Only the agent that
-//! holds the lock may use the path, and the system releases the lock when the process ends.
-//! `PATH.lock` itself is never removed.
+//! holds this lock may use the path, and the system releases the lock when the agent's process
+//! ends. `PATH.lock` itself is never removed.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
