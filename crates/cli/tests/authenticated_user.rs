@@ -93,11 +93,12 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
 }
 
 /// An earlier version created the index of this test, so its mapping lacks the field
-/// `authenticated_as`. Each write must succeed, and the command must omit this field.
+/// `authenticated_as`. Each write must succeed, and the command must omit the field
+/// `authenticated_as`.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();
-    // The test needs the current ingest pipeline, and this call installs it.
+    // The test needs the current ingest pipeline, which the next call installs.
     installed_index(&url, "pipeline").await;
     let template = include_str!("../../../mappings/index-template.json");
     let mut body = serde_json::from_str::<Value>(template).unwrap()["template"].take();

@@ -66,7 +66,7 @@ async fn the_author_is_the_user_of_the_process_whatever_the_environment_or_a_fil
     assert_eq!(author(), expected);
     delete();
     // The file has the form of `get`'s output and contains the name of another author. The write
-    // must not store this name.
+    // must not store the name from the file.
     let file = r#"{"id":"one","state":"active","level":"Shape","tenant":"acme","ttl_secs":600,
         "updated_by":"eve","created_by":"eve"}"#;
     run_with(&url, &index, &["apply", "-f", "-", "--author", "bob"], file).ok();
@@ -112,8 +112,8 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     let named = as_nameless(&url, &["--author", "ann", "--dry-run", "-o", "json"]);
     assert_eq!(named.code, 0, "{}", named.stderr);
 
-    // A cluster with the security plugin responds with the name of the authenticated user. The
-    // proxy adds this response to a node without the plugin.
+    // A cluster with the security plugin responds with the name of the authenticated user. The node
+    // of this test has no security plugin, so a proxy adds the response with the user's name.
     let node = url.clone();
     let authinfo = json!({ "user_name": "ops@corp", "roles": [], "backend_roles": [] });
     let router = Router::new()

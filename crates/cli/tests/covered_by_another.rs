@@ -49,7 +49,8 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
         );
         assert!(written.stdout.starts_with("created "), "{}", written.stdout);
     }
-    // The command must also warn if another directive covers the directive after an edit.
+    // If an edit changes a directive so that another directive covers it, the command must also
+    // warn.
     let edited = go("edit longer --set expires_at=+1h");
     assert!(
         edited.stderr.contains("warning: longer: it adds nothing"),

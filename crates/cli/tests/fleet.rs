@@ -46,7 +46,7 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
     // The report interval is long, so that the ended agent does not count as silent before the next
-    // commands have run. On a busy machine, these commands may run late.
+    // commands have run. On a busy machine, the commands after the end of the agent may run late.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true

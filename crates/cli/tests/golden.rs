@@ -202,8 +202,8 @@ impl Redaction {
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
             ),
-            // Other tests create indices on the same node. Numbers that concern the whole node
-            // therefore differ between two runs.
+            // Because other tests create indices on the same node, numbers that concern the whole
+            // node differ between two runs.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
@@ -236,7 +236,7 @@ pub(crate) fn session(line: &str, ran: &Ran, redact: impl Fn(&str) -> String) ->
 }
 
 /// Compares an output with its golden file, and returns the output if it differs. With
-/// `UPDATE_GOLDEN=1`, writes the file instead.
+/// `UPDATE_GOLDEN=1`, writes the output to the golden file instead.
 pub(crate) fn difference(name: &str, found: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let file = folder.join(format!("{name}.txt"));

@@ -12,8 +12,8 @@ use crate::support::eventually::blocking_until;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the number of directives that one command revokes. `INCIDENT_DIRECTIVES` sets another
-/// number. With 20000 directives, the test takes a minute or more.
+/// Returns the number of directives that one command revokes. The variable `INCIDENT_DIRECTIVES`
+/// sets another number of directives. With 20000 directives, the test takes a minute or more.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
@@ -119,7 +119,7 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         });
         // An operator takes over the directive by setting its owner. The file of the CI job states
         // no owner, so each further run would remove the owner. The command must therefore refuse
-        // these runs.
+        // each further run of the CI job.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
         // The command reports each conflict to the operator, who then tries again until the write

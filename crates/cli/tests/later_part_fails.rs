@@ -14,8 +14,8 @@ use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives in the file. Each directive has about 4 KiB, so the command sends the
-/// file in more than one part.
+/// The number of directives in the file that the command sends. Each directive has about 4 KiB, so
+/// the command sends the file in more than one part.
 const DIRECTIVES: usize = 300;
 
 /// The fault that happens when the command sends the second part of the file.

@@ -90,8 +90,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
 }
 
 /// Tests that the command keeps the lifetime limits of the cluster. Before the call of this
-/// function, the limits must be: 10 minutes by default, one day at most, and one hour at most for a
-/// directive that captures.
+/// function, the lifetime limits of the cluster must be: 10 minutes by default, one day at most,
+/// and one hour at most for a directive that captures.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");

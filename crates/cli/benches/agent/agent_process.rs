@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use test_support::measure::benchmark_cluster::INDEX;
 use test_support::measure::process::Process;
 
-/// An agent process, which is killed when this value is dropped.
+/// A process of `directives agent`. Dropping this value kills the process.
 pub struct Agent {
     process: Child,
     url: String,
@@ -98,9 +98,9 @@ impl Agent {
         })
     }
 
-    /// Starts a task that long-polls the snapshot in the same way as an agent behind this agent.
-    /// The task sends each response that contains a change to the channel. `tag` identifies the
-    /// snapshot that the task already has.
+    /// Starts a task that long-polls the snapshot in the same way as an agent that polls this
+    /// agent. The task sends each response that contains a change to the channel. `tag` identifies
+    /// the snapshot that the task already has.
     pub fn follow_snapshot(
         &self,
         mut tag: String,

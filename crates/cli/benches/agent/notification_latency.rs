@@ -150,8 +150,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// Starts clients that behave like agents behind a hub, and returns as soon as all of them are
-    /// waiting for a change.
+    /// Starts clients that behave like agents behind a hub, and returns as soon as all these
+    /// clients are waiting for a change.
     async fn grow_hub(&mut self, clients: usize) {
         let (tag, _) = self.agent.snapshot().await;
         while self.clients.len() < clients {

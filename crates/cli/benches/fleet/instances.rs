@@ -9,8 +9,8 @@ use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
 use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use tokio::task::JoinHandle;
 
-/// Installs the index of the fleet and both histories. The function first deletes existing ones, so
-/// the index and both histories are empty afterwards.
+/// Installs the index of the fleet and both histories. The function first deletes this index and
+/// both histories if they exist, so all three are empty afterwards.
 pub async fn install(cluster: &Cluster) {
     for path in [
         format!("{INDEX}-fleet"),
@@ -34,8 +34,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts many instances. The first `recorders` instances record the history. If a heartbeat is
-    /// given, all instances report their state to the fleet.
+    /// Starts many instances. The first `recorders` instances record the history of the index. If a
+    /// heartbeat is given, all instances report their state to the fleet.
     pub fn start(
         cluster: &Cluster,
         number: usize,

@@ -129,7 +129,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
         after["age_seconds"].as_f64() >= before["age_seconds"].as_f64(),
         "{after:#} {before:#}"
     );
-    // The third agent still serves its last set.
+    // Although it is stale, the third agent must still serve its last set.
     assert_eq!(
         third.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a health check. If a health check could not replace an idle connection, it
-/// would have to wait for ten seconds, until other connections reach their time limit.
+/// The time limit of a health check. If a health check could not replace an idle connection, the
+/// health check would have to wait for ten seconds, until idle connections reach their time limit.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn connect(address: &str) -> TcpStream {
@@ -35,9 +35,9 @@ fn half_open_connections_do_not_delay_health_checks() {
     );
     // The test opens more connections than the agent admits: 512 connections, and 16 more for
     // health checks. The connections that the agent does not admit fit into the backlog of the
-    // listener. If they did not fit, opening all connections would take ten seconds, and the first
-    // connections would reach their time limit before the health check. Some clients send nothing,
-    // some send a part of a request, and some send one request and stay idle.
+    // listener. If the backlog were smaller, opening all connections would take ten seconds, and
+    // the first connections would reach their time limit before the health check. Some clients send
+    // nothing, some send a part of a request, and some send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

@@ -17,9 +17,9 @@ fn agent() -> Agent {
     Agent::start("http://127.0.0.1:1", "any", &["--startup", "empty"])
 }
 
-/// Sends the bytes to the agent. Reads its response until the agent closes the connection, or has
-/// sent nothing for the duration `patience`. Returns the response, and true if the agent closed the
-/// connection.
+/// Sends the bytes to the agent. Reads the agent's response until the agent closes the connection,
+/// or has sent nothing for the duration `patience`. Returns the response, and true if the agent
+/// closed the connection.
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();

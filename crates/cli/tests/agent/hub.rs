@@ -82,7 +82,7 @@ async fn a_change_passes_through_a_chain_by_long_polls_and_costs_each_client_lit
     let listing = async |agent: &Agent| agent.get("/v1/directives").await.1;
     assert_eq!(listing(&third).await, listing(&first).await);
     // The age of a follower's snapshot is the age in the hub's response, plus the transit time of
-    // the request without the hub's wait. This sum must not be negative.
+    // the request without the hub's wait. The computed age of the snapshot must not be negative.
     assert!(last["age_seconds"].as_f64() >= Some(0.0));
 }
 

@@ -1,5 +1,5 @@
-//! Tests the client of `examples/python` with a running agent. The client connects to the agent
-//! directly, or through proxies that change the messages.
+//! Tests the client of `examples/python` with a running agent. The Python client connects to the
+//! agent directly, or through proxies that change the messages.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::support::eventually::eventually;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// A process of the Python client, which is killed when this value is dropped.
+/// A process of the Python client. Dropping this value kills the process.
 struct Client {
     process: Child,
     stdin: ChildStdin,

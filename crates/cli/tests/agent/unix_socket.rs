@@ -1,5 +1,5 @@
-//! Tests that only the owner of a Unix socket can connect to it. Also tests that the socket file of
-//! a killed agent does not prevent the next start.
+//! Tests that only the owner of a Unix socket can connect to the agent by this socket. Also tests
+//! that the socket file of a killed agent does not prevent the next start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -120,8 +120,8 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
 }
 
 /// To find the parent of an additional group, OpenSearch Dashboards splits a text with the keys of
-/// all parents at each hyphen. If a key itself contains a hyphen, OpenSearch Dashboards therefore
-/// omits the other values below this key.
+/// all parents at each hyphen. If a key itself contains a hyphen, the split breaks this key, and
+/// OpenSearch Dashboards omits the group of the other values below it.
 #[test]
 fn below_a_value_with_a_hyphen_no_group_needs_the_other_values() {
     let panels = Panels::new("http://127.0.0.1:1", "directives");

@@ -250,7 +250,7 @@ fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<R
     }
 }
 
-/// Counts how often each list of keys occurs. The result is ordered by the keys.
+/// Counts how often each list of keys occurs. The returned counts are ordered by the keys.
 pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<String>, u64)> {
     let mut counts = std::collections::BTreeMap::new();
     for key in keys {

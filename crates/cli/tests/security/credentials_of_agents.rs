@@ -1,5 +1,5 @@
 //! Tests that an agent works with each kind of credentials. If credentials are wrong, the agent's
-//! status must name them, and the agent must use the replaced file without a restart.
+//! status must name the mistake, and the agent must use the corrected file without a restart.
 
 use std::path::Path;
 use std::time::Duration;

@@ -150,8 +150,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // If the role of the reader also contains a permission, the checks of the reader have
-            // already shown that this permission is needed.
+            // If the role `reader` also contains the permission, the checks of the role `reader`
+            // have already shown that the permission is needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -201,8 +201,8 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]).await, ["create"; 7]);
     assert_eq!(changes(&[]).await, ["keep"; 7]);
-    // The role that `init --roles` created must permit access to the given index. It must not
-    // permit access to the index `directives`, which the role's file names.
+    // The role that `init --roles` created must permit access to the given index. The created role
+    // must not permit access to the index `directives`, which the role's file names.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();

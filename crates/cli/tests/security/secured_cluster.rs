@@ -70,8 +70,8 @@ pub(crate) async fn send_as(
 
 /// Sends a request as the administrator, and panics if the request fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The plugin stores all roles in one document, so changes by two tests can conflict (status
-    // 409). The function therefore repeats the request after a conflict.
+    // The security plugin stores all roles in one document, so changes by two tests can conflict
+    // (status 409). The function therefore repeats the request after a conflict.
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -103,8 +103,8 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Takes the lock for changes of users, roles and mappings. The plugin stores all objects of a kind in
-/// one document, so it would refuse one of two simultaneous changes.
+/// Takes the lock for changes of users, roles and mappings. The security plugin stores all objects
+/// of a kind in one document, so it would refuse one of two simultaneous changes.
 pub(crate) async fn one_change() -> MutexGuard<'static, ()> {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     CHANGE.lock().await

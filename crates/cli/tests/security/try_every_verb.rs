@@ -169,8 +169,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
             outcome
         }
         "`sign`" => {
-            // Each check uses a new key. With a key that has already signed the directive, `sign`
-            // would write nothing.
+            // Each check of `sign` uses a new key. With a key that has already signed the
+            // directive, `sign` would write nothing.
             let folder = keys();
             let key = path_in(folder.path(), "signer.key");
             let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);

@@ -62,8 +62,8 @@ async fn write_access_alone_raises_nothing() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     site.write("one", &good).await;
     applied(&agent, 1, 2).await;
-    // Some fields, such as the reason, have no effect on proxies. These fields are not signed, so
-    // they may change.
+    // Some fields, such as the reason, have no effect on proxies. The signature does not cover
+    // fields without an effect on proxies, so these fields may change.
     let mut reworded = good.clone();
     reworded["reason"] = json!("another");
     reworded["created_at"] = json!("2020-01-01T00:00:00Z");

@@ -11,7 +11,7 @@ use super::command::directives;
 use super::eventually::{blocking_until, eventually};
 use super::http;
 
-/// An agent process, which is killed when this value is dropped.
+/// A process of an agent or a recorder. Dropping this value kills the process.
 #[derive(Debug)]
 pub(crate) struct Agent {
     process: Child,

@@ -1,5 +1,5 @@
-//! One of the eight writers. A writer changes one directive with the command, and its other
-//! directives with direct requests of each kind.
+//! One of the eight writers that change an index at the same time. A writer changes one directive
+//! with the command, and its other directives with direct requests of each kind.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::support::command::run;
 
-/// One of the writers. No two writers write documents with the same id. Each writer changes one
-/// directive with the command, and its other directives with direct requests.
+/// One of the writers that change an index at the same time. No two writers write documents with
+/// the same id. Each writer changes one directive with the command, and its other directives with
+/// direct requests.
 pub(super) struct Writer<'a> {
     pub(super) url: &'a str,
     pub(super) index: &'a str,
@@ -125,7 +126,7 @@ impl Writer<'_> {
         let ran = tokio::task::spawn_blocking(run).await.unwrap();
         match ran.code {
             // While the node fails, the command may write the directive but fail to record this
-            // write. If this happens, the command prints a warning.
+            // write. If a write is not recorded, the command prints a warning.
             0 if is_unrecorded(&ran.stderr) => assert!(self.node_fails, "{}", ran.stderr),
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
