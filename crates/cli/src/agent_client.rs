@@ -112,8 +112,8 @@ impl AgentClient {
         Self::new(agent.clone(), token, ca_certificate, timeout)
     }
 
-    /// Sends a request to the agent and decodes the response from JSON. Returns `None` if the token
-    /// does not permit the request (status 403).
+    /// Sends a request to the agent and decodes the response from JSON. Returns `None` if the
+    /// client's token does not permit the request (status 403).
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         path: &str,

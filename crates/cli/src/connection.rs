@@ -236,7 +236,8 @@ impl ConnectionArgs {
     pub(super) async fn client(&self, timeout: TimeoutArgs) -> Result<Client, Failure> {
         let cluster = self.cluster(timeout.request_timeout).await?;
         if let Some(url) = cluster.unencrypted_url() {
-            // The command continues even if the warning cannot be printed.
+            // The command continues even if it cannot print the warning about unencrypted
+            // credentials.
             let _ = writeln!(
                 std::io::stderr(),
                 "warning: credentials are sent to {} over the network without encryption; use \
@@ -304,8 +305,8 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret in the given file. If no file is given, returns the secret in the environment
-/// variable. An empty variable counts as unset.
+/// Returns the secret in the given file, such as a password. Without a file, returns the secret in
+/// the environment variable. An empty variable counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::bounded_file;
 use super::exit::Failure;
 
-/// A context is a set of values for flags. Each field has the name of a flag, and contains the
-/// value that the context sets for this flag. A context contains the paths of files with secrets,
-/// but never the secrets.
+/// The values of connection flags that are stored under a name. Each field has the name of a flag,
+/// and contains the value that the context sets for this flag. A context contains the paths of
+/// files with secrets, but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -71,7 +71,7 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Reads the file of contexts. If the file does not exist, returns no contexts.
+    /// Reads the file of contexts. If the file of contexts does not exist, returns no contexts.
     pub(super) fn read() -> Result<Self, Failure> {
         let Some(file) = file() else {
             return Ok(Self::default());
@@ -148,10 +148,10 @@ pub(super) fn protected() -> Option<&'static str> {
     Some(&selected.name)
 }
 
-/// Selects the context that `--context` names. If the flag is absent, selects the context that
-/// `DIRECTIVES_CONTEXT` names. If the flag and the variable are absent, selects the current
-/// context. The context is selected before the command line is parsed, because a context sets the
-/// defaults of flags.
+/// Selects the context that `--context` names. If `--context` is absent, selects the context that
+/// `DIRECTIVES_CONTEXT` names. If both `--context` and `DIRECTIVES_CONTEXT` are absent, selects the
+/// current context. The context is selected before the command line is parsed, because a context
+/// sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {

@@ -93,8 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all subsets of the given targets. A directive whose targets are a subset of the given
-/// targets matches at least the requests that the given targets match.
+/// Returns all subsets of the given targets of a directive. A directive whose targets are a subset
+/// of the given targets matches at least the requests that the given targets match.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [

@@ -1,9 +1,9 @@
 //! Sets flags from environment variables. An empty variable counts as unset.
 //!
-//! Variables exist for all flags of the agent and of the recorder. In the commands of operators,
-//! variables exist for the flags of the connection, of the output and of the author. No variable
-//! exists for a flag that describes or selects directives, because a forgotten variable would
-//! silently change what a command does.
+//! Environment variables exist for all flags of the agent and of the recorder. In the commands of
+//! operators, variables exist for the flags of the connection, of the output and of the author. No
+//! variable exists for a flag that describes or selects directives, because a forgotten variable
+//! would silently change what a command does.
 
 use std::collections::HashMap;
 

@@ -31,7 +31,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// Formats the first cause of a failed connection. With `--verbose`, formats all causes.
+/// Formats the innermost cause of a failed connection. With `--verbose`, formats all causes of the
+/// failed connection.
 pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     if VERBOSE.get() == Some(&true) {
         return chain(error);

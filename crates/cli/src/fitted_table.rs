@@ -72,7 +72,7 @@ pub(super) fn fitted(
     trimmed(&table)
 }
 
-/// A column of a table that must fit a width.
+/// A column of a table whose width is limited.
 struct Column<'a> {
     index: usize,
     name: &'a str,

@@ -38,8 +38,9 @@ impl<'a> Convergence<'a> {
         }
     }
 
-    /// Returns true if enough live instances apply every operation. Returns false if no instance is
-    /// live, because then nothing shows that any operation is applied.
+    /// Returns true if at least the given share of the live instances applies every operation.
+    /// Returns false if no instance is live, because then nothing shows that any operation is
+    /// applied.
     pub(super) fn is_reached(&self, per_mille: u16) -> bool {
         self.live > 0 && self.applied * 1000 >= self.live * u64::from(per_mille)
     }

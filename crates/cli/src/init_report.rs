@@ -19,7 +19,7 @@ pub(super) struct InitReport {
     pub(super) dashboards: Option<Dashboards>,
 }
 
-/// The import of dashboards.
+/// The part of the report that describes the import of the dashboards.
 #[derive(Debug)]
 pub(super) struct Dashboards {
     /// The tenant, the workspace and the address of the dashboards, in words that fit into a

@@ -204,8 +204,8 @@ fn yaml_error(error: &serde_saphyr::Error) -> String {
 
 /// Removes the fields that `get` and `list` add to a draft, and if `ended` is [`Ended::Skip`], also
 /// the entries that `get` and `list` printed as expired or revoked. Also returns the number of
-/// removed entries. Input that `get` or `list` did not print stays unchanged, so that the parser's
-/// errors refer to the right line.
+/// entries that the function removed. Input that `get` or `list` did not print stays unchanged, so
+/// that the parser's errors refer to the right line.
 fn without_printed(input: Vec<u8>, ended: Ended) -> (Vec<u8>, usize) {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()

@@ -13,9 +13,9 @@ use super::duration;
 /// an instant only when the current time is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
-    /// An instant with a date.
+    /// An instant that the user typed with its date.
     At(Timestamp),
-    /// A duration from now.
+    /// A duration, counted from now, such as `+15m`.
     In(Duration),
     /// The next instant at which a local clock shows the given time of day.
     Local(Time),
@@ -86,8 +86,8 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded to seconds. Otherwise, the report would show 14m 59s for a new
-        // directive with a time to live of 15m.
+        // The time until the end is rounded to seconds. Without this rounding, the report would
+        // show 14m 59s for a new directive with a time to live of 15m.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))

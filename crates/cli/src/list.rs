@@ -76,7 +76,7 @@ struct Listing {
     more: usize,
     /// A text that names the directive that starts next and the directive that ends next.
     next: Option<String>,
-    /// The cluster's time.
+    /// The cluster's time at the read.
     now: Timestamp,
 }
 

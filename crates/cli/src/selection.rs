@@ -109,7 +109,7 @@ impl SelectionArgs {
         for draft in input::drafts(&self.file, Ended::Keep).await? {
             ids.push(draft.id);
         }
-        // If an id was given twice, the directive is read only once.
+        // If an id was given twice, the command reads its directive only once.
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         let texts: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -28,14 +28,15 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys that the flags name. The verbs read the keys before the first request, so
-    /// that the command reports a missing key file as a mistake in the command line.
+    /// Reads the private keys in the files that `--sign-with` names. The verbs read the keys before
+    /// the first request, so that the command reports a missing key file as a mistake in the
+    /// command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }
 }
 
-/// The keys that sign the written directives.
+/// The private keys with which the command signs the directives that it writes.
 #[derive(Debug)]
 pub(super) struct Signer(Vec<SigningKey>);
 

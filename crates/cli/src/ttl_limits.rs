@@ -43,7 +43,7 @@ impl TtlLimits {
         }
     }
 
-    /// Returns true if the limits of the cluster are known.
+    /// Returns true if the lifetime limits come from the cluster.
     pub(super) fn are_of_cluster(&self) -> bool {
         self.default_ttl.is_some()
     }

@@ -20,7 +20,7 @@ use super::fleet_progress::{
 };
 use super::output::{ReportFormat, note, print, print_json};
 
-/// The default time limit of a wait.
+/// The default time limit of `directives wait` and of the flag `--wait`.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";
 /// The pause between two reads of the reports.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -90,7 +90,7 @@ pub(super) fn text_of(fleet: Fleet) -> String {
     wait.text()
 }
 
-/// The outcome of a wait for the instances of a fleet.
+/// The outcome of waiting until the instances of a fleet apply every operation.
 struct Wait {
     fleet: Fleet,
     /// The state of the index when the command began to wait.

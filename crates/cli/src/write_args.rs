@@ -61,13 +61,13 @@ impl WriteArgs {
         Ok(api.with_authenticated_user(user).with_recorder_name(name))
     }
 
-    /// Determines the author whose name the write records.
+    /// Determines the author whose name is stored with the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the planned writes and asks the user to consent to them. Does nothing in a dry run, or
-    /// if `--yes` is given.
+    /// Shows the planned writes and asks the user to consent to them. The function asks nothing in
+    /// a dry run, or if `--yes` is given.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -89,7 +89,7 @@ impl WriteArgs {
     }
 
     /// Executes a plan and prints the report, which also contains the directives in `not_planned`.
-    /// In a dry run, the function only prints the plan.
+    /// In a dry run, the function prints the plan without executing it.
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,

@@ -1,5 +1,5 @@
 //! Reports the results of a write as text or as JSON: one entry for each directive, and a summary.
-//! The worst result decides the exit code.
+//! The worst result of all directives decides the exit code.
 
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of an executed plan.
+    /// Creates the report of a plan that was executed.
     pub(super) fn of(location: String, now: Timestamp, report: WriteReport) -> Self {
         let entries = report
             .outcomes
@@ -101,8 +101,8 @@ impl Report {
         self
     }
 
-    /// Prints the report. Returns the exit code of the worst result, or an error if a request
-    /// failed.
+    /// Prints the report of a write. Returns the exit code of the worst result, or the error if a
+    /// request failed.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print_json(&self.json())?;
@@ -146,7 +146,8 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Returns what a dry run would do, such as `would create`.
+    /// Returns what the command would do without `--dry-run`, such as `would create`. Returns
+    /// `None` if this is no dry run.
     fn would(&self, done: Done) -> Option<String> {
         let verb = done.verb().filter(|_| self.dry_run)?;
         Some(format!("would {verb}"))

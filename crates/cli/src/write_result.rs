@@ -22,7 +22,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// Returns the name of the result in a report.
+    /// Returns the name of the result in a report, such as `created`.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -58,7 +58,7 @@ impl Done {
         }
     }
 
-    /// Returns the exit code that the result causes.
+    /// Returns the exit code of a command whose worst result is this one.
     pub(super) fn exit(self) -> Exit {
         match self {
             Self::Created

@@ -29,8 +29,8 @@ pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
 use signals::{Request, Signals, phases, run_until_stopped};
 
-/// The maximum number of API connections. The limit does not count the connections of clients that
-/// wait for a change.
+/// The maximum number of connections that the API listeners serve at the same time. The limit does
+/// not count the connections of clients that wait for a change.
 const API_CONNECTIONS: usize = 512;
 /// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;
@@ -95,8 +95,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Completes at the first termination signal. Reload signals are ignored until the agent has
-/// started.
+/// Completes at the first termination signal during the start of the agent. Until the agent has
+/// started, it ignores signals to reload.
 async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }

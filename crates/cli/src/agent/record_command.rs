@@ -44,7 +44,7 @@ pub(in super::super) struct RecordArgs {
     log: LogArgs,
 }
 
-/// Records until a signal ends the process. The queued records are sent before the process ends.
+/// Records until a signal ends the process. The recorder sends its queued records before it ends.
 pub(in super::super) async fn run(args: RecordArgs) -> Result<(), Failure> {
     args.log.install()?;
     // The signal handlers are installed before the first read, so that a signal during that read is

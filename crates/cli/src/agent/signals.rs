@@ -58,9 +58,10 @@ pub(super) enum Request {
     Reload,
 }
 
-/// Handles signals, and returns when the agent must stop. The first termination signal starts the
-/// drain time, in which the agent still serves requests. A second termination signal ends the drain
-/// time early. Reload signals are handled before and during the drain time.
+/// Handles the signals of a running agent, and returns when the agent must stop. The first
+/// termination signal starts the drain time, in which the agent still serves requests. A second
+/// termination signal ends the drain time early. Reload signals are handled before and during the
+/// drain time.
 pub(super) async fn run_until_stopped(
     phase: &PhaseSender,
     signals: &mut Signals,

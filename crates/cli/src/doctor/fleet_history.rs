@@ -40,7 +40,7 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
 }
 
 /// Returns the number of live instances, and the names of the live instances without a record in
-/// the history of the fleet. Returns `None` if the fleet has no history.
+/// the history of the fleet. Returns `None` if the history of the fleet is not installed.
 async fn unrecorded(api: &DirectivesApi) -> Result<Option<(usize, Vec<String>)>, WriteError> {
     let fleet = api.fleet().await?;
     let Some(past) = api.fleet_at(fleet.now).await? else {

@@ -94,7 +94,7 @@ fn check_stream(
 ) {
     let state = match state {
         Ok(Some(state)) => state,
-        // The missing stream was reported as a missing part.
+        // A missing data stream was already reported as a missing part of the installation.
         Ok(None) => return,
         Err(error) => return checks.installation_not_checked(part.name, &error),
     };
@@ -143,7 +143,7 @@ fn check_stream(
 async fn check_records(checks: &mut Checks, history: &History) {
     let state = match history.stream_state().await {
         Ok(state) => state,
-        // The missing stream was reported as a missing part.
+        // A missing data stream was already reported as a missing part of the installation.
         Err(error) if error.is_missing() => return,
         Err(error) => {
             let text = format!("records not checked: {}", error_text::text(&error));

@@ -36,7 +36,7 @@ pub(super) const COLUMNS: [&str; 19] = [
 pub(super) struct Applying<'a> {
     pub(super) directive: &'a PastDirective,
     end: End,
-    /// The operation that wrote the directive.
+    /// The operation that wrote the directive as it applied at the instant.
     written: Witnessed,
     /// The operation that ended the directive; `None` if no operation ended the directive.
     ended: Option<Witnessed>,

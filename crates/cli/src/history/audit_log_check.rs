@@ -28,7 +28,8 @@ pub(super) struct Witnessed {
     witness: Option<String>,
 }
 
-/// The audit log with which records are compared.
+/// The audit log with which records are compared; `None` if records are not compared with an audit
+/// log.
 pub(super) struct Witness(Option<AuditLog>);
 
 impl AuditLogArgs {
@@ -173,7 +174,7 @@ impl Witnessed {
         self.record.contradictions(self.witness.as_deref())
     }
 
-    /// Returns the text for the column of authors in the table.
+    /// Returns the text for the column of authors in the table of `directives history`.
     pub(super) fn author(&self) -> Option<String> {
         author(&self.record, self.user(), self.is_contradicted())
     }

@@ -193,8 +193,8 @@ fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
     )
 }
 
-/// Prints the lines of a report. Other people may have written the ids, names and uuids in the
-/// lines, so characters that control a terminal are replaced.
+/// Prints the lines of a report about the history. Other people may have written the ids, names and
+/// uuids in the lines, so characters that control a terminal are replaced.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
     print(&printed(lines))
 }

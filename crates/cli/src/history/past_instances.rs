@@ -23,9 +23,10 @@ const STATES: [(PastState, &str, &str); 5] = [
 
 /// The instances that were running at an instant.
 pub(super) struct PastInstances {
-    /// `None` if the fleet has no history, or if the history cannot be read.
+    /// The state of the fleet at the instant; `None` if the fleet has no history, or if this
+    /// history cannot be read.
     fleet: Option<PastFleet>,
-    /// The error if the history of the fleet cannot be read.
+    /// The error of reading the history of the fleet; `None` if there was no error.
     error: Option<String>,
 }
 

@@ -111,12 +111,12 @@ impl AccessArgs {
     }
 }
 
-/// The access rules that the agent currently applies. After SIGHUP, the agent reloads the files
-/// with tokens and certificates.
+/// The access rules that the agent currently applies to requests. After SIGHUP, the agent reloads
+/// the files with tokens and certificates.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
-    /// The tokens; `None` if requests need no token.
+    /// The tokens that the agent accepts; `None` if requests need no token.
     tokens: Option<RwLock<Tokens>>,
     tls: Option<tls::Tls>,
     host_names: HostNames,
@@ -214,9 +214,9 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Checks the token of a request. A client of a Unix socket needs no token, because the mode of
-    /// the socket file decides who may connect. The TLS handshake has already checked client
-    /// certificates.
+    /// Refuses a request whose token does not have the required permission. A client of a Unix
+    /// socket needs no token, because the mode of the socket file decides who may connect. The TLS
+    /// handshake has already checked client certificates.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

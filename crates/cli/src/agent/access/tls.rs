@@ -30,7 +30,7 @@ mod with_rustls {
     use super::TlsFiles;
     use crate::bounded_file;
 
-    /// The TLS configuration for new connections.
+    /// The TLS configuration that new connections to the API use.
     #[derive(Debug)]
     pub(in super::super) struct Tls(watch::Sender<Arc<ServerConfig>>);
 

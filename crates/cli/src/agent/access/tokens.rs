@@ -10,11 +10,12 @@ use sha2::{Digest as _, Sha256};
 use super::Permission;
 use crate::bounded_file;
 
-/// The minimum length of a token. The agent refuses a file with a shorter token, because an
-/// attacker could guess a short token.
+/// The minimum length of a bearer token in bytes. The agent refuses a file with a shorter token,
+/// because an attacker could guess a short token.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The paths of the files that list the tokens. Each permission has at most one file of tokens.
+/// The paths of the files that list the bearer tokens. Each permission has at most one file of
+/// tokens.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,
@@ -23,8 +24,8 @@ pub(super) struct TokenFiles {
     pub(super) report: Option<PathBuf>,
 }
 
-/// The hashes of the tokens. The agent compares hashes and not the tokens themselves, so the
-/// duration of a comparison reveals nothing about a token.
+/// The hashes of the bearer tokens, for each permission. The agent compares hashes and not the
+/// tokens themselves, so the duration of a comparison reveals nothing about a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
@@ -37,7 +38,7 @@ pub(super) struct Tokens {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Permitted,
-    /// The token is known, but it does not have the required permission.
+    /// A file lists the token, but the token does not have the required permission.
     Lacking,
     /// The request has no token, or no file lists its token.
     Unknown,

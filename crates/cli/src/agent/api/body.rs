@@ -12,8 +12,8 @@ use super::problem::Problem;
 /// The time within which the whole body of a request must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request body that has arrived completely. The route's `DefaultBodyLimit` limits the size of
-/// the body.
+/// A request body that has arrived completely. The layer `DefaultBodyLimit` of each route limits
+/// the size of the request body.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Bytes);
 

@@ -33,8 +33,8 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// The published set in encoded form. The encoded form marks the expired directives, so it is valid
-/// only until the next directive expires.
+/// The published set, encoded as a response body. The encoded set marks the expired directives, so
+/// it is valid only until the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
     /// The snapshot whose set was encoded. The reference to the snapshot is weak, so the cache does

@@ -22,7 +22,7 @@ const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Semaphore>);
 
-/// A permit to compute and send one large response. Dropping the value makes the permit available
+/// A permit to compute and send one large response. Dropping this value makes the permit available
 /// for another large response.
 #[derive(Debug)]
 pub(super) struct AdmissionPermit(
@@ -39,7 +39,8 @@ impl Admission {
         let permit = Arc::clone(&self.0).acquire_owned();
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
             Ok(Ok(permit)) => Ok(AdmissionPermit(permit)),
-            // The semaphore is never closed, so the only possible error is the timeout.
+            // The semaphore of the permits is never closed, so the only possible error is the
+            // timeout.
             Ok(Err(_)) | Err(_) => Err(Problem::busy(format!(
                 "{MAX_CONCURRENT} large responses are in progress; try again"
             ))),
@@ -48,8 +49,8 @@ impl Admission {
 }
 
 /// Runs a closure that processes `size` directives. For at most [`MAX_INLINE_SIZE`] directives, the
-/// closure runs on the current thread. For more directives, the closure runs on a thread for
-/// blocking work.
+/// closure runs on the current thread. A closure that processes more directives runs on a thread
+/// for blocking work.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,

@@ -21,7 +21,7 @@ pub struct Attributes {
     pub principal: String,
     /// The name of the request's class of endpoints, such as `Search`.
     pub endpoint: &'static str,
-    /// The id of the request.
+    /// The id of the request, which decides whether a sample contains the request.
     pub request_id: String,
 }
 
@@ -64,7 +64,7 @@ pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
 }
 
 /// Takes the client's request from the headers of an authorization check. Each line of the input
-/// has the form `NAME: VALUE`. A line that no HTTP server would accept is skipped.
+/// has the form `NAME: VALUE`. The function skips a header line that no HTTP server would accept.
 ///
 /// # Errors
 /// Returns the detail of the error if the agent would refuse the request.

@@ -144,7 +144,7 @@ impl EvaluateRequest {
     }
 }
 
-/// Returns the fields of the body. An unknown or repeated field in the body is an error.
+/// Returns the fields of a request body. An unknown or repeated field in the body is an error.
 fn unique_fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let Pairs(pairs) = serde_json::from_slice(body)
         .map_err(|error| Problem::field("body", &format!("it is not a JSON object: {error}")))?;

@@ -64,7 +64,7 @@ struct Client {
     takes_delta: bool,
 }
 
-/// The times that the agent measured when the wait ended.
+/// The times that the agent measured when a request stopped waiting for a change.
 struct Measured {
     age: Duration,
     waited: Option<Duration>,

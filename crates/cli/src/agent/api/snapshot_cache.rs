@@ -16,7 +16,7 @@ use super::snapshot_history::History;
 /// sufficient, because nearly all clients have the previous snapshot.
 const MAX_ENCODED: usize = 8;
 
-/// The encoded forms of the published snapshot.
+/// A cache with the JSON of the published snapshot, and of its differences from earlier snapshots.
 ///
 /// After a publish, the cache keeps the replaced snapshot until the next request arrives. When this
 /// request arrives, the cache compares the replaced snapshot with the new one.
@@ -35,7 +35,7 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
-    /// How many times the set had been emptied when the snapshot was published.
+    /// How many times the store had emptied its set when it published this snapshot.
     epoch: u64,
     tag: Arc<str>,
     /// The whole snapshot as JSON; `None` until a client requests the whole snapshot.

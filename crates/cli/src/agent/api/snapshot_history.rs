@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use opensearch_directives::internal::SnapshotChanges;
 
-/// The maximum number of ids in the whole history. If the ids have the maximum length, the ids and
-/// the tags take at most about 10 MB. If the ids have a usual length, the ids and the tags take
-/// about 1 MB.
+/// The maximum number of ids of changed directives in the whole history. If the ids have the
+/// maximum length, the ids and the tags take at most about 10 MB. If the ids have a usual length,
+/// the ids and the tags take about 1 MB.
 const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
@@ -20,7 +20,7 @@ const MAX_SNAPSHOTS: usize = 1_024;
 /// from each snapshot to the next.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The snapshots from the oldest to the newest.
+    /// The replaced snapshots, from the oldest to the newest.
     snapshots: VecDeque<Past>,
     ids: usize,
 }

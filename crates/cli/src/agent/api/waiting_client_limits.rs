@@ -25,7 +25,7 @@ pub(super) struct WaitSlots {
     phase: PhaseReceiver,
 }
 
-/// The slot of a client that waits for a change. Dropping the value frees the slot.
+/// The slot of a client that waits for a change. Dropping the slot frees it for another client.
 #[derive(Debug)]
 pub(super) struct WaitSlot {
     _permit: OwnedSemaphorePermit,
@@ -69,7 +69,7 @@ impl WaitSlots {
         })
     }
 
-    /// Completes when the agent stops, so that every wait ends.
+    /// Completes when the agent stops, so that every waiting request ends.
     pub(super) async fn ended(&self) {
         self.phase.stopping().await;
     }

@@ -1,4 +1,4 @@
-//! Limits the number of open connections. When the limit is reached, selects the connection to
+//! Limits the number of open connections. When the limit is reached, selects an idle connection to
 //! close.
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
@@ -176,8 +176,8 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection that has been idle for the longest time among those that may be closed.
-    /// Returns false if there is none.
+    /// Closes the connection that has been idle for the longest time among those that may be
+    /// closed. Returns false if no such connection exists.
     fn evict_longest_idle(
         &self,
         open: &mut HashMap<u64, Entry>,
@@ -198,7 +198,7 @@ impl Shared {
 }
 
 impl Admitted {
-    /// Completes when this connection must be closed to make room for another one.
+    /// Completes when this connection must be closed to make room for another connection.
     pub(super) async fn evicted(&self) {
         self.evict.notified().await;
     }

@@ -57,8 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses. Fails if other hosts could reach the API without authentication, unless
-    /// the user has allowed such access.
+    /// Binds listeners to all addresses in the flags. Fails if other hosts could reach the API
+    /// without authentication, unless the user has allowed such access.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         #[cfg(unix)]
         let socket_mode = self.socket_mode;
@@ -120,8 +120,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // The unspecified IPv6 address stands for all interfaces. On a host without IPv6, the
-        // unspecified IPv4 address is bound instead.
+        // The unspecified IPv6 address stands for all network interfaces. On a host without IPv6,
+        // the unspecified IPv4 address is bound instead.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>

@@ -4,7 +4,7 @@
 //! a killed agent must not prevent the next start of an agent. A lock on the file `PATH.lock` shows
 //! without a race whether a running agent or a killed one created the socket. Only the agent that
 //! holds this lock may use the path, and the system releases the lock when the agent's process
-//! ends. `PATH.lock` itself is never removed.
+//! ends. No agent ever removes the lock file `PATH.lock`.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -17,7 +17,7 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 /// The number of connections that may wait until the agent accepts them.
 const BACKLOG: u32 = 1024;
 
-/// A listening socket. Dropping the value removes the socket file.
+/// A listening Unix socket. Dropping this value removes the socket file.
 #[derive(Debug)]
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
