@@ -1,8 +1,9 @@
 //! Tests that each write records two names: the author, and the user that the cluster
 //! authenticated. Also tests that the user of an earlier write does not stay in the document.
 //!
-//! The node has no security plugin. The tests therefore set the user name that the plugin would
-//! report. `scripts/test-security` runs similar tests on a node with the security plugin.
+//! The node of these tests has no security plugin. The tests therefore set the user name that the
+//! plugin would report. `scripts/test-security` runs similar tests on a node with the security
+//! plugin.
 
 use opensearch_directives::admin::{Client, DirectivesApi};
 use opensearch_directives::document::{Draft, Expiry};

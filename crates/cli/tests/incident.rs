@@ -13,7 +13,7 @@ use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
 /// Returns the number of directives that one command revokes. The variable `INCIDENT_DIRECTIVES`
-/// sets another number of directives. With 20000 directives, the test takes a minute or more.
+/// sets another number of directives. With 20000 directives, this test takes a minute or more.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
@@ -141,8 +141,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // Three operators have extended the directive by 1, 3 and 5 minutes. No extension may be
-        // lost.
+        // Three operators have extended the directive by 1, 3 and 5 minutes. None of the three
+        // extensions may be lost.
         let end = |directive: &Value| instant(&directive["expires_at"]);
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
         // A wrong id in a mass revocation must not prevent the revocation of the directives with

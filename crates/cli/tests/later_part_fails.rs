@@ -21,11 +21,11 @@ const DIRECTIVES: usize = 300;
 /// The fault that happens when the command sends the second part of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SecondPart {
-    /// The proxy in front of the cluster refuses the part because of its size.
+    /// The proxy in front of the cluster refuses the second part because of its size.
     TooLarge,
-    /// The cluster writes the part, but the response is lost.
+    /// The cluster writes the second part, but the response is lost.
     ResponseLost,
-    /// The cluster does not receive the part, and all later reads fail.
+    /// The cluster does not receive the second part, and all later reads fail.
     NothingAfterwards,
 }
 

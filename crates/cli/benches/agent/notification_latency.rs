@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The processor time that an agent needs to serve a given number of clients.
 struct Cost {
-    /// The processor time per second while nothing changes.
+    /// The processor time that the agent uses per second while nothing changes.
     quiet: Duration,
     /// The processor time that the agent uses for one change, in addition to `quiet`.
     change: Duration,
@@ -214,8 +214,8 @@ impl Crowd<'_> {
             .expect("every client receives a response")
     }
 
-    /// Waits until all clients have received a change. Returns the times from the publish until the
-    /// first, the median and the last client received the change.
+    /// Waits until all clients have received the directive for the given tenant. Returns the times
+    /// from the publish until the first, the median and the last client received the change.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

@@ -34,8 +34,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts many instances. The first `recorders` instances record the history of the index. If a
-    /// heartbeat is given, all instances report their state to the fleet.
+    /// Starts the given number of instances. The first `recorders` instances record the history of
+    /// the index. If a heartbeat is given, all instances report their state to the fleet.
     pub fn start(
         cluster: &Cluster,
         number: usize,

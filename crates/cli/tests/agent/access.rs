@@ -151,12 +151,12 @@ async fn read_evaluate_refresh_and_report_are_separate_permissions() {
             );
         }
     }
-    // Health probes are served without a token.
+    // The agent must serve health probes without a token.
     assert_eq!(status("GET", "/healthz", None).await, 200);
     assert_eq!(status("GET", "/readyz", None).await, 503);
 
-    // First, the token file contains a new token in addition to the old one. Later, the token file
-    // contains invalid content.
+    // First, the token file contains a new token in addition to the old one. Later, the test writes
+    // invalid content into the token file.
     let next = "reader-token-of-next-month";
     files.write("read", &format!("{READER}\n{next}\n"));
     agent.signal("-HUP");

@@ -126,7 +126,7 @@ fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + 
     }
 }
 
-/// Sends a complete response of status 200.
+/// Sends a complete response with status 200 and the given body.
 fn respond(body: Vec<u8>) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
     move |stream| {
         let length = body.len();

@@ -151,7 +151,7 @@ async fn absent_attributes_match_nothing_and_several_indices_combine() {
         decision("/items/_doc/1", &[acme, svc]).await,
         expect("Shape", "true")
     );
-    // An ambiguous or empty header counts as absent.
+    // A header that is empty, or that occurs with two values, counts as absent.
     let globex = ("directives-tenant", "globex");
     assert_eq!(
         decision(orders, &[acme, globex]).await,

@@ -68,8 +68,8 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks that the description permits a response. Returns the path, the method and the status
-    /// for which the description contains this response.
+    /// Checks that the OpenAPI description permits a response. Returns the path, the method and the
+    /// status for which the description contains this response.
     async fn check(
         &self,
         method: &Method,

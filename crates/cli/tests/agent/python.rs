@@ -153,7 +153,8 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent. The proxy counts the requests of clients for the set.
+/// A proxy in front of an agent. The proxy counts the requests that clients send for the published
+/// set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,

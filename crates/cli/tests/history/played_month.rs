@@ -156,8 +156,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote the directive. Alice's directive still applied to the request after bob's
-        // change, so it ended only when dave deleted it.
+        // Alice wrote the directive `slow-acme`. Alice's directive still applied to the request
+        // after bob's change, so it ended only when dave deleted it.
         (
             0,
             "slow-acme",

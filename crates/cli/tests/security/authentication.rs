@@ -44,7 +44,7 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
 }
 
 /// Writes a file with a certificate of the node's folder and its key, for `--client-certificate`.
-/// Returns the path of the file.
+/// Returns the path of the written file.
 pub(crate) fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));

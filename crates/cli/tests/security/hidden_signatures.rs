@@ -1,5 +1,5 @@
-//! Tests a role that hides or masks signatures from an agent that requires signatures. The
-//! published set must not change, and the error must name the restriction.
+//! Tests a role that hides or masks signatures from an agent that requires signatures. The agent's
+//! published set must not change, and its error must name the restriction.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -4,8 +4,8 @@ use crate::roles::readme;
 use crate::support::command::directives;
 use crate::try_every_verb::CHECKS;
 
-/// The verbs that send no request to the cluster, so that every role permits them. `completion` prints
-/// a script.
+/// The verbs that send no request to the cluster, so that every role permits them. The verb
+/// `completion`, for example, only prints a script.
 const WITHOUT_A_CLUSTER: [&str; 5] = ["completion", "context", "keygen", "man", "probe"];
 
 /// Returns the verbs of the command, such as `history verify`. The function reads the verbs from

@@ -151,7 +151,7 @@ pub(crate) fn connection() -> [String; 2] {
     ]
 }
 
-/// Runs the command as a user.
+/// Runs the command `directives` as the given user.
 pub(crate) fn run_as(user: (&str, &str), index: &str, args: &[&str]) -> Ran {
     directives()
         .args(args)
@@ -190,7 +190,7 @@ pub(crate) fn agent_with(user: &str, index: &str, more: &[&str]) -> Agent {
     )
 }
 
-/// Runs the command as the administrator.
+/// Runs the command `directives` as the administrator.
 pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
     run_as((ADMIN, ADMIN_PASSWORD), index, args)
 }

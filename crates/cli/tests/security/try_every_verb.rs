@@ -209,8 +209,8 @@ fn written(check: &str, ran: &Ran) -> &'static str {
     }
 }
 
-/// Runs a verb that only reads. The exit codes 7 to 10 report what the verb found, and `doctor` ends
-/// with 1 if the user may not read directives.
+/// Runs a verb that only reads, and returns whether the role permits it. The exit codes 7 to 10
+/// report what the verb found, and `doctor` ends with 1 if the user may not read directives.
 fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     let ran = run(user, INDEX, args);
     match ran.code {
@@ -223,7 +223,8 @@ fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     }
 }
 
-/// Runs a verb that reads a file with a draft. The arguments end with the flag for the file.
+/// Runs a verb that reads a file with a draft. The arguments of the verb end with the flag for the
+/// draft's file.
 fn reads_draft(check: &str, user: &str, args: &[&str]) -> &'static str {
     let folder = tempfile::tempdir().unwrap();
     let file = path_in(folder.path(), "draft.json");

@@ -130,7 +130,7 @@ impl Agent {
         http::get(&self.url(path)).await
     }
 
-    /// Returns the metrics in the format of Prometheus.
+    /// Returns the agent's metrics in Prometheus's text format.
     pub(crate) async fn metrics(&self) -> String {
         let response = reqwest::get(self.url("/metrics")).await.unwrap();
         response.text().await.unwrap()
