@@ -33,9 +33,9 @@ pub(super) struct TtlLimits {
 
 impl TtlLimits {
     /// Reads the lifetime limits of the cluster. If the role does not permit reading the limits,
-    /// the maximum is `--max-ttl`. If `--max-ttl` is absent, too, the maximum is the initial
-    /// maximum of an installation. Even if the command does not know the limits of the cluster, the
-    /// ingest pipeline refuses a write that exceeds these limits.
+    /// the maximum is `--max-ttl`. If `--max-ttl` is also absent, the maximum is the maximum of a
+    /// new installation. Even if the command does not know the limits of the cluster, the ingest
+    /// pipeline refuses a write that exceeds these limits.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),

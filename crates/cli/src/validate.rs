@@ -104,8 +104,9 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
 }
 
 impl ValidateArgs {
-    /// Checks the drafts of one file. `files` maps each id that was already checked to its file, so
-    /// that the check detects an id that occurs twice.
+    /// Checks the drafts that one file contains, and adds the problems to `checked`. `files` maps
+    /// each id that was already checked to its file, so that the check detects an id that occurs
+    /// twice.
     fn check(
         &self,
         file: &Path,

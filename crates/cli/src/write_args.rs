@@ -1,4 +1,5 @@
-//! The flags that all writing verbs share: author, dry run, consent, and the format of the report.
+//! Defines the flags that all verbs that write share: author, dry run, consent, and the format of
+//! the report.
 
 use std::cell::Cell;
 use std::time::Duration;

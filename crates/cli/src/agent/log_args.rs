@@ -1,6 +1,6 @@
-//! The flags of the log. `--log` selects the events that the agent logs to standard error. If
-//! `--log` is absent, the variable `RUST_LOG` selects these events. `--log-format` selects the
-//! format.
+//! Defines the flags for the log of the agent and of the recorder. `--log` selects the events that
+//! the agent logs to standard error. If `--log` is absent, the variable `RUST_LOG` selects these
+//! events. `--log-format` selects the format.
 
 use std::io::IsTerminal as _;
 

@@ -37,8 +37,8 @@ const HEALTH_CONNECTIONS: usize = 64;
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The signal handlers are installed before the first read, so that a signal during that read is
-    // not lost.
+    // The signal handlers are installed before the first read, so that a signal during the first
+    // read of the index is not lost.
     let mut signals = Signals::listen()?;
     let access = Access::load(&args.access).await?;
     let config = args.config().await?;
@@ -101,7 +101,7 @@ async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }
 
-/// Prints the addresses on which the agent serves. Programs that start the agent read the printed
+/// Prints the addresses on which the agent listens. Programs that start the agent read the printed
 /// lines.
 fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     for listener in &listeners.api {

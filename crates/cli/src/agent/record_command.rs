@@ -47,8 +47,8 @@ pub(in super::super) struct RecordArgs {
 /// Records until a signal ends the process. The recorder sends its queued records before it ends.
 pub(in super::super) async fn run(args: RecordArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The signal handlers are installed before the first read, so that a signal during that read is
-    // not lost.
+    // The signal handlers are installed before the first read, so that a signal during the first
+    // read of the index is not lost.
     let mut signals = Signals::listen()?;
     let config = args.polling.config().await?;
     let config = config

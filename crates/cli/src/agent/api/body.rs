@@ -1,5 +1,5 @@
-//! Reads request bodies. Each body must arrive within a time limit and must not exceed a size
-//! limit.
+//! Reads the bodies of requests to the agent. Each body must arrive within a time limit and must
+//! not exceed a size limit.
 
 use std::time::Duration;
 

@@ -13,9 +13,9 @@ pub(super) fn content_tag(bytes: &[u8]) -> String {
 /// Returns true if `If-None-Match` contains the tag, either unchanged or as a proxy has modified
 /// it.
 ///
-/// A proxy that compresses responses modifies their entity tags: it marks them as weak, or appends
-/// a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that contains the tag
-/// cannot belong to other content.
+/// A proxy that compresses responses modifies the entity tags of the responses: it marks a tag as
+/// weak, or appends a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that
+/// contains the tag cannot belong to other content.
 pub(super) fn names_tag(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)

@@ -223,8 +223,8 @@ mod tests {
         state.replace(&one, 0);
         state.replace(&two, 0);
         assert!(remembers(&state, &one));
-        // Between two requests of clients, the set was emptied, and then the store read an older
-        // set.
+        // Between two requests of clients, the store emptied its set, and then read an older set
+        // from the index.
         state.replace(&one, 1);
         assert!(!remembers(&state, &two) && !remembers(&state, &one));
         state.replace(&three, 1);

@@ -24,8 +24,8 @@ pub(in super::super) struct Agent {
     pub(super) snapshots: SnapshotCache,
     pub(super) wait_slots: WaitSlots,
     pub(super) admission: Admission,
-    /// The handle that accepts the reports of other instances; `None` if this agent does not
-    /// report.
+    /// The handle that accepts the reports of other instances; `None` if this agent does not report
+    /// to the fleet.
     pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
     /// The gauge of the number of live tokio tasks. The agent updates this gauge whenever a client

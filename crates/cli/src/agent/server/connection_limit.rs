@@ -3,10 +3,10 @@
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
 //! Clients that open many connections without sending requests therefore cannot keep other clients
-//! from connecting. A connection that was just accepted is not replaced, because its first request
-//! may be on its way. If no connection can be replaced, a few further connections are admitted, but
-//! only for health checks. If the connections for health checks are in use, too, even an idle
-//! connection that was just accepted can be replaced.
+//! from connecting. A new connection does not replace a connection that was just accepted, because
+//! its first request may be on its way. If no connection can be replaced, a few further connections
+//! are admitted, but only for health checks. If the connections for health checks are in use, too,
+//! even an idle connection that was just accepted can be replaced.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -210,8 +210,8 @@ impl Admitted {
             entry.has_had_request = true;
             if entry.is_evicted {
                 // This connection was selected to make room, but now ends only after its new
-                // request. The notification therefore wakes the waiting tasks, which then select
-                // another connection.
+                // request. `notify_waiters` therefore wakes the waiting tasks, which then select
+                // another connection to close.
                 self.shared.freed.notify_waiters();
             }
         }

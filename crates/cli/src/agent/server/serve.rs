@@ -31,7 +31,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after an accept failed, usually because the process has too few file descriptors.
+/// The pause after the agent failed to accept a connection, usually because the process has too few
+/// file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Receives the TLS configuration for new connections; `None` if the listener does not use TLS.
@@ -168,7 +169,7 @@ impl Server {
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
                     // The first request may have arrived at the instant at which its time limit
-                    // passed, so the flag is checked again.
+                    // passed, so `has_served` is checked again.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }

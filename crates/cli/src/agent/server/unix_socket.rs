@@ -153,7 +153,7 @@ mod tests {
         assert!(path.exists());
         drop(SocketFile::bind(&path, 0o660).unwrap());
 
-        // The socket that the test now binds belongs to another program.
+        // The test now binds the path itself, as another program that does not take the lock.
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
         assert!(refused.contains("another program"), "{refused}");
