@@ -9,8 +9,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::directives;
 
-/// Runs the command with the given environment variables. Returns its exit code and its output on
-/// standard output and standard error.
+/// Runs the command with the given arguments and environment variables. Returns its exit code and
+/// its output on standard output and standard error.
 fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = directives();
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {

@@ -47,7 +47,8 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
     let url = shared_url();
     let index = installed_index(&url, "diffsame").await;
     let go = |line: &str, input: &str| run_with(&url, &index, &words(line), input);
-    // A capture without an end gets a shorter default than other directives.
+    // A directive that captures and states no end gets a shorter default time to live than other
+    // directives.
     let files = [
         r#"{"id":"c","level":"Shape","tenant":"acme","capture":true,"reason":"r"}"#,
         r#"{"id":"o","level":"Shape","tenant":"acme"}"#,

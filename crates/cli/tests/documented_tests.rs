@@ -6,7 +6,7 @@ use std::path::Path;
 
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Appends the content of all Rust files under a folder.
+/// Appends the content of all Rust files under a folder to `text`.
 fn read_sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -150,7 +150,7 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
         &words("apply one --level Shape --tenant acme --ttl 1h --owner team"),
     )
     .ok();
-    // `prune` deletes a directive that ended more than a second ago.
+    // The dry run of `prune` must report the directive `old`, which ended long ago.
     let old = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"], "revoked": false,
         "sample_per_mille": 1000, "starts_at": "2001-01-01T00:00:00Z",
         "expires_at": "2001-01-01T01:00:00Z"});
@@ -225,7 +225,7 @@ async fn the_content_of_a_directive_never_comes_from_the_environment() {
         .env("DIRECTIVES_TTL", "20d")
         .env("DIRECTIVES_EVERYTHING", "true")
         .env("DIRECTIVES_YES", "true")
-        // An empty variable must count as unset.
+        // An empty environment variable must count as unset.
         .env("DIRECTIVES_USERNAME", "")
         .env("DIRECTIVES_CA_CERTIFICATE", "")
         .env("DIRECTIVES_REQUEST_TIMEOUT", "")

@@ -23,7 +23,8 @@ const MAX_GROWTH: u64 = 64_000_000;
 /// The kind of requests to which the malicious server sends its malicious responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// Requests for the statistics. A normal response to a request for the statistics is small.
+    /// Requests for the statistics of the index. A normal response to a request for the statistics
+    /// is small.
     Statistics,
     /// Requests for searches. The server refuses requests for the statistics, so that the agent
     /// sends searches.

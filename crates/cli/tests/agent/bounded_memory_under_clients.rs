@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 400;
 const MAX_GROWTH: u64 = 64_000_000;
 
 /// Opens many connections to the agent, and sends the given bytes and nothing more on each of them.
-/// Returns the growth of the agent's peak memory until the agent has responded to a health check.
+/// Then sends a health check, and returns the growth of the agent's peak memory until the response.
 async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
     let process = Process::of(agent.process_id());
     let before = process.peak_bytes();

@@ -81,7 +81,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // A new directive and its revocation must reach the last agent of the chain.
+    // First a new directive and then its revocation must reach the last agent of the chain.
     apply_line(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)

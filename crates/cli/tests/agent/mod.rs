@@ -1,5 +1,5 @@
-//! Tests the agent as a separate process, through its HTTP interface. Each module covers one part
-//! of the agent's behaviour.
+//! Tests `directives agent` as a separate process, through its HTTP interface. Each module covers
+//! one part of the agent's behaviour.
 
 use serde_json::{Value, json};
 

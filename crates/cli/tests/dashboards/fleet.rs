@@ -265,7 +265,8 @@ async fn rejected_documents_and_hits_are_summed_over_the_reports() {
     let specification = panels.specification("fleet-hits");
     let url = &specification["data"]["url"];
     assert_eq!(url["index"], format!("{}-fleet", panels.index));
-    // The test replaces the placeholders in the same way as OpenSearch Dashboards.
+    // The test replaces the placeholders in the panel's request in the same way as OpenSearch
+    // Dashboards.
     let mut body = url["body"].clone();
     body["query"] = json!({"match_all": {}});
     let found = panels

@@ -1,5 +1,5 @@
-//! Sends the requests of the panels to a node. The tests build these requests from the saved
-//! objects in the same way as OpenSearch Dashboards.
+//! Sends the requests of the dashboards' panels to a node. The tests build these requests from the
+//! saved objects in the same way as OpenSearch Dashboards.
 
 use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ pub(super) struct Panels {
 /// One row of a table or one cell of a chart.
 #[derive(Clone, PartialEq, PartialOrd, Debug)]
 pub(super) struct Row {
-    /// The values by which the documents are grouped.
+    /// The values of the fields by which the panel groups the documents of this row.
     pub(super) keys: Vec<String>,
     pub(super) count: u64,
     /// The metrics of the row other than the count, such as the newest time in milliseconds.
@@ -101,7 +101,7 @@ impl Panels {
         &self.object(pattern.unwrap()["id"].as_str().unwrap())["attributes"]
     }
 
-    /// Sends a search to the index of a panel.
+    /// Sends a search to the index that a panel searches.
     pub(super) async fn search(&self, name: &str, body: &Value) -> Value {
         let index = self.pattern(name)["title"].as_str().unwrap();
         self.search_index(index, body).await

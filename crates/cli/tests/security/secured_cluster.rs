@@ -56,7 +56,8 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // A string is the body of a bulk request, with one line for each JSON document.
+        // A body that is a string belongs to a bulk request, and has one line for each JSON
+        // document.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),

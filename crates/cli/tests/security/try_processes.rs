@@ -1,5 +1,5 @@
 //! Runs an agent or a recorder as a given user, and reports whether the role of this user permits
-//! the work of the process.
+//! everything that the process does.
 
 use serde_json::{Value, json};
 

@@ -96,7 +96,7 @@ async fn evaluate(site: Arc<Site>, url: String) {
             .bearer_auth(site.token())
             .json(&request);
         if let Ok(response) = sent.send().await {
-            // An agent must evaluate every request, even while its polls fail.
+            // The agent must respond to every evaluation, even while its polls fail.
             assert_eq!(response.status(), 200);
             let _ = response.bytes().await;
         }

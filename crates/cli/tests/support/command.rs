@@ -30,7 +30,7 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
     }
 
-    /// Returns the result of the command, and panics if the command failed.
+    /// Returns the result of the run, and panics if the command failed.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.stderr);
