@@ -26,9 +26,9 @@ pub(super) fn terminal_width() -> Option<u16> {
 }
 
 /// Formats rows as a table. If `width` is given, long texts are truncated so that the table is not
-/// wider than `width`. If truncated texts do not fit either, columns without content are omitted,
-/// then all other texts are truncated, and finally the columns in `droppable` are omitted in their
-/// order.
+/// wider than `width`. If the table is then still wider than `width`, columns without content are
+/// omitted. If this is not enough, all other texts are truncated. At last, the columns in
+/// `droppable` are omitted in their order.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,

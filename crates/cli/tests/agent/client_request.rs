@@ -1,6 +1,6 @@
-//! Tests that the agent derives the endpoint and the indices from the method and the path of the
-//! client's request by the rules of the library, in whichever way a proxy sends the method and the
-//! path.
+//! Tests that the agent derives the endpoint and the indices of a client's request from its method
+//! and its path, by the rules of the library. The result must not depend on the way in which a
+//! proxy sends the method and the path.
 
 use jiff::Timestamp;
 use opensearch_directives::{

@@ -68,7 +68,7 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks that the OpenAPI description permits a response. Returns the path, the method and the
+    /// Checks that the `OpenAPI` description permits a response. Returns the path, the method and the
     /// status for which the description contains this response.
     async fn check(
         &self,

@@ -4,10 +4,11 @@
 //! a directive has the same meaning in every proxy.
 //!
 //! If the agent refused an authorization check, the proxy would reject the client's request. The
-//! agent therefore never refuses an authorization check: if the client's request is unknown, the
-//! decision is that no directive applies, and the header `Directives-Error` contains the reason. If
-//! the access checks refuse a request, the agent responds with a server error instead of a client
-//! error, because a proxy can be configured to ignore server errors.
+//! agent therefore never refuses an authorization check. If the check does not state the client's
+//! request correctly, the agent decides that no directive applies, and sends the reason in the
+//! header `Directives-Error`. If the access checks refuse a request, the agent responds with a
+//! server error instead of a client error, because a proxy can be configured to ignore server
+//! errors.
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;

@@ -56,8 +56,8 @@ fn is_evicted(one: &Admitted) -> bool {
     one.evicted().now_or_never().is_some()
 }
 
-/// If a new connection could replace another new one, two health checks that arrive at the same
-/// time would close each other's connections before the agent read either request.
+/// If a new connection could replace another new connection, two simultaneous health checks would
+/// close each other's connections before the agent read either request.
 #[tokio::test(start_paused = true)]
 async fn a_new_connection_does_not_replace_another_new_one() {
     let (connections, admitted) = full(2).await;

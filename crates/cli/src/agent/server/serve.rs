@@ -78,7 +78,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
         // The loop removes the tasks of ended connections, so that the set of tasks does not grow.
-        // A branch of `select!` must not remove these tasks: whenever such a branch completed,
+        // A branch of `select!` must not remove the tasks. Whenever such a branch completed,
         // `select!` would drop the future of `accept`, and with it a client that waits to be
         // admitted.
         while tasks.try_join_next().is_some() {}
