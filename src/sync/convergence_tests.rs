@@ -1,5 +1,7 @@
 //! Tests when a view counts as certainly newer than another view.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use super::FreshnessBound;
 use crate::rest::{ShardCheckpoints, checkpoints_of};
 

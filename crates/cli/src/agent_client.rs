@@ -63,8 +63,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. The client accepts the agent's certificate if its CA is in the given file,
-    /// or if the operating system trusts the CA.
+    /// Creates a client of one agent. The client accepts the agent's certificate if its CA is in
+    /// the file `ca_certificate`, or if the operating system trusts its CA.
     fn new(
         agent: AgentUrl,
         token: Option<String>,
@@ -91,8 +91,8 @@ impl AgentClient {
         })
     }
 
-    /// Creates a client. If a token file is given or `DIRECTIVES_AGENT_TOKEN` is set, the client
-    /// sends this token with each request.
+    /// Creates a client of one agent. If a token file is given or `DIRECTIVES_AGENT_TOKEN` is set,
+    /// the client sends the token with each request.
     pub(super) fn with_token_file(
         agent: &AgentUrl,
         token_file: Option<&PathBuf>,
@@ -112,8 +112,8 @@ impl AgentClient {
         Self::new(agent.clone(), token, ca_certificate, timeout)
     }
 
-    /// Sends a request and decodes the response from JSON. Returns `None` if the token does not
-    /// permit the request (status 403).
+    /// Sends a request to the agent and decodes the response from JSON. Returns `None` if the
+    /// client's token does not permit the request (status 403).
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         path: &str,

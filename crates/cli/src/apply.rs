@@ -1,5 +1,5 @@
-//! `directives apply`: creates or replaces directives, from flags or from files. With `--prune`, it
-//! also revokes directives that the files no longer contain.
+//! `directives apply`: creates or replaces directives, from flags or from files. With `--prune`,
+//! the command also revokes directives that the files no longer contain.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -212,8 +212,8 @@ impl ApplyArgs {
         Ok(draft)
     }
 
-    /// Sets the start and the end of the drafts. The times are relative to the cluster's clock,
-    /// because the clock of this machine may be wrong.
+    /// Sets the start and the end of the drafts. The function computes both times from the
+    /// cluster's clock, because the clock of this machine may be wrong.
     fn set_times(&self, drafts: &mut [Draft], now: Timestamp) -> Result<(), Failure> {
         let starts_at = instant("--starts-at", self.starts_at, now, now)?;
         let expiry = self.expiry(starts_at, now)?;
@@ -234,7 +234,7 @@ impl ApplyArgs {
         }
     }
 
-    /// Refuses an end that is not after the start, or in the past.
+    /// Refuses an end of the directives that is not after their start, or that is in the past.
     fn check_end(
         &self,
         expiry: Expiry,
@@ -265,7 +265,8 @@ impl ApplyArgs {
     }
 
     fn expiry(&self, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Expiry, Failure> {
-        // A time of day in --until is the first one after the start.
+        // A time of day in `--until` means the first time after the start of the directive at which
+        // clocks show this time of day.
         let begin = starts_at.map_or(now, |start| start.max(now));
         if let Some(until) = instant("--until", self.until, now, begin)? {
             return Ok(Expiry::At(until));
@@ -285,9 +286,9 @@ impl ApplyArgs {
     }
 }
 
-/// Converts the time in a flag to an instant. A time of day is the first one after `begin`. If the
-/// flag contains a time of day, also prints the instant, because the user may have meant another
-/// time zone.
+/// Converts the time in a flag to an instant. A time of day means the first instant after `begin`
+/// at which clocks show this time of day. If the flag contains a time of day, the function also
+/// prints the instant, because the user may have meant another time zone.
 fn instant(
     flag: &str,
     when: Option<When>,

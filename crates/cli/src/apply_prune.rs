@@ -1,5 +1,6 @@
 //! `apply --owner NAME --prune`: revokes the owner's directives that are not in the applied files.
-//! `directives prune` deletes documents, but this flag deletes none.
+//! The command `directives prune` deletes documents, but the flag `--prune` of `apply` deletes no
+//! documents.
 
 use std::collections::HashSet;
 
@@ -13,7 +14,7 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::report_wording::count;
 
-/// The reason that a revocation records if `--reason` is not given.
+/// The reason that is stored with a revocation by `--prune` if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
 
 /// The flags that concern the owner of directives.

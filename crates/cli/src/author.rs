@@ -1,12 +1,12 @@
-//! Determines the author that a write records. The author is the name in `--author`. If this flag
-//! is absent, the author is the user of the operating system. If this user has no name, the author
-//! is the user that the cluster authenticated.
+//! Determines the author that a write records. The author is the name in `--author`. If `--author`
+//! is absent, the author is the user of the operating system. If the operating system has no name
+//! for the user, the author is the user that the cluster authenticated.
 
 use opensearch_directives::admin::DirectivesApi;
 
 use super::exit::Failure;
 
-/// Returns the author's name. A write without an author is refused.
+/// Returns the author's name for a write, or an error if the author is unknown.
 pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result<String, Failure> {
     if let Some(name) = given.filter(|name| !name.trim().is_empty()) {
         return Ok(name);
@@ -14,7 +14,8 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     if let Some(name) = system_user() {
         return Ok(name);
     }
-    // In many containers, the operating system has no name for the user id.
+    // In many containers, the operating system has no name for the user id, so the function
+    // requests the name of the authenticated user from the cluster.
     match api.authenticated_user().await? {
         Some(name) => Ok(name),
         None => Err(Failure::usage(

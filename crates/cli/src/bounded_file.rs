@@ -7,7 +7,8 @@ use std::path::Path;
 /// The size limit of a file with tokens, certificates or contexts, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Reads a whole file, or fails if it is larger than 4 MiB. The call blocks the thread.
+/// Reads a whole file, or fails if the file is larger than 4 MiB. The function blocks its thread
+/// while it reads.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     let open = std::fs::File::open(file)?;
@@ -19,12 +20,13 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Reads a whole file of UTF-8 text, or fails if it is larger than 4 MiB. The call blocks the thread.
+/// Reads a whole file of UTF-8 text, or fails if the file is larger than 4 MiB. The function blocks
+/// its thread while it reads.
 pub(super) fn read_text(file: &Path) -> Result<String> {
     String::from_utf8(read(file)?).map_err(|_| Error::other("the file is not UTF-8 text"))
 }
 
-/// Runs one of the functions above on a thread that may block.
+/// Runs [`read`] or [`read_text`] on a thread for blocking work.
 pub(super) async fn without_blocking<T: Send + 'static>(
     read: fn(&Path) -> Result<T>,
     file: &Path,

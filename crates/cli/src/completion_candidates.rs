@@ -47,8 +47,8 @@ fn reordered_words() -> Vec<OsString> {
     let words: Vec<OsString> = words.collect();
     let command = super::command(None);
     let moved = move_behind_verb(words.clone(), &command);
-    // If the user has not completed the verb yet, the words stay in their order, because the shell
-    // completes the word at the cursor.
+    // If the user has not completed the verb yet, the function does not move any word, because the
+    // shell completes the word at the cursor.
     match moved.get(1).and_then(|verb| verb.to_str()) {
         Some(verb) if command.find_subcommand(verb).is_some() => moved,
         Some(_) | None => words,

@@ -1,5 +1,5 @@
-//! Asks the user on a terminal to confirm a write with a wide effect. In a script, `--yes` confirms
-//! the write instead.
+//! Asks the user on a terminal to confirm a write with a wide effect. A script, which has no
+//! terminal, confirms such a write with `--yes`.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -11,7 +11,8 @@ pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Shows the planned writes and asks a question. Only `y` and `yes` count as consent.
+/// Shows the planned writes and asks the user the given question. Only `y` and `yes` count as
+/// consent.
 ///
 /// If the command does not run on a terminal, it cannot ask the user, so the function returns an
 /// error that names `--yes`.

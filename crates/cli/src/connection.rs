@@ -1,5 +1,5 @@
 //! Defines the flags with which a subcommand connects to the cluster: addresses, credentials, TLS
-//! and time limits. Converts these flags to the library's configuration.
+//! and time limits. Also converts the connection flags to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -206,8 +206,8 @@ impl ConnectionArgs {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses `--credential-command` for a process that runs for days. Such a process would run
-    /// the command only once, so it could not renew the secret.
+    /// Refuses `--credential-command` for a process that runs for days. A long-running process
+    /// would run `--credential-command` only once, so it could not renew the secret.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),
@@ -224,7 +224,7 @@ impl ConnectionArgs {
         files.into_iter().flatten().cloned().collect()
     }
 
-    /// Returns a copy of the flags with another address.
+    /// Returns a copy of the connection flags, with the given address instead of `--url`.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],
@@ -236,7 +236,8 @@ impl ConnectionArgs {
     pub(super) async fn client(&self, timeout: TimeoutArgs) -> Result<Client, Failure> {
         let cluster = self.cluster(timeout.request_timeout).await?;
         if let Some(url) = cluster.unencrypted_url() {
-            // The command continues even if the warning cannot be printed.
+            // The command continues even if it cannot print the warning about unencrypted
+            // credentials.
             let _ = writeln!(
                 std::io::stderr(),
                 "warning: credentials are sent to {} over the network without encryption; use \
@@ -304,8 +305,8 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret in the given file. If no file is given, returns the secret in the environment
-/// variable. An empty variable counts as unset.
+/// Returns the secret in the given file, such as a password. Without a file, returns the secret in
+/// the environment variable. An empty variable counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),

@@ -181,7 +181,7 @@ fn list(all: &Contexts, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the result of a change as text or, if the field is true, as JSON.
+/// Prints the result of a change of contexts: as JSON if the field is true, and otherwise as text.
 struct Output(bool);
 
 impl Output {
@@ -203,8 +203,9 @@ fn json_of(name: &str, context: &Context, all: &Contexts) -> Result<Value, Failu
 }
 
 impl SetArgs {
-    /// Returns a context with the values of the flags. A flag that is absent keeps the value
-    /// `before`, except that the given credentials replace all credentials.
+    /// Returns a context with the values of the flags. If a flag is absent, the context keeps its
+    /// value from `before`. If any flag for credentials is given, the given credentials replace all
+    /// credentials of `before`.
     fn context(self, before: Context) -> Result<Context, Failure> {
         if self.url.iter().any(|url| url.password().is_some()) {
             return Err(Failure::usage(

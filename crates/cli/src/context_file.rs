@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::bounded_file;
 use super::exit::Failure;
 
-/// A context is a set of values for flags. Each field has the name of a flag, and contains the
-/// value that the context sets for this flag. A context contains the paths of files with secrets,
-/// but never the secrets.
+/// The values of connection flags that are stored under a name. Each field has the name of a flag,
+/// and contains the value that the context sets for this flag. A context contains the paths of
+/// files with secrets, but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -60,7 +60,7 @@ impl Context {
     }
 }
 
-/// The content of the file: all contexts, and the name of the current context.
+/// The content of the file of contexts: all contexts, and the name of the current context.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Contexts {
@@ -71,7 +71,7 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Reads the file. If the file does not exist, there are no contexts.
+    /// Reads the file of contexts. If the file of contexts does not exist, returns no contexts.
     pub(super) fn read() -> Result<Self, Failure> {
         let Some(file) = file() else {
             return Ok(Self::default());
@@ -85,7 +85,7 @@ impl Contexts {
         }
     }
 
-    /// Replaces the file atomically, so that a reader never sees an incomplete file.
+    /// Replaces the file of contexts atomically, so that a reader never sees an incomplete file.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let file = file().ok_or_else(|| {
             Failure::usage("the folder for the contexts is unknown: set HOME or DIRECTIVES_CONFIG")
@@ -113,7 +113,8 @@ impl Contexts {
     }
 }
 
-/// Returns the path of the file: `DIRECTIVES_CONFIG`, or a file in the user's configuration folder.
+/// Returns the path of the file of contexts: `DIRECTIVES_CONFIG`, or a file in the user's
+/// configuration folder.
 fn file() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(file) = variable("DIRECTIVES_CONFIG") {
@@ -147,10 +148,10 @@ pub(super) fn protected() -> Option<&'static str> {
     Some(&selected.name)
 }
 
-/// Selects the context that `--context` names. If the flag is absent, selects the context that
-/// `DIRECTIVES_CONTEXT` names. If the flag and the variable are absent, selects the current
-/// context. The context is selected before the command line is parsed, because a context sets the
-/// defaults of flags.
+/// Selects the context that `--context` names. If `--context` is absent, selects the context that
+/// `DIRECTIVES_CONTEXT` names. If both `--context` and `DIRECTIVES_CONTEXT` are absent, selects the
+/// current context. The context is selected before the command line is parsed, because a context
+/// sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -160,8 +161,9 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // `context use` sets the current context for the commands of operators. A service ignores the
-    // current context. A service uses a context only if a flag or a variable names this context.
+    // `context use` sets the current context for the commands of operators. A service (the agent or
+    // the recorder) ignores the current context. A service uses a context only if a flag or a
+    // variable names this context.
     let is_service = matches!(verb, Some("agent" | "record"));
     let current = contexts.current.clone().filter(|_| !is_service);
     let Some(name) = named.or(current) else {

@@ -93,8 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all subsets of the given targets. If the targets of a directive are such a subset, the
-/// directive matches at least the requests that the given targets match.
+/// Returns all subsets of the given targets of a directive. A directive whose targets are a subset
+/// of the given targets matches at least the requests that the given targets match.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -115,8 +115,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Returns true if `other` makes `one` superfluous. This is the case if `other` matches at least
-/// the same requests, records at least as much, does not start later, and does not end earlier.
+/// Returns true if `one` has no effect because of `other`: `other` matches at least the same
+/// requests, records at least as much, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

@@ -14,7 +14,7 @@ pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> S
     lines.join("\n")
 }
 
-/// Formats one value. The elements of a list are separated by spaces.
+/// Formats one JSON value as a cell of a table. The elements of a list are separated by spaces.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -27,8 +27,9 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Formats an untrusted text. Escapes control characters and invisible characters. If a spreadsheet
-/// would interpret the text as a formula, an apostrophe is added in front of it.
+/// Formats a text that another person may have written as a cell. Control characters and invisible
+/// characters in the text are escaped. If a spreadsheet would interpret the text as a formula, an
+/// apostrophe is added in front of it.
 fn quoted(text: &str) -> String {
     let mut text = visible(text, true);
     if text.starts_with(['=', '+', '-', '@']) {

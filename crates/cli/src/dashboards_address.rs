@@ -1,5 +1,5 @@
-//! Parses an address of OpenSearch Dashboards that a user has copied from a browser. Describes into
-//! which tenant and workspace the dashboards are imported.
+//! Parses an address of OpenSearch Dashboards that a user has copied from a browser. The type also
+//! describes the tenant and the workspace into which the dashboards are imported.
 
 use std::str::FromStr;
 

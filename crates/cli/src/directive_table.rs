@@ -22,7 +22,8 @@ const WIDE_HEADER: [&str; 7] = [
     "REVOKED BY",
     "REVOKED FOR",
 ];
-/// The columns that a narrow terminal does not show, in this order.
+/// The columns that the table omits if the terminal is too narrow, in the order in which it omits
+/// them.
 const DROPPABLE: [&str; 5] = ["REASON", "BY", "SAMPLE", "RECORDS", "LEVEL"];
 
 /// Formats the documents as a table with one row for each document. If a width is given, long texts
@@ -58,7 +59,8 @@ fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
     row
 }
 
-/// Returns those cells of a row that follow the cells with the id and the state.
+/// Returns the cells of the row for a document, without the first two cells, which contain the id
+/// and the state.
 pub(super) fn columns(document: &Document, now: Timestamp) -> [String; 7] {
     let directive = &document.directive;
     let audit = &document.audit;

@@ -5,11 +5,11 @@ use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{Decision, DirectiveMatch, EndpointKind};
 
-/// If a directive has no target, this text is shown instead of the targets. The text is in capitals
-/// so that nobody overlooks it.
+/// The text that is shown instead of the targets if a directive has no target. The text is in
+/// capitals so that nobody overlooks it.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
-/// Formats the targets, such as `tenant=acme index=orders`.
+/// Formats the targets of a directive, such as `tenant=acme index=orders`.
 pub(super) fn targets(match_: &DirectiveMatch) -> String {
     let targets: Vec<String> = [
         ("tenant", match_.tenant.as_deref()),
@@ -27,7 +27,7 @@ pub(super) fn targets(match_: &DirectiveMatch) -> String {
     }
 }
 
-/// Formats the recording options other than the level.
+/// Formats what a directive records in addition to its level, such as `ring-buffer capture`.
 pub(super) fn records(document: &Document) -> String {
     let records: Vec<&str> = [
         (document.directive.ring_buffer, "ring-buffer"),
@@ -39,7 +39,7 @@ pub(super) fn records(document: &Document) -> String {
     records.join(" ")
 }
 
-/// Formats a directive as one line.
+/// Formats a directive as one line: its level, its targets, and its other settings.
 pub(super) fn summary(document: &Document) -> String {
     let directive = &document.directive;
     let mut parts = vec![
@@ -62,8 +62,8 @@ pub(super) fn decision(decision: Decision) -> String {
     parts.join(", ")
 }
 
-/// Formats the change of one field and its effect. Also returns whether the directive records more
-/// than before.
+/// Formats the change of one field of a directive, and the effect of this change. Also returns
+/// whether the directive records more after the change than before.
 pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
     let unit = if change.field == "sample_per_mille" {
         " ‰"

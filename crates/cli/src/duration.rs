@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{RoundMode, SignedDuration, SignedDurationRound, Span, SpanRelativeTo, Timestamp, Unit};
 
-/// Parses durations such as `200ms`, `5s`, `15m`, `2h` and `7d`. A day is 24 hours.
+/// Parses durations such as `200ms`, `5s`, `15m`, `2h` and `7d`. A day in a duration is 24 hours.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let fix = "write a duration such as 200ms, 5s, 15m, 2h or 7d";
     let span: Span = text

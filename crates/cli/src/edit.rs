@@ -93,7 +93,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let write = async {
         if let Some(file) = &file {
             draft = file.read(&args.id)?;
-            // The editor may have been open for a long time.
+            // The editor may have been open for a long time, so the command reads the cluster's
+            // time again.
             now = api.now().await?;
             draft.author = Some(author.clone());
         }
@@ -115,7 +116,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
 }
 
 impl EditArgs {
-    /// Applies `--set` and `--unset` to a draft.
+    /// Changes the fields of a draft as `--set` and `--unset` state.
     fn change(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Failure> {
         for (field, value) in &self.set {
             set(draft, field, value, now)
@@ -129,8 +130,8 @@ impl EditArgs {
     }
 }
 
-/// Returns the document if the directive is active or scheduled, and otherwise the reason why it
-/// cannot be changed: it has ended, or it is malformed.
+/// Returns the document if the directive is active or scheduled, and otherwise the reason why the
+/// directive cannot be changed: it has ended, or its document is malformed.
 pub(super) fn changeable(stored: &Stored, now: Timestamp) -> Result<&Document, String> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
@@ -230,8 +231,8 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// The fields that an edit does not keep. The command or the pipeline sets these fields at each
-    /// write.
+    /// The fields that an edit does not keep. The command or the pipeline sets the fields in this
+    /// list at each write.
     const STAMPED: [&str; 10] = [
         "targets",
         "created_at",

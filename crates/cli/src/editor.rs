@@ -10,13 +10,14 @@ use super::bounded_file;
 use super::exit::{Exit, Failure};
 use super::output::note;
 
-/// The file in which the user edits a directive. It is kept if its content was not written, so that
-/// the user does not lose the changes.
+/// The file in which the user edits a directive. If the content of the file was not written to the
+/// index, the command keeps the file, so that the user does not lose the changes.
 #[derive(Debug)]
 pub(super) struct EditedFile(tempfile::NamedTempFile);
 
 impl EditedFile {
-    /// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and waits for its end.
+    /// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and waits until this program
+    /// ends.
     pub(super) fn open(draft: &Draft) -> Result<Self, Failure> {
         let editor = ["VISUAL", "EDITOR"]
             .into_iter()
@@ -48,7 +49,7 @@ impl EditedFile {
         })
     }
 
-    /// Reads the saved draft.
+    /// Reads the draft that the user saved in the editor.
     pub(super) fn read(&self, id: &str) -> Result<Draft, Failure> {
         let saved = bounded_file::read_text(self.0.path())?;
         if saved.trim().is_empty() {
@@ -65,7 +66,8 @@ impl EditedFile {
         }
     }
 
-    /// Keeps the file unless its content was written, and reports its path.
+    /// If the content of the file was not written to the index, keeps the file and reports its
+    /// path.
     pub(super) fn keep_unless_written(
         self,
         written: Result<Exit, Failure>,
@@ -82,7 +84,7 @@ impl EditedFile {
         }
     }
 
-    /// Keeps the file, and adds its path to the error.
+    /// Keeps the edited file, and adds its path to the error.
     fn keep(self, failure: Failure) -> Failure {
         match self.kept() {
             Some(note) => failure.with_note(&note),
@@ -90,7 +92,8 @@ impl EditedFile {
         }
     }
 
-    /// Keeps the file, and returns a text that contains its path. An empty file is not kept.
+    /// Keeps the edited file, and returns a text that contains its path. Returns `None` for an
+    /// empty file, which is deleted.
     fn kept(self) -> Option<String> {
         let is_empty =
             bounded_file::read_text(self.0.path()).is_ok_and(|text| text.trim().is_empty());
@@ -118,8 +121,8 @@ fn command(editor: &str, file: &Path) -> Command {
     command
 }
 
-/// Converts the draft to indented JSON with its id, without the fields that the command itself
-/// sets.
+/// Converts a draft to indented JSON for the editor: with the id of the directive, without the
+/// fields that the command itself sets.
 fn text_of(draft: &Draft) -> Result<String, Failure> {
     let source = encode_draft(draft, &Audit::default());
     let mut value: serde_json::Value =

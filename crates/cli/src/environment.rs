@@ -1,9 +1,9 @@
 //! Sets flags from environment variables. An empty variable counts as unset.
 //!
-//! Variables exist for all flags of the agent and of the recorder. In the commands of operators,
-//! variables exist for the flags of the connection, of the output and of the author. No variable
-//! exists for a flag that describes or selects directives, because a forgotten variable would
-//! silently change what a command does.
+//! Environment variables exist for all flags of the agent and of the recorder. In the commands of
+//! operators, variables exist for the flags of the connection, of the output and of the author. No
+//! variable exists for a flag that describes or selects directives, because a forgotten variable
+//! would silently change what a command does.
 
 use std::collections::HashMap;
 
@@ -25,8 +25,8 @@ const WITH_VARIABLE: [&str; 6] = [
 ];
 
 /// Assigns an environment variable to each flag that can be set by a variable. An empty variable
-/// counts as unset. A context sets the defaults of flags. A variable or the command line overrides
-/// these defaults.
+/// counts as unset. The values of a context become the defaults of flags, so a variable or the
+/// command line overrides them.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -48,8 +48,8 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Returns true if a verb connects to the cluster or to an agent. If a verb connects to neither,
-/// its flags have no variables.
+/// Returns true if a verb connects to the cluster or to an agent. The flags of a verb that connects
+/// to neither have no environment variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
         || verb
@@ -61,8 +61,8 @@ fn with_variable(service: bool, arg: Arg) -> Arg {
     match variable(service, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // The flag is set by every value of the variable except words for "no", such as `0`
-                // and `false`.
+                // Every value of the variable sets the flag, except words for "no", such as `0` and
+                // `false`.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };
@@ -74,8 +74,8 @@ fn with_variable(service: bool, arg: Arg) -> Arg {
     }
 }
 
-/// Returns true if a verb runs or checks a service: an agent or a recorder. All flags of a verb for
-/// services have variables.
+/// Returns true if a verb runs or checks a service: an agent or a recorder. All flags of a verb
+/// that runs or checks a service have environment variables.
 fn is_of_service(verb: &str) -> bool {
     matches!(verb, "agent" | "probe" | "record")
 }
@@ -84,7 +84,8 @@ fn is_empty(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// Returns the name of a flag's variable: `DIRECTIVES_` followed by the name of the flag.
+/// Returns the name of the environment variable for a flag: `DIRECTIVES_` followed by the name of
+/// the flag.
 fn variable(service: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
     let is_of_operators = || WITH_VARIABLE.contains(&long) || SET_ONCE.contains(&long);
@@ -123,7 +124,8 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // The path of a file is not a secret, even if the file contains a secret.
+                // The path of a file is not a secret even if the file contains a secret, so a
+                // variable may contain this path.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))

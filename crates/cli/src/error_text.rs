@@ -22,8 +22,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // This prefix of the message is removed, because the cause after the prefix is more
-        // specific.
+        // The function removes this prefix of the message, because the cause behind the prefix is
+        // more specific.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,
@@ -31,7 +31,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// Formats the first cause of a failed connection. With `--verbose`, formats all causes.
+/// Formats the innermost cause of a failed connection. With `--verbose`, formats all causes of the
+/// failed connection.
 pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     if VERBOSE.get() == Some(&true) {
         return chain(error);
@@ -39,7 +40,8 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(without_number).unwrap_or_default()
 }
 
-/// Formats an error without the number of the operating system's error.
+/// Formats an error without the number that the operating system assigns to it, such as `(os error
+/// 111)`.
 fn without_number(error: &(dyn Error + 'static)) -> String {
     let text = error.to_string();
     text.split(" (os error")

@@ -78,7 +78,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The reason why the command fails.
+/// The reason why the command fails, with the exit code that it causes.
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
@@ -87,19 +87,20 @@ pub(super) struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A part of the text may come from a server, so control characters are escaped.
+        // A part of the error message may come from a server, so control characters in the message
+        // are escaped.
         let text = visible(&self.text(), true);
         write!(f, "error: {text}")
     }
 }
 
 impl Failure {
-    /// Returns the message without the word `error`.
+    /// Returns the error message without the word `error`.
     pub(super) fn text(&self) -> String {
         error_text::text(&*self.error)
     }
 
-    /// Adds a line to the message.
+    /// Adds a line to the error message.
     pub(super) fn with_note(self, note: &str) -> Self {
         let text = format!("{}\n{note}", self.text());
         Self::new(self.exit, text)
@@ -129,7 +130,7 @@ impl Failure {
         Self::new(Exit::Other, error)
     }
 
-    /// Prints the error and its causes on standard error.
+    /// Prints the error and its causes on standard error, and returns the exit code.
     pub(super) fn report(self) -> Exit {
         // It is not a failure if the reader of the output, such as `head`, closes the pipe early.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()

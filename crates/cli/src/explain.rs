@@ -68,7 +68,7 @@ pub(super) struct ExplainArgs {
     timeout: TimeoutArgs,
 }
 
-/// Whether one directive applies to the request, and why.
+/// Whether one directive applies to the request, and the reason why it does or does not.
 struct Verdict {
     id: String,
     applies: bool,
@@ -116,8 +116,8 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Replaces the verdict of this process with the agent's verdict. The two verdicts may differ,
-    /// because the agent has another clock and perhaps another set.
+    /// Replaces the verdict of this process with the agent's verdict. The agent may decide
+    /// differently than this process, because the agent has another clock and perhaps another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);
@@ -172,8 +172,8 @@ fn verdict(candidate: &Candidate, request: &RequestAttrs<'_>, now: Timestamp, id
     }
 }
 
-/// Returns what the directive records. If the request does not meet a condition, the function
-/// returns the rank of the directive and the reason instead.
+/// Returns what the directive records for the request. If the request does not meet a condition of
+/// the directive, the function returns the rank of the directive and the unmet condition instead.
 fn first_miss(
     document: &Document,
     state: State,
@@ -217,7 +217,8 @@ fn first_miss(
     effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
 }
 
-/// Returns what a directive with matching targets records, or the reason why it does not apply now.
+/// Returns what a directive records whose targets match the request, or the reason why this
+/// directive does not apply now.
 fn effect(
     document: &Document,
     state: State,

@@ -16,7 +16,7 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::output::note;
 
-/// A decision, and the directives that may cause it.
+/// A decision for a request, and the directives that may cause this decision.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) decision: Decision,
@@ -31,7 +31,7 @@ pub(super) struct Evidence {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) id: String,
-    /// The directive, or the reason why its content is unknown.
+    /// The document of the directive, or the reason why its content is unknown.
     pub(super) document: Result<Document, String>,
     pub(super) state: State,
 }
@@ -143,7 +143,7 @@ fn body_of(request: &RequestAttrs<'_>, request_id: &str) -> Value {
     body
 }
 
-/// The part of an agent's response that contains the decision.
+/// The fields of an agent's response that contain the decision for the request.
 #[derive(Deserialize)]
 struct Decided {
     level: DiagLevel,
@@ -152,7 +152,7 @@ struct Decided {
     directives: Vec<String>,
 }
 
-/// The part of an agent's response that contains the published set.
+/// The field of an agent's response that contains the published set.
 #[derive(Default, Deserialize)]
 struct Published {
     directives: Vec<PublishedDirective>,

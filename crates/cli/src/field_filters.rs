@@ -135,8 +135,8 @@ impl FilterArgs {
         !self.state.is_empty()
     }
 
-    /// Returns true if a document passes all filters. A malformed document passes only a filter for
-    /// its state, because its fields are unknown.
+    /// Returns true if a document passes all filters. A malformed document passes a filter for the
+    /// state, but no other filter, because its fields are unknown.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

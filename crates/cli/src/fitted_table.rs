@@ -4,8 +4,8 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, prese
 
 use super::directive_text::printable;
 
-/// The columns that are truncated if the terminal is too narrow. Every other column is short, or an
-/// operator needs its whole text.
+/// The columns that are truncated if the terminal is too narrow. The other columns are short, or
+/// contain a text that an operator needs in full.
 const TRUNCATED: [&str; 8] = [
     "WHAT",
     "MATCHES",
@@ -26,8 +26,9 @@ pub(super) fn terminal_width() -> Option<u16> {
 }
 
 /// Formats rows as a table. If `width` is given, long texts are truncated so that the table is not
-/// wider. If the terminal is still too narrow, columns without content are omitted, then all other
-/// texts are truncated, and finally the columns in `droppable` are omitted in their order.
+/// wider than `width`. If the table is then still wider than `width`, columns without content are
+/// omitted. If this is not enough, all other texts are truncated. At last, the columns in
+/// `droppable` are omitted in their order.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
@@ -53,28 +54,29 @@ pub(super) fn fitted(
     let columns = layout(columns.collect(), width, droppable);
     let indices: Vec<usize> = columns.iter().map(|column| column.index).collect();
     let mut table = table_of(&names, &rows, &indices);
-    // The table library truncates a text at a delimiter, if the text contains one. No text contains
-    // the delimiter `\0`, so the library may truncate a text at any character, even within a word.
+    // If a text contains the delimiter, the table library truncates the text at the delimiter. No
+    // text contains the delimiter `\0`, so the library may truncate a text at any character, even
+    // within a word.
     table
         .set_delimiter('\0')
         .set_truncation_indicator("…")
         .set_content_arrangement(ContentArrangement::Dynamic)
-        // The width may exceed the terminal's width by one, because the space at the start of each
-        // line is not printed.
+        // The width of the table may exceed the terminal's width by one, because the space at the
+        // start of each line is not printed.
         .set_width(width.saturating_add(1));
     for (column, Column { least, .. }) in table.column_iter_mut().zip(&columns) {
-        // The width of a column includes its padding.
+        // The table library counts the padding of a column as a part of its width.
         let least = Width::Fixed(least.saturating_add(PADDING));
         column.set_constraint(ColumnConstraint::LowerBoundary(least));
     }
     trimmed(&table)
 }
 
-/// A column of a table that must fit a width.
+/// A column of a table whose width is limited.
 struct Column<'a> {
     index: usize,
     name: &'a str,
-    /// The width below which the column is not truncated.
+    /// The least width of the column: the table truncates no text of the column below this width.
     least: u16,
     is_empty: bool,
 }
@@ -93,7 +95,7 @@ fn header_width(name: &str) -> u16 {
     u16::try_from(name.len()).unwrap_or(u16::MAX)
 }
 
-/// Omits and narrows columns until they fit the width.
+/// Omits and narrows columns until all remaining columns together fit the width.
 fn layout<'a>(mut columns: Vec<Column<'a>>, width: u16, droppable: &[&str]) -> Vec<Column<'a>> {
     let fits = |columns: &[Column<'_>]| {
         let widths = columns.iter().map(|column| column.least + PADDING);
@@ -120,7 +122,7 @@ fn layout<'a>(mut columns: Vec<Column<'a>>, width: u16, droppable: &[&str]) -> V
     columns
 }
 
-/// Formats the given columns of all rows as a table.
+/// Formats the columns with the given indices as a table with all rows.
 fn table_of(header: &[String], rows: &[Vec<String>], columns: &[usize]) -> Table {
     let line = |cells: &[String]| {
         let mut row = Row::from(columns.iter().map(|&column| cells[column].clone()));
@@ -213,7 +215,7 @@ mod tests {
             for name in ["ID", "STATE", "LEVEL", "MATCHES", "EXPIRES"] {
                 assert!(table.contains(name), "{width}: {table}");
             }
-            // A column without content is omitted first.
+            // If the terminal is too narrow, the table first omits a column without content.
             assert!(!table.contains("REASON"), "{width}: {table}");
             let has = |name: &str| table.split_whitespace().any(|word| word == name);
             assert!(dropped.is_empty() || !has(dropped), "{width}: {table}");

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Command};
 
-/// Moves the flags that precede the verb behind the verb. If a flag belongs to no verb, nothing is
-/// moved, and the parser refuses the flag.
+/// Moves the flags that precede the verb behind the verb. If a flag before the verb belongs to no
+/// verb, the function moves nothing, and the parser refuses this flag.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let takes_value = flags(command);
     let mut end = 1;

@@ -10,21 +10,21 @@ use super::directive_text::printable;
 use super::duration::{length, relative, signed};
 use super::report_wording::count;
 
-/// The live instances in two groups: those that apply every operation of a given state of the
-/// index, and those that do not.
+/// The live instances in two groups: the instances that apply every operation of a given state of
+/// the index, and the instances that lack an operation.
 pub(super) struct Convergence<'a> {
     /// The number of live instances. If the report of an instance was not read or is unreadable,
     /// the instance counts as live, because nothing shows that it has ended.
     pub(super) live: u64,
-    /// The live instances that do not apply every operation.
+    /// The reports of the live instances that do not apply every operation.
     pub(super) missing: Vec<&'a InstanceReport>,
     /// The number of live instances that apply every operation.
     pub(super) applied: u64,
 }
 
 impl<'a> Convergence<'a> {
-    /// Compares the reports with a state of the index. An instance that applies all current
-    /// operations also applies all operations of an earlier state.
+    /// Compares the reports of the instances with a state of the index. An instance that applies
+    /// all current operations also applies all operations of an earlier state.
     pub(super) fn of(fleet: &'a Fleet, target: &IndexPosition) -> Self {
         let live = fleet.reports.iter();
         let live = live.filter(|report| fleet.state(report).is_live());
@@ -38,8 +38,9 @@ impl<'a> Convergence<'a> {
         }
     }
 
-    /// Returns true if enough live instances apply every operation. Without a live instance,
-    /// nothing shows that an operation is applied.
+    /// Returns true if at least the given share of the live instances applies every operation.
+    /// Returns false if no instance is live, because then nothing shows that any operation is
+    /// applied.
     pub(super) fn is_reached(&self, per_mille: u16) -> bool {
         self.live > 0 && self.applied * 1000 >= self.live * u64::from(per_mille)
     }
@@ -90,7 +91,7 @@ pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     value
 }
 
-/// Describes a report that cannot be decoded.
+/// Describes the report of an instance that cannot be decoded, with the reason.
 pub(super) fn unreadable_text(report: &UnreadableReport) -> String {
     let [instance, reason] = [&report.instance, &report.reason].map(|text| printable(text));
     format!("{instance}: its report is unreadable: {reason}")

@@ -1,6 +1,6 @@
 //! `directives hits`: shows how many requests each directive matched, according to the counts of an
-//! agent or of the whole fleet. The counts reveal directives with a wrong target, because such
-//! directives match no request.
+//! agent or of the whole fleet. The counts reveal directives with a wrong target, because a
+//! directive with a wrong target matches no request.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,13 +62,13 @@ pub(super) struct HitsArgs {
     timeout: TimeoutArgs,
 }
 
-/// The response of the agent.
+/// The response of the agent to `GET /v1/hits`.
 #[derive(Deserialize)]
 struct Response {
     directives: Vec<Value>,
 }
 
-/// The counts of one directive.
+/// The counts of one directive in the agent's response.
 #[derive(Deserialize)]
 struct Row {
     id: String,
@@ -199,8 +199,8 @@ async fn of_agent(args: HitsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Returns the counts of the named directives, or of all directives if no id is given. The counts
-/// of each directive are returned both decoded and as the JSON that the agent sent.
+/// Returns the counts of the directives in `ids`, or of all directives if no id is given. The
+/// counts of each directive are returned both decoded and as the JSON that the agent sent.
 fn named(response: Response, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> {
     let mut rows = Vec::new();
     for value in response.directives {
@@ -212,7 +212,7 @@ fn named(response: Response, ids: &[String]) -> Result<Vec<(Row, Value)>, Failur
     Ok(rows)
 }
 
-/// Reports an error for each id whose counts are not known.
+/// Reports an error for each directive id whose counts are not known.
 fn report_missing(ids: &[String], is_known: impl Fn(&str) -> bool, problem: &str) -> Exit {
     let mut exit = Exit::Success;
     for id in ids.iter().filter(|id| !is_known(id)) {

@@ -1,5 +1,5 @@
 //! `directives hits --fleet`: adds up the counts in the reports of all live instances. The output
-//! shows at once which directives have a wrong target, because no instance has matched them.
+//! reveals directives with a wrong target, because no instance counts a match of such a directive.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,8 @@ pub(super) struct Row {
     matched: u64,
     sampled: u64,
     pub(super) last_matched: Option<Timestamp>,
-    /// The earliest time at which one of these instances began to count the matches.
+    /// The earliest time at which one of the live instances began to count the matches of the
+    /// directive.
     pub(super) counted_since: Timestamp,
 }
 
@@ -52,8 +53,8 @@ impl Row {
     }
 }
 
-/// Reads all reports. Returns the counts of the active directives, ordered by id, and the current
-/// time of the cluster.
+/// Reads the reports of all instances. Returns the counts of the active directives, ordered by id,
+/// and the current time of the cluster.
 pub(super) async fn read(api: &DirectivesApi) -> Result<(Vec<Row>, Timestamp), Failure> {
     let fleet = api.fleet().await?;
     let live = fleet.reports.iter();

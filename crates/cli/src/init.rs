@@ -122,7 +122,7 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     }
     let mut report = InitReport::new(args.connection.location());
     let outcome = install(&args, &installer, &mut report).await;
-    // If a step fails, the report contains the steps before it.
+    // If a step of the installation fails, the report contains the steps before the failed one.
     if outcome.is_ok() || !report.steps.is_empty() {
         report.print(args.output.is_json())?;
     }
@@ -200,7 +200,7 @@ async fn import_dashboards(
 ) -> Result<Dashboards, Failure> {
     let tenant = address.tenant(args.dashboards_tenant.as_deref());
     // The command sends the credentials for the cluster to OpenSearch Dashboards, because
-    // OpenSearch Dashboards forwards them to the cluster.
+    // OpenSearch Dashboards forwards these credentials to the cluster.
     let there = args.connection.with_url(address.url.clone());
     let dashboards = there.client(args.timeout).await?;
     let objects = installer.import_dashboards(&dashboards, tenant).await?;
@@ -245,8 +245,8 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
 async fn outdated(installer: &Installer) -> Result<Option<String>, Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(None),
-        // A refusal is only noted, because the role of an installer need not permit reading
-        // directives.
+        // If the cluster refuses the search, the command only prints a note, because the role of an
+        // installer need not permit reading directives.
         Err(error) if error.is_refused() => Ok(Some(
             "note: this role may not search the index, so the command did not search for documents \
              of an earlier version"

@@ -19,12 +19,13 @@ pub(super) struct InitReport {
     pub(super) dashboards: Option<Dashboards>,
 }
 
-/// The import of dashboards.
+/// The part of the report that describes the import of the dashboards.
 #[derive(Debug)]
 pub(super) struct Dashboards {
-    /// Where the dashboards are stored, as a part of a sentence.
+    /// The tenant, the workspace and the address of the dashboards, in words that fit into a
+    /// sentence of the report.
     pub(super) place: String,
-    /// The request of a dry run, or what the user can do next.
+    /// In a dry run, the request that would be sent; otherwise, what the user can do next.
     pub(super) action: String,
     /// The number of imported objects; `None` in a dry run.
     pub(super) objects: Option<u64>,

@@ -11,8 +11,8 @@ use super::directive_text::printable;
 use super::exit::Failure;
 use super::output::note;
 
-/// The maximum number of bytes that are read from a file. The maximum exceeds the parser's limit by
-/// one, so that the parser detects a file that is too large.
+/// The maximum number of bytes that are read from a file. This number is greater by one than the
+/// parser's limit, so that the parser detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
 /// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes
@@ -36,12 +36,12 @@ const PRINTED_ONLY: [&str; 12] = [
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
     Keep,
-    /// The entries are skipped, because the printed directives apply to no request.
+    /// The entries are skipped, because directives that have ended apply to no request.
     Skip,
 }
 
-/// Reads the drafts in the given files. A folder stands for all files that it contains. Two drafts
-/// with the same id are an error.
+/// Reads the drafts in the given files. A folder stands for the files in it that end in .json,
+/// .ndjson, .yaml or .yml. Two drafts with the same id are an error.
 pub(super) async fn drafts(files: &[PathBuf], ended: Ended) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = HashMap::new();
@@ -86,7 +86,9 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
     }
     parse_drafts(&json).map_err(|error| {
         if is_yaml(file) {
-            // The lines are those of the converted JSON, and mean nothing to the author.
+            // The error counts the lines of the JSON that was converted from YAML. The author of a
+            // YAML file does not know the converted JSON, so the function removes its line numbers
+            // from the error.
             Failure::of_file(file, without_lines(&error.to_string()))
         } else {
             Failure::of_file(file, error)
@@ -94,7 +96,7 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
     })
 }
 
-/// Removes the number of the line from the description of each wrong entry.
+/// Removes the line number from the description of each invalid entry.
 fn without_lines(text: &str) -> String {
     let lines = text.lines().map(|line| match line.strip_prefix("  line ") {
         Some(rest) => format!("  {}", rest.split_once(", ").unwrap_or(("", rest)).1),
@@ -103,7 +105,7 @@ fn without_lines(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Replaces each folder by its files, in the order of their names.
+/// Replaces each folder by its JSON and YAML files, in the order of their names.
 pub(super) async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut all = Vec::new();
     for path in files {
@@ -169,8 +171,9 @@ pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// Returns limits that every file without aliases meets: the size of the file limits the number of
-/// its nodes. The limits stop aliases that expand a small file to a large document.
+/// Returns the limits of the YAML parser for a file. A file without aliases never exceeds these
+/// limits, because the number of its nodes never exceeds its size in bytes. The limits stop a small
+/// file whose aliases expand to a large document.
 fn yaml_options(text: &str) -> serde_saphyr::Options {
     const AT_LEAST: usize = 250_000;
     let limit = text.len().max(AT_LEAST);
@@ -184,7 +187,7 @@ fn yaml_options(text: &str) -> serde_saphyr::Options {
 }
 
 /// Returns the first line of an error of the YAML parser, without the parser's advice for
-/// programmers. The other lines repeat the content of the file.
+/// programmers. The other lines of the error only repeat the content of the file.
 fn yaml_error(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
@@ -200,8 +203,9 @@ fn yaml_error(error: &serde_saphyr::Error) -> String {
 }
 
 /// Removes the fields that `get` and `list` add to a draft, and if `ended` is [`Ended::Skip`], also
-/// the entries that they printed as expired or revoked. Returns the number of these entries. Input
-/// without added fields stays unchanged, so that errors refer to the right line.
+/// the entries that `get` and `list` printed as expired or revoked. Also returns the number of
+/// entries that the function removed. Input that `get` or `list` did not print stays unchanged, so
+/// that the parser's errors refer to the right line.
 fn without_printed(input: Vec<u8>, ended: Ended) -> (Vec<u8>, usize) {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()

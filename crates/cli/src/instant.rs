@@ -9,13 +9,13 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time, in the form in which the user typed it. A relative time is converted to an instant only
-/// when the current time is known.
+/// A time, in the form in which the user typed it. A relative time such as `+15m` is converted to
+/// an instant only when the current time is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
-    /// An instant with a date.
+    /// An instant that the user typed with its date.
     At(Timestamp),
-    /// A duration from now.
+    /// A duration, counted from now, such as `+15m`.
     In(Duration),
     /// The next instant at which a local clock shows the given time of day.
     Local(Time),
@@ -31,8 +31,8 @@ impl FromStr for When {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        // Only a time of day such as `18:00` or `18:00:30` is local. A date without a UTC offset is
-        // refused, because its time zone would be a guess.
+        // Only a time of day such as `18:00` or `18:00:30` is local. The parser refuses a date and
+        // time without a UTC offset, because it would have to guess the time zone.
         let digits = text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b':');
@@ -48,7 +48,7 @@ impl FromStr for When {
 }
 
 impl When {
-    /// Converts the time to an instant.
+    /// Converts the time that the user typed to an instant.
     pub(super) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
         let too_far = "the time is too far in the future".to_owned();
         match self {
@@ -59,8 +59,9 @@ impl When {
                 let tomorrow = today.checked_add(1.day()).map_err(|_| too_far.clone())?;
                 for date in [today, tomorrow] {
                     let local = zone.to_ambiguous_timestamp(date.to_datetime(time));
-                    // If the clocks are set back, they show the time twice. If they are set
-                    // forward over it, both results are the time that is later by the same amount.
+                    // On a day on which the clocks are set back, they can show the time of day
+                    // twice, and the two results differ. If the clocks are set forward and skip the
+                    // time of day, both results are later than this time by the length of the skip.
                     for instant in [local.compatible(), local.later()] {
                         let instant = instant.map_err(|_| too_far.clone())?;
                         if instant > now {
@@ -85,8 +86,8 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded to seconds. Otherwise, the report would show 14m 59s for a new
-        // directive with a time to live of 15m.
+        // The time until the end is rounded to seconds. Without this rounding, the report would
+        // show 14m 59s for a new directive with a time to live of 15m.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))
@@ -152,14 +153,14 @@ mod tests {
         let zone = || TimeZone::get("America/New_York").unwrap();
         for (now, text, instant) in [
             ("2030-03-09T08:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
-            // The clocks show no 02:30 on this day; they go from 02:00 to 03:00.
+            // On 10 March, the local clocks go from 02:00 to 03:00, so they show no 02:30.
             ("2030-03-10T06:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
             ("2030-03-10T08:00:00Z", "02:30", "2030-03-11T06:30:00Z"),
-            // The clocks show 01:30 twice on this day.
+            // On 3 November, the local clocks show 01:30 twice.
             ("2030-11-03T05:00:00Z", "01:30", "2030-11-03T05:30:00Z"),
             ("2030-11-03T05:45:00Z", "01:30", "2030-11-03T06:30:00Z"),
             ("2030-11-03T06:45:00Z", "01:30", "2030-11-04T06:30:00Z"),
-            // The local date differs from the date in UTC.
+            // At this instant, the local date differs from the date in UTC.
             ("2030-06-01T02:00:00Z", "23:00", "2030-06-01T03:00:00Z"),
         ] {
             let when: When = text.parse().unwrap();

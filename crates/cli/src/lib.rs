@@ -1,8 +1,9 @@
 //! The command `directives`: it parses the command line, runs the subcommand, and maps the result
 //! to an exit code. The command uses only the public interface of `opensearch-directives`.
 //!
-//! This library exists for the binary and for the fuzz targets. The library is not an interface for
-//! other programs, and can change in every release.
+//! The library of this package exists so that the binary `directives` and the fuzz targets can call
+//! the same code. The library is not an interface for other programs, and can change in every
+//! release.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -172,7 +173,8 @@ enum Command {
     Probe(probe::ProbeArgs),
 }
 
-/// Runs the command line of the process.
+/// Runs the subcommand that the arguments of the process name, and returns its exit code. If a
+/// shell requests completion candidates, prints these candidates instead.
 #[must_use]
 pub fn main() -> ExitCode {
     match completion_candidates::complete_if_requested() {
@@ -182,7 +184,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Parses and runs the command line. Errors are printed to standard error.
+/// Parses the command line and runs its subcommand. If the parser or the subcommand fails, the
+/// error is printed to standard error.
 fn run_command_line() -> Exit {
     let args = flags_before_verb::move_behind_verb(std::env::args_os().collect(), &Cli::command());
     let context = match context_file::select(&args) {
@@ -220,13 +223,14 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
     // The agent and the recorder have no flag `--verbose`. Errors of the agent and the recorder
-    // always contain all details, because they go to a log.
+    // always contain all details, because these errors go to a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }
 
-/// Replaces the usage line of an error by the usage line in the help of the verb. clap's own line
-/// also contains flags that the environment sets, as if the user had to type them.
+/// Replaces the usage line of an error by the usage line in the help of the verb. The usage line
+/// that clap generates for an error also contains flags that the environment sets, as if the user
+/// had to type them.
 fn with_whole_usage(
     mut error: clap::Error,
     command: &mut clap::Command,
@@ -242,8 +246,8 @@ fn with_whole_usage(
     error
 }
 
-/// Builds the parser of the command line with its environment variables. A context sets the
-/// defaults of flags.
+/// Builds the parser of the command line, including the environment variables that set flags. The
+/// values in the given context become the defaults of flags.
 fn command(context: Option<&Selected>) -> clap::Command {
     let command = history::with_flags_for_all_verbs(Cli::command());
     short_help::with_fewer_flags(environment::with_variables(command, context))

@@ -68,20 +68,21 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The directives that one read returned, after the filters and `--limit` have been applied.
+/// The directives that one read of the index returned, after the filters and `--limit` have been
+/// applied.
 struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` omits.
     more: usize,
     /// A text that names the directive that starts next and the directive that ends next.
     next: Option<String>,
-    /// The cluster's time.
+    /// The cluster's time at the read.
     now: Timestamp,
 }
 
 impl Listing {
-    /// Returns the version and the state of each directive. `watch` compares these values to detect
-    /// a change, because they contain no relative times.
+    /// Returns the version and the state of each directive. `--watch` compares these values to
+    /// detect a change of the list, because they contain no relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

@@ -56,7 +56,8 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints JSON. Other people may have written the strings in the JSON, so control characters and
-/// invisible characters are escaped. A JSON parser returns the original strings.
+/// invisible characters are escaped. A JSON parser that reads the output returns the original
+/// strings.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&escaped_json(value))
 }
@@ -77,8 +78,8 @@ pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
         return Ok(text);
     }
     // A plain scalar of YAML cannot contain an escape sequence. The value is therefore formatted as
-    // JSON, with the escape sequences of YAML in its strings. JSON with such escape sequences is
-    // also valid YAML.
+    // JSON, with the escape sequences of YAML in its strings. JSON that contains YAML's escape
+    // sequences in its strings is valid YAML.
     Ok(escape(&format!("{value:#}"), |escaped, char| {
         let _ = write!(escaped, "\\U{:08x}", u32::from(char));
     }))
@@ -88,8 +89,9 @@ fn is_unsafe(char: char) -> bool {
     char != '\n' && is_invisible(char)
 }
 
-/// Replaces the unsafe characters of formatted JSON. Such characters occur only in strings. The
-/// line feeds between the lines are safe, and a line feed in a string is already escaped.
+/// Replaces the unsafe characters of formatted JSON. In formatted JSON, unsafe characters occur
+/// only in strings. The line feeds between the lines of the JSON are safe, and a line feed in a
+/// string is already escaped.
 fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
@@ -102,7 +104,7 @@ fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     escaped
 }
 
-/// Prints the first warnings to standard error, and then the number of warnings that it omitted.
+/// Prints the first warnings to standard error, and then the number of omitted warnings.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {
@@ -115,7 +117,7 @@ pub(super) fn warn(warnings: &[String]) {
 
 /// Prints a note to standard error.
 pub(super) fn note(text: &str) {
-    // If the process cannot write to standard error, the note is lost.
+    // If the process cannot write to standard error, the error is ignored and the note is lost.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 

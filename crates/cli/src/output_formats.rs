@@ -15,7 +15,7 @@ use super::field_filters::State;
 use super::fitted_table::{terminal_width, trimmed};
 use super::output::{Format, escaped_yaml, print, print_json};
 
-/// Prints documents in the given format.
+/// Prints documents of directives in the given format.
 pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {
     let values = || -> Value { all.iter().map(|stored| to_json(stored, now)).collect() };
     match format {
@@ -65,7 +65,7 @@ pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     object.into()
 }
 
-/// The columns of the CSV format. The times in these columns are absolute.
+/// The columns of the CSV format. The CSV format contains only absolute times.
 const CSV_COLUMNS: [&str; 23] = [
     "id",
     "state",

@@ -54,8 +54,9 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the instant at which a directive ended or will end. `prune` never deletes a malformed
-/// document, because the instant at which its directive ends is unknown.
+/// Returns the instant at which a directive ended or will end, or `None` for a malformed document.
+/// `prune` never deletes a malformed document, because the instant at which its directive ends is
+/// unknown.
 fn ended_at(stored: &Stored) -> Option<Timestamp> {
     let document = stored.document.as_ref().ok()?;
     let expires_at = document.directive.expires_at;

@@ -10,8 +10,8 @@ use super::output::note;
 /// The maximum number of writes that a warning names.
 const NAMED: usize = 20;
 
-/// Prints a warning on standard error if a write is not recorded. The exit code does not change,
-/// because the directives were written.
+/// Prints a warning on standard error if a write could not be recorded in the history. The exit
+/// code stays the same, because the directives themselves were written.
 pub(super) fn warn(history: &HistoryReport) {
     if let Some(error) = &history.unclear {
         note(&format!(
@@ -39,7 +39,7 @@ pub(super) fn warn(history: &HistoryReport) {
     ));
 }
 
-/// Returns the number of recorded writes and the unrecorded writes as JSON.
+/// Returns as JSON how many writes the history recorded, and which writes it did not record.
 pub(super) fn json(history: &HistoryReport) -> Value {
     let unrecorded: Vec<Value> = history
         .unrecorded

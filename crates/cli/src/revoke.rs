@@ -1,4 +1,4 @@
-//! `directives revoke`: ends directives at once by marking their documents as revoked. The
+//! `directives revoke`: ends directives at once by marking their documents as revoked. The revoked
 //! documents stay in the index.
 
 use clap::Args;

@@ -50,7 +50,7 @@ impl GuardArgs {
         }
     }
 
-    /// Checks the drafts before the command sends the first request.
+    /// Refuses drafts that are probably mistakes, before the command sends its first request.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
         for draft in drafts {
             if let Some(problem) = self.problem(draft) {
@@ -90,7 +90,7 @@ impl GuardArgs {
     }
 
     /// Checks the planned writes, and asks the user to consent to the writes with a wide effect. If
-    /// `question` is given, the function also asks this question.
+    /// `question` is given, the function also asks the user this question.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -170,14 +170,14 @@ impl GuardArgs {
 /// How a command changes a stored directive.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
-    /// The whole directive is replaced, so the author may not know what it contained.
+    /// The command replaces the whole directive, so the author may not know its previous content.
     Replacement,
-    /// The author names the fields that change.
+    /// The command changes only the fields that the author names.
     Edit,
 }
 
 impl Change {
-    /// Returns the flag that gives the reason for the change.
+    /// Returns the flag with which the author states the reason for the change.
     fn reason_flag(self) -> &'static str {
         match self {
             Self::Replacement => "--reason",

@@ -35,7 +35,7 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// The selected directives, as the index contained them at the read, with their versions.
+/// The selected directives, with the content and the versions that the command read from the index.
 #[derive(Debug)]
 pub(super) struct Selection {
     found: Vec<Stored>,
@@ -94,8 +94,8 @@ impl SelectionArgs {
         }
     }
 
-    /// Returns true if the filters select a directive. A directive that has ended is selected only
-    /// if there is a filter for the state.
+    /// Returns true if the filters select a directive. The filters select a directive that has
+    /// ended only if one of them is for the state.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,
@@ -109,7 +109,7 @@ impl SelectionArgs {
         for draft in input::drafts(&self.file, Ended::Keep).await? {
             ids.push(draft.id);
         }
-        // If an id was given twice, the directive is read only once.
+        // If an id was given twice, the command reads its directive only once.
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         let texts: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -1,5 +1,5 @@
-//! Shortens `-h`: the flags that an operator sets once, in a context or in the environment, are only
-//! in `--help`.
+//! Shortens the help text of `-h`: the flags that an operator sets once, in a context or in the
+//! environment, appear only in the help text of `--help`.
 
 use clap::Command;
 

@@ -28,20 +28,21 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys that the flags name. The verbs read the keys before the first request, so
-    /// that the command reports a missing key file as a mistake in the command line.
+    /// Reads the private keys in the files that `--sign-with` names. The verbs read the keys before
+    /// the first request, so that the command reports a missing key file as a mistake in the
+    /// command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }
 }
 
-/// The keys that sign the written directives.
+/// The private keys with which the command signs the directives that it writes.
 #[derive(Debug)]
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Signs the drafts, and plans to store them. If the caller has already read the stored
-    /// directives, it passes them in `stored`, in the order of the drafts.
+    /// Signs the drafts, and returns the plan to write them. A caller that has already read the
+    /// stored directives passes them in `stored`, in the order of the drafts.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

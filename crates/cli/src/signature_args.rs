@@ -23,13 +23,15 @@ pub(super) struct SignatureArgs {
 }
 
 impl SignatureArgs {
-    /// Returns the settings that the flags describe, or `None` if no trusted keys are given.
+    /// Returns how signatures are checked according to the flags, or `None` if `--trusted-keys` is
+    /// not given.
     pub(super) fn checks(&self) -> Result<Option<SignatureChecks>, Failure> {
         if self.trusted_keys.is_empty() {
             return Ok(None);
         }
         let checks = SignatureChecks::new(&self.trusted_keys);
-        // An environment variable contains the name and the file of the policy in one string.
+        // An environment variable contains the word `policy` and the file of the policy in one
+        // string.
         let words: Vec<&str> = match &self.signatures[..] {
             [one] => match one.split_once(' ') {
                 Some((name, file)) => vec![name, file],

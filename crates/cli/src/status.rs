@@ -20,12 +20,12 @@ use super::fleet_progress::{
 use super::output::{note, print, print_json};
 use super::watch_flag::watch;
 
-/// Without `--all`, `status` omits an instance that left, or sent its last report, longer ago than
-/// this duration.
+/// Without `--all`, `status` omits an instance that left the fleet or sent its last report longer
+/// ago than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// The maximum number of rejections that the table shows.
+/// The maximum number of rejected documents that the table of `status` shows.
 const SHOWN_REJECTIONS: usize = 10;
-/// The maximum number of unreadable reports whose reasons the table shows.
+/// The maximum number of unreadable reports for which the table of `status` shows the reason.
 const SHOWN_UNREADABLE: usize = 10;
 /// The name of the state of an instance whose report cannot be decoded.
 const UNREADABLE: &str = "unreadable";
@@ -97,8 +97,8 @@ pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Returns the state of each instance without relative times. `watch` compares these states to
-/// detect a change.
+/// Returns the state of each instance without relative times. `--watch` compares these states to
+/// detect a change of the fleet.
 fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
     let state = |report: &InstanceReport| {
         let state = fleet.state(report);

@@ -1,8 +1,8 @@
 //! Determines the maximum and the default time to live of directives. Sets the default in drafts
 //! without an end, and refuses drafts that exceed the maximum.
 //!
-//! The command reads both limits from the cluster, if the role permits this request. `--max-ttl`
-//! can lower the maximum of the cluster, but cannot raise it.
+//! The command reads the maximum and the default from the cluster, if the role permits this
+//! request. `--max-ttl` can lower the maximum of the cluster, but cannot raise it.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// The default time to live; `None` if the lifetime limits of the cluster are unknown. If they
-    /// are unknown, only the ingest pipeline can set the default.
+    /// The default time to live; `None` if the lifetime limits of the cluster are unknown. If the
+    /// limits are unknown, only the ingest pipeline can set the default time to live.
     default_ttl: Option<Duration>,
     /// The flag or command with which the user can raise `max_ttl`.
     remedy: &'static str,
@@ -33,9 +33,9 @@ pub(super) struct TtlLimits {
 
 impl TtlLimits {
     /// Reads the lifetime limits of the cluster. If the role does not permit reading the limits,
-    /// the maximum is `--max-ttl`. If `--max-ttl` is absent, too, the maximum is the initial
-    /// maximum of an installation. Even if the command does not know the limits of the cluster, the
-    /// pipeline refuses a write that exceeds them.
+    /// the maximum is `--max-ttl`. If `--max-ttl` is also absent, the maximum is the maximum of a
+    /// new installation. Even if the command does not know the limits of the cluster, the ingest
+    /// pipeline refuses a write that exceeds these limits.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),
@@ -43,12 +43,12 @@ impl TtlLimits {
         }
     }
 
-    /// Returns true if the limits of the cluster are known.
+    /// Returns true if the lifetime limits come from the cluster.
     pub(super) fn are_of_cluster(&self) -> bool {
         self.default_ttl.is_some()
     }
 
-    /// Returns the limits to use if the limits of the cluster are unknown.
+    /// Returns the limits that the command uses if the lifetime limits of the cluster are unknown.
     pub(super) fn without_cluster_limits(flag: Option<Duration>) -> Self {
         Self {
             max_ttl: flag.unwrap_or(LifetimeLimits::INITIAL.max_ttl),
@@ -112,16 +112,16 @@ impl TtlLimits {
                 Failure::usage(format!("{id}: its start is too far in the future"))
             })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
-            // The pipeline sets the expiry, because only the pipeline knows the default of the
-            // cluster.
+            // The pipeline sets the expiry, because only the pipeline knows the default time to
+            // live of the cluster.
             None => Expiry::SiteDefault,
         };
         Ok(())
     }
 
-    /// Refuses drafts whose time to live exceeds a limit. `flag` is the flag that states the end, or
-    /// `None` if fields of the drafts state it. Warns if proxies with default settings would reject
-    /// a directive.
+    /// Refuses drafts whose time to live exceeds a limit. `flag` is the flag that states the end of
+    /// the directives, or `None` if fields of the drafts state the end. Warns if proxies with
+    /// default settings would reject a directive.
     pub(super) fn check(
         &self,
         drafts: &[Draft],
@@ -181,7 +181,7 @@ pub(super) fn warning(draft: &Draft, now: Timestamp) -> Option<String> {
     })
 }
 
-/// How long a draft applies.
+/// How long the directive of a draft applies.
 struct Lifetime {
     from_now: SignedDuration,
     /// The limit for a directive that captures counts from the start of the directive.
@@ -189,7 +189,8 @@ struct Lifetime {
 }
 
 impl Lifetime {
-    /// Returns `None` if the draft has no end, so that the pipeline sets the default of the cluster.
+    /// Returns how long the directive of a draft applies. Returns `None` if the draft states no
+    /// end, because the pipeline then sets the default of the cluster.
     fn of(draft: &Draft, now: Timestamp) -> Option<Self> {
         let (from_now, from_start) = match (draft.expiry, draft.starts_at) {
             (Expiry::After(ttl), _) => (signed(ttl), signed(ttl)),

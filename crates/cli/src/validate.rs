@@ -56,10 +56,10 @@ pub(super) struct ValidateArgs {
     timeout: TimeoutArgs,
 }
 
-/// What is wrong with one directive, or with a file that cannot be read.
+/// The reason why one directive is invalid, or why a file cannot be read.
 struct Problem {
     file: PathBuf,
-    /// The id of the directive, if the problem is not that of the whole file.
+    /// The id of the invalid directive; `None` if the problem concerns the whole file.
     id: Option<String>,
     text: String,
 }
@@ -104,7 +104,9 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
 }
 
 impl ValidateArgs {
-    /// Checks the drafts of one file. `files` contains the file of each id that was checked before.
+    /// Checks the drafts that one file contains, and adds the problems to `checked`. `files` maps
+    /// each id that was already checked to its file, so that the check detects an id that occurs
+    /// twice.
     fn check(
         &self,
         file: &Path,
@@ -160,7 +162,7 @@ impl Checked {
         for one in &self.problems {
             let place = match &one.id {
                 Some(id) => format!("{}: {}: ", one.file.display(), printable(id)),
-                // The text already names the file.
+                // The text of a problem with a whole file already names the file.
                 None => String::new(),
             };
             print(&format!("invalid {place}{}", visible(&one.text, true)))?;

@@ -40,8 +40,8 @@ pub(super) struct VerifyArgs {
     timeout: TimeoutArgs,
 }
 
-/// The verdict on the signatures of one directive. A proxy with the same trusted keys and policy
-/// would reach the same verdict.
+/// The verdict on the signatures of one directive. A proxy with the same trusted keys and the same
+/// policy would accept or reject the directive in the same way.
 struct Verdict {
     id: String,
     signers: Vec<String>,

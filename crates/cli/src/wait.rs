@@ -1,6 +1,6 @@
 //! `directives wait`: waits until the instances apply every operation on the index, and names the
-//! instances that do not apply all of them. If a verb that writes has the flag `--wait`, the verb
-//! also waits in this way after the write.
+//! instances that do not apply all of them. A verb that writes waits in the same way after its
+//! write if it has the flag `--wait`.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use super::fleet_progress::{
 };
 use super::output::{ReportFormat, note, print, print_json};
 
-/// The default time limit of a wait.
+/// The default time limit of `directives wait` and of the flag `--wait`.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";
 /// The pause between two reads of the reports.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The maximum number of instances that the text names.
+/// The maximum number of instances that the text of the report names.
 const NAMED: usize = 50;
 
 #[derive(Debug, Args)]
@@ -70,15 +70,16 @@ pub(super) async fn run(args: WaitArgs) -> Result<Exit, Failure> {
     Ok(wait.exit())
 }
 
-/// Waits after a write until the instances have applied it or the time is over, and prints to
-/// standard error which of the two happened.
+/// Waits after a write until all live instances apply it, or until the time limit has passed.
+/// Prints to standard error how many instances apply the write.
 pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Result<Exit, Failure> {
     let wait = until_converged(api, 1000, timeout).await?;
     note(&wait.text());
     Ok(wait.exit())
 }
 
-/// Returns the text that `wait` prints for a fleet. A fuzz target calls this function.
+/// Returns the text that `wait` prints for a fleet. Only a fuzz target calls this function, to
+/// check the text for a given fleet.
 pub(super) fn text_of(fleet: Fleet) -> String {
     let wait = Wait {
         target: fleet.position.clone(),
@@ -89,7 +90,7 @@ pub(super) fn text_of(fleet: Fleet) -> String {
     wait.text()
 }
 
-/// The outcome of a wait for the instances of a fleet.
+/// The outcome of waiting until the instances of a fleet apply every operation.
 struct Wait {
     fleet: Fleet,
     /// The state of the index when the command began to wait.
@@ -117,7 +118,8 @@ async fn until_converged(
         tokio::time::sleep(PAUSE.min(timeout.saturating_sub(begin.elapsed()))).await;
         match api.fleet().await {
             Ok(fleet) => wait.fleet = fleet,
-            // The wait continues, because the cluster may respond again before the time limit.
+            // If the cluster is unreachable, the wait continues, because the cluster may respond
+            // again before the time limit.
             Err(error) if error.is_unreachable() => {}
             Err(error) => return Err(error.into()),
         }
@@ -191,7 +193,8 @@ impl Wait {
         lines.join("\n")
     }
 
-    /// Lists the instances whose state is not known.
+    /// Returns lines about the instances whose state is not known: instances with an unreadable
+    /// report, and instances whose reports were not read.
     fn unknown(&self) -> impl Iterator<Item = String> {
         let unreadable = &self.fleet.unreadable;
         let named = unreadable.iter().take(NAMED).map(unreadable_text);

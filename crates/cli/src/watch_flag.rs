@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::exit::{Exit, Failure};
 use super::output::note;
 
-/// The pause between two reads.
+/// The pause between two reads of the list.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Reads a list repeatedly, and shows the list whenever it has changed. On a terminal, the function
@@ -42,8 +42,8 @@ pub(super) async fn watch<T, S: PartialEq, E: Display>(
     }
 }
 
-/// Clears the terminal's screen. The escape sequences are not colours, so they are written even if
-/// NO_COLOR is set.
+/// Clears the terminal's screen before the list is printed again. The escape sequences that clear
+/// the screen are not colours, so they are written even if NO_COLOR is set.
 fn clear_screen() -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(b"\x1b[2J\x1b[H")?;

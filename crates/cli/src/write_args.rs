@@ -1,4 +1,5 @@
-//! The flags that all writing verbs share: author, dry run, consent, and the format of the report.
+//! Defines the flags that all verbs that write share: author, dry run, consent, and the format of
+//! the report.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -61,12 +62,13 @@ impl WriteArgs {
         Ok(api.with_authenticated_user(user).with_recorder_name(name))
     }
 
-    /// Determines the author whose name the write records.
+    /// Determines the author whose name is stored with the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the plan and asks for consent. Does nothing in a dry run, or if `--yes` is given.
+    /// Shows the planned writes and asks the user to consent to them. The function asks nothing in
+    /// a dry run, or if `--yes` is given.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -88,7 +90,7 @@ impl WriteArgs {
     }
 
     /// Executes a plan and prints the report, which also contains the directives in `not_planned`.
-    /// In a dry run, the function only prints the plan.
+    /// In a dry run, the function prints the plan without executing it.
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,
@@ -106,12 +108,13 @@ impl WriteArgs {
             Report::of_plan(location, now, plan)
         } else {
             if self.wait.is_some() {
-                // If the fleet's reports cannot be read, nothing is written, because the command
-                // could not wait for the instances.
+                // If the fleet's reports cannot be read, the command writes nothing, because after
+                // the write it could not wait for the instances.
                 api.fleet().await?;
             }
             let report = api.execute(plan).await;
             // Many writes take a while, and the report states how long the directives still apply.
+            // The command therefore reads the cluster's time again after the writes.
             let now = api.now().await.unwrap_or(now);
             Report::of(location, now, report)
         };

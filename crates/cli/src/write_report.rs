@@ -1,5 +1,5 @@
 //! Reports the results of a write as text or as JSON: one entry for each directive, and a summary.
-//! The worst result decides the exit code.
+//! The worst result of all directives decides the exit code.
 
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::recording_warnings;
 use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::write_result::{Done, NotPlanned};
 
-/// The entry of one directive in the report.
+/// The entry of one directive in the report of a write.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: String,
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of an executed plan.
+    /// Creates the report of a plan that was executed.
     pub(super) fn of(location: String, now: Timestamp, report: WriteReport) -> Self {
         let entries = report
             .outcomes
@@ -101,8 +101,8 @@ impl Report {
         self
     }
 
-    /// Prints the report. Returns the exit code of the worst result, or an error if a request
-    /// failed.
+    /// Prints the report of a write. Returns the exit code of the worst result, or the error if a
+    /// request failed.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print_json(&self.json())?;
@@ -112,8 +112,9 @@ impl Report {
         if let Some(history) = &self.history {
             recording_warnings::warn(history);
         }
-        // After a failed request, the command sends no more writes. The entries of these writes do
-        // not decide the exit code, because the error of the failed request is more specific.
+        // After a failed request, the command sends no more writes. The entries of writes that were
+        // not sent do not decide the exit code, because the error of the failed request is more
+        // specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results
@@ -128,7 +129,7 @@ impl Report {
         }
     }
 
-    /// Formats the report as lines of text.
+    /// Formats the report of a write as lines of text.
     pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.entries.iter().map(|entry| self.line(entry)).collect();
         if self.entries.len() > 1 {
@@ -145,7 +146,8 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Returns what a dry run would do, such as `would create`.
+    /// Returns what the command would do without `--dry-run`, such as `would create`. Returns
+    /// `None` if this is no dry run.
     fn would(&self, done: Done) -> Option<String> {
         let verb = done.verb().filter(|_| self.dry_run)?;
         Some(format!("would {verb}"))
@@ -205,7 +207,8 @@ impl Report {
         }
     }
 
-    /// Returns the changed fields of a directive as text. The changes of its end come last.
+    /// Returns the changed fields of a directive as text. A change of the directive's end comes
+    /// last.
     fn changes(&self, entry: &Entry) -> String {
         let after = entry
             .planned

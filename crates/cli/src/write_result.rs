@@ -4,7 +4,7 @@ use opensearch_directives::admin::PlannedKind;
 
 use super::exit::Exit;
 
-/// The result for one directive.
+/// The result of a write for one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Done {
     Created,
@@ -22,7 +22,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// Returns the name of the result in a report.
+    /// Returns the name of the result in a report, such as `created`.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -58,7 +58,7 @@ impl Done {
         }
     }
 
-    /// Returns the exit code that the result causes.
+    /// Returns the exit code of a command whose worst result is this one.
     pub(super) fn exit(self) -> Exit {
         match self {
             Self::Created
@@ -107,7 +107,7 @@ impl NotPlanned {
         }
     }
 
-    /// Creates the result for a directive that cannot be changed as requested.
+    /// Creates the result for a directive that the command cannot change as the user requested.
     pub(super) fn skipped(id: impl Into<String>, detail: String) -> Self {
         Self {
             id: id.into(),

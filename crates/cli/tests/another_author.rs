@@ -10,7 +10,8 @@ async fn replacing_what_another_author_wrote_needs_a_reason_and_a_confirmation()
     let go = |line: &str| run(&url, &index, &words(line));
     go("apply one --level ShapeTiming --tenant acme --ttl 1h --author ann").ok();
     let before = go("get one -o json").ok().json();
-    // The lower level widens nothing, but ann's records would end.
+    // Bob's lower level does not widen the directive, but it would end the recording that ann
+    // requested.
     let lower = "apply one --level Shape --tenant acme --ttl 1h --author bob";
     for (flags, expected) in [
         ("", "replaces what ann wrote; give a reason with --reason"),
@@ -32,7 +33,8 @@ async fn replacing_what_another_author_wrote_needs_a_reason_and_a_confirmation()
         );
         assert_eq!(go("get one -o json").ok().json(), before, "{flags}");
     }
-    // The author, equal content, and a later end need no consent.
+    // Three writes need no consent: a write by the same author, a write of equal content, and a
+    // write of a later end.
     for (line, done) in [
         (
             "apply one --level ShapeTiming --tenant acme --ttl 1h --author bob",
@@ -48,7 +50,7 @@ async fn replacing_what_another_author_wrote_needs_a_reason_and_a_confirmation()
         assert!(ran.stdout.starts_with(done), "{line}: {}", ran.stdout);
     }
     go("apply one --level Off --tenant acme --ttl 1h --author cem --reason INC-2 --yes").ok();
-    // `edit` names its own flag for the reason.
+    // The error of `edit` must name the flag with which `edit` sets the reason.
     let edit = go("edit one --set capture=true --replace --yes --author dora --unset reason");
     assert_eq!(edit.code, 2);
     let expected = "captures requests; give a reason with --set reason=TEXT";

@@ -133,8 +133,8 @@ async fn owners_and_reasons_of_revocations_are_shown_and_filtered() {
     );
     let revoked = go(&words("revoke --owner billing --yes")).ok().stdout;
     assert!(revoked.starts_with("revoked two "), "{revoked}");
-    // If an edit changes another field, the owner stays. If an edit removes the owner, the edit
-    // needs consent.
+    // If an edit does not change the owner, the directive must keep its owner. If an edit removes
+    // the owner, the edit needs consent.
     go(&words(
         "apply three --level Shape --tenant acme --owner search",
     ))

@@ -1,5 +1,5 @@
-//! Tests whose name a write records: that of the user id, of the user who called sudo, or of the
-//! user that the cluster authenticated.
+//! Tests which author a write records: the user with the process's user id, the user who called
+//! sudo, or the user that the cluster authenticated.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn id(flags: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Applies the directive `one` without `DIRECTIVES_AUTHOR`.
+/// Applies the directive `one` without an author in the variable `DIRECTIVES_AUTHOR`.
 fn apply(url: &str, index: &str, set: impl FnOnce(&mut Command)) -> Ran {
     let mut command = directives();
     command
@@ -52,7 +52,8 @@ async fn the_author_is_the_user_of_the_process_whatever_the_environment_or_a_fil
     .ok();
     assert_eq!(author(), id("-un"));
     delete();
-    // Only root has a caller of sudo; another user could set the variable to any name.
+    // The command must use `SUDO_USER` only if it runs as root, because another user could set this
+    // variable to any name.
     apply(&url, &index, |command| {
         command.env("SUDO_USER", "alice");
     })
@@ -64,7 +65,8 @@ async fn the_author_is_the_user_of_the_process_whatever_the_environment_or_a_fil
     };
     assert_eq!(author(), expected);
     delete();
-    // No write leaves the name of somebody else, which the output of `get` contains.
+    // The file has the form of `get`'s output and contains the name of another author. The write
+    // must not store the name from the file.
     let file = r#"{"id":"one","state":"active","level":"Shape","tenant":"acme","ttl_secs":600,
         "updated_by":"eve","created_by":"eve"}"#;
     run_with(&url, &index, &["apply", "-f", "-", "--author", "bob"], file).ok();
@@ -80,7 +82,7 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     }
     let url = shared_url();
     let index = installed_index(&url, "nameless").await;
-    // The binary is copied, because the other user may not be able to read the build folder.
+    // The test copies the binary, because the other user may not be able to read the build folder.
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("directives");
     std::fs::copy(crate::support::command::BINARY, &binary).unwrap();
@@ -110,8 +112,8 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     let named = as_nameless(&url, &["--author", "ann", "--dry-run", "-o", "json"]);
     assert_eq!(named.code, 0, "{}", named.stderr);
 
-    // A cluster with the security plugin names the user. The proxy adds this response to a node
-    // without the plugin.
+    // A cluster with the security plugin responds with the name of the authenticated user. The node
+    // of this test has no security plugin, so a proxy adds the response with the user's name.
     let node = url.clone();
     let authinfo = json!({ "user_name": "ops@corp", "roles": [], "backend_roles": [] });
     let router = Router::new()

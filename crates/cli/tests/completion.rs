@@ -63,7 +63,8 @@ async fn ids_and_values_are_completed_for_the_cluster_on_the_line() {
         ("directives list --state sch", vec!["scheduled"]),
         ("directives edit x --unset ten", vec!["tenant"]),
         ("directives rev", vec!["revoke"]),
-        // If the cluster is unreachable, there are no candidates and no error message.
+        // If the cluster is unreachable, the command must print neither candidates nor an error
+        // message.
         ("directives get --url http://127.0.0.1:1 f", vec![]),
     ] {
         assert_eq!(complete(line), expected, "{line}");
@@ -103,7 +104,7 @@ fn the_script_works_in_bash() {
     }
 }
 
-/// Runs the script in fish, if fish is installed.
+/// This test runs the completion script in fish. Without fish, the test is skipped.
 #[tokio::test]
 async fn the_script_completes_ids_in_fish() {
     let url = shared_url();

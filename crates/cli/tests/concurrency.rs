@@ -149,7 +149,7 @@ async fn a_revocation_is_stored_in_every_document() {
         assert!(source["revoked_at"].is_string(), "{id}: {source}");
     }
 
-    // The mapping of an earlier version lacks some fields of a revocation.
+    // The mapping that an earlier version installed lacks some fields of a revocation.
     let older = format!("{index}-older");
     let mappings = json!({"dynamic": "strict", "properties": {
         "level": {"type": "keyword"}, "tenant": {"type": "keyword"},

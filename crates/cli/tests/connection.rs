@@ -1,5 +1,5 @@
 //! Tests the connection flags. The command must never print a secret, and must use proxies and CA
-//! certificates. If the cluster is unreachable, the command must end with a distinct exit code.
+//! certificates. If the cluster is unreachable, the command must end with an exit code of its own.
 
 use std::process::Output;
 
@@ -9,8 +9,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::directives;
 
-/// Runs the command with the given variables, and returns its exit code and its output on both
-/// streams.
+/// Runs the command with the given arguments and environment variables. Returns its exit code and
+/// its output on standard output and standard error.
 fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = directives();
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -76,7 +76,8 @@ fn an_empty_variable_is_not_given() {
         let variables = variables_of(args[0]);
         assert!(variables.len() >= at_least, "{line}: {variables:?}");
         let empty: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
-        // Only the last line is compared, because the earlier lines are log lines with times.
+        // The test compares only the last line of the output, because the earlier lines are log
+        // lines with times.
         let [with_empty, without] = [&empty[..], &[]].map(|variables| {
             let (code, printed) = run(&args, variables);
             (code, printed.lines().last().map(str::to_owned))

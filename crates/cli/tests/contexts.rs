@@ -1,13 +1,13 @@
-//! Tests contexts, which are named connection settings in a file. Also tests the question that the
-//! command asks before each write to a protected cluster.
+//! Tests contexts, which are named connection settings in a file. Also tests that the command asks
+//! for confirmation before each write to a protected cluster.
 
 use std::process::Output;
 
 use crate::support::command::{directives, words};
 use crate::support::node::{installed_index, shared_url};
 
-/// Runs the command with the given file of contexts. The environment variables that would set flags
-/// are removed.
+/// Runs the command with the given file of contexts. The command runs without the environment
+/// variables of the test process that would set flags.
 fn with_contexts(file: &std::path::Path, text: &str) -> Output {
     directives()
         .args(words(text))
@@ -71,8 +71,8 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
     assert!(!secret.1.contains("hunter2"), "{}", secret.1);
 }
 
-/// `context set` changes only the values that are given, so that it cannot end the protection of a
-/// cluster unnoticed.
+/// `context set` must change only the values that are given, so that it cannot end the protection
+/// of a cluster unnoticed.
 #[test]
 fn set_changes_only_what_is_given_and_reports_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -49,7 +49,8 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
         );
         assert!(written.stdout.starts_with("created "), "{}", written.stdout);
     }
-    // The command also warns if an edit makes a directive superfluous.
+    // If an edit changes a directive so that another directive covers it, the command must also
+    // warn.
     let edited = go("edit longer --set expires_at=+1h");
     assert!(
         edited.stderr.contains("warning: longer: it adds nothing"),
@@ -80,7 +81,7 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // The command does not warn about the first directive, because no other directive covers it.
+    // The command must not warn about the directive `d10`, because no other directive covers it.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",

@@ -47,7 +47,8 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
     let url = shared_url();
     let index = installed_index(&url, "diffsame").await;
     let go = |line: &str, input: &str| run_with(&url, &index, &words(line), input);
-    // A capture without an end gets a shorter default than other directives.
+    // A directive that captures and states no end gets a shorter default time to live than other
+    // directives.
     let files = [
         r#"{"id":"c","level":"Shape","tenant":"acme","capture":true,"reason":"r"}"#,
         r#"{"id":"o","level":"Shape","tenant":"acme"}"#,
@@ -78,7 +79,7 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
             "{id}: {shown} {written}"
         );
     }
-    // The owner that `apply` sets is no difference.
+    // `diff` must not report the owner that `apply` sets as a difference.
     assert!(
         go("diff -f - --owner team", &file)
             .ok()
@@ -91,7 +92,7 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
         "{}",
         without.stdout
     );
-    // `--prune` shows the revocations.
+    // With `--prune`, `diff` must also show the revocations.
     let pruned = go("diff -f - --owner team --prune", files[0]);
     assert_eq!(pruned.code, 7);
     assert!(
@@ -168,7 +169,8 @@ fn validate_reports_every_problem_of_every_file_also_as_json() {
         assert!(one["problem"].as_str().unwrap().contains(problem), "{one}");
         assert!(text.stdout.contains(problem), "{problem}: {}", text.stdout);
     }
-    // A line number would refer to the converted JSON.
+    // The message must not contain a line number, because it would count the lines of the converted
+    // JSON.
     assert!(
         !text.stdout.contains("line 1, entry 1 (e)"),
         "{}",

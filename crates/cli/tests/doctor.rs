@@ -1,5 +1,5 @@
-//! Tests that `doctor` finds problems that a real test node does not have. A mock cluster sends
-//! scripted responses.
+//! Tests that `doctor` finds problems that a real test node does not have. In these tests, a mock
+//! cluster sends scripted responses.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -63,8 +63,8 @@ async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
         .await;
 }
 
-/// Starts a mock cluster with problems. The given responses replace the responses of the healthy
-/// cluster.
+/// Starts a mock cluster with problems. The responses in `problems` replace responses of the
+/// healthy cluster.
 async fn with(problems: &[(&str, &str, Value)]) -> MockServer {
     let server = healthy().await;
     for (verb, at, body) in problems {

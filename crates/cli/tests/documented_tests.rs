@@ -1,12 +1,12 @@
-//! Checks that every test that SECURITY.md names exists. If somebody renames or removes such a
-//! test, this check fails.
+//! Checks that every test that SECURITY.md names exists. If somebody renames or removes a test that
+//! SECURITY.md names, this check fails.
 
 use std::fs;
 use std::path::Path;
 
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Appends the content of all Rust files under a folder.
+/// Appends the content of all Rust files under a folder to `text`.
 fn read_sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -27,8 +27,8 @@ fn security_md_names_only_tests_that_exist() {
     }
     let mut checked = 0;
     for line in document.lines().filter(|line| line.starts_with('|')) {
-        // The last column contains the names of tests. A name that ends with two colons names a
-        // module.
+        // The last column of the table in SECURITY.md contains the names of tests. A name that ends
+        // with two colons is the name of a module of tests.
         let column = line
             .trim_end_matches([' ', '|'])
             .rsplit('|')

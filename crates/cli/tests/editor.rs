@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::command::{Ran, directives, run, words};
 use crate::support::node::{installed_index, shared_url};
 
-/// An editor that is a shell script. `$1` is the edited file.
+/// An editor that is a shell script. In the script, `$1` is the first argument of the editor.
 struct Editor {
     folder: tempfile::TempDir,
 }
@@ -18,7 +18,7 @@ impl Editor {
         }
     }
 
-    /// Writes the script, and returns its path, which contains a space.
+    /// Writes the script of the editor, and returns its path, which contains a space.
     fn script(&self, content: &str) -> PathBuf {
         let file = self.folder.path().join("my editor");
         std::fs::write(&file, format!("#!/bin/sh\n{content}\n")).unwrap();
@@ -43,7 +43,7 @@ impl Editor {
         output.unwrap().into()
     }
 
-    /// Returns the files that the command left behind.
+    /// Returns the edited files that the command kept.
     fn kept(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.folder.path()).unwrap();
         let files = files.map(|file| file.unwrap().path());
@@ -65,7 +65,8 @@ async fn the_saved_file_is_written_and_changes_that_were_not_written_are_kept() 
     let editor = Editor::new();
     let edit = |script: &str| editor.edit(&url, &index, script, &[]);
 
-    // The editor's arguments precede the file. A path with a space needs quotes, as in a shell.
+    // The command passes the arguments in `$EDITOR` before the file. In `$EDITOR`, a path with a
+    // space needs quotes, as in a shell.
     let same = edit(r#"[ "$1" = --wait ] && [ -s "$2" ]"#).ok().stdout;
     assert!(same.starts_with("unchanged one "), "{same}");
     for (script, expected) in [
@@ -90,7 +91,7 @@ async fn the_saved_file_is_written_and_changes_that_were_not_written_are_kept() 
             2,
         ),
         (r#"sed -i 's/: 100/: 900/' "$2""#, "add --replace", 2),
-        // Somebody else changes the directive while the editor is open.
+        // In this case, another process changes the directive while the editor is open.
         (
             r#"sed -i 's/INC-1/INC-2/' "$2"; EDITOR= "$BINARY" edit one --set reason=other"#,
             "your changes are in",

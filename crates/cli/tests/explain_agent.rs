@@ -62,7 +62,8 @@ async fn an_agent_decides_and_its_set_gives_the_reasons() {
             assert!(said.contains(line), "{line}: {said}");
         }
     }
-    // The token in the file permits evaluating requests, but not reading the set.
+    // The token in the file permits evaluating requests, but does not permit reading the published
+    // set.
     let token = write("token", PROXY);
     let less = explain(&tcp, &["--agent-token-file", &token, "-o", "json"], "").ok();
     assert!(

@@ -1,5 +1,5 @@
-//! Tests that the responses of a false agent can neither control the terminal nor take the memory of
-//! the user who queries this agent.
+//! Tests that the responses of a false agent can neither control the terminal of a user nor exhaust
+//! the memory of the user's machine.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -11,7 +11,7 @@ use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
 /// Starts an agent that reports to the fleet. The agent counts as silent if its last report is
-/// older than three intervals and five seconds.
+/// older than three report intervals and five seconds.
 pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
     let args = [
         "--report",
@@ -45,15 +45,15 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
-    // The interval is long. When the agent has ended, it must not count as silent before the next
-    // commands have run, and on a busy machine these commands may run late.
+    // The report interval is long, so that the ended agent does not count as silent before the next
+    // commands have run. On a busy machine, the commands after the end of the agent may run late.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
     })
     .await;
 
-    // Both agents must apply the operation when the command returns.
+    // When `apply --wait` returns, both agents must apply the operation.
     let applied = run(
         &url,
         &index,
@@ -115,7 +115,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     )
     .ok();
 
-    // On a busy machine, the first agent may count as silent for a while, too.
+    // On a busy machine, the first agent may also count as silent for a while, so the test waits
+    // until it is synced again.
     status_when(&url, &index, "only the killed agent is silent", |status| {
         state_of(status, "second") == "silent" && state_of(status, "first") == "synced"
     })
@@ -126,7 +127,7 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     assert_eq!(waited["live"], 1);
     assert_eq!(waited["silent"][0]["instance"], "second");
 
-    // An agent that ends after a signal reports that it has left.
+    // An agent that ends after a signal must report that it has left the fleet.
     first.stop();
     status_when(&url, &index, "the stopped agent has left", |status| {
         state_of(status, "first") == "left"
@@ -211,7 +212,7 @@ async fn every_report_is_read_and_an_unreadable_one_counts_as_not_converged() {
     let (_, found) = http::get(&format!("{url}/{index}/_stats/docs")).await;
     let uuid = &found["indices"][&index]["uuid"];
     let now = SystemClock.now().to_string();
-    // There are more reports than one page contains.
+    // The test writes more reports than the command reads in one page.
     let bulk: String = (0..450)
         .map(|number| {
             let report = json!({

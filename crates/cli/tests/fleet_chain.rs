@@ -47,7 +47,8 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
     assert_eq!(status["instances"][1]["via"], json!(["first"]));
     assert_eq!(at(&applied), both, "the past does not change");
 
-    // The suspended agent does not apply the operation. The history must show this later.
+    // The suspended second agent does not apply the next operation. The history must later show
+    // that the suspended agent did not apply this operation.
     second.suspend();
     run(&url, &index, &[&apply[..], &["--wait=1s"]].concat());
     status_when(&url, &index, "one is behind", |status| {

@@ -1,9 +1,9 @@
 //! Compares the output of most verbs on a real node (text, JSON and error messages) with the files
 //! in `golden/`.
 //!
-//! Times, durations, addresses and names differ between two runs, so placeholders replace them.
-//! After an intended change of the output, run the test with `UPDATE_GOLDEN=1`, and review how the
-//! files have changed.
+//! Times, durations, addresses and names differ between two runs, so the test replaces them by
+//! placeholders. After an intended change of the output, run the test with `UPDATE_GOLDEN=1`, and
+//! review how the files have changed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 
 /// Each verb with its command lines. The test runs the command lines in the given order, and
 /// compares their output with the verb's file in `golden/`. A command line may contain single
-/// quotes. The text after `<` is the standard input of the command line.
+/// quotes. The text after `<` is the standard input of the command.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -193,22 +193,24 @@ impl Redaction {
             (r"\b\d+\.\d+\.\d+ \([^)]*\)".to_owned(), "VERSION (CLUSTER)"),
             (r"\b\d{4,5} bytes".to_owned(), "N bytes"),
             (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
-            // A name of a field, which a colon follows, is no uuid.
+            // The pattern excludes a text before a colon, because this text is the name of a field
+            // and not a uuid.
             (r#""[A-Za-z0-9_-]{22}"(,|\n)"#.to_owned(), "\"UUID\"$1"),
-            // In CSV, a whole number follows the last uuid. A uuid can begin with a digit, too.
+            // In a line of CSV, the last uuid is followed by a whole number. A uuid can begin with a
+            // digit, too.
             (r",[A-Za-z0-9_-]{22}(,\d+,)".to_owned(), ",UUID$1"),
             (
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
             ),
-            // Other tests create indices on the same node. So numbers that concern the whole node
-            // differ between two runs.
+            // Because other tests create indices on the same node, numbers that concern the whole
+            // node differ between two runs.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
             ),
-            // The width of a column depends on the replaced texts, so runs of spaces are shortened
-            // to two spaces.
+            // The width of a column depends on texts that placeholders replace, so this rule
+            // shortens runs of spaces to two spaces.
             (r"(\S) {3,}".to_owned(), "$1  "),
         ];
         let rules = rules.map(|(pattern, text)| (Regex::new(&pattern).unwrap(), text));
@@ -235,7 +237,7 @@ pub(crate) fn session(line: &str, ran: &Ran, redact: impl Fn(&str) -> String) ->
 }
 
 /// Compares an output with its golden file, and returns the output if it differs. With
-/// `UPDATE_GOLDEN=1`, writes the file instead.
+/// `UPDATE_GOLDEN=1`, writes the output to the golden file instead.
 pub(crate) fn difference(name: &str, found: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let file = folder.join(format!("{name}.txt"));
@@ -290,7 +292,8 @@ async fn seed_fleet(url: &str, index: &str) {
         report(json!({ "instance": "silent", "reported_at": ago(400) })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
-        // This report is malformed. No instance would write such a report.
+        // This report is malformed, so that `status` shows an unreadable report. No instance would
+        // write such a report.
         json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
@@ -325,8 +328,8 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
 #[tokio::test]
 async fn the_output_of_each_verb_is_as_its_golden_file() {
     let (url, index) = (shared_url(), unique_index("golden"));
-    // All tests share one pipeline. This call installs the pipeline, so that the output of `init`
-    // does not depend on the order of the tests.
+    // All tests share one pipeline. The next call installs the pipeline, so that the output of
+    // `init` does not depend on the order of the tests.
     installed_index(&url, "pipeline-before-golden").await;
     let folder = tempfile::tempdir().unwrap();
     let redaction = Redaction::new(&url, &index, folder.path());

@@ -12,8 +12,8 @@ use crate::support::eventually::blocking_until;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns how many directives are revoked at once. `INCIDENT_DIRECTIVES` sets another number. With
-/// 20000 directives, the test takes a minute or more.
+/// Returns the number of directives that one command revokes. The variable `INCIDENT_DIRECTIVES`
+/// sets another number of directives. With 20000 directives, this test takes a minute or more.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
@@ -35,8 +35,8 @@ impl Incident {
         ran.ok().json()
     }
 
-    /// Applies a file repeatedly until `stop` is set, as a CI job does. Counts the runs with each
-    /// exit code: for success, for a missing consent, and for a conflict.
+    /// Applies a file repeatedly until `stop` is set, as a CI job does. Counts the runs of the
+    /// command that succeed, that lack a consent, and that conflict with another write.
     fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
         while !stop.load(Ordering::Relaxed) {
             let file = file.to_str().unwrap();
@@ -51,8 +51,8 @@ impl Incident {
         }
     }
 
-    /// Six operators change the same directive at the same time. After a conflict, an operator
-    /// tries again with the current version.
+    /// Lets six operators change the same directive at the same time. After a conflict, an operator
+    /// tries again with the current version. Returns the number of operators whose write succeeded.
     fn six_operators(&self) -> usize {
         let edit = |n: usize| {
             let line = match n % 2 {
@@ -119,11 +119,11 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         });
         // An operator takes over the directive by setting its owner. The file of the CI job states
         // no owner, so each further run would remove the owner. The command must therefore refuse
-        // these runs.
+        // each further run of the CI job.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
-        // The command reports each conflict to the operator, who then tries again. In the end, the
-        // write of each operator must succeed.
+        // The command reports each conflict to the operator, who then tries again until the write
+        // succeeds. The writes of all six operators must succeed.
         assert_eq!(incident.six_operators(), 6);
         let after = incident.directive("slow");
         for field in [
@@ -141,8 +141,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // Three operators have extended the directive by 1, 3 and 5 minutes. No extension may be
-        // lost.
+        // Three operators have extended the directive by 1, 3 and 5 minutes. None of the three
+        // extensions may be lost.
         let end = |directive: &Value| instant(&directive["expires_at"]);
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
         // A wrong id in a mass revocation must not prevent the revocation of the directives with

@@ -96,8 +96,8 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// Returns the mapping of version 1. The documents of this version omitted fields that had default
-/// values.
+/// Returns version 1 of the mapping of the index. The stored documents of this version omitted
+/// fields that had default values.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();

@@ -14,18 +14,18 @@ use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives in the file. Each directive has about 4 KiB, so the command sends the
-/// file in more than one part.
+/// The number of directives in the file that the command sends. Each directive has about 4 KiB, so
+/// the command sends the file in more than one part.
 const DIRECTIVES: usize = 300;
 
-/// The fault of the second part of the file.
+/// The fault that happens when the command sends the second part of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SecondPart {
-    /// The proxy in front of the cluster refuses the part because of its size.
+    /// The proxy in front of the cluster refuses the second part because of its size.
     TooLarge,
-    /// The cluster writes the part, but the response is lost.
+    /// The cluster writes the second part, but the response is lost.
     ResponseLost,
-    /// The cluster does not receive the part, and all later reads fail.
+    /// The cluster does not receive the second part, and all later reads fail.
     NothingAfterwards,
 }
 

@@ -106,7 +106,7 @@ async fn apply_list_get_revoke_and_delete() {
     ])
     .ok();
 
-    // A search must find the directive as soon as the command has returned.
+    // `list` must find the directives as soon as `apply` has returned.
     let list = run(&["list", "-o", "json"]).ok().json();
     assert_eq!(ids(&list), ["one", "two"]);
     let one = &list[0];

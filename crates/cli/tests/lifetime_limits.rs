@@ -10,7 +10,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::Node;
 
-/// Writes a directive. Returns the status and, if the write was refused, the reason.
+/// Writes a directive by a direct request. Returns the status and, if the pipeline refused the
+/// write, the reason.
 async fn write(url: &str, body: &Value) -> (u16, String) {
     let path = format!("{url}/directives/_doc/a");
     let (status, response) = http::put(&path, body).await;
@@ -59,8 +60,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // An operator must be able to revoke a directive even if its time to live exceeds a maximum
-    // that was lowered later.
+    // An operator must be able to revoke a directive even if the maximum time to live was later
+    // lowered below the time to live of the directive.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -88,8 +89,9 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// Before this call, the lifetime limits of the cluster must be: 10 minutes by default, one day at
-/// most, and one hour at most for a directive that captures.
+/// Tests that the command keeps the lifetime limits of the cluster. Before the call of this
+/// function, the lifetime limits of the cluster must be: 10 minutes by default, one day at most,
+/// and one hour at most for a directive that captures.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");

@@ -1,5 +1,5 @@
-//! Tests on a real node that `history --at` names every instance, also if there are more than one
-//! search returns.
+//! Tests on a real node that `history --at` names every instance, even if the fleet has more
+//! instances than one search returns.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::support::command::{apply_line, run};
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// More instances than OpenSearch returns for one search.
+/// The number of instances in the fleet. OpenSearch returns fewer instances for one search.
 const INSTANCES: usize = 10_050;
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn each_of_ten_thousand_instances_is_named() {
     let mut body = String::new();
     for number in 0..INSTANCES {
         let applied = record["seq_no"].as_u64().unwrap();
-        // The last instance has read nothing yet.
+        // The last instance has not read the index yet.
         let applied = (number + 1 < INSTANCES).then_some(applied);
         let transition = json!({
             "@timestamp": now, "instance": format!("proxy-{number:05}"), "kind": "library",

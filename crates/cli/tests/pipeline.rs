@@ -12,7 +12,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the cases of `pipeline_cases.json`. The dates in this file are relative to today.
+/// Returns the cases of `pipeline_cases.json`. The placeholders for dates in this file become dates
+/// relative to today.
 fn pipeline_cases() -> Vec<Value> {
     let date = |days: i64| in_hours(24 * days)[..10].to_owned();
     let cases = include_str!("data/pipeline_cases.json")
@@ -94,7 +95,8 @@ impl Written {
         http::get(&path).await.1["_source"].clone()
     }
 
-    /// Sends an `_update`. Returns the status and, if the update was refused, the reason.
+    /// Sends an `_update` of the directive. Returns the status and, if the pipeline refused the
+    /// update, the reason.
     async fn update(&self, body: &Value) -> (u16, String) {
         let path = format!("{}/{}/_update/a?refresh=true", self.url, self.index);
         let (status, response) = http::send("POST", &path, Some(body)).await;
@@ -139,8 +141,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
         // The update script removes both the tenant and the list of targets. The remaining fields
-        // show that this is a stored document and not a draft. So the pipeline must report that the
-        // list is missing.
+        // show that the document is a stored one and not a draft. The pipeline must therefore
+        // report that the list of targets is missing.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields
@@ -181,7 +183,7 @@ async fn revoking_by_either_field_revokes() {
         let time = revoked_at.map_or(source["updated_at"].clone(), Value::from);
         assert_eq!(source["revoked_at"], time);
         assert!(as_a_proxy("a", &source).unwrap().revoked);
-        // A partial update must not reactivate the directive.
+        // A partial update must not reactivate the revoked directive.
         let back = json!({"doc": {"revoked": false}});
         written.update(&back).await;
         assert_eq!(written.source().await["revoked"], true);

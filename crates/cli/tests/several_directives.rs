@@ -14,7 +14,7 @@ async fn extend_skips_what_has_ended_and_extends_the_others() {
     }
     go("revoke gone").ok();
     let ran = go("extend one gone nosuch two --by 15m");
-    // The worst result decides the exit code.
+    // The worst result of all directives must decide the exit code.
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     for text in [
         "replaced one in ",

@@ -1,5 +1,5 @@
-//! Tests the questions that the command asks on a terminal, and that no line of its output is wider
-//! than the terminal.
+//! Tests the questions that the command asks on a terminal, and that no line of the command's
+//! output is wider than the terminal.
 
 use crate::support::command::{directives, run, words};
 use crate::support::node::{installed_index, shared_url};
@@ -215,7 +215,8 @@ async fn a_watched_list_replaces_the_former_one_until_ctrl_c() {
         index: &index,
         columns: 80,
     };
-    // NO_COLOR is set, as for all tests on a terminal.
+    // All tests on a terminal set NO_COLOR. The command must nevertheless clear the screen before
+    // each list.
     let stop = [("ON_TERMINAL_STOP_AT", "next: one ends in")];
     let ran = terminal.run_with(&stop, &["list", "--watch"], "");
     assert_ne!(ran.code, 0, "a signal ended the command");

@@ -1,5 +1,5 @@
-//! Tests common mistakes on the command line. The message and the exit code must be as expected,
-//! and the command must write nothing.
+//! Tests common mistakes on the command line. After each mistake, the message and the exit code
+//! must be as expected, and the command must write nothing.
 
 use serde::Deserialize;
 

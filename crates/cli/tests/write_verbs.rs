@@ -52,8 +52,8 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
     }
     assert_eq!(run("get one -o json").ok().json(), stored);
 
-    // If a write only moves the end or adds a target, it needs no consent. The report shows the
-    // change.
+    // A write that only moves the end or adds a target needs no consent. The report must show what
+    // the write changed.
     let narrower =
         "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";
     let replaced = run(narrower).ok().stdout;
@@ -92,7 +92,8 @@ async fn a_revoked_directive_does_not_come_back_by_applying_its_file_again() {
         again.contains("unchanged one") && again.contains("eve revoked it at"),
         "{again}"
     );
-    // Another person ended the directive, so this needs a reason and a confirmation, too.
+    // Another person ended the directive, so its reactivation also needs a reason and a
+    // confirmation.
     assert_eq!(apply(&["--reactivate", "--yes"]).code, 2);
     apply(&["--reactivate", "--yes", "--reason", "again"]).ok();
     let one = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
@@ -149,7 +150,7 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
         &words("apply one --level Shape --tenant acme --ttl 1h --owner team"),
     )
     .ok();
-    // `prune` deletes a directive that ended more than a second ago.
+    // The dry run of `prune` must report the directive `old`, which ended long ago.
     let old = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"], "revoked": false,
         "sample_per_mille": 1000, "starts_at": "2001-01-01T00:00:00Z",
         "expires_at": "2001-01-01T01:00:00Z"});
@@ -187,7 +188,7 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
         )
         .ok();
         assert!(ran.stdout.contains(expected), "{arguments}: {}", ran.stdout);
-        // The environment variable must have the same effect as the flag.
+        // The environment variable `DIRECTIVES_DRY_RUN` must have the same effect as the flag.
         let ran = directives()
             .args(words(arguments))
             .env("DIRECTIVES_URL", &url)
@@ -224,7 +225,7 @@ async fn the_content_of_a_directive_never_comes_from_the_environment() {
         .env("DIRECTIVES_TTL", "20d")
         .env("DIRECTIVES_EVERYTHING", "true")
         .env("DIRECTIVES_YES", "true")
-        // An empty variable must count as unset.
+        // An empty environment variable must count as unset.
         .env("DIRECTIVES_USERNAME", "")
         .env("DIRECTIVES_CA_CERTIFICATE", "")
         .env("DIRECTIVES_REQUEST_TIMEOUT", "")
@@ -284,8 +285,8 @@ async fn extend_and_edit_keep_all_other_fields() {
     }
 }
 
-/// A revocation changes nothing of a directive that has expired, and after a revocation, proxies no
-/// longer count a malformed document as rejected.
+/// A revocation of a directive that has expired must change nothing. After the revocation of a
+/// malformed document, proxies must no longer count this document as rejected.
 #[tokio::test]
 async fn what_has_expired_stays_expired_and_a_revoked_malformed_document_is_not_rejected() {
     let url = shared_url();

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use test_support::measure::benchmark_cluster::INDEX;
 use test_support::measure::process::Process;
 
-/// An agent process, which is killed when this value is dropped.
+/// A process of `directives agent`. Dropping this value kills the process.
 pub struct Agent {
     process: Child,
     url: String,
@@ -64,7 +64,8 @@ impl Agent {
         waiting.and_then(|n| n.parse().ok()).expect("the metric")
     }
 
-    /// Starts a task that long-polls the set and sends each response to the channel.
+    /// Starts a task that long-polls the published set of the agent, and sends each response to the
+    /// channel.
     pub fn follow(&self, responses: mpsc::UnboundedSender<Response>) -> JoinHandle<()> {
         let (http, url) = (self.http.clone(), format!("{}/v1/directives", self.url));
         tokio::spawn(async move {
@@ -75,7 +76,7 @@ impl Agent {
                     request = request.header("if-none-match", seen);
                 }
                 // If the request fails, the agent has ended. The task then also ends and closes the
-                // channel, so the receiver notices the end.
+                // channel, so that the receiver of the channel notices the end of the agent.
                 let Ok(response) = request.send().await else {
                     return;
                 };
@@ -97,9 +98,9 @@ impl Agent {
         })
     }
 
-    /// Starts a task that long-polls the snapshot in the same way as an agent behind this agent.
-    /// The task sends each response that contains a change to the channel. `tag` identifies the
-    /// snapshot that the client has.
+    /// Starts a task that long-polls the snapshot in the same way as an agent that polls this
+    /// agent. The task sends each response that contains a change to the channel. `tag` identifies
+    /// the snapshot that the task already has.
     pub fn follow_snapshot(
         &self,
         mut tag: String,
@@ -126,7 +127,7 @@ impl Agent {
         })
     }
 
-    /// Returns the tag of the snapshot, and the size of the whole snapshot in bytes.
+    /// Returns the tag of the agent's snapshot, and the size of the whole snapshot in bytes.
     pub async fn snapshot(&self) -> (String, usize) {
         let response = self.get("/v1/snapshot").await;
         (tag_of(&response), response.len())

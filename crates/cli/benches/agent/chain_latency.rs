@@ -110,7 +110,7 @@ impl Client {
         }
     }
 
-    /// Returns the instant at which the client received a directive for this tenant.
+    /// Returns the instant at which the client received a directive for the given tenant.
     async fn has(&mut self, tenant: &str) -> Instant {
         let quoted = format!("\"{tenant}\"");
         loop {

@@ -22,7 +22,7 @@ mod notification_latency;
 use test_support::measure::benchmark_cluster::Cluster;
 
 fn main() {
-    // If Cargo only checks that the benchmark starts, it passes `--test`.
+    // Cargo passes `--test` if it checks only that the benchmark starts.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }

@@ -11,25 +11,27 @@ use crate::agent_process::{Agent, Response};
 use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::{median, millis};
 
-/// The number of clients of the listing, and the number of agents behind a hub.
+/// The number of clients that read the listing, and the number of clients that behave like agents
+/// behind a hub.
 const CLIENTS: usize = 500;
 const FOLLOWERS: usize = 2_000;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement. Within this time, the agent polls a change, sends it to all
-/// clients, and receives the next request of each client.
+/// The duration of one measurement. During one measurement, the agent polls a change, sends it to
+/// all clients, and receives the next request of each client.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
-/// The time limit for a response.
+/// The time limit for the next response to any client.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The processor time that an agent needs to serve a given number of clients.
 struct Cost {
-    /// The processor time per second while nothing changes.
+    /// The processor time that the agent uses per second while nothing changes.
     quiet: Duration,
     /// The processor time that the agent uses for one change, in addition to `quiet`.
     change: Duration,
     resident: u64,
-    /// How long after the publish the first, the median and the last client received the response.
+    /// The times from the publish of the change until the first, the median and the last client
+    /// received the change.
     received: Option<[Duration; 3]>,
 }
 
@@ -134,8 +136,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Starts more clients until there are `clients` of them, and returns as soon as all clients
-    /// are waiting for a change.
+    /// Starts clients of the listing until `clients` of them run, and returns as soon as all
+    /// clients are waiting for a change.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -148,8 +150,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// Starts clients that behave like agents behind a hub, and returns as soon as all of them are
-    /// waiting for a change.
+    /// Starts clients that behave like agents behind a hub, and returns as soon as all these
+    /// clients are waiting for a change.
     async fn grow_hub(&mut self, clients: usize) {
         let (tag, _) = self.agent.snapshot().await;
         while self.clients.len() < clients {
@@ -202,8 +204,8 @@ impl Crowd<'_> {
         (cpu, times)
     }
 
-    /// Returns the next response that any client has received. If a client's request fails, the
-    /// client ends and sends no response.
+    /// Returns the next response that any client has received. If a client's request fails, this
+    /// client ends and sends nothing more to the channel.
     async fn response(&mut self) -> Response {
         let response = tokio::time::timeout(PATIENCE, self.received.recv()).await;
         response
@@ -212,8 +214,8 @@ impl Crowd<'_> {
             .expect("every client receives a response")
     }
 
-    /// Waits until all clients have received a change. Returns how long after the publish the
-    /// first, the median and the last client received the change.
+    /// Waits until all clients have received the directive for the given tenant. Returns the times
+    /// from the publish until the first, the median and the last client received the change.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

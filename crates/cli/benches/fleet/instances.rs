@@ -9,7 +9,8 @@ use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
 use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use tokio::task::JoinHandle;
 
-/// Installs the index of the fleet and both histories. All three are empty afterwards.
+/// Installs the index of the fleet and both histories. The function first deletes this index and
+/// both histories if they exist, so all three are empty afterwards.
 pub async fn install(cluster: &Cluster) {
     for path in [
         format!("{INDEX}-fleet"),
@@ -33,8 +34,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts many instances. The first `recorders` instances record the history. If a heartbeat is
-    /// given, all instances report their state to the fleet.
+    /// Starts the given number of instances. The first `recorders` instances record the history of
+    /// the index. If a heartbeat is given, all instances report their state to the fleet.
     pub fn start(
         cluster: &Cluster,
         number: usize,
@@ -74,8 +75,8 @@ impl Instances {
         }
     }
 
-    /// Returns a future that completes when every instance has published the next change after this
-    /// call. The future returns the instant of its completion.
+    /// Returns a future that completes when every instance has published its next change after the
+    /// call of this function. The future returns the instant at which it completes.
     pub fn until_changed(&self) -> impl Future<Output = Instant> + use<> {
         let subscriptions: Vec<Subscription> =
             self.0.iter().map(|one| one.store.subscribe()).collect();
@@ -90,7 +91,7 @@ impl Instances {
     }
 
     /// Ends the tasks of some instances, so that these instances report nothing any more. Returns
-    /// their names.
+    /// the names of the killed instances.
     pub fn kill(&mut self, number: usize) -> Vec<String> {
         let killed = self.0.iter().rev().take(number);
         let killed = killed.map(|instance| {

@@ -25,26 +25,27 @@ use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use test_support::measure::{median, millis};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The number of instances for which `wait` waits. The first [`RECORDERS`] instances record the
-/// history.
+/// The number of instances for which `wait` waits. The first [`RECORDERS`] of these instances
+/// record the history of the index.
 const WAITED_FOR: usize = 200;
 const RECORDERS: usize = 3;
-/// The number of instances that are killed.
+/// The number of instances that the benchmark kills, to check that `wait` names exactly these
+/// instances.
 const KILLED: usize = 3;
 const WRITES: usize = 11;
 /// The number of instances in the measurement of the node's processor time.
 const REPORTING: usize = 500;
-/// The heartbeat of the instances in the measurement of the node's processor time. By default, an
-/// instance has a heartbeat of one minute.
+/// The heartbeat of the instances in the measurement of the node's processor time. The default
+/// heartbeat of an instance is one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval in the measurement of the node's processor time. An agent has the same
+/// The poll interval in the measurement of the node's processor time. An agent has the same poll
 /// interval by default.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() {
-    // If Cargo only checks that the benchmark starts, it passes `--test`.
+    // Cargo passes `--test` if it checks only that the benchmark starts.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -53,7 +54,7 @@ async fn main() {
     cost(&cluster).await;
 }
 
-/// Runs `directives wait --converged`, and returns its report.
+/// Runs `directives wait --converged`, and returns the report of the command.
 async fn wait(cluster: &Cluster, timeout: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_directives"));
     command

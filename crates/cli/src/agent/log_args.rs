@@ -1,5 +1,6 @@
-//! The flags of the log. `--log` selects the events that the agent logs to standard error; if it is
-//! absent, the variable `RUST_LOG` selects them. `--log-format` selects the format.
+//! Defines the flags for the log of the agent and of the recorder. `--log` selects the events that
+//! the agent logs to standard error. If `--log` is absent, the variable `RUST_LOG` selects these
+//! events. `--log-format` selects the format.
 
 use std::io::IsTerminal as _;
 
@@ -38,8 +39,9 @@ impl LogArgs {
             .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-            // The JSON format puts the fields of an event into a separate object. Without this
-            // object, a field named `level` would collide with the level of the event.
+            // The JSON format puts the fields of an event into a separate object. If the fields
+            // were in the same object as the event's level, a field named `level` would collide
+            // with it.
             LogFormat::Json => subscriber.json().init(),
         }
         Ok(())

@@ -29,16 +29,16 @@ pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
 use signals::{Request, Signals, phases, run_until_stopped};
 
-/// The maximum number of API connections. The connections of clients that wait for a change are not
-/// included in this number.
+/// The maximum number of connections that the API listeners serve at the same time. The limit does
+/// not count the connections of clients that wait for a change.
 const API_CONNECTIONS: usize = 512;
 /// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The signal handlers are installed before the first read, so that a signal during that read is
-    // not lost.
+    // The signal handlers are installed before the first read, so that a signal during the first
+    // read of the index is not lost.
     let mut signals = Signals::listen()?;
     let access = Access::load(&args.access).await?;
     let config = args.config().await?;
@@ -88,20 +88,21 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The reporting task ends within a limited time. If this task panicked, the panic has
-        // already been reported, so the error is ignored.
+        // The reporting task ends within a limited time. If the reporting task panicked, the panic
+        // has already been reported, so the error is ignored.
         let _ = reporting.await;
     }
     Ok(())
 }
 
-/// Completes at the first termination signal. Reload signals are ignored until the agent has
-/// started.
+/// Completes at the first termination signal during the start of the agent. Until the agent has
+/// started, it ignores signals to reload.
 async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }
 
-/// Prints the addresses on which the agent serves. Programs that start the agent read these lines.
+/// Prints the addresses on which the agent listens. Programs that start the agent read the printed
+/// lines.
 fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     for listener in &listeners.api {
         let url = listener.url(tls)?;
@@ -121,7 +122,8 @@ fn announce_health(listeners: &[Listener]) -> Result<(), Failure> {
 }
 
 /// Reloads all tokens and certificates, both for clients and for the cluster, and polls at once. If
-/// a file is unusable, its earlier content stays in use.
+/// a file with tokens or certificates is unusable, the agent continues to use the earlier content
+/// of this file.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;

@@ -63,7 +63,7 @@ pub(super) struct PollingArgs {
 }
 
 impl PollingArgs {
-    /// Returns a configuration with the values of these flags.
+    /// Returns a configuration of the store with the values of the polling flags.
     pub(super) async fn config(&self) -> Result<Config, Failure> {
         self.connection.require_renewable_credentials()?;
         let cluster = self.connection.cluster(self.request_timeout).await?;

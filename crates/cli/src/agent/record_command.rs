@@ -1,8 +1,8 @@
-//! The command `directives record` polls the index only to record the operations on it. The process
-//! does not serve the API of the agent, but only health checks and metrics.
+//! The command `directives record` polls the index only to record the operations on it. The
+//! recorder serves only health checks and metrics, and not the API of the agent.
 //!
-//! The process can start before the index and the history exist, and waits for both. If the process
-//! exited instead, it would miss the first operations.
+//! The recorder can start before the index and the history exist, and waits until both exist. If
+//! the recorder exited instead of waiting, it would miss the first operations on the index.
 
 use std::sync::Arc;
 
@@ -44,11 +44,11 @@ pub(in super::super) struct RecordArgs {
     log: LogArgs,
 }
 
-/// Records until a signal ends the process. The queued records are sent before the process ends.
+/// Records until a signal ends the process. The recorder sends its queued records before it ends.
 pub(in super::super) async fn run(args: RecordArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The signal handlers are installed before the first read, so that a signal during that read is
-    // not lost.
+    // The signal handlers are installed before the first read, so that a signal during the first
+    // read of the index is not lost.
     let mut signals = Signals::listen()?;
     let config = args.polling.config().await?;
     let config = config

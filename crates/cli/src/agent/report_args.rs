@@ -27,7 +27,7 @@ pub(super) struct ReportArgs {
 impl ReportArgs {
     /// Starts the task that writes the reports. Returns the task, and the handle that accepts the
     /// reports of other instances. When the store has ended, the task reports that the agent has
-    /// left, and then ends. `server` is the cluster or the agent that the store polls.
+    /// left the fleet, and then ends. `server` is the cluster or the agent that the store polls.
     pub(super) fn start(
         &self,
         store: &OpenSearchDirectiveStore,
@@ -53,7 +53,8 @@ impl ReportArgs {
     }
 }
 
-/// Parses the interval of the reports.
+/// Parses the interval between two reports of the agent, and checks that it is in the permitted
+/// range.
 fn report_interval(text: &str) -> Result<Duration, String> {
     let interval = parse(text)?;
     if Reporter::INTERVALS.contains(&interval) {

@@ -24,8 +24,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// The receiving half of the channel for the phase. The parts of the agent that serve requests use
-/// it.
+/// The receiving half of the channel for the phase. The parts of the agent that serve requests read
+/// the phase from this receiver.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 
@@ -39,7 +39,7 @@ impl PhaseReceiver {
         *self.0.borrow() != Phase::Serving
     }
 
-    /// Completes when the agent stops, or when the sender has been dropped.
+    /// Returns when the agent begins to stop, or when the sender of the phase has been dropped.
     pub(super) async fn stopping(&self) {
         let _ = self
             .0
@@ -58,9 +58,10 @@ pub(super) enum Request {
     Reload,
 }
 
-/// Handles signals, and returns when the agent must stop. The first termination signal starts the
-/// drain time, in which the agent still serves requests. A second termination signal ends the drain
-/// time early. Reload signals are handled before and during the drain time.
+/// Handles the signals of a running agent, and returns when the agent must stop. The first
+/// termination signal starts the drain time, in which the agent still serves requests. A second
+/// termination signal ends the drain time early. Reload signals are handled before and during the
+/// drain time.
 pub(super) async fn run_until_stopped(
     phase: &PhaseSender,
     signals: &mut Signals,

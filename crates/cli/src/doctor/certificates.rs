@@ -47,8 +47,9 @@ fn first_end(file: &Path) -> Result<Timestamp, String> {
 
 /// Checks when the certificates of the nodes expire, if the security plugin reports them.
 pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
-    // An error is not reported, because only administrators of the security plugin may read the
-    // certificates, and many clusters do not have the plugin.
+    // If the request for the certificates fails, `doctor` does not report the error. Only
+    // administrators of the security plugin may read the certificates, and many clusters do not
+    // have the plugin.
     let Ok(certificates) = api.server_certificates().await else {
         return;
     };

@@ -11,7 +11,7 @@ use super::report::Checks;
 
 const NAME: &str = "fleet";
 const AUDITOR: &str = "map the user to the role directives_auditor";
-/// The number of instances that a line names.
+/// The maximum number of instances that one line of the report names.
 const NAMED: usize = 5;
 /// The time after the start of an instance in which its first record may not be visible yet.
 const STARTING: SignedDuration = SignedDuration::from_mins(2);
@@ -39,8 +39,8 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Returns the number of live instances, and the names of those without a record in the history of
-/// the fleet; `None` if the fleet has no history.
+/// Returns the number of live instances, and the names of the live instances without a record in
+/// the history of the fleet. Returns `None` if the history of the fleet is not installed.
 async fn unrecorded(api: &DirectivesApi) -> Result<Option<(usize, Vec<String>)>, WriteError> {
     let fleet = api.fleet().await?;
     let Some(past) = api.fleet_at(fleet.now).await? else {

@@ -10,10 +10,10 @@ use super::INSTALLER;
 use super::report::Checks;
 use crate::error_text;
 
-/// A part of the installation that `init` creates only with a flag.
+/// A part of the installation that `directives init` creates only if a flag requests it.
 struct Part {
     name: &'static str,
-    /// What the index lacks without the part.
+    /// What the index lacks if this part is not installed.
     purpose: &'static str,
     init: &'static str,
 }
@@ -48,8 +48,8 @@ pub(super) async fn check_fleet(checks: &mut Checks, installer: &Installer) -> b
     exists
 }
 
-/// Compares the installed resources with those that this version installs. Returns true if at least
-/// one of them exists.
+/// Compares the installed resources with the resources that this version installs. Returns true if
+/// at least one resource of the part exists.
 fn check_steps(
     checks: &mut Checks,
     part: &Part,
@@ -94,7 +94,7 @@ fn check_stream(
 ) {
     let state = match state {
         Ok(Some(state)) => state,
-        // The missing stream was reported as a missing part.
+        // A missing data stream was already reported as a missing part of the installation.
         Ok(None) => return,
         Err(error) => return checks.installation_not_checked(part.name, &error),
     };
@@ -138,11 +138,12 @@ fn check_stream(
     }
 }
 
-/// Compares the records of the history with the operations on it.
+/// Checks that the history is intact: compares the number of its records with the number of
+/// operations on its data stream.
 async fn check_records(checks: &mut Checks, history: &History) {
     let state = match history.stream_state().await {
         Ok(state) => state,
-        // The missing stream was reported as a missing part.
+        // A missing data stream was already reported as a missing part of the installation.
         Err(error) if error.is_missing() => return,
         Err(error) => {
             let text = format!("records not checked: {}", error_text::text(&error));

@@ -23,7 +23,8 @@ use super::exit::{Exit, Failure};
 use super::output::ReportFormat;
 use report::Checks;
 
-/// The proposed remedy if the user may not read the pipeline, the template or the index settings.
+/// The remedy that `doctor` proposes if the user may not read the pipeline, the template or the
+/// index settings.
 const INSTALLER: &str =
     "map the user to the role directives_installer, or let an installer check it";
 
@@ -62,8 +63,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let api = DirectivesApi::new(client.clone());
     certificates::check_files(checks, files);
     if !check_cluster(checks, &api, location).await {
-        // The other checks are skipped, because each of them would report the failed connection
-        // again.
+        // After a failed connection, the other checks are skipped, because each of them would
+        // report the same failure.
         return;
     }
     check_caller(checks, &api).await;
@@ -97,7 +98,7 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             true
         }
         // The roles that `init --roles` creates do not permit a request for the cluster's version.
-        // So the check does not fail if the cluster refuses this request.
+        // If the cluster refuses the request for its version, the check therefore does not fail.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true

@@ -37,7 +37,7 @@ pub(super) struct Check {
     pub(super) fix: Option<String>,
 }
 
-/// The results of all checks.
+/// The results of all checks that `doctor` has performed so far.
 #[derive(Debug, Default)]
 pub(super) struct Checks(Vec<Check>);
 
@@ -64,8 +64,8 @@ impl Checks {
         self.add(name, Health::Failure, text, Some(fix.into()));
     }
 
-    /// Records that a check was not possible. If the role does not permit the check, the result is
-    /// a warning, and otherwise a failure.
+    /// Records that `doctor` could not perform a check. If the cluster refused the request because
+    /// of the role, the result is a warning. After any other error, the result is a failure.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(
@@ -78,7 +78,7 @@ impl Checks {
         }
     }
 
-    /// Records that a check of what `directives init` installs was not possible.
+    /// Records that `doctor` could not check a resource that `directives init` installs.
     pub(super) fn installation_not_checked(&mut self, name: &'static str, error: &InstallError) {
         let text = error_text::text(error);
         if error.is_refused() {
@@ -98,8 +98,8 @@ impl Checks {
         self.0.push(Check {
             name,
             health,
-            // The text may contain names and errors from untrusted sources, so it is made
-            // printable.
+            // The text may contain names and errors from untrusted sources, so its control
+            // characters and invisible characters are replaced.
             text: printable(&text.into()),
             fix: fix.map(|fix| printable(&fix)),
         });

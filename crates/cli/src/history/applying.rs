@@ -36,9 +36,9 @@ pub(super) const COLUMNS: [&str; 19] = [
 pub(super) struct Applying<'a> {
     pub(super) directive: &'a PastDirective,
     end: End,
-    /// The operation that wrote the directive.
+    /// The operation that wrote the directive as it applied at the instant.
     written: Witnessed,
-    /// The operation that ended the directive.
+    /// The operation that ended the directive; `None` if no operation ended the directive.
     ended: Option<Witnessed>,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Applying<'a> {
         }
     }
 
-    /// Returns the row as JSON, with the instances that applied the directive.
+    /// Returns the directive as JSON, with the instances that applied it.
     pub(super) fn json(&self, instances: &PastInstances) -> Value {
         let mut row = self.row();
         if let Some(instances) = instances.json(&self.written.record) {

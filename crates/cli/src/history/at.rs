@@ -23,7 +23,8 @@ use crate::instant::to_the_second;
 use crate::output::{print, print_json};
 use crate::report_wording::count;
 
-/// The ids and the attributes that select the directives to show.
+/// The ids and the attributes on the command line, which select the directives that `history --at`
+/// shows.
 pub(super) struct Question<'a> {
     pub(super) ids: &'a [String],
     pub(super) tenant: Option<&'a str>,
@@ -31,7 +32,8 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Returns the request, if the command line states all its attributes.
+    /// Returns the request to evaluate, or `None` if the command line does not state all attributes
+    /// of a request.
     fn whole_request(&self) -> Option<RequestAttrs<'_>> {
         let (index, principal) = (&self.request.index, &self.request.principal);
         let endpoint = self.request.endpoint?;
@@ -70,7 +72,7 @@ impl Question<'_> {
                 .is_some_and(|document| self.can_apply(document, instant))
     }
 
-    /// Formats the given attributes, such as `tenant=acme index=orders`.
+    /// Formats the attributes that the command line states, such as `tenant=acme index=orders`.
     fn text(&self) -> String {
         let endpoint = self.request.endpoint.map(EndpointKind::as_str);
         let all = [
@@ -86,7 +88,8 @@ impl Question<'_> {
     }
 }
 
-/// The resources from which a question is answered.
+/// The sources from which `history --at` determines which directives applied: the history, the
+/// index, and the audit log.
 pub(super) struct Sources<'a> {
     pub(super) history: &'a History,
     pub(super) api: &'a DirectivesApi,
@@ -138,8 +141,8 @@ pub(super) async fn run(
     })
 }
 
-/// Returns the directives that applied, and compares the operations that began and ended each of
-/// them with the audit log.
+/// Returns the directives that applied at the instant. Also compares the authors of the operations
+/// that began and ended these directives with the audit log.
 async fn applying<'a>(
     sources: &Sources<'_>,
     past: &'a Past,
@@ -199,7 +202,7 @@ fn headline(
     format!("{at}{of}: {directives} could apply, {level} at most")
 }
 
-/// Formats a reason why the result may be wrong.
+/// Formats a reason why the list of applying directives may be wrong.
 fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
     match doubt {
         Doubt::Gap(gap) => {

@@ -1,5 +1,5 @@
 //! Compares the author in each record with the user in the audit log of the security plugin. Marks
-//! each record in which these two names contradict each other.
+//! each record whose author contradicts the user in the audit log.
 
 use clap::Args;
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
@@ -20,20 +20,22 @@ pub(super) struct AuditLogArgs {
     no_audit_log: bool,
 }
 
-/// A record, with the user whom the audit log names.
+/// A record, with the user whom the audit log names for the same operation.
 pub(super) struct Witnessed {
     pub(super) record: Record,
-    /// Whether the function has read the audit log.
+    /// Whether the record was compared with the audit log.
     is_checked: bool,
     witness: Option<String>,
 }
 
-/// The audit log with which records are compared.
+/// The audit log with which records are compared; `None` if records are not compared with an audit
+/// log.
 pub(super) struct Witness(Option<AuditLog>);
 
 impl AuditLogArgs {
-    /// Reads the audit log in the period of the records. Without the flags, the audit log with the
-    /// default name is read if it exists and the user may read it.
+    /// Reads the part of the audit log from the period of the records. If neither `--audit-log` nor
+    /// `--no-audit-log` is given, reads the audit log with the default name if it exists and the
+    /// user may read it.
     pub(super) async fn read(
         &self,
         history: &History,
@@ -53,7 +55,7 @@ impl AuditLogArgs {
 }
 
 impl Witness {
-    /// Compares a record with the audit log.
+    /// Compares the author of a record with the audit log.
     pub(super) fn of(&self, record: Record) -> Witnessed {
         let log = self.0.as_ref();
         Witnessed {
@@ -71,8 +73,8 @@ pub(super) async fn read(
     audit_log: &AuditLogArgs,
 ) -> Result<Vec<Witnessed>, Failure> {
     let mut wanted = filter.clone();
-    // A writer can state another name, so if there is an audit log, the records of all authors are
-    // compared with it.
+    // A writer can claim another author's name. If there is an audit log, the function therefore
+    // reads the records of all authors and compares them with the audit log.
     if filter.by.is_some() && audit_log.has_log(history).await? {
         wanted.by = None;
     }
@@ -107,7 +109,8 @@ pub(super) fn summarize<'a>(records: impl Iterator<Item = &'a Witnessed>) {
 /// The results of comparing the authors of several records.
 pub(super) struct Counts {
     pub(super) all: usize,
-    /// The number of operations that the audit log names a user for; `None` if it was not read.
+    /// The number of operations for which the audit log names a user; `None` if the audit log was
+    /// not read.
     pub(super) named: Option<usize>,
     pub(super) contradicted: usize,
 }
@@ -140,8 +143,8 @@ impl Witnessed {
         }
     }
 
-    /// Returns the user whom the cluster authenticated: according to the audit log, otherwise
-    /// according to the record.
+    /// Returns the user whom the cluster authenticated for the operation. The name comes from the
+    /// audit log, or from the record if the audit log does not name the user.
     pub(super) fn user(&self) -> Option<&str> {
         let stated = self.record.authenticated_by.as_deref();
         self.witness.as_deref().or(stated)
@@ -155,7 +158,8 @@ impl Witnessed {
         stated || self.witness.as_deref() == Some(name)
     }
 
-    /// Returns whether the audit log names the user; `None` if it was not read.
+    /// Returns whether the audit log names the user of the operation, or `None` if the audit log
+    /// was not read.
     pub(super) fn is_witnessed(&self) -> Option<bool> {
         self.is_checked.then_some(self.witness.is_some())
     }
@@ -164,12 +168,13 @@ impl Witnessed {
         !self.contradictions().is_empty()
     }
 
-    /// Describes the contradictions between the names.
+    /// Describes each contradiction between the claimed author, the authenticated user in the
+    /// record, and the user in the audit log.
     pub(super) fn contradictions(&self) -> Vec<String> {
         self.record.contradictions(self.witness.as_deref())
     }
 
-    /// Returns the text for the column of authors in the table.
+    /// Returns the text for the column of authors in the table of `directives history`.
     pub(super) fn author(&self) -> Option<String> {
         author(&self.record, self.user(), self.is_contradicted())
     }
@@ -192,7 +197,7 @@ impl Witnessed {
 }
 
 /// Returns the author that the writer claimed. If the cluster authenticated a user with another
-/// name, the text also contains this name.
+/// name, the text also contains the name of this user.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

@@ -7,7 +7,8 @@ use crate::directive_text::printable;
 use crate::instant::to_the_second;
 use crate::report_wording::count;
 
-/// The maximum number of directives that one line names. The JSON format contains all directives.
+/// The maximum number of directives that one line names. The JSON output names all directives that
+/// a gap can concern.
 const SHOWN: usize = 8;
 
 /// Formats the `_seq_no`s of a gap: `number 17`, `numbers 17 to 19`, `numbers from 17 on`.
@@ -54,8 +55,8 @@ pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String
     format!("{start} and {end}")
 }
 
-/// Describes the directives that a gap can concern. Without any evidence, the gap can concern every
-/// directive, so the function returns `None`.
+/// Describes the directives that a gap can concern. If there is no evidence, the gap can concern
+/// every directive, and the function returns `None`.
 pub(super) fn concerns(gap: &Gap) -> Option<String> {
     if gap.evidence.is_empty() {
         return None;

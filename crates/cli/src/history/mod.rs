@@ -92,7 +92,7 @@ pub(super) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// Returns true if a flag selects operations or an instant.
+    /// Returns true if the command line selects operations or an instant.
     fn selects_operations(&self) -> bool {
         let times = [self.at, self.since, self.until];
         let texts = [&self.by, &self.ticket, &self.tenant];
@@ -179,7 +179,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     records::run(&history, &filter, &args.audit_log, args.output).await
 }
 
-/// Warns of records that cannot be decoded.
+/// Prints a warning for each record of the history that cannot be decoded.
 fn warn_of_unreadable(stream: &str, unreadable: &[UnreadableRecord]) {
     let warnings = unreadable.iter().map(|one| warning(stream, one));
     warn(&warnings.collect::<Vec<_>>());
@@ -193,8 +193,8 @@ fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
     )
 }
 
-/// Prints the lines of a report. Other people may have written the ids, names and uuids in the
-/// lines, so characters that control a terminal are replaced.
+/// Prints the lines of a report about the history. Other people may have written the ids, names and
+/// uuids in the lines, so characters that control a terminal are replaced.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
     print(&printed(lines))
 }

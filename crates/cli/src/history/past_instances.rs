@@ -23,15 +23,16 @@ const STATES: [(PastState, &str, &str); 5] = [
 
 /// The instances that were running at an instant.
 pub(super) struct PastInstances {
-    /// `None` if the fleet has no history, or if the history cannot be read.
+    /// The state of the fleet at the instant; `None` if the fleet has no history, or if this
+    /// history cannot be read.
     fleet: Option<PastFleet>,
-    /// The error if the history of the fleet cannot be read.
+    /// The error of reading the history of the fleet; `None` if there was no error.
     error: Option<String>,
 }
 
 impl PastInstances {
-    /// Reads the history of the fleet. If the history cannot be read, the command still prints the
-    /// rest of its output.
+    /// Reads the history of the fleet. If the history of the fleet cannot be read, the command
+    /// still prints the rest of its output.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
             Ok(fleet) => Self { fleet, error: None },
@@ -42,8 +43,8 @@ impl PastInstances {
         }
     }
 
-    /// Returns a line for each reason why the instances, or some of them, are not known; no line if
-    /// all are known, or if the fleet has no history.
+    /// Returns a line for each reason why some or all instances are not known. Returns no line if
+    /// all instances are known, or if the fleet has no history.
     pub(super) fn problems(&self) -> Vec<String> {
         let error = self
             .error
@@ -78,7 +79,8 @@ impl PastInstances {
         named.filter(|(_, _, names)| !names.is_empty()).collect()
     }
 
-    /// Returns one line for each state that an instance was in.
+    /// Returns one line for each state in which at least one instance was, with the names of these
+    /// instances.
     pub(super) fn lines(&self, record: &Record) -> Vec<String> {
         let states = self.by_state(record).into_iter();
         let lines = states.map(|(_, text, names)| {
@@ -106,7 +108,8 @@ impl PastInstances {
     }
 }
 
-/// Returns the line that says that records of the fleet's history are unreadable.
+/// Returns the line that reports unreadable records of the fleet's history, or `None` if all
+/// records are readable.
 fn unreadable(fleet: &PastFleet) -> Option<String> {
     let first = fleet.unreadable.first()?;
     let records = count(fleet.unreadable.len() as u64, "record");
@@ -116,7 +119,8 @@ fn unreadable(fleet: &PastFleet) -> Option<String> {
     ))
 }
 
-/// Returns the line that says that instances are missing.
+/// Returns the line that reports that the command did not read all instances, or `None` if it read
+/// all of them.
 fn truncation(fleet: &PastFleet) -> Option<String> {
     let read = fleet.instances.len();
     fleet.is_truncated.then(|| {

@@ -30,7 +30,7 @@ impl FromStr for PastInstant {
 }
 
 impl PastInstant {
-    /// Returns the instant as a timestamp, or an error if it is in the future.
+    /// Returns the instant as a timestamp, or an error if the instant is in the future.
     pub(super) fn resolve(self, now: Timestamp) -> Result<Timestamp, String> {
         match self {
             Self::At(instant) if instant > now => Err(format!(

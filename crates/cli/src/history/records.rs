@@ -36,8 +36,8 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "revoked_reason",
 ];
 
-/// The columns of the CSV format: first the fields of the record, then the fields of its document,
-/// and last the results of the comparison with the audit log.
+/// The columns of the CSV format: first the fields of the record, then the fields of the record's
+/// document, and last the results of the comparison with the audit log.
 const RECORD_COLUMNS: [&str; 17] = [
     "@timestamp",
     "kind",
@@ -94,8 +94,8 @@ pub(super) async fn run(
     }
     audit_log_check::summarize(records.iter());
     let mut exit = Exit::Success;
-    // An id without a record is an error only if the user gave no other filter. Another filter may
-    // exclude the records of the directive.
+    // An id without a record is an error only if the user gave no other filter. If there is another
+    // filter, this filter may exclude all records of the directive.
     let mut only_ids = RecordFilter::default();
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
@@ -144,8 +144,8 @@ pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
     ]
 }
 
-/// Describes what the operation wrote: the whole directive if it is new, otherwise the changed
-/// fields.
+/// Describes what the operation wrote: the whole directive if the operation created it, and
+/// otherwise the changed fields.
 pub(super) fn what(record: &Record) -> String {
     let Some(document) = record.document() else {
         return match record.kind {
@@ -173,8 +173,8 @@ pub(super) fn what(record: &Record) -> String {
 
 fn whole(record: &Record, document: &Value) -> String {
     let source = document.to_string();
-    // The limit on the time to live may have changed since the operation, so the limit is not
-    // checked.
+    // The limit on the time to live may have changed since the operation, so the decoder does not
+    // check the present limit.
     let limits = DecodeLimits {
         now: record.timestamp,
         max_ttl: Duration::MAX,

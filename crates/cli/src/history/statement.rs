@@ -80,11 +80,11 @@ fn indices(number: usize) -> String {
     format!("{number} backing {indices}")
 }
 
-/// Returns what the history lacks.
+/// Returns the parts of the statement that name what the history lacks, such as missing numbers.
 fn lacks(found: &Verification) -> Vec<String> {
     let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
     let missing = gaps.clone().filter_map(Gap::operations);
-    // Forged records can claim any numbers, so the sum could overflow.
+    // Forged records can claim any numbers, so a sum without saturation could overflow.
     let missing = missing.fold(0, u64::saturating_add);
     let open = gaps.filter(|gap| gap.last.is_none()).count();
     let mut lacks = Vec::new();

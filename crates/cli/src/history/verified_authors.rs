@@ -8,10 +8,10 @@ use crate::exit::Failure;
 use crate::instant::to_the_second;
 use crate::report_wording::count;
 
-/// The number of contradictions that the text lists. The JSON format contains all of them.
+/// The number of contradictions that the text lists. The JSON output contains all contradictions.
 const SHOWN: usize = 50;
 
-/// The comparison of all records.
+/// The result of comparing the authors of all records with the audit log.
 pub(super) struct Authors<'a> {
     counts: Counts,
     contradicted: Vec<&'a Witnessed>,
@@ -47,8 +47,8 @@ impl<'a> Authors<'a> {
         lines
     }
 
-    /// Returns the part of the last sentence about the authors; `None` if nothing is known about
-    /// them.
+    /// Returns the part of the last sentence of the report that concerns the authors. Returns
+    /// `None` if nothing is known about the authors.
     pub(super) fn clause(&self) -> Option<String> {
         let contradicted = match self.contradicted.len() {
             0 => None,

@@ -21,9 +21,9 @@ use crate::instant::to_the_second;
 use crate::output::{print, print_json};
 use crate::report_wording::count;
 
-/// The number of gaps that the text lists for one index. The JSON format contains all gaps.
+/// The number of gaps that the text lists for one index. The JSON output contains all gaps.
 const SHOWN: usize = 50;
-/// The kinds of operations that can be without a record.
+/// The kinds of operations that can lack a record although recorders ran.
 const CAN_BE: &str = "a version that was replaced before a recorder saw it, a deletion (also of an id \
                       that did not exist), or a write that OpenSearch refused after it had assigned \
                       the number";
@@ -191,8 +191,8 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Describes the changes of the primary term, the operations that the index lost, and the jumps in
-/// the versions of documents.
+/// Describes three kinds of events: changes of the primary term, operations that the index lost,
+/// and jumps in the versions of documents.
 fn changes(ledger: &IndexLedger) -> Vec<String> {
     let mut lines = Vec::new();
     for change in &ledger.term_changes {

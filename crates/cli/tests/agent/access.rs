@@ -1,5 +1,5 @@
-//! Tests tokens, client certificates and the checks against web pages: the agent serves only those
-//! requests that the client may send.
+//! Tests tokens, client certificates and the checks against web pages: the agent serves only the
+//! requests that a client may send.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
@@ -151,12 +151,12 @@ async fn read_evaluate_refresh_and_report_are_separate_permissions() {
             );
         }
     }
-    // Health probes are served without a token.
+    // The agent must serve health probes without a token.
     assert_eq!(status("GET", "/healthz", None).await, 200);
     assert_eq!(status("GET", "/readyz", None).await, 503);
 
-    // First, the token file contains a new token in addition to the old one. Later, the token file
-    // contains invalid content.
+    // First, the token file contains a new token in addition to the old one. Later, the test writes
+    // invalid content into the token file.
     let next = "reader-token-of-next-month";
     files.write("read", &format!("{READER}\n{next}\n"));
     agent.signal("-HUP");
@@ -195,8 +195,8 @@ async fn pages_of_other_sites_and_rebound_host_names_are_refused() {
         );
         assert_eq!(status(path, &cross_site).await, 403);
     }
-    // Browsers send a POST of this kind without a preflight request. So a form or a script on a
-    // page of another site can send such a POST.
+    // Browsers send a POST of this kind without a preflight request. A form or a script on a page
+    // of another site can therefore send such a POST.
     let request = client.post(agent.url("/v1/refresh"));
     let refresh = request.header("origin", "http://attacker.example").send();
     assert_eq!(refresh.await.unwrap().status(), StatusCode::FORBIDDEN);
@@ -225,8 +225,8 @@ async fn over_tls_a_client_presents_a_certificate_of_the_authority() {
     let stranger = pki.client().identity(stranger).build().unwrap();
     stranger.get(&healthz).send().await.unwrap_err();
 
-    // After SIGHUP, the agent uses the renewed certificate. Another authority has signed this
-    // certificate.
+    // After SIGHUP, the agent must serve the renewed certificate, which another authority has
+    // signed.
     let renewed = Pki::new();
     files.write("server.pem", &renewed.server);
     agent.signal("-HUP");

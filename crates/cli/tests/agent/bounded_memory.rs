@@ -14,16 +14,17 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The size of a malformed response. The size is far below the accepted growth, because several
-/// polls can leave malformed responses in several arenas of the allocator.
+/// The size of a malformed response. This size is far below the accepted growth of the agent's
+/// memory, because several polls can leave malformed responses in several arenas of the allocator.
 const MALFORMED: usize = 8 << 20;
 /// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// The kind of requests to which the malicious server responds with its attack.
+/// The kind of requests to which the malicious server sends its malicious responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// Requests for the statistics. A normal response to such a request is small.
+    /// Requests for the statistics of the index. A normal response to a request for the statistics
+    /// is small.
     Statistics,
     /// Requests for searches. The server refuses requests for the statistics, so that the agent
     /// sends searches.
@@ -33,8 +34,9 @@ enum Target {
 const SETTINGS: &str =
     r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
 
-/// Responds with status 503 until the returned flag is set. From then on, responds to each request
-/// of the kind `target` with the malicious response that `send` writes.
+/// Starts a server that responds with status 503 until the returned flag is set. When the flag is
+/// set, the server responds to each request of the kind `target` with the malicious response that
+/// `send` writes.
 fn serve(
     target: Target,
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
@@ -71,9 +73,9 @@ fn serve(
     (url, attacks)
 }
 
-/// Runs an agent that polls a server. The server responds with status 503 at first, and with the
-/// attack later. Returns the growth of the agent's peak memory during five polls that fail with the
-/// expected error.
+/// Runs an agent that polls a server. The server responds with status 503 at first, and with
+/// malicious responses later. Returns the growth of the agent's peak memory during five polls that
+/// fail with the expected error.
 async fn growth(
     attack: &str,
     target: Target,
@@ -125,7 +127,7 @@ fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + 
     }
 }
 
-/// Sends a complete response of status 200.
+/// Sends a complete response with status 200 and the given body.
 fn respond(body: Vec<u8>) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
     move |stream| {
         let length = body.len();

@@ -13,8 +13,8 @@ const CONNECTIONS: usize = 400;
 /// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// Opens many connections. On each connection, sends the given bytes and then nothing more. Returns
-/// the growth of the agent's peak memory until the agent has responded to a health check.
+/// Opens many connections to the agent, and sends the given bytes and nothing more on each of them.
+/// Then sends a health check, and returns the growth of the agent's peak memory until the response.
 async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
     let process = Process::of(agent.process_id());
     let before = process.peak_bytes();

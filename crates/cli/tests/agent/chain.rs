@@ -81,7 +81,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // A new directive and its revocation must reach the last agent of the chain.
+    // First a new directive and then its revocation must reach the last agent of the chain.
     apply_line(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
@@ -108,8 +108,8 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third agent polls the second agent without an error. However, the third agent's age is
-    // the time since the first agent read the index.
+    // The third agent polls the second agent without an error. The third agent is stale
+    // nevertheless, because its age is the time since the first agent read the index.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
@@ -129,7 +129,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
         after["age_seconds"].as_f64() >= before["age_seconds"].as_f64(),
         "{after:#} {before:#}"
     );
-    // The third agent still serves its last set.
+    // Although it is stale, the third agent must still serve its last set.
     assert_eq!(
         third.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"
@@ -184,8 +184,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // The test checks the agents from the first to the last, because each agent computes its age
-    // from the age that the previous agent reported.
+    // The test checks the agents from the first to the last, because each agent computes the age of
+    // its snapshot from the age that the previous agent reported.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;

@@ -1,5 +1,6 @@
-//! Tests that the agent derives the endpoint and the indices from the method and the path of the
-//! client's request by the rules of the library, in whichever way a proxy sends them.
+//! Tests that the agent derives the endpoint and the indices of a client's request from its method
+//! and its path, by the rules of the library. The result must not depend on the way in which a
+//! proxy sends the method and the path.
 
 use jiff::Timestamp;
 use opensearch_directives::{
@@ -37,8 +38,8 @@ const REQUESTS: [(&str, &str, bool); 18] = [
     ("OPTIONS", "/%ff//../orders", false),
 ];
 
-/// Starts an agent with a directive for the tenant `acme` and the index `orders`, and one for the
-/// principal `svc`.
+/// Starts an agent with a directive for the tenant `acme` and the index `orders`, and a directive
+/// for the principal `svc`.
 async fn agent(name: &str) -> Agent {
     let url = shared_url();
     let index = installed_index(&url, name).await;
@@ -75,7 +76,7 @@ fn forwarded(agent: &Agent, method: &str, path: &str) -> RequestBuilder {
         .header("x-forwarded-uri", path)
 }
 
-/// Returns a header of a response, or an empty string.
+/// Returns the value of a header of a response, or an empty string if the header is absent.
 fn header(response: &Response, name: &str) -> String {
     let value = response.headers().get(name);
     let value = value.map(|value| value.to_str().unwrap());
@@ -104,7 +105,8 @@ async fn an_authorization_check_has_the_meaning_that_the_library_gives_the_reque
         assert_eq!(level, if applies { "Shape" } else { "Off" }, "{what}");
 
         let mut checks = vec![forwarded(&agent, method, path)];
-        // The client of this test would change the path, for example `..`.
+        // The HTTP client of this test would change a path that contains `..`, so the test sends
+        // such a path only in a header.
         if !path.contains("..") {
             checks.push(check(&agent, method, path));
         }
@@ -149,7 +151,7 @@ async fn absent_attributes_match_nothing_and_several_indices_combine() {
         decision("/items/_doc/1", &[acme, svc]).await,
         expect("Shape", "true")
     );
-    // An ambiguous or empty header counts as absent.
+    // A header that is empty, or that occurs with two values, counts as absent.
     let globex = ("directives-tenant", "globex");
     assert_eq!(
         decision(orders, &[acme, globex]).await,
@@ -160,13 +162,15 @@ async fn absent_attributes_match_nothing_and_several_indices_combine() {
         decision(orders, &[acme, empty]).await,
         expect("Shape", "false")
     );
-    // A request without an id is in no sample below 1000.
+    // The client's request has no id, so no directive with a sample below 1000 per mille applies to
+    // it.
     let check = check(&agent, "GET", orders).header(svc.0, svc.1);
     assert_eq!(
         header(&send(check).await, "directives-ring-buffer"),
         "false"
     );
-    // The agent derives the index and the endpoint itself.
+    // The agent derives the index and the endpoint from the path, and must ignore the header
+    // `directives-index`.
     let other = ("directives-index", "orders");
     assert_eq!(
         decision("/_search", &[acme, other]).await,
@@ -209,7 +213,8 @@ async fn an_authorization_check_is_never_refused() {
         assert!(error.starts_with(problem), "{error}");
         assert_eq!(header(&response, "directives-level"), "Off", "{problem}");
     }
-    // A refusal by the agent's access checks becomes a server error.
+    // If the agent's access checks refuse an authorization check, the agent must respond with a
+    // server error.
     let foreign = orders().header("host", "shop.example");
     assert_eq!(foreign.send().await.unwrap().status(), 503);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a health check. If a health check could not replace an idle connection, it
-/// would have to wait for ten seconds, until other connections reach their time limit.
+/// The time limit of a health check. If a health check could not replace an idle connection, the
+/// health check would have to wait for ten seconds, until idle connections reach their time limit.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn connect(address: &str) -> TcpStream {
@@ -33,11 +33,11 @@ fn half_open_connections_do_not_delay_health_checks() {
         "any",
         &["--startup", "empty", "--max-waiting", "0"],
     );
-    // There are more clients than the agent admits: 512 connections, and 16 more for health checks.
-    // The other clients fit into the backlog of the listener. If these clients did not fit, opening
-    // the connections would take ten seconds. The first connections would then reach their time
-    // limit before the health check. Some clients send nothing, some send a part of a request, and
-    // some send one request and stay idle.
+    // The test opens more connections than the agent admits: 512 connections, and 16 more for
+    // health checks. The connections that the agent does not admit fit into the backlog of the
+    // listener. If the backlog were smaller, opening all connections would take ten seconds, and
+    // the first connections would reach their time limit before the health check. Some clients send
+    // nothing, some send a part of a request, and some send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();
@@ -57,8 +57,8 @@ fn half_open_connections_do_not_delay_health_checks() {
     drop(half_open);
 }
 
-/// All connections are in use by requests whose bodies do not arrive, so only the reserve for health
-/// checks is free.
+/// In this test, requests whose bodies do not arrive use all connections, so only the reserve for
+/// health checks is free.
 #[test]
 fn health_checks_that_connect_at_the_same_time_do_not_close_each_other() {
     let agent = Agent::start(

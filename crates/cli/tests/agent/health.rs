@@ -73,7 +73,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
         );
         probe(&["--agent", address, "--ready", "--fresh"]).ok();
     }
-    // An address that consists only of a port refers to the local host.
+    // An address in `--agent` that consists only of a port refers to the local host.
     let port = ready.address().rsplit(':').next().unwrap();
     probe(&["--agent", &format!(":{port}")]).ok();
     probe(&["--agent", &format!("localhost:{port}")]).ok();
@@ -88,7 +88,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
     );
     let unreachable = probe(&["--agent", "127.0.0.1:1"]);
     assert_eq!(unreachable.code, 4, "{}", unreachable.stderr);
-    // The test itself listens on this address, accepts connections and never responds.
+    // The test itself listens on the address that `probe` checks, and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let timed_out = probe(&["--agent", &address, "--timeout", "200ms"]);
@@ -134,7 +134,7 @@ async fn during_the_shutdown_delay_the_agent_serves_and_polls_but_is_not_ready()
     agent
         .status_when("it polls on", |status| status["directives"] == 1)
         .await;
-    // A second signal ends the shutdown delay early.
+    // A second SIGTERM must end the shutdown delay early.
     agent.signal("-TERM");
     assert!(tokio::task::block_in_place(|| agent.wait()).success());
 }

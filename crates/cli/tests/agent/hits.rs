@@ -44,7 +44,7 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         .fold(check, |check, (name, value)| check.header(name, value));
     assert_eq!(check.send().await.unwrap().status(), 200);
     // The next two requests have the parameter `uncounted`, because they come from an operator. The
-    // agent must not count these evaluations.
+    // agent must not count evaluations with the parameter `uncounted`.
     let path = agent.url("/v1/evaluate?uncounted");
     let (status, decision) = http::send("POST", &path, Some(&request)).await;
     assert_eq!((status, &decision["directives"]), (200, &json!(["acme"])));

@@ -1,6 +1,6 @@
 //! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
-//! one response to each hostile request. If a second request is hidden inside a request, the agent
-//! never handles the hidden one.
+//! one response to each hostile request. If another request is hidden inside a request, the agent
+//! never handles the hidden request.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,8 +17,9 @@ fn agent() -> Agent {
     Agent::start("http://127.0.0.1:1", "any", &["--startup", "empty"])
 }
 
-/// Sends the bytes. Reads until the agent closes the connection, or has sent nothing for the
-/// duration `patience`. Returns the response, and true if the agent closed the connection.
+/// Sends the bytes to the agent. Reads the agent's response until the agent closes the connection,
+/// or has sent nothing for the duration `patience`. Returns the response, and true if the agent
+/// closed the connection.
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();
@@ -150,7 +151,7 @@ fn a_request_beyond_a_bound_is_refused() {
             "{name}: {text}"
         );
     }
-    // The agent still serves other clients.
+    // After the hostile requests, the agent must still serve other clients.
     let text = exchange(
         &agent,
         &get("/healthz HTTP/1.1\r\nhost: localhost"),
@@ -163,8 +164,8 @@ fn a_request_beyond_a_bound_is_refused() {
 fn slow_headers_and_slow_bodies_end_after_ten_seconds() {
     let agent = agent();
     let announced = evaluation("content-length: 1099511627776\r\n", b"x");
-    // The test waits longer than the agent's time limits, so it fails if the agent does not enforce
-    // them.
+    // The test waits longer than the agent's time limits, so the test fails if the agent does not
+    // enforce its time limits.
     let patience = Duration::from_secs(40);
     std::thread::scope(|scope| {
         let half = b"GET /healthz HTTP/1.1\r\nhost: loc";

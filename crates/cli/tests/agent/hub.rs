@@ -1,5 +1,5 @@
-//! Tests agents behind a hub. The hub holds their requests until the snapshot changes, sends
-//! differences between snapshots, and limits the number of waiting clients.
+//! Tests agents behind a hub. The hub holds the requests of these agents until the snapshot
+//! changes, sends differences between snapshots, and limits the number of waiting clients.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn until_waiting(agent: &Agent, clients: usize) {
     eventually(&format!("{clients} wait"), now, |now| *now == clients).await;
 }
 
-/// Writes directives with one command.
+/// Writes `count` directives with one run of the command.
 fn fill(url: &str, index: &str, count: usize) {
     let draft = |n| {
         let (id, tenant) = (format!("d-{n:04}"), format!("tenant-{n:04}"));
@@ -81,7 +81,8 @@ async fn a_change_passes_through_a_chain_by_long_polls_and_costs_each_client_lit
     }
     let listing = async |agent: &Agent| agent.get("/v1/directives").await.1;
     assert_eq!(listing(&third).await, listing(&first).await);
-    // For each request that a hub held, the age includes the time since the request was sent.
+    // The age of a follower's snapshot is the age in the hub's response, plus the transit time of
+    // the request without the hub's wait. The computed age of the snapshot must not be negative.
     assert!(last["age_seconds"].as_f64() >= Some(0.0));
 }
 
@@ -116,14 +117,16 @@ async fn a_snapshot_since_a_tag_contains_only_the_differences() {
     let (_, whole) = snapshot(&agent, "").await;
     assert_eq!(later["delta"]["digest"], whole["snapshot"]["digest"]);
     assert_eq!(later["tag"], whole["tag"]);
-    // An agent does not remember the tags of snapshots that it never had.
+    // If `since` is the tag of a snapshot that the agent never had, the agent must send the whole
+    // snapshot.
     let (_, unknown) = snapshot(&agent, &format!("?since={}", "0".repeat(32))).await;
     assert_eq!(unknown["snapshot"], whole["snapshot"]);
     assert_eq!(unknown.get("delta"), None);
-    // A client that cannot apply differences receives the whole snapshot.
+    // A client that sends `known` instead of `since` cannot apply differences, and must receive the
+    // whole snapshot.
     let (_, known) = snapshot(&agent, &format!("?known={before}")).await;
     assert_eq!(known["snapshot"], whole["snapshot"]);
-    // If both are given, `since` counts.
+    // If a request has both `known` and `since`, the agent must use `since`.
     let (_, both) = snapshot(&agent, &format!("?known=a&since={before}")).await;
     assert_eq!(both["delta"], later["delta"]);
 

@@ -87,8 +87,8 @@ async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
         assert_eq!(after[field], before[field], "{field}");
     }
     assert_eq!(next.get("/readyz").await.0, 200);
-    // The age of a last-good set is the time since its publish, even if later polls have confirmed
-    // the set.
+    // The age of a set from the last-good file is the time since the publish of the set, even if
+    // later polls have confirmed the set.
     assert!(instant(&after["last_success"]) <= instant(&before["last_change"]));
     assert!(
         after["last_error"]
@@ -101,7 +101,7 @@ async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
         "Shape"
     );
 
-    // An agent refuses a last-good file of another index.
+    // An agent must refuse a last-good file that contains the set of another index.
     let refused = directives()
         .args([
             "agent",
@@ -226,7 +226,7 @@ async fn p5_the_last_good_set_stays_while_a_node_is_stopped() {
     assert_eq!(ready.status(), 200);
     assert!(ready.text().await.unwrap().starts_with("ready, but stale"));
     assert_eq!(agent.get("/healthz").await.0, 200);
-    // The agent still serves the last good set.
+    // During the outage of the cluster, the agent must still serve the last good set.
     assert_eq!(
         agent.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"

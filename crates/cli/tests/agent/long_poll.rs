@@ -100,14 +100,14 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // If the tag of a client is missing or outdated, the client receives the set at once.
+    // If the tag in a request is missing or outdated, the agent must send the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200
     );
     let (status, _) = agent.get("/v1/directives?wait=60s").await;
     assert_eq!(status, 200);
-    // If nothing changes, the response arrives at the end of the wait.
+    // If the set does not change, the response must arrive at the end of the time in `wait`.
     let response = get_unless(&agent, "?wait=50ms", &seen).await;
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(tag(&response), seen);

@@ -14,7 +14,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly. The agent sends such a response only
+/// The described responses that a test cannot cause quickly. The agent sends these responses only
 /// after a bug, or if the body of a request has not arrived after ten seconds, or while sixteen
 /// clients read slowly.
 const NOT_PROVOKED: [(&str, &str); 14] = [
@@ -34,8 +34,8 @@ const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/v1/reports", "503"),
 ];
 
-/// The `OpenAPI` description, changed so that its schemas do not permit any field that they do not
-/// describe.
+/// The `OpenAPI` description of the agent. Its schemas are changed so that they permit no fields
+/// other than the described ones.
 struct Described(Value);
 
 impl Described {
@@ -68,8 +68,8 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks that the description permits a response. Returns the path, the method and the status
-    /// for which the description contains this response.
+    /// Checks that the `OpenAPI` description permits a response. Returns the path, the method and the
+    /// status for which the description contains this response.
     async fn check(
         &self,
         method: &Method,
@@ -237,8 +237,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
             let response = request.send().await.unwrap();
             seen.insert(described.check(&Method::POST, path, response).await);
         }
-        // This test has already sent evaluations that matched directives, so the response now
-        // contains times of matches.
+        // This test has already sent evaluations that matched directives, so the response of
+        // `/v1/hits` now contains times of matches.
         let counted = client.get(agent.url("/v1/hits")).send().await.unwrap();
         described.check(&Method::GET, "/v1/hits", counted).await;
     }

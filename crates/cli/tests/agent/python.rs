@@ -1,5 +1,5 @@
-//! Tests the client of `examples/python` with a running agent. The client connects to the agent
-//! directly, or through proxies that change the messages.
+//! Tests the client of `examples/python` with a running agent. The Python client connects to the
+//! agent directly, or through proxies that change the messages.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::support::eventually::eventually;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// A process of the Python client, which is killed when this value is dropped.
+/// A process of the Python client. Dropping this value kills the process.
 struct Client {
     process: Child,
     stdin: ChildStdin,
@@ -153,7 +153,8 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent. The proxy counts the requests of clients for the set.
+/// A proxy in front of an agent. The proxy counts the requests that clients send for the published
+/// set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,
@@ -227,7 +228,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // Within this time, a proxy with a short timeout ends at least one long poll.
+        // During this wait, a proxy with a short timeout ends at least one long poll.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
@@ -238,7 +239,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         )
         .await;
         let requests = proxy.requests.load(Ordering::SeqCst);
-        // The client may send one request per second, and one more because of the change.
+        // The client may send one request per second, and one additional request after the change.
         let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
         assert!(requests <= most, "{meddling:?}: {requests} requests");
     }

@@ -238,7 +238,7 @@ async fn an_invalid_request_is_refused_with_the_invalid_field() {
             .unwrap()
             .contains("tenant: it is repeated")
     );
-    // A client that does not know the tenant omits the field.
+    // A client that does not know the tenant of a request omits the field `tenant`.
     let (status, _) =
         http::send("POST", &agent.url("/v1/evaluate"), Some(&without("tenant"))).await;
     assert_eq!(status, 200);

@@ -12,7 +12,8 @@ const PASSWORD: &str = "hunter2-password-of-the-cluster";
 const ENCODED: &str = "YW5uOmh1bnRlcjItcGFzc3dvcmQtb2YtdGhlLWNsdXN0ZXI=";
 const TOKEN: &str = "hunter2-token-of-the-agent";
 
-/// Returns all paths that a client can read, according to the agent's `OpenAPI` description.
+/// Returns all paths to which a client can send GET requests, according to the agent's `OpenAPI`
+/// description.
 async fn readable_paths(agent: &Agent) -> Vec<String> {
     let (status, description) = agent.get("/openapi.json").await;
     assert_eq!(status, 200, "{description}");
@@ -85,7 +86,7 @@ async fn no_output_of_an_agent_contains_a_secret() {
     }
 }
 
-/// Returns true if a path needs no token.
+/// Returns true if the agent requires no token for the path.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/openapi.json")
 }

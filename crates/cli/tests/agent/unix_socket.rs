@@ -1,5 +1,5 @@
-//! Tests that only the owner of a Unix socket can connect to it. Also tests that the socket file of
-//! a killed agent does not prevent the next start.
+//! Tests that only the owner of a Unix socket can connect to the agent by this socket. Also tests
+//! that the socket file of a killed agent does not prevent the next start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,7 +31,7 @@ async fn a_unix_socket_serves_only_its_owner_in_addition_to_tcp() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
-    // A second agent cannot use the same path.
+    // A second agent must fail to start if it uses the path of the first agent's socket.
     let other = directives()
         .args(["agent", "--listen", &listen, "--url", &url])
         .args(["--directives-index", &index])

@@ -12,7 +12,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{shared_url, unique_index};
 
-/// Returns, for each report of this test, the fields in which it differs from the others.
+/// Returns the reports of this test. Each report has only the fields in which it differs from the
+/// other reports.
 fn reports() -> Vec<(&'static str, Value)> {
     let rejections = json!([
         {"id": "z-first", "reason": "level: it is missing"},
@@ -65,8 +66,8 @@ fn reports() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates a fleet with the reports. Returns its panels, and the instances in the form in which
-/// `status` shows them.
+/// Creates a fleet with the reports of this test. Returns the panels for this fleet, and the
+/// instances in the form in which `status` shows them.
 async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     let (url, index) = (shared_url(), unique_index(name));
     run(&url, &index, &["init", "--fleet"]).ok();
@@ -264,7 +265,8 @@ async fn rejected_documents_and_hits_are_summed_over_the_reports() {
     let specification = panels.specification("fleet-hits");
     let url = &specification["data"]["url"];
     assert_eq!(url["index"], format!("{}-fleet", panels.index));
-    // The test replaces the placeholders in the same way as OpenSearch Dashboards.
+    // The test replaces the placeholders in the panel's request in the same way as OpenSearch
+    // Dashboards.
     let mut body = url["body"].clone();
     body["query"] = json!({"match_all": {}});
     let found = panels

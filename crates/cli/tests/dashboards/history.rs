@@ -9,8 +9,8 @@ use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 use crate::support::{in_hours, stored};
 
-/// Returns, for each record of this test, the fields in which it differs from the others.
-/// `document` is the document after the operation.
+/// Returns the records of this test. Each record has only the fields in which it differs from the
+/// other records. The field `document` contains the document after the operation.
 fn records() -> Vec<Value> {
     let document = |fields: Value| {
         let mut document = stored(fields);
@@ -39,7 +39,8 @@ fn records() -> Vec<Value> {
     ]
 }
 
-/// Creates a history with the records, and returns its panels and the output of the command.
+/// Creates a history with the records of this test. Returns the panels for this history, and the
+/// output of `directives history`.
 async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     let (url, index) = (shared_url(), unique_index(name));
     run(&url, &index, &["init", "--history"]).ok();

@@ -1,7 +1,8 @@
 //! Tests `init --dashboards`: what the command imports, into which tenant and workspace it imports,
 //! and what it reports if the address is wrong.
 //!
-//! A mock server replaces OpenSearch Dashboards, and sends the responses of version 2.19.
+//! In these tests, a mock server replaces OpenSearch Dashboards, and sends the responses of version
+//! 2.19.
 
 use serde_json::json;
 use wiremock::matchers::{header, header_exists, method, path, query_param};
@@ -125,8 +126,8 @@ async fn a_wrong_address_and_a_missing_login_are_told_apart() {
         assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
         assert!(!ran.stdout.contains("open http"), "{name}: {}", ran.stdout);
-        // The command must not follow the redirect, so the server must have received only one
-        // request.
+        // The command must not follow the redirect, so the server that redirects must have received
+        // only one request.
         assert_eq!(server.received_requests().await.unwrap().len(), 1, "{name}");
     }
 }

@@ -1,5 +1,6 @@
 //! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards.
-//! The file must be up to date, and each object and each field to which it refers must exist.
+//! The file must be up to date, and each object and each field to which the saved objects refer
+//! must exist.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -61,7 +62,7 @@ fn references_resolve_and_every_string_of_json_is_valid() {
     assert_eq!(titles, indices, "without a wildcard");
 }
 
-/// Returns the ids to which an object refers.
+/// Returns the ids of the objects of the given kind to which an object refers.
 fn referenced(object: &Value, kind: &str) -> Vec<String> {
     let references = object["references"].as_array().unwrap().iter();
     let references = references.filter(|reference| reference["type"] == *kind);
@@ -119,8 +120,8 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
 }
 
 /// To find the parent of an additional group, OpenSearch Dashboards splits a text with the keys of
-/// all parents at each hyphen. If a key itself contains a hyphen, OpenSearch Dashboards therefore
-/// omits the other values below this key.
+/// all parents at each hyphen. If a key itself contains a hyphen, the split breaks this key, and
+/// OpenSearch Dashboards omits the group of the other values below it.
 #[test]
 fn below_a_value_with_a_hyphen_no_group_needs_the_other_values() {
     let panels = Panels::new("http://127.0.0.1:1", "directives");

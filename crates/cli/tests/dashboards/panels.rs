@@ -1,5 +1,5 @@
-//! Sends the requests of the panels to a node. The tests build these requests from the saved
-//! objects in the same way as OpenSearch Dashboards.
+//! Sends the requests of the dashboards' panels to a node. The tests build these requests from the
+//! saved objects in the same way as OpenSearch Dashboards.
 
 use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Map, Value, json};
@@ -8,10 +8,10 @@ use crate::support::http;
 use crate::support::instant;
 use crate::support::node::cluster;
 
-/// If documents lack the field of a terms aggregation, they are in the bucket with this key.
+/// The key of the bucket with the documents that lack the field of a terms aggregation.
 const MISSING: &str = "__missing__";
 
-/// The saved objects for an index on a node.
+/// The saved objects of the dashboards for an index, and the node on which the index is.
 pub(super) struct Panels {
     pub(super) url: String,
     pub(super) index: String,
@@ -21,7 +21,7 @@ pub(super) struct Panels {
 /// One row of a table or one cell of a chart.
 #[derive(Clone, PartialEq, PartialOrd, Debug)]
 pub(super) struct Row {
-    /// The values by which the documents are grouped.
+    /// The values of the fields by which the panel groups the documents of this row.
     pub(super) keys: Vec<String>,
     pub(super) count: u64,
     /// The metrics of the row other than the count, such as the newest time in milliseconds.
@@ -31,7 +31,7 @@ pub(super) struct Row {
 /// A condition that selects items in the output of the command.
 pub(super) type Condition<'a> = &'a dyn Fn(&Value) -> bool;
 
-/// Returns a time in milliseconds since 1970, in the form in which an aggregation returns it.
+/// Converts a time to milliseconds since 1970, the form in which an aggregation returns times.
 pub(super) fn milliseconds(time: &Value) -> f64 {
     instant(time).as_millisecond().to_string().parse().unwrap()
 }
@@ -101,7 +101,7 @@ impl Panels {
         &self.object(pattern.unwrap()["id"].as_str().unwrap())["attributes"]
     }
 
-    /// Sends a search to the index of a panel.
+    /// Sends a search to the index that a panel searches.
     pub(super) async fn search(&self, name: &str, body: &Value) -> Value {
         let index = self.pattern(name)["title"].as_str().unwrap();
         self.search_index(index, body).await
@@ -118,14 +118,15 @@ impl Panels {
         response
     }
 
-    /// Returns the number that a panel shows.
+    /// Returns the number that a panel with a single number shows.
     pub(super) async fn number(&self, name: &str) -> u64 {
         let body = json!({"size": 0, "query": self.query(name)});
         let response = self.search(name, &body).await;
         response["hits"]["total"]["value"].as_u64().unwrap()
     }
 
-    /// Returns the rows of a list. Each row contains its scripted columns in `fields`.
+    /// Returns the rows of a panel that is a list. Each row contains the values of its scripted
+    /// columns in `fields`.
     pub(super) async fn list(&self, name: &str) -> Vec<Value> {
         let sort = &self.attributes(name)["sort"][0];
         let field = sort[0].as_str().unwrap();
@@ -151,7 +152,7 @@ impl Panels {
             .collect()
     }
 
-    /// Returns the rows of a table or a chart, ordered by their keys.
+    /// Returns the rows of a panel that is a table or a chart, ordered by the keys of the rows.
     pub(super) async fn rows(&self, name: &str) -> Vec<Row> {
         let state = self.state(name);
         let aggregations = state["aggs"].as_array().unwrap();
@@ -171,7 +172,7 @@ fn is_metric(aggregation: &Value) -> bool {
     aggregation["schema"] == "metric"
 }
 
-/// Builds the nested aggregations of a request.
+/// Builds the nested aggregations for the request of a panel.
 fn request(aggregations: &[Value], fields: &Value) -> Value {
     let mut inner = json!({});
     for metric in aggregations.iter().filter(|one| is_metric(one)) {
@@ -219,7 +220,7 @@ fn terms(params: &Value, fields: &Value) -> Value {
     terms
 }
 
-/// Reads the nested buckets of a response.
+/// Reads the rows of a panel from the nested buckets of the response.
 fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<Row>) {
     let mut buckets = aggregations.iter().filter(|one| !is_metric(one));
     let Some(bucket) = buckets.nth(keys.len()) else {
@@ -249,7 +250,7 @@ fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<R
     }
 }
 
-/// Counts how often each list of keys occurs. The result is ordered by the keys.
+/// Counts how often each list of keys occurs. The returned counts are ordered by the keys.
 pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<String>, u64)> {
     let mut counts = std::collections::BTreeMap::new();
     for key in keys {

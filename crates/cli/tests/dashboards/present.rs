@@ -10,8 +10,8 @@ use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Returns documents in every state and with every risk. There is no malformed document, because
-/// proxies reject malformed documents.
+/// Returns documents of directives in every state and with every risk that the dashboard shows.
+/// None of the documents is malformed, because proxies reject malformed documents.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -65,7 +65,7 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates an index with the documents, and returns the panels for this index.
+/// Creates an index with the documents of this test, and returns the panels for this index.
 async fn seeded(name: &str) -> Panels {
     let url = shared_url();
     let index = installed_index(&url, name).await;
@@ -250,7 +250,8 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     let specification = panels.specification("timeline");
     let source = &specification["data"]["url"];
     assert_eq!(source["index"], *panels.index);
-    // The test replaces the placeholders in the body in the same way as OpenSearch Dashboards.
+    // The test replaces the placeholders in the body of the panel's request in the same way as
+    // OpenSearch Dashboards.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
     clauses["must"][0] = json!({"match_all": {}});

@@ -1,5 +1,5 @@
-//! Tests the row of the dashboards that shows whether each index exists. The row is necessary,
-//! because all other panels show the same numbers for a missing index as for an empty one.
+//! Tests the row of the dashboards that shows whether each index exists. The dashboards need this
+//! row, because all other panels show the same numbers for a missing index as for an empty index.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ async fn responses(panels: &Panels) -> Vec<(String, Value)> {
         let data = &column["data"];
         let index = data["url"]["index"].as_str().unwrap();
         let response = panels.search_index(index, &data["url"]["body"]).await;
-        // OpenSearch Dashboards uses these names to assign the responses to the searches.
+        // OpenSearch Dashboards uses the names of the searches to assign the responses to them.
         responses.push((data["name"].as_str().unwrap().to_owned(), response));
     }
     responses
@@ -50,7 +50,7 @@ async fn a_missing_index_is_distinguished_from_an_empty_one() {
     for (name, response) in &empty {
         assert_eq!(response["hits"]["total"]["value"], 0, "{name}");
     }
-    // The number is zero both for a missing and for an empty index.
+    // The panels that show a number show zero for an empty index, as they do for a missing index.
     for panel in ["history-number-operations", "fleet-number-live"] {
         assert_eq!(panels.number(panel).await, 0, "{panel}");
     }
@@ -59,7 +59,8 @@ async fn a_missing_index_is_distinguished_from_an_empty_one() {
     assert_eq!(shards(&responses(&panels).await)[0], ("directives", 0));
     assert_eq!(panels.number("number-documents").await, 0);
 
-    // Each text depends on the number of shards, and no filter of the dashboard affects the row.
+    // Each text of the row depends on the number of shards of an index, and no filter of the
+    // dashboard affects the row.
     let specification = panels.specification("strip");
     for column in specification["layer"].as_array().unwrap() {
         let text = column["transform"][0]["calculate"].as_str().unwrap();

@@ -12,7 +12,8 @@ use crate::support::http;
 
 const LOG: &str = "security-auditlog";
 
-/// Returns an event as the plugin writes it.
+/// Returns an event of the audit log for a record, in the form in which the security plugin writes
+/// it.
 fn event(index: &str, record: &Value, user: &str) -> Value {
     let operation = match record["kind"].as_str().unwrap() {
         "deleted" => "DELETE",
@@ -29,14 +30,14 @@ fn event(index: &str, record: &Value, user: &str) -> Value {
     })
 }
 
-/// Writes events that name a user for each record into the index `INDEX-log`.
+/// For each record, writes an event that names a user into the audit log `INDEX-log`.
 pub(super) async fn append_events(recorded: &Recorded, users: &[(&Value, &str)]) {
     let events = users.iter();
     let events = events.map(|(record, user)| event(&recorded.index, record, user));
     append(recorded, &events.collect::<Vec<_>>()).await;
 }
 
-/// Writes events into an audit log, and returns the name of its index.
+/// Writes events into the audit log of this test, and returns the name of its index.
 async fn append(recorded: &Recorded, events: &[Value]) -> String {
     let log = format!("{}-log", recorded.index);
     let lines = events.iter();
@@ -61,11 +62,11 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
         recorded.delete("a").await,
     ];
     let mut records: Vec<_> = operations.iter().map(|one| recorded.record(one)).collect();
-    // The third writer states a false authenticated user.
+    // The writer of the third record states a false authenticated user.
     records[2].1["authenticated_by"] = "alice".into();
     recorded.append(&records).await;
-    // The log has lost the event of the second write. The log also contains two events that match
-    // no record: one of another index, and one of another version.
+    // The audit log has lost the event of the second write. The audit log also contains two events
+    // that match no record: an event of another index, and an event of another version.
     let mut events: Vec<Value> = [(0, "alice"), (2, "mallory"), (3, "eve")]
         .into_iter()
         .map(|(number, user)| event(&recorded.index, &records[number].1, user))
@@ -132,7 +133,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
             "{by}"
         );
     }
-    // Without the audit log, the command knows only the name in the record.
+    // Without the audit log, the command knows only the names in the records.
     let told = recorded
         .history(&["-o", "json", "--by", "mallory"])
         .ok()
@@ -141,7 +142,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
 }
 
 /// Starts a server with a history of one record. The server responds to searches in the audit log
-/// with the given response.
+/// with the response `log`.
 async fn served(log: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     let record = json!({

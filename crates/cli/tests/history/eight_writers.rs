@@ -24,7 +24,8 @@ struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The number of writes after which the test has waited for the record.
+    /// The number of writes for each of which the test has waited until the history contained the
+    /// record.
     observed: usize,
 }
 
@@ -87,8 +88,8 @@ impl Ledger {
     }
 
     /// Checks that each `_seq_no` has a record or lies in a gap. No operation that a recorder has
-    /// observed may lie in a gap. If `is_exact` is set, no successful write of the command may lie
-    /// in a gap.
+    /// observed may lie in a gap. If `is_exact` is set, no successful write by the command may lie
+    /// in a gap either.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,

@@ -75,7 +75,7 @@ pub(super) async fn recorded(url: &str, index: &str, count: usize) -> Vec<(Strin
     .await
 }
 
-/// Returns the `_seq_no` of each record.
+/// Returns the `_seq_no` of each record, or `None` for a record without a `_seq_no`.
 pub(super) fn numbers(records: &[(String, Value)]) -> Vec<Option<u64>> {
     let records = records.iter();
     records

@@ -27,7 +27,7 @@ const REQUEST: [&str; 8] = [
     "Search",
 ];
 
-/// The decision of `explain` about the test's request at an instant.
+/// The decision that `explain` returned for the test's request at an instant.
 #[derive(Debug)]
 struct Truth {
     after: String,
@@ -36,7 +36,7 @@ struct Truth {
     directives: Vec<String>,
 }
 
-/// The index, with the decision of `explain` after each change.
+/// The index of the test, with the decision of `explain` after each change of the index.
 struct Month {
     url: String,
     index: String,
@@ -48,7 +48,8 @@ impl Month {
         run(&self.url, &self.index, &words(line))
     }
 
-    /// Runs a command line as an operator. Runs `explain` afterwards, and stores its decision.
+    /// Runs a command line as the given operator. Runs `explain` afterwards, and stores the
+    /// decision of `explain`.
     fn play(&mut self, author: &str, line: &str) -> &mut Self {
         self.run(&format!("{line} --author {author}")).ok();
         self.note(line);
@@ -155,8 +156,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote the directive. The directive still applied to the request after bob's change,
-        // so it ended only when dave deleted it.
+        // Alice wrote the directive `slow-acme`. Alice's directive still applied to the request
+        // after bob's change, so it ended only when dave deleted it.
         (
             0,
             "slow-acme",
@@ -192,8 +193,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// A direct write has no record. Checks that only those instants become uncertain at which this
-/// write can have happened.
+/// Writes a directive by a direct request, which has no record. Checks that only the instants at
+/// which this write can have happened become uncertain.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();
     let path = format!("{}/{}/_doc/eve?refresh=true", month.url, month.index);
@@ -205,7 +206,8 @@ async fn check_write_past_the_command(month: &Month) {
     assert!(verified.stdout.contains(concerns), "{}", verified.stdout);
     let now = month.at(SystemClock.now());
     assert_eq!((now.code, &now.json()["is_certain"]), (9, &json!(false)));
-    // The write cannot have happened before the operation with the preceding `_seq_no`.
+    // The direct write cannot have happened before the operation with the preceding `_seq_no`, so
+    // earlier instants stay certain.
     let first = month.truths[0].instant;
     assert_eq!(month.at(first).code, 0);
     assert!(before > first);

@@ -28,7 +28,7 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert!(statement.contains("every operation on"), "{statement}");
     assert!(statement.contains("4 operations"), "{statement}");
 
-    // The next two operations, a new version and a deletion, are not recorded.
+    // The test does not record the next two operations: a new version and a deletion of `a`.
     recorded.write("a", "acme").await;
     recorded.delete("a").await;
     let gap = recorded.verify();
@@ -66,7 +66,7 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     let operation = recorded.write("a", "acme").await;
     recorded.append_all(&[&operation]).await;
     assert_eq!(recorded.verify().code, 0);
-    // Somebody adds a second record for the same `_seq_no`, but with another directive.
+    // The test adds a second record for the same `_seq_no`, but with another directive.
     let (id, mut record) = recorded.record(&operation);
     record["directive"] = "b".into();
     recorded.append(&[(format!("{id}.forged"), record)]).await;
@@ -111,7 +111,7 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
 }
 
 /// Everybody who may append records can append a record that cannot be decoded. Nobody can delete
-/// this record.
+/// such a record, so it must not hide other records.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_is_reported_and_hides_no_other_record() {
     let recorded = Recorded::new("unreadable", true).await;
@@ -190,7 +190,7 @@ async fn records_of_several_pages_are_read_whatever_they_have_in_common() {
     let recorded = Recorded::new("pages", true).await;
     let operation = recorded.write("a", "acme").await;
     let (_, record) = recorded.record(&operation);
-    // All records have the same time, so the time does not determine their order. The records of
+    // All records have the same time, so their order does not depend on the time. The records of
     // deletions that a recorder noticed later do not even have a `_seq_no`.
     let records = (0..2_500).map(|number| {
         let mut record = record.clone();

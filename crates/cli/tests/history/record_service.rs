@@ -110,8 +110,8 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
     eventually(
         "the present documents are recorded",
         async || numbers(&records(&url, &index).await),
-        // A record of the deletion of `c` has no number, because the recorder only notices the
-        // deletion.
+        // The record of the deletion of `c` has no `_seq_no`, because the recorder notices only
+        // that the document is missing.
         |numbers| numbers.iter().filter(|one| one.is_some()).eq(&expected),
     )
     .await;

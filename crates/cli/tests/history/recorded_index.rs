@@ -1,4 +1,4 @@
-//! Provides an index with a history. The test itself writes the records of this history.
+//! Provides an index with a history whose records a test writes itself.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// An index with a history. The test decides which operations of the index have a record.
+/// An index with a history. The test decides which operations on the index have a record.
 pub(super) struct Recorded {
     pub(super) url: String,
     pub(super) index: String,

@@ -157,7 +157,8 @@ async fn an_index_without_a_history_gets_none_by_a_write() {
 async fn a_failed_write_is_not_called_unrecorded() {
     let node = shared_url();
     let index = installed_index(&node, "unwritten").await;
-    // Two requests fail: the write, and the request that checks whether the index has a history.
+    // The proxy makes two requests fail: the write of the directive, and the request that checks
+    // whether the index has a history.
     let forward = {
         let node = node.clone();
         async move |request: Request| {

@@ -28,8 +28,8 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
-    // Each recorder has handled all four operations: it has recorded the operation itself, or has
-    // found an existing record.
+    // Each recorder must have handled all four operations: for each operation, it has written the
+    // record itself or has found an existing record.
     for agent in &agents {
         let status = agent
             .status_when("all operations are accounted for", |status| {
@@ -74,7 +74,7 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     assert_eq!(deleted["seq_no_until"], 2);
     assert!(id.ends_with(".1.0.deleted"), "{id}");
     // The command records its deletion with a `_seq_no`, and the recorder must not add a second
-    // record.
+    // record of this deletion.
     run(&url, &index, &["delete", "b", "--yes", "--author", "bob"]).ok();
     let all = recorded(&url, &index, 4).await;
     assert_eq!(numbers(&all), [Some(0), Some(1), Some(3), None]);

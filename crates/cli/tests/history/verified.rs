@@ -10,7 +10,7 @@ use super::recorded_index::Recorded;
 use crate::golden::{self, Redaction};
 use crate::support::http;
 
-/// The output of the commands so far.
+/// The command lines that have run so far, with their redacted output.
 struct Session<'a> {
     recorded: &'a Recorded,
     redaction: Redaction,
@@ -18,7 +18,8 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Runs a command line. `@` stands for an instant, and `LOG` for the name of the audit log.
+    /// Runs a command line, in which `@` stands for the given instant and `LOG` for the name of the
+    /// audit log.
     #[track_caller]
     fn run(&mut self, line: &str, instant: &str, code: i32) {
         let log = format!("{}-log", self.recorded.index);

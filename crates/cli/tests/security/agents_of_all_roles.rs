@@ -9,7 +9,7 @@ use crate::secured_cluster::{
 
 /// The number of polls for which each agent runs: a minute at one poll per second.
 const POLLS: u64 = 60;
-/// The roles that permit no agent.
+/// The roles that do not permit an agent to poll the index.
 const REFUSED: [&str; 2] = ["reporter", "installer"];
 
 fn reads_of_all(status: &Value) -> u64 {
@@ -51,7 +51,8 @@ async fn an_agent_under_each_role_polls_for_a_minute_without_a_failure_or_is_ref
                 polls >= Some(POLLS) && reads_of_all(status) >= 3 && status["directives"] == 2
             })
             .await;
-        // The notes about missing permissions come from errors that name the user.
+        // The status may contain notes about missing permissions. Such a note comes from an error
+        // that names the user, so the test checks that the agent has removed the user's name.
         assert!(!has_user(&status), "{role}: {status:#}");
         let counters = &status["counters"];
         assert_eq!(counters["polls_failed"], 0, "{role}: {status:#}");

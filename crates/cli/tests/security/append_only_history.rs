@@ -1,5 +1,5 @@
-//! Tests that no role can change or remove a record of the history with any API of OpenSearch, and
-//! that the history stays intact.
+//! Tests that no role permits changing or removing a record of the history with any API of
+//! OpenSearch. Also tests that the history stays intact.
 
 use serde_json::{Value, json};
 use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};

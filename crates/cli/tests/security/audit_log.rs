@@ -81,7 +81,7 @@ async fn the_audit_log_names_who_wrote_in_the_name_of_another() {
     let auditor = played(&index).await;
     let history = |args: &[&str]| run(&auditor, &index, &[&["history"], args].concat());
     // The role of an auditor does not permit reading the audit log, because the audit log contains
-    // much more than these writes.
+    // much more than the writes of directives.
     let unread = history(&["-o", "json"]).ok();
     let warning = "warning: in 1 of 4 operations, the claimed author is not the user whom the cluster \
                    authenticated\n";
@@ -96,7 +96,8 @@ async fn the_audit_log_names_who_wrote_in_the_name_of_another() {
     let role = format!("{index}-log");
     put_role(&role, &reader).await;
     put_user(&auditor, &[&format!("{index}-auditor"), &role]).await;
-    // The plugin writes its log asynchronously.
+    // The security plugin writes its audit log asynchronously, so the test waits until the log
+    // names all operations.
     let told = async || {
         admin("POST", "/security-auditlog-*/_refresh", None).await;
         history(&["-o", "json"]).ok().json()

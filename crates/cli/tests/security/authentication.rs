@@ -43,7 +43,8 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
     assert!(ran.stderr.contains("401"), "{}", ran.stderr);
 }
 
-/// Writes a file with a certificate and its key, for `--client-certificate`.
+/// Writes a file with a certificate of the node's folder and its key, for `--client-certificate`.
+/// Returns the path of the written file.
 pub(crate) fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
@@ -85,8 +86,8 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// The address is right, but has the scheme `http`. The request must fail, because the node closes
-/// connections without TLS.
+/// In this test, the address of the node has the scheme `http`. The request must fail, because the
+/// node closes connections without TLS.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn plain_http_to_a_tls_port_fails() {
@@ -100,8 +101,8 @@ async fn plain_http_to_a_tls_port_fails() {
     assert_eq!(ran.code, 4, "{}", ran.stderr);
 }
 
-/// The user of a running agent loses permissions. Until the user has them again, the polls fail,
-/// and the published set stays while its age grows.
+/// In this test, the user of a running agent loses permissions. Until the user has these
+/// permissions again, the polls must fail, and the published set must stay while its age grows.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {
@@ -126,8 +127,8 @@ async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_r
         .await;
 }
 
-/// The agent reloads the password file after a response with status 401, so a changed password
-/// needs no restart.
+/// The agent reloads the password file after a response with status 401, so the agent needs no
+/// restart after a change of the password.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_takes_a_rotated_password_from_its_file() {

@@ -27,8 +27,8 @@ async fn map_reader(role: &str, user: &str, index: &str) {
     configure(&format!("rolesmapping/{role}"), &mapping).await;
 }
 
-/// Starts an agent whose client certificate is refused. Replaces the file by the right certificate,
-/// and waits until the agent has read the index.
+/// Starts an agent with a client certificate that the node refuses. Then replaces the file by the
+/// right certificate, and waits until the agent has read the index.
 async fn becomes_valid(index: &str, file: &Path, right: &str) {
     let [ca_flag, ca] = connection();
     let path = file.display().to_string();
@@ -43,14 +43,14 @@ async fn becomes_valid(index: &str, file: &Path, right: &str) {
         .await;
     assert_eq!(status["revision"], Value::Null, "{status:#}");
     std::fs::write(file, right).unwrap();
-    // The agent reads its files again once a minute, and whenever it receives this signal.
+    // The agent reads its certificate files again once a minute, and whenever it receives SIGHUP.
     agent.signal("-HUP");
     agent
         .status_when("it is published", |status| status["directives"] == 1)
         .await;
 }
 
-/// Returns a certificate of the user `client` and its key. The given authority signs the
+/// Returns a certificate of the user `client` and its key. The authority in `authority` signs the
 /// certificate.
 fn certificate(authority: &str, expires: (i32, u8, u8)) -> String {
     let file = node().file(&format!("{authority}-key.pem"));

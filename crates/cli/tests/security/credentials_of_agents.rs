@@ -1,5 +1,5 @@
-//! Tests that an agent works with each kind of credentials, and that wrong credentials of each kind
-//! are named in its status and become usable without a restart once the file is replaced.
+//! Tests that an agent works with each kind of credentials. If credentials are wrong, the agent's
+//! status must name the mistake, and the agent must use the corrected file without a restart.
 
 use std::path::Path;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn kinds(index: &str, folder: &Path) -> Vec<Kind> {
     let flag = |flag: &str, name: &str| vec![flag.to_owned(), path(name).display().to_string()];
     let named = |more: Vec<String>| [vec!["--username".to_owned(), user.clone()], more].concat();
     let certificate = std::fs::read_to_string(pem(folder, "client")).unwrap();
-    // The node's own key belongs to no user with a role.
+    // The node's own certificate belongs to no user with a role.
     let stranger = std::fs::read_to_string(pem(folder, "node")).unwrap();
     std::fs::write(path("certificate-beside"), &certificate).unwrap();
     let both = [
@@ -105,14 +105,16 @@ async fn an_agent_works_with_each_kind_of_credentials_and_takes_corrected_ones()
     for kind in kinds(&index, folder.path()).await {
         std::fs::write(&kind.file, &kind.wrong).unwrap();
         let agent = kind.start(&index);
-        // Beside a certificate, a wrong password is not an error, because the certificate comes first.
+        // If the agent also has a client certificate, a wrong password causes no error, because the
+        // plugin checks the certificate first.
         if !kind.says.is_empty() {
             let status = agent
                 .status_when(kind.name, |status| error_of(status).contains(kind.says))
                 .await;
             assert_eq!(status["revision"], Value::Null, "{status:#}");
             std::fs::write(&kind.file, &kind.right).unwrap();
-            // The agent reads its files again at this signal, after a 401, and once a minute.
+            // The agent reads its credential files again after SIGHUP, after a response with status
+            // 401, and once a minute.
             agent.signal("-HUP");
         }
         agent

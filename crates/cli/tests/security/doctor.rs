@@ -1,11 +1,12 @@
 //! Tests that `doctor` reports the permissions of each role, and the documents and fields that a
-//! role hides. Also tests that `doctor` writes nothing.
+//! role hides. Also tests that `doctor` writes nothing to the index.
 
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{admin, apply, installed_index, put_role, role_for, run, user_with};
 
-/// For each role, the operations that it does not permit, with the names that the report uses.
+/// For each role, the operations that the role does not permit, with the names in the report of
+/// `doctor`.
 const MISSING: [(&str, &[&str]); 6] = [
     (
         "reader",

@@ -53,7 +53,7 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
         .await;
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
-    // The test changes the index. If the index does not change, polls read no documents until the
+    // The test changes the index, because polls of an unchanged index read no documents until the
     // next reconcile.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent

@@ -1,5 +1,5 @@
-//! Tests a role that hides or masks signatures from an agent that requires signatures. The
-//! published set must not change, and the error must name the restriction.
+//! Tests a role that hides or masks signatures from an agent that requires signatures. The agent's
+//! published set must not change, and its error must name the restriction.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -95,7 +95,8 @@ async fn hidden_or_masked_signatures_apply_nothing_at_the_first_read() {
         .await;
     assert_eq!(status["revision"], Value::Null, "{status:#}");
 
-    // The mapping does not show that a field is masked, so each document is rejected.
+    // The mapping does not show the agent that a field is masked, so the agent must reject each
+    // document.
     let masked = Signed::new("signed-masked-first").await;
     let user = user_with(&masked.restricted("masked_fields")).await;
     let agent = masked.agent(&user);

@@ -1,6 +1,6 @@
 //! Tests a role that permits `_mget` as a request, but does not permit reading any document with
-//! it. The cluster then responds to `_mget` with status 200, and with a `security_exception` for
-//! each document.
+//! `_mget`. The cluster then responds to `_mget` with status 200, and with a `security_exception`
+//! for each document.
 
 use serde_json::Value;
 

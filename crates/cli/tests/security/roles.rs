@@ -52,7 +52,8 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check needs, each with the reason why a role contains it nevertheless.
+/// The permissions that no check needs, each with the roles that contain it and the reason why they
+/// contain it.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -76,7 +77,7 @@ fn is_unseen(role: &str, permission: &str) -> bool {
     unseen.any(|(roles, of, _)| roles.contains(&role) && *of == permission)
 }
 
-/// The checks that a role must permit.
+/// Returns the checks that a role must permit.
 fn checks_of(role: &str) -> &'static [&'static str] {
     match role {
         "reader" => &["`agent`", "`list` of more than 10,000"],
@@ -149,8 +150,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // If the role of the reader also contains a permission, the checks of the reader have
-            // already shown that this permission is needed.
+            // If the role `reader` also contains the permission, the checks of the role `reader`
+            // have already shown that the permission is needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -200,8 +201,8 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]).await, ["create"; 7]);
     assert_eq!(changes(&[]).await, ["keep"; 7]);
-    // The created role must permit access to the given index, but not to the index `directives`,
-    // which the role's file names.
+    // The role that `init --roles` created must permit access to the given index. The created role
+    // must not permit access to the index `directives`, which the role's file names.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();

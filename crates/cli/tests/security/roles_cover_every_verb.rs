@@ -4,12 +4,13 @@ use crate::roles::readme;
 use crate::support::command::directives;
 use crate::try_every_verb::CHECKS;
 
-/// The verbs that send no request to the cluster, so that every role permits them. `completion` prints
-/// a script.
+/// The verbs that send no request to the cluster, so that every role permits them. The verb
+/// `completion`, for example, only prints a script.
 const WITHOUT_A_CLUSTER: [&str; 5] = ["completion", "context", "keygen", "man", "probe"];
 
-/// Returns the verbs of the command, such as `history verify`. The manual pages are generated from the
-/// definition of the command line, so a new verb is in this list at once.
+/// Returns the verbs of the command, such as `history verify`. The function reads the verbs from
+/// the manual pages, which are generated from the definition of the command line, so a new verb
+/// appears at once.
 fn verbs() -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let made = directives().arg("man").arg(folder.path()).output().unwrap();
@@ -25,7 +26,7 @@ fn verbs() -> Vec<String> {
     verbs
 }
 
-/// Returns true if a check of the table runs the verb: alone, or with flags.
+/// Returns true if a check of the role table runs the verb, with or without flags.
 fn is_in_the_table(verb: &str) -> bool {
     CHECKS.iter().any(|check| {
         let rest = check

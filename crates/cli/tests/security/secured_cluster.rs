@@ -35,7 +35,8 @@ pub(crate) fn node() -> &'static SecuredNode {
     NODE.get_or_init(SecuredNode::start)
 }
 
-/// Sends a request as a user, and returns the status and the body.
+/// Sends a request to the shared node as a user, and returns the status and the body of the
+/// response.
 pub(crate) async fn send_as(
     user: (&str, &str),
     method: &str,
@@ -43,7 +44,8 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // Each runtime needs its own client, because a pooled connection ends when its runtime ends.
+    // Each runtime needs its own client, because a pooled connection ends when the runtime that
+    // opened it ends.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -54,7 +56,8 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // A string is the body of a bulk request, with one line for each JSON document.
+        // A body that is a string belongs to a bulk request, and has one line for each JSON
+        // document.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),
@@ -68,8 +71,8 @@ pub(crate) async fn send_as(
 
 /// Sends a request as the administrator, and panics if the request fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The plugin stores all roles in one document, so changes by two tests can conflict (status
-    // 409). The request is therefore repeated.
+    // The security plugin stores all roles in one document, so changes by two tests can conflict
+    // (status 409). The function therefore repeats the request after a conflict.
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -81,14 +84,15 @@ pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Val
     panic!("{method} {path}: other tests change the same document all the time");
 }
 
-/// Reads one of the roles of `mappings/roles`.
+/// Reads the file of one of the roles in `mappings/roles`.
 pub(crate) fn role_file(name: &str) -> Value {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mappings/roles");
     let text = std::fs::read_to_string(format!("{folder}/directives_{name}.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// Reads a role, and replaces the index name in its permissions.
+/// Reads the file of a role, and replaces the index name in the role's permissions by the given
+/// one.
 pub(crate) fn role_for(name: &str, index: &str) -> Value {
     let mut role = role_file(name);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -100,14 +104,14 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Takes the lock for changes of users, roles and mappings. The plugin stores all objects of a kind in
-/// one document, so it would refuse one of two simultaneous changes.
+/// Takes the lock for changes of users, roles and mappings. The security plugin stores all objects
+/// of a kind in one document, so it would refuse one of two simultaneous changes.
 pub(crate) async fn one_change() -> MutexGuard<'static, ()> {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     CHANGE.lock().await
 }
 
-/// Changes a user, a role or a mapping while no other test changes one.
+/// Changes a user, a role or a mapping, while no other test changes a user, a role or a mapping.
 pub(crate) async fn configure(path: &str, content: &Value) {
     let _one = one_change().await;
     let path = format!("/_plugins/_security/api/{path}");
@@ -148,7 +152,7 @@ pub(crate) fn connection() -> [String; 2] {
     ]
 }
 
-/// Runs the command as a user.
+/// Runs the command `directives` as the given user.
 pub(crate) fn run_as(user: (&str, &str), index: &str, args: &[&str]) -> Ran {
     directives()
         .args(args)
@@ -187,7 +191,7 @@ pub(crate) fn agent_with(user: &str, index: &str, more: &[&str]) -> Agent {
     )
 }
 
-/// Runs the command as the administrator.
+/// Runs the command `directives` as the administrator.
 pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
     run_as((ADMIN, ADMIN_PASSWORD), index, args)
 }

@@ -1,5 +1,5 @@
-//! Tests the authentication with JSON web tokens: which tokens the cluster refuses, and that an agent
-//! takes a new token from its file.
+//! Tests the authentication with JSON web tokens. The cluster must refuse invalid tokens, and an
+//! agent must read a new token from its file.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Returns the key with which the plugin verifies tokens.
+/// Returns the key with which the security plugin verifies JSON web tokens.
 fn key() -> Vec<u8> {
     let text = std::fs::read_to_string(node().file("jwt-key")).unwrap();
     BASE64_STANDARD.decode(text.trim()).unwrap()
@@ -25,7 +25,7 @@ fn encoded(value: &Value) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// Returns a token that the key signs.
+/// Returns a JSON web token with the given claims, signed with the given key.
 fn signed(claims: &Value, key: &[u8]) -> String {
     let header = json!({ "alg": "HS512", "typ": "JWT" });
     let content = format!("{}.{}", encoded(&header), encoded(claims));
@@ -35,20 +35,20 @@ fn signed(claims: &Value, key: &[u8]) -> String {
     format!("{content}.{signature}")
 }
 
-/// Returns the claims of a user whose token expires after the given number of seconds, or expired
-/// before if the number is negative.
+/// Returns the claims of a user for a token that expires after the given number of seconds. If the
+/// number is negative, the token has already expired.
 fn claims(user: &str, seconds: i64) -> Value {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     json!({ "sub": user, "exp": now.checked_add_signed(seconds).unwrap() })
 }
 
-/// Returns a valid token of a user.
+/// Returns a JSON web token of a user that is valid for the given time.
 pub(crate) fn token(user: &str, valid_for: Duration) -> String {
     let seconds = valid_for.as_secs().cast_signed();
     signed(&claims(user, seconds), &key())
 }
 
-/// Gives the role `reader` for an index to a user whom no password identifies.
+/// Gives the role `reader` for an index to a user who has no password.
 pub(crate) async fn map_reader(user: &str, index: &str) {
     let role = format!("reads-{index}");
     put_role(&role, &role_for("reader", index)).await;
@@ -100,13 +100,14 @@ async fn an_expired_or_forged_token_is_refused_and_not_printed() {
         }
         assert!(!ran.stderr.contains(&token), "{name}: {}", ran.stderr);
     }
-    // The token authenticates a user who has no role for this index.
+    // The next token authenticates a user who has no role for this index.
     let stranger = list(&token("stranger", Duration::from_mins(10)));
     assert_eq!(stranger.code, 5, "{}", stranger.stderr);
     assert!(stranger.stderr.contains("403"), "{}", stranger.stderr);
 }
 
-/// The plugin has no API keys, so this test only covers the refusal.
+/// The security plugin of the test node has no API keys, so this test can only check that the node
+/// refuses an unknown key.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_unknown_api_key_is_refused_and_not_printed() {
@@ -119,7 +120,8 @@ async fn an_unknown_api_key_is_refused_and_not_printed() {
     assert!(!ran.stderr.contains("Otters"), "{}", ran.stderr);
 }
 
-/// The first token expires while the agent runs.
+/// The first token of the agent expires while the agent runs, and the agent must read the next
+/// token from its file.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_whose_token_expires_takes_the_next_one_from_its_file() {

@@ -92,7 +92,8 @@ pub(crate) async fn prepare() {
     admin("POST", &path, Some(&entry)).await;
 }
 
-/// Makes the installation outdated, so that `init` needs all its permissions.
+/// Makes the installation outdated, so that `init` must update everything and needs all its
+/// permissions.
 async fn outdate() {
     let path = format!("/_ingest/pipeline/{INDEX}");
     let mut pipeline = admin("GET", &path, None).await[INDEX].take();
@@ -109,7 +110,8 @@ async fn send_as_admin(method: &str, path: &str) -> u16 {
     send_as((ADMIN, ADMIN_PASSWORD), method, path, None).await.0
 }
 
-/// Returns `yes`, `no`, or `in part` for a role that permits a part of the operation.
+/// Runs a check as a user. Returns `yes` if the role permits the operation, `in part` if it permits
+/// a part of the operation, and otherwise `no`.
 pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     if let Some((_, args)) = READS.iter().find(|(name, _)| *name == check) {
         return reads(check, user, args);
@@ -142,7 +144,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Runs a verb that writes, and then restores what it changed.
+/// Runs a verb that writes, and then restores the directives that the verb changed.
 async fn writes(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| written(check, &run(user, INDEX, args));
     let restored = |id: &str| apply(INDEX, id, &[]);
@@ -167,8 +169,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
             outcome
         }
         "`sign`" => {
-            // Each check uses a new key. A key that has already signed the directive would change
-            // nothing.
+            // Each check of `sign` uses a new key. With a key that has already signed the
+            // directive, `sign` would write nothing.
             let folder = keys();
             let key = path_in(folder.path(), "signer.key");
             let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
@@ -185,7 +187,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
             try_requests::bulk(user, INDEX, lines).await
         }
         "`prune`" => {
-            // Without a directive that has ended, the command would delete nothing.
+            // The directive must have ended before the check, because `prune` deletes only
+            // directives that have ended.
             admin_runs(INDEX, &["revoke", "ended"]).ok();
             let outcome = tried(&["prune", "--ended-before", "1ms", "--yes"]);
             restored("ended");
@@ -195,8 +198,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Returns the outcome of a verb that writes. A warning about the history means that the write
-/// succeeded but was not recorded.
+/// Returns the outcome of a verb that writes. If the verb prints a warning about the history, the
+/// write succeeded but was not recorded, so the outcome is `in part`.
 fn written(check: &str, ran: &Ran) -> &'static str {
     match ran.code {
         0 if ran.stderr.contains("history") => "in part",
@@ -206,8 +209,8 @@ fn written(check: &str, ran: &Ran) -> &'static str {
     }
 }
 
-/// Runs a verb that only reads. The exit codes 7 to 10 report what the verb found, and `doctor` ends
-/// with 1 if the user may not read directives.
+/// Runs a verb that only reads, and returns whether the role permits it. The exit codes 7 to 10
+/// report what the verb found, and `doctor` ends with 1 if the user may not read directives.
 fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     let ran = run(user, INDEX, args);
     match ran.code {
@@ -220,7 +223,8 @@ fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     }
 }
 
-/// Runs a verb that reads a file with a draft. The arguments end with the flag for the file.
+/// Runs a verb that reads a file with a draft. The arguments of the verb end with the flag for the
+/// draft's file.
 fn reads_draft(check: &str, user: &str, args: &[&str]) -> &'static str {
     let folder = tempfile::tempdir().unwrap();
     let file = path_in(folder.path(), "draft.json");
@@ -233,7 +237,7 @@ fn path_in(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
 }
 
-/// Sends requests to the data stream of the history.
+/// Runs a check that sends direct requests to the data stream of the history.
 async fn of_history(check: &str, user: &str) -> &'static str {
     match check {
         "read the history" => {
@@ -286,7 +290,7 @@ async fn installs(check: &str, user: &str) -> &'static str {
 }
 
 /// Runs `init` on an outdated installation and on an index with an incomplete mapping, because the
-/// two runs need different permissions.
+/// two installations need different permissions.
 async fn installs_and_updates(user: &str) -> &'static str {
     if installed(&run(user, INDEX, &["init", "--fleet"])) == "no" {
         return "no";

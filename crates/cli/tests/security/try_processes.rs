@@ -1,4 +1,5 @@
-//! Runs an agent or a recorder as a given user, and reports whether its role permits the work.
+//! Runs an agent or a recorder as a given user, and reports whether the role of this user permits
+//! everything that the process does.
 
 use serde_json::{Value, json};
 
@@ -95,8 +96,9 @@ pub(crate) async fn service_records(user: &str, index: &str) -> &'static str {
     }
 }
 
-/// Waits until a recorder has recorded more than the given number of operations and nothing waits,
-/// and returns the new number. Returns `None` if the cluster refuses its requests.
+/// Waits until a recorder has recorded more than the given number of operations and its queue is
+/// empty. Returns the new number of operations, or `None` if the cluster refuses the requests of
+/// the recorder.
 async fn recorded_beyond(recorder: &Agent, before: u64) -> Option<u64> {
     let text = async |path: &str| {
         let response = reqwest::get(recorder.url(path)).await.unwrap();

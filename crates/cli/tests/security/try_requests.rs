@@ -1,4 +1,4 @@
-//! Sends requests as a given user, and reports whether the cluster permits them.
+//! Sends direct requests as a given user, and reports whether the cluster permits these requests.
 
 use serde_json::{Value, json};
 

@@ -50,7 +50,8 @@ impl Site {
         run(&self.url, &self.index, &args)
     }
 
-    /// Replaces the name of a key file or a policy file with its path in the folder.
+    /// If the word is the name of a key file or a policy file, replaces it with the path of this
+    /// file in the folder.
     fn word(&self, word: &str) -> String {
         let is_file = [".key", ".pub", ".json"]
             .iter()
@@ -74,7 +75,7 @@ impl Site {
     }
 
     /// Writes a document directly, without the ingest pipeline. Anybody who may write to the index
-    /// can bypass the pipeline in this way.
+    /// can also bypass the pipeline.
     async fn write(&self, id: &str, source: &Value) {
         let url = format!(
             "{}/{}/_doc/{id}?pipeline=_none&refresh=true",
@@ -90,7 +91,7 @@ impl Site {
     }
 }
 
-/// Waits until an agent rejects the directive, and returns the reason.
+/// Waits until an agent rejects the directive, and returns the reason that the agent reports.
 async fn rejected(agent: &Agent, id: &str) -> String {
     let reason = |status: &Value| {
         let all = status["rejected"].as_array().cloned().unwrap_or_default();

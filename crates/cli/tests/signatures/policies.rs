@@ -32,7 +32,7 @@ async fn two_signers_for_what_a_policy_names() {
         reason.starts_with("signatures: 1 of 2 required signers"),
         "{reason}"
     );
-    // The next signature must not count, because the agent does not trust the signer's key.
+    // Mallory's signature must not count, because mallory's key is not trusted.
     site.run("sign wide --yes --sign-with mallory.key").ok();
     let verify = format!("verify --trusted-keys {all} --signatures policy policy.json");
     let verified = site.run(&verify);
@@ -47,8 +47,8 @@ async fn two_signers_for_what_a_policy_names() {
     site.run("sign wide --yes --sign-with bob.key").ok();
     applied(&agent, 2, 0).await;
     site.run(&verify).ok();
-    // If the same signer signs the same content again, nothing changes. Without consent, the
-    // command signs nothing.
+    // If the same signer signs the same content again, the document must not change. Without
+    // consent, the command must not sign anything.
     let again = site.run("sign wide --yes --sign-with bob.key").ok();
     assert!(
         again.stdout.starts_with("unchanged wide"),

@@ -84,7 +84,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         site.run(&format!("apply {id} {SHAPE} --sign-with alice.key"))
             .ok();
     }
-    // Each poll of this agent decodes documents again.
+    // The hub reconciles in each poll, so each of its polls decodes documents again.
     let args = ["--trusted-keys", "alice.pub", "--reconcile-interval", "1ms"];
     let hub = site.agent(&[&args[..], &["--last-good", &last_good]].concat());
     applied(&hub, 3, 0).await;

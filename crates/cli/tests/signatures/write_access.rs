@@ -36,8 +36,8 @@ async fn write_access_alone_raises_nothing() {
         changed[field] = value;
         site.write("one", &changed).await;
         let reason = rejected(&agent, "one").await;
-        // The changed expiry exceeds the agent's maximum, so the document is rejected before its
-        // signature is checked.
+        // The changed expiry exceeds the agent's maximum, so the agent rejects the document before
+        // it checks the signature.
         let expected = if field == "expires_at" {
             "expires_at: "
         } else {
@@ -62,8 +62,8 @@ async fn write_access_alone_raises_nothing() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     site.write("one", &good).await;
     applied(&agent, 1, 2).await;
-    // Some fields, such as the reason, have no effect on proxies. These fields are not signed, so
-    // they may change.
+    // Some fields, such as the reason, have no effect on proxies. The signature does not cover
+    // fields without an effect on proxies, so these fields may change.
     let mut reworded = good.clone();
     reworded["reason"] = json!("another");
     reworded["created_at"] = json!("2020-01-01T00:00:00Z");

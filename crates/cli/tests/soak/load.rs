@@ -17,7 +17,8 @@ use crate::support::command::directives;
 const IDS: usize = 300;
 const EVALUATING_CLIENTS: usize = 4;
 const WAITING_CLIENTS: usize = 20;
-/// For each agent, this number of connections without a complete request are open at the same time.
+/// The maximum number of connections without a complete request that are open to each agent at the
+/// same time.
 const HALF_OPEN: usize = 100;
 
 /// Starts all tasks that generate the load.
@@ -35,8 +36,8 @@ pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, clien
     }
 }
 
-/// Creates, replaces, revokes and deletes documents. If a request fails because the node is down,
-/// the task does not repeat this request.
+/// Creates, replaces, revokes and deletes documents by direct requests. If a request fails because
+/// the node is down, the task does not repeat this request.
 async fn write(site: Arc<Site>) {
     let mut random = fastrand::Rng::with_seed(19);
     for number in 0_u64.. {
@@ -95,7 +96,7 @@ async fn evaluate(site: Arc<Site>, url: String) {
             .bearer_auth(site.token())
             .json(&request);
         if let Ok(response) = sent.send().await {
-            // An agent must evaluate every request, even while its polls fail.
+            // The agent must respond to every evaluation, even while its polls fail.
             assert_eq!(response.status(), 200);
             let _ = response.bytes().await;
         }
@@ -103,7 +104,7 @@ async fn evaluate(site: Arc<Site>, url: String) {
     }
 }
 
-/// Long-polls the agent for one change after another.
+/// Long-polls the agent at the given address for one change of the set after another.
 async fn wait(site: Arc<Site>, url: String) {
     let mut known = Value::Null;
     loop {

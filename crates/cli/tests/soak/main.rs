@@ -1,6 +1,6 @@
 //! Runs two agents for half an hour under load and faults, and checks that their memory, file
-//! descriptors and tasks do not grow. During the run, the node restarts, responses are delayed or
-//! lost, secrets rotate and documents change. `scripts/soak` runs the test.
+//! descriptors and tasks do not grow. During the half hour, the node restarts, responses are
+//! delayed or lost, secrets rotate and documents change. `scripts/soak` runs the test.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Measures the memory, the file descriptors and the tasks of an agent, and checks that they do not
-//! grow.
+//! Measures the memory, the file descriptors and the tasks of an agent, and checks that these
+//! numbers do not grow during the soak test.
 
 use test_support::measure::median;
 use test_support::measure::process::Process;
@@ -7,14 +7,14 @@ use test_support::measure::process::Process;
 use crate::site::Site;
 use crate::support::agent::Agent;
 
-/// Between the second and the last part of the run, the memory may grow by at most this number of
-/// bytes.
+/// The maximum number of bytes by which the memory of an agent may grow between the second and the
+/// last part of the run.
 const MEMORY_TOLERANCE: u64 = 8 << 20;
 const COUNT_TOLERANCE: u64 = 32;
-/// The number of parts into which the run is divided. The first part is the warm-up.
+/// The number of parts into which the run is divided. The first of these parts is the warm-up.
 const PARTS: usize = 6;
 
-/// One measurement of the process.
+/// One measurement of the agent's process.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     resident: u64,
@@ -22,7 +22,7 @@ struct Sample {
     tasks: u64,
 }
 
-/// All measurements of an agent.
+/// All measurements of one agent during the soak test.
 pub(crate) struct Samples {
     name: &'static str,
     process: Process,
@@ -128,7 +128,7 @@ impl Samples {
         assert!(reloads >= 2, "{name}: {reloads} reloads");
     }
 
-    /// Returns a counter from the latest status.
+    /// Returns the value of a counter from the agent's latest status.
     pub(crate) fn counter(&self, name: &str) -> u64 {
         self.status["counters"][name].as_u64().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Creates the index and the secrets of the soak test. Starts its two agents: the hub polls the
-//! node, and the client polls the hub.
+//! Creates the index and the secrets of the soak test. Also starts the two agents of the test: the
+//! hub, which polls the node, and the client, which polls the hub.
 
 use std::fs;
 use std::path::PathBuf;
@@ -59,8 +59,8 @@ impl Site {
         token(self.rotations.load(Ordering::SeqCst))
     }
 
-    /// Writes all secrets. The token file also contains the next token, so that no request is
-    /// refused between the rotation and the agent's reload.
+    /// Writes the files with all secrets of the test. The token file also contains the next token,
+    /// so that no request is refused between the rotation and the agent's reload.
     fn write_secrets(&self) {
         let round = self.rotations.load(Ordering::SeqCst);
         let tokens = format!("{}\n{}\n", token(round), token(round + 1));

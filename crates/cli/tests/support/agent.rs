@@ -11,7 +11,7 @@ use super::command::directives;
 use super::eventually::{blocking_until, eventually};
 use super::http;
 
-/// An agent process, which is killed when this value is dropped.
+/// A process of an agent or a recorder. Dropping this value kills the process.
 #[derive(Debug)]
 pub(crate) struct Agent {
     process: Child,
@@ -72,8 +72,8 @@ impl Agent {
         Self::spawn(&mut command, &[], "health on ")
     }
 
-    /// Starts a process. The first line that the process prints to standard output must contain the
-    /// given prefix and then its URL.
+    /// Starts a process of an agent or a recorder. The first line that the process prints to
+    /// standard output must begin with the given prefix, and then contain the URL of the process.
     fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
         let mut process = command
             .stdout(Stdio::piped())
@@ -90,7 +90,7 @@ impl Agent {
             .filter(|_| has_health)
             .find_map(|_| next_line(&mut stdout, "health on "));
         // A thread reads the log continuously, because a full pipe would block the agent, and a
-        // closed pipe would end it.
+        // closed pipe would end the agent.
         let mut stderr = process.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut log = String::new();
@@ -130,7 +130,7 @@ impl Agent {
         http::get(&self.url(path)).await
     }
 
-    /// Returns the metrics in the format of Prometheus.
+    /// Returns the agent's metrics in Prometheus's text format.
     pub(crate) async fn metrics(&self) -> String {
         let response = reqwest::get(self.url("/metrics")).await.unwrap();
         response.text().await.unwrap()
@@ -147,7 +147,7 @@ impl Agent {
         eventually(what, async || self.get("/v1/status").await.1, is_it).await
     }
 
-    /// Sends a signal, such as `-TERM`.
+    /// Sends a signal, such as `-TERM`, to the process.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .args([signal, &self.process.id().to_string()])
@@ -176,13 +176,14 @@ impl Agent {
         });
     }
 
-    /// Waits until the process ends.
+    /// Waits until the process ends, and returns its exit status.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()
     }
 }
 
-/// Reads the next line, and returns the text after the prefix if the line begins with it.
+/// Reads the next line of the output, and returns the text after the prefix. Returns `None` if the
+/// line does not begin with the prefix.
 fn next_line(stdout: &mut impl BufRead, prefix: &str) -> Option<String> {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

@@ -5,8 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// Returns the command without those environment variables of the test process that would set
-/// flags.
+/// Returns the command `directives`, without the environment variables of the test process that
+/// would set its flags.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars() {
@@ -30,7 +30,7 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
     }
 
-    /// Returns the result of the command, and panics if the command failed.
+    /// Returns the result of the run, and panics if the command failed.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.stderr);
@@ -66,8 +66,8 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
     process.wait_with_output().unwrap().into()
 }
 
-/// Applies a directive, with the flags that consent to every write. Tests that do not test consent
-/// use this function.
+/// Applies a directive, with the flags that consent to every write. This function is for tests that
+/// do not test consent.
 #[track_caller]
 pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     let consent = [
@@ -81,7 +81,8 @@ pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     run(url, index, &[&["apply"], args, &consent].concat()).ok();
 }
 
-/// Applies a directive like [`apply`]. The line contains the arguments after the verb.
+/// Applies a directive as [`apply`] does. `line` contains the arguments that follow the verb
+/// `apply`.
 #[track_caller]
 pub(crate) fn apply_line(url: &str, index: &str, line: &str) {
     apply(url, index, &words(line));

@@ -1,4 +1,5 @@
-//! A proxy between the command and a node. Tests use it to change some of the node's responses.
+//! A proxy between the command and a node. Tests use this proxy to change some responses of the
+//! node.
 
 use axum::Router;
 use axum::extract::Request;

@@ -1,5 +1,5 @@
-//! Runs the `directives` binary on a pseudo-terminal, so that it asks questions and fits its output
-//! to a width.
+//! Runs the `directives` binary on a pseudo-terminal, so that the command asks questions and fits
+//! its output to the width of the terminal.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ pub(crate) struct Terminal<'a> {
 
 impl Terminal<'_> {
     /// Runs the command, and types the given reply to each question. If the reply is `EOF`, the
-    /// function ends the input instead.
+    /// function ends the command's input instead.
     pub(crate) fn run(&self, args: &[&str], reply: &str) -> Ran {
         self.run_with(&[], args, reply)
     }

@@ -1,5 +1,5 @@
-//! Refuses requests that web pages of other sites send. Without these checks, a page in a browser
-//! on this host could read the agent's data, directly or by DNS rebinding.
+//! Refuses requests that web pages of other sites send. Without the checks in this file, a page in
+//! a browser on this host could read the agent's data, directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use super::super::api::Problem;
 /// The host names under which clients may address the agent.
 ///
 /// In a DNS rebinding attack, a host name of the attacker resolves to this host. The agent refuses
-/// this name, because the list of allowed names does not contain it. IP addresses are allowed,
-/// because DNS rebinding needs a name.
+/// the attacker's name, because the list of allowed names does not contain it. The agent accepts
+/// every IP address as the host, because DNS rebinding needs a name.
 #[derive(Debug)]
 pub(in super::super) struct HostNames(HashSet<String>);
 
@@ -50,8 +50,8 @@ impl HostNames {
     }
 
     /// Returns true if the authority consists only of an allowed host, with or without a port. The
-    /// function compares the whole text of the authority, because the parser ignores a user name
-    /// before the host and any text behind the host.
+    /// function compares the whole text of the authority, because the parser of URIs ignores a user
+    /// name before the host and any text behind the host.
     fn allows(&self, authority: &Authority) -> bool {
         let host = authority.host();
         let port = authority.as_str().strip_prefix(host);
@@ -68,7 +68,8 @@ impl HostNames {
 }
 
 /// Refuses a request if its headers `Sec-Fetch-Site` or `Origin` show that a browser sent it for a
-/// page of another origin. Programs other than browsers do not send these headers.
+/// page of another origin. Programs other than browsers send neither `Sec-Fetch-Site` nor `Origin`,
+/// so their requests pass this check.
 pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     for site in headers.get_all("sec-fetch-site") {
@@ -128,8 +129,9 @@ mod tests {
         ] {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
-        // A request in HTTP/1.0 needs no `Host` header. An absolute request target also contains a
-        // host name. The agent checks this host name, too.
+        // A request in HTTP/1.0 needs no `Host` header. An absolute request target contains a host
+        // name in addition to the `Host` header. The agent also checks the host name in the request
+        // target.
         names.check(&path, &headers(&[])).unwrap();
         let absolute: Uri = "http://attacker.example/v1/status".parse().unwrap();
         let host = headers(&[("host", "localhost")]);

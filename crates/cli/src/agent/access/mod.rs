@@ -2,8 +2,9 @@
 //! requests that web pages of other sites send.
 //!
 //! By default, only programs on this host can reach the agent. If other hosts can reach the agent,
-//! each request needs TLS, and also a token or a client certificate. The flag
-//! `--allow-unauthenticated` removes this requirement.
+//! each request needs TLS, and also a token or a client certificate. With the flag
+//! `--allow-unauthenticated`, requests from other hosts need neither TLS nor a token nor a client
+//! certificate.
 
 mod browser;
 mod tls;
@@ -66,7 +67,7 @@ pub(super) struct AccessArgs {
     allow_unauthenticated: bool,
 }
 
-/// The permission that a request needs.
+/// The permission that a request to the API needs. Each permission has its own file of tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Permission {
     Read,
@@ -94,7 +95,8 @@ impl AccessArgs {
             || self.report_token_file.is_some()
     }
 
-    /// Refuses a listening address if other hosts could use this address without authentication.
+    /// Refuses a listening address if other hosts could use this address without TLS or without
+    /// authentication, unless `--allow-unauthenticated` is given.
     pub(super) fn check_beyond_this_host(&self, address: &Address) -> Result<(), Failure> {
         let is_protected =
             self.tls_certificate.is_some() && (self.has_tokens() || self.tls_client_ca.is_some());
@@ -109,12 +111,12 @@ impl AccessArgs {
     }
 }
 
-/// The access rules that the agent currently applies. The files with tokens and certificates can be
-/// reloaded.
+/// The access rules that the agent currently applies to requests. After SIGHUP, the agent reloads
+/// the files with tokens and certificates.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
-    /// The tokens; `None` if requests need no token.
+    /// The tokens that the agent accepts; `None` if requests need no token.
     tokens: Option<RwLock<Tokens>>,
     tls: Option<tls::Tls>,
     host_names: HostNames,
@@ -162,8 +164,9 @@ impl Access {
         }))
     }
 
-    /// Reloads the files with tokens and certificates. If a file is unusable, its earlier content
-    /// stays in use.
+    /// Reloads the files with tokens and certificates. If a token file is unusable, the agent
+    /// continues to use all earlier tokens. If a file of the certificate is unusable, the agent
+    /// continues to use the earlier certificate.
     pub(super) async fn reload(&self) {
         if let Some(current) = &self.tokens {
             match self.files.tokens.load().await {
@@ -196,14 +199,14 @@ impl Access {
         self.tls.as_ref().map(tls::Tls::receiver)
     }
 
-    /// Refuses a request if a web page of another site sent it, or if its host name is unknown.
+    /// Refuses a request that a web page of another site sent, or whose host name is not allowed.
     pub(super) fn check_browser(
         &self,
         peer: Peer,
         uri: &axum::http::Uri,
         headers: &HeaderMap,
     ) -> Result<(), Problem> {
-        // Browsers cannot connect to a Unix socket.
+        // Browsers cannot connect to a Unix socket, so a request over a Unix socket needs no check.
         if peer.is_unix {
             return Ok(());
         }
@@ -211,9 +214,9 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Checks the token of a request. A client of a Unix socket needs no token, because the mode of
-    /// the socket file decides who may connect. The TLS handshake has already checked client
-    /// certificates.
+    /// Refuses a request whose token does not have the required permission. A client of a Unix
+    /// socket needs no token, because the mode of the socket file decides who may connect. The TLS
+    /// handshake has already checked client certificates.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

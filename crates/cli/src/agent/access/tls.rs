@@ -7,7 +7,8 @@ pub(super) use with_rustls::Tls;
 #[cfg(not(feature = "rustls-tls"))]
 pub(super) use without_rustls::Tls;
 
-/// The PEM files of the API's certificate.
+/// The PEM files for TLS on the API: the certificate chain, its private key, and the CA
+/// certificates that sign client certificates.
 #[derive(Clone, Debug)]
 pub(super) struct TlsFiles {
     pub(super) certificate: PathBuf,
@@ -29,7 +30,7 @@ mod with_rustls {
     use super::TlsFiles;
     use crate::bounded_file;
 
-    /// The TLS configuration for new connections.
+    /// The TLS configuration that new connections to the API use.
     #[derive(Debug)]
     pub(in super::super) struct Tls(watch::Sender<Arc<ServerConfig>>);
 
@@ -103,8 +104,8 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// Replaces the type `Tls` in a build without rustls. In such a build, the agent cannot serve
-    /// TLS.
+    /// Replaces the type `Tls` in a build without rustls. An agent that was built without rustls
+    /// cannot serve TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

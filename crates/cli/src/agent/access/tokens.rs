@@ -10,10 +10,12 @@ use sha2::{Digest as _, Sha256};
 use super::Permission;
 use crate::bounded_file;
 
-/// The minimum length of a token. Shorter tokens are refused, because they could be guessed.
+/// The minimum length of a bearer token in bytes. The agent refuses a file with a shorter token,
+/// because an attacker could guess a short token.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The files that list the tokens. There is one file for each permission.
+/// The paths of the files that list the bearer tokens. Each permission has at most one file of
+/// tokens.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,
@@ -22,8 +24,8 @@ pub(super) struct TokenFiles {
     pub(super) report: Option<PathBuf>,
 }
 
-/// The hashes of the tokens. The agent compares hashes and not the tokens themselves, so the
-/// duration of a comparison reveals nothing about a token.
+/// The hashes of the bearer tokens, for each permission. The agent compares hashes and not the
+/// tokens themselves, so the duration of a comparison reveals nothing about a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
@@ -36,7 +38,7 @@ pub(super) struct Tokens {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Permitted,
-    /// The token is known, but it does not have the required permission.
+    /// A file lists the token, but the token does not have the required permission.
     Lacking,
     /// The request has no token, or no file lists its token.
     Unknown,
@@ -115,8 +117,8 @@ impl Tokens {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
-    // A request with two `Authorization` headers is refused, because a proxy in front of the agent
-    // may have checked only one of them.
+    // The agent refuses a request with two `Authorization` headers, because a proxy in front of the
+    // agent may have checked only one of these headers.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

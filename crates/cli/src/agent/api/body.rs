@@ -1,5 +1,5 @@
-//! Reads request bodies. Each body must arrive within a time limit and must not exceed a size
-//! limit.
+//! Reads the bodies of requests to the agent. Each body must arrive within a time limit and must
+//! not exceed a size limit.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 
-/// The time within which a body must arrive.
+/// The time within which the whole body of a request must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request body that has arrived completely. The route's `DefaultBodyLimit` limits the size of
-/// the body.
+/// A request body that has arrived completely. The layer `DefaultBodyLimit` of each route limits
+/// the size of the request body.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Bytes);
 

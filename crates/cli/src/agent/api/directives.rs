@@ -1,5 +1,5 @@
-//! `GET /v1/directives`: returns the published set, either at once or after its next change. The
-//! set is encoded once for all clients.
+//! `GET /v1/directives`: returns the published set, either at once or after its next change. After
+//! each change, the agent encodes the set once and sends the same bytes to all clients.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,7 +24,8 @@ use super::query::parameters;
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
-/// Encodes the published set once after each change, and returns the same bytes to all clients.
+/// A cache that encodes the published set once after each change, and returns the same bytes to all
+/// clients.
 #[derive(Clone, Debug)]
 pub(super) struct ListingCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -32,12 +33,12 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// The published set in encoded form. The encoded form marks the expired directives, so it is valid
-/// only until the next directive expires.
+/// The published set, encoded as a response body. The encoded set marks the expired directives, so
+/// it is valid only until the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// The snapshot that was encoded. The reference is weak, so the cache does not keep a replaced
-    /// snapshot in memory.
+    /// The snapshot whose set was encoded. The reference to the snapshot is weak, so the cache does
+    /// not keep a replaced snapshot in memory.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -66,8 +67,8 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock of the cache, so it encodes the whole set even if the client
-        // disconnects.
+        // The closure owns the lock of the cache, so the closure encodes the whole set even if the
+        // client disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -80,8 +81,8 @@ impl ListingCache {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // If the expiry has already passed, the remaining time is negative, so the
-                // conversion fails, and the function does not wait.
+                // If the expiry has already passed, the remaining time is negative, so its
+                // conversion fails, and the function returns at once.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -141,19 +142,19 @@ impl Listing {
     }
 }
 
-/// The content of a response.
+/// What a response of `GET /v1/directives` contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// The response contains only the tag, because the query parameter `known` shows that the
-    /// client already has the content.
+    /// The response contains only the tag of the set, because the query parameter `known` shows
+    /// that the client already has this set.
     TagOnly,
-    /// The response has status 304 and no content, because the header `If-None-Match` shows that
-    /// the client already has the content.
+    /// The response has status 304 and no body, because the header `If-None-Match` shows that the
+    /// client already has the set.
     NotModified,
 }
 
-/// The tags of the content that the client already has, from the query and from the headers of the
+/// The tags of the sets that the client already has, from the query and from the headers of the
 /// request.
 struct Seen<'a> {
     known: Option<String>,

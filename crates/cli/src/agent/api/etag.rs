@@ -4,18 +4,18 @@ use axum::http::{HeaderMap, header};
 use opensearch_directives::internal::Hex;
 use sha2::{Digest as _, Sha256};
 
-/// Computes a tag of 32 hexadecimal digits from the content. All agents therefore return the same
-/// tag for the same content.
+/// Computes a tag of 32 hexadecimal digits from the content of a response. Because the tag depends
+/// only on the content, all agents return the same tag for the same content.
 pub(super) fn content_tag(bytes: &[u8]) -> String {
     Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
-/// Returns true if `If-None-Match` contains the tag, either unchanged or in a form that a proxy has
-/// made of it.
+/// Returns true if `If-None-Match` contains the tag, either unchanged or as a proxy has modified
+/// it.
 ///
-/// A proxy that compresses responses modifies their entity tags: it marks them as weak, or appends
-/// a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that contains the tag
-/// cannot belong to other content.
+/// A proxy that compresses responses modifies the entity tags of the responses: it marks a tag as
+/// weak, or appends a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that
+/// contains the tag cannot belong to other content.
 pub(super) fn names_tag(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
@@ -42,8 +42,9 @@ mod tests {
         for form in [
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
-            // The forms up to `/zstd` come from Apache's mod_deflate and mod_brotli, from Jetty,
-            // and from Caddy. The form without quotes comes from a proxy that removes the quotes.
+            // The entity tags up to `/zstd` have the forms that come from Apache's mod_deflate and
+            // mod_brotli, from Jetty, and from Caddy. The entity tag without quotes comes from a
+            // proxy that removes the quotes.
             format!("\"{tag}-gzip\""),
             format!("\"{tag}-br\""),
             format!("\"{tag};gzip\""),

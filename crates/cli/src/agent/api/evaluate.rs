@@ -20,7 +20,7 @@ use super::query::single_flag;
 use super::request_to_evaluate::EvaluateRequest;
 use super::state::Agent;
 
-/// The largest number of requests in a batch.
+/// The largest number of requests that a client may send in one batch.
 const MAX_BATCH: usize = 256;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,7 +50,8 @@ impl<'a> Verdict<'a> {
         let mut directives = Vec::new();
         let decision = request.evaluate(set, now, |directive| directives.push(directive.id));
         directives.sort_unstable();
-        // A directive applies repeatedly if the path names its index repeatedly.
+        // If the path of a request names an index repeatedly, the evaluation returns the directive
+        // for this index repeatedly.
         directives.dedup();
         Self {
             decision,
@@ -127,8 +128,8 @@ pub(super) async fn batch(
 pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
     let problem =
         |error: &str| Problem::field("body", &format!("it is not {{\"requests\": [...]}}{error}"));
-    // Without this check, the parser would also accept an array that contains the values of the
-    // fields.
+    // The body of a batch must be a JSON object. Without this check of the first character, the
+    // parser would also accept an array that contains the values of the fields.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(problem(""));
     }

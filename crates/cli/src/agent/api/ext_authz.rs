@@ -3,11 +3,12 @@
 //! takes the attributes from the method, the path and the headers of the client's request, so that
 //! a directive has the same meaning in every proxy.
 //!
-//! If the agent refused a check, the proxy would reject the client's request. The agent therefore
-//! never refuses an authorization check: if the client's request is unknown, the decision is that no
-//! directive applies, and the header `Directives-Error` contains the reason. If the access checks
-//! refuse a request, the agent responds with a server error instead of a client error, because a
-//! proxy can be configured to ignore server errors.
+//! If the agent refused an authorization check, the proxy would reject the client's request. The
+//! agent therefore never refuses an authorization check. If the check does not state the client's
+//! request correctly, the agent decides that no directive applies, and sends the reason in the
+//! header `Directives-Error`. If the access checks refuse a request, the agent responds with a
+//! server error instead of a client error, because a proxy can be configured to ignore server
+//! errors.
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -46,7 +47,7 @@ pub(super) async fn any(State(agent): State<Agent>, request: Request) -> Respons
     decision_headers(decision).into_response()
 }
 
-/// Extracts the attributes of the client's request from a check.
+/// Extracts the attributes of the client's request from a proxy's authorization check.
 pub(super) fn extract(check: &Parts) -> Result<Extracted<'_>, Problem> {
     let (method, path) = client_request(check)?;
     let extractor = RestExtractor::new()
@@ -55,9 +56,10 @@ pub(super) fn extract(check: &Parts) -> Result<Extracted<'_>, Problem> {
     Ok(extractor.extract_forwarded(method, path, &check.headers))
 }
 
-/// Returns the method and the path of the client's request. A proxy sends them either in two headers
-/// or as the method of the check and the rest of its path. Proxies should send headers, because
-/// OpenSearch also accepts paths that are not valid in a check.
+/// Returns the method and the path of the client's request, which an authorization check contains.
+/// A proxy sends this method and this path either in two headers, or as the method of the check and
+/// the part of the check's path behind the prefix. Proxies should send headers, because OpenSearch
+/// also accepts paths that are not valid in a check.
 fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
     let method = forwarded(check, FORWARDED_METHOD)?;
     let path = forwarded(check, FORWARDED_URI)?;
@@ -68,7 +70,7 @@ fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
     match (method, path) {
         (Some(method), Some(path)) => Ok((method, path)),
         (None, None) => {
-            // The path keeps its first slash.
+            // The last slash of the prefix is the first slash of the client's path.
             let path = check.uri.path().get(PREFIX.len() - 1..);
             Ok((check.method.as_str(), path.unwrap_or_default()))
         }
@@ -91,7 +93,7 @@ fn forwarded<'a>(check: &'a Parts, name: &str) -> Result<Option<&'a str>, Proble
         .map_err(|_| Problem::field(name, "it is not UTF-8"))
 }
 
-/// If the response to a request on this path is a client error, changes its status to that of a
+/// If the response to an authorization check is a client error, changes its status to that of a
 /// server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);

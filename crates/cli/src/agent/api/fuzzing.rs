@@ -10,18 +10,18 @@ use super::problem::Problem;
 use super::query::parameters;
 use super::request_to_evaluate::EvaluateRequest;
 
-/// The attributes of an accepted request.
+/// The attributes that the agent extracts from a request that it accepts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attributes {
-    /// The tenant, if it is known.
+    /// The tenant of the request, if the request names one.
     pub tenant: Option<String>,
-    /// The names of the indices, as in the path.
+    /// The names of the indices, as the path of the request contains them.
     pub index: String,
-    /// The name of the principal.
+    /// The name of the principal who sent the request.
     pub principal: String,
-    /// The name of the endpoint.
+    /// The name of the request's class of endpoints, such as `Search`.
     pub endpoint: &'static str,
-    /// The id of the request.
+    /// The id of the request, which decides whether a sample contains the request.
     pub request_id: String,
 }
 
@@ -64,7 +64,7 @@ pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
 }
 
 /// Takes the client's request from the headers of an authorization check. Each line of the input
-/// has the form `NAME: VALUE`. A line that no HTTP server would accept is skipped.
+/// has the form `NAME: VALUE`. The function skips a header line that no HTTP server would accept.
 ///
 /// # Errors
 /// Returns the detail of the error if the agent would refuse the request.

@@ -43,7 +43,8 @@ pub(super) async fn get(
 }
 
 /// Returns true if OpenMetrics has at least the same weight as plain text in the `Accept` header. A
-/// wildcard counts as plain text, because every client understands plain text.
+/// wildcard in the `Accept` header counts as plain text, because every client understands plain
+/// text.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let (mut openmetrics, mut plain) = (0.0_f32, 0.0_f32);
     for value in headers.get_all(header::ACCEPT) {

@@ -55,7 +55,7 @@ pub(super) async fn get(Extension(Description(json)): Extension<Description>) ->
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// Describes one kind of error response.
+/// Describes one kind of error response for the OpenAPI description.
 fn problem(
     status: &str,
     description: &str,

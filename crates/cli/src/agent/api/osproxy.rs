@@ -48,8 +48,8 @@ struct ActiveDirective<'a> {
 
 impl<'a> ActiveDirective<'a> {
     /// Converts a directive to osproxy's format. Returns `None` if the directive is not active for
-    /// at least one more second. The time until its expiry is rounded down to seconds, so that the
-    /// directive never ends too late in osproxy.
+    /// at least one more second. The time until the expiry of the directive is rounded down to
+    /// seconds, so that the directive never ends too late in osproxy.
     fn new(directive: DirectiveRef<'a>, now: Timestamp) -> Option<Self> {
         if !directive.is_active(now) {
             return None;

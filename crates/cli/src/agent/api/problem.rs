@@ -38,7 +38,8 @@ impl Problem {
         }
     }
 
-    /// Reports an invalid field. The detail begins with the name of the field.
+    /// Reports an invalid field of the request. The detail of the problem document begins with the
+    /// name of the field.
     pub(super) fn field(field: impl Into<String>, problem: &str) -> Self {
         let field = field.into();
         Self {
@@ -47,8 +48,8 @@ impl Problem {
         }
     }
 
-    /// If the invalid field is inside another part of the body, adds the path of that part in front
-    /// of the field's name.
+    /// If the invalid field is inside a part of the body such as `requests[3]`, adds the path of
+    /// this part in front of the field's name.
     pub(super) fn within(self, part: &str) -> Self {
         let Some(field) = self.field else {
             return self;
@@ -65,7 +66,8 @@ impl Problem {
         }
     }
 
-    /// Reports a temporary overload. The same request may succeed a moment later.
+    /// Reports that the agent is temporarily overloaded (status 503). The client may send the same
+    /// request again after a second.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self {
             retry_after: Some(1),

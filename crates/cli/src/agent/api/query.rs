@@ -1,8 +1,8 @@
-//! Parses query strings strictly: an unknown parameter or a repeated one is an error.
+//! Parses query strings strictly: an unknown parameter or a repeated parameter is an error.
 
 use super::problem::Problem;
 
-/// Returns the values of the parameters, in the order of `names`.
+/// Returns the values of the query parameters in `names`, in the order of `names`.
 pub(super) fn parameters<const N: usize>(
     names: [&'static str; N],
     query: Option<&str>,
@@ -20,8 +20,8 @@ pub(super) fn parameters<const N: usize>(
     Ok(values)
 }
 
-/// Returns true if the query contains the flag `name`, a parameter without a value. No other
-/// parameter is allowed.
+/// Returns true if the query contains the flag `name`, a parameter without a value. Every other
+/// parameter in the query is an error.
 pub(super) fn single_flag(name: &'static str, query: Option<&str>) -> Result<bool, Problem> {
     let [value] = parameters([name], query)?;
     match value.as_deref() {

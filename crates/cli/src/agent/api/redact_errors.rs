@@ -5,7 +5,8 @@
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";
 
-/// Replaces each `User [name=..., backend_roles=[...], ...]` in a message.
+/// Replaces each `User [name=..., backend_roles=[...], ...]` in an error message by `User
+/// [redacted]`.
 pub(super) fn redact_users(text: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
     let mut rest = text;
@@ -17,8 +18,9 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// Returns the text after the bracket that closes an already open bracket. If the text was
-/// truncated before the closing bracket, the function returns an empty string.
+/// Returns the part of the text after the bracket that closes the pair. The opening bracket of this
+/// pair is in front of the text. If the text was truncated before the closing bracket, the function
+/// returns an empty string.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

@@ -1,5 +1,5 @@
-//! Decodes the request to evaluate from the body of the API request. An error names the invalid
-//! field.
+//! Decodes the request to evaluate from the body of the API request. If the body is invalid, the
+//! error names the invalid field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -112,7 +112,8 @@ impl EvaluateRequest {
         }
     }
 
-    /// Returns the attributes. The index of a request by path can name several indices.
+    /// Returns the attributes of the request that directives can target. The path of a request can
+    /// name several indices, so the attribute `index` can contain several names.
     pub(super) fn attrs(&self) -> RequestAttrs<'_> {
         let (mut attrs, tenant) = match self {
             Self::ByPath(request) => {
@@ -143,7 +144,7 @@ impl EvaluateRequest {
     }
 }
 
-/// Returns the fields of the body, each of which is known and occurs once.
+/// Returns the fields of a request body. An unknown or repeated field in the body is an error.
 fn unique_fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let Pairs(pairs) = serde_json::from_slice(body)
         .map_err(|error| Problem::field("body", &format!("it is not a JSON object: {error}")))?;

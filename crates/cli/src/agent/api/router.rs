@@ -21,8 +21,8 @@ use super::{
     directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, reports, snapshot,
 };
 
-/// The maximum sizes of bodies, in bytes: first for a single evaluation, then for a batch or for
-/// reports.
+/// The maximum sizes of request bodies, in bytes: the first is for a single evaluation, and the
+/// second is for a batch or for reports.
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
@@ -66,7 +66,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .merge(refresh)
         .merge(report)
         .split_for_parts();
-    // The description contains only strings, so its serialization cannot fail.
+    // The OpenAPI description contains only strings, so its serialization cannot fail.
     let description = Description(Bytes::from(description.to_json().unwrap_or_default()));
     finish(
         router
@@ -101,8 +101,8 @@ fn finish(router: Router<Agent>, agent: Agent) -> Router {
         .with_state(agent)
 }
 
-/// If the handler has not set `Cache-Control`, adds this header, so that no cache stores the
-/// response.
+/// Adds the header `Cache-Control: no-store` to a response whose handler has not set
+/// `Cache-Control`, so that no cache stores the response.
 async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response

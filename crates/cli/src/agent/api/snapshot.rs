@@ -1,6 +1,6 @@
 //! `GET /v1/snapshot`: returns the published snapshot, or its differences from an earlier snapshot.
-//! With this response, another agent can publish the same snapshot. The agent responds at once or
-//! after the next change.
+//! Another agent that polls this path can publish the same snapshot. The agent responds at once, or
+//! after the next change of the snapshot if the request has `wait`.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ struct Client {
     takes_delta: bool,
 }
 
-/// The times that the agent measured when the wait ended.
+/// The times that the agent measured when a request stopped waiting for a change.
 struct Measured {
     age: Duration,
     waited: Option<Duration>,
@@ -107,8 +107,9 @@ pub(super) async fn get(
             .until_changed(&client, subscription, begun + wait)
             .await?;
     }
-    // The agent first measures the wait, then the age, and only then loads the snapshot. With this
-    // order, the age that the client computes may be too high, but it is never too low.
+    // The agent first measures how long the request waited, then the age of the snapshot, and only
+    // then loads the snapshot. Because the agent measures before it loads the snapshot, the age
+    // that the client computes may be too high, but it is never too low.
     let waited = wait.map(|_| begun.elapsed());
     let age = agent.store.age().ok_or_else(no_snapshot)?;
     agent.respond(&client, &Measured { age, waited }).await

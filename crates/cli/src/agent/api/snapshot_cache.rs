@@ -16,10 +16,10 @@ use super::snapshot_history::History;
 /// sufficient, because nearly all clients have the previous snapshot.
 const MAX_ENCODED: usize = 8;
 
-/// The encoded forms of the published snapshot.
+/// A cache with the JSON of the published snapshot, and of its differences from earlier snapshots.
 ///
-/// After a publish, the cache keeps the replaced snapshot until the next request arrives. At that
-/// time, the cache compares the replaced snapshot with the new one.
+/// After a publish, the cache keeps the replaced snapshot until the next request arrives. When this
+/// request arrives, the cache compares the replaced snapshot with the new one.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -35,16 +35,17 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
-    /// How many times the set had been emptied when the snapshot was published.
+    /// How many times the store had emptied its set when it published this snapshot.
     epoch: u64,
     tag: Arc<str>,
-    /// The whole snapshot, once a client has requested it.
+    /// The whole snapshot as JSON; `None` until a client requests the whole snapshot.
     json: Option<Arc<RawValue>>,
     /// The differences from earlier snapshots, each with the tag of the earlier snapshot.
     deltas: Vec<(Arc<str>, Arc<RawValue>)>,
 }
 
-/// The content of a response.
+/// What a response of `GET /v1/snapshot` contains: the whole snapshot, or its differences from an
+/// earlier snapshot.
 #[derive(Debug)]
 pub(super) enum Content {
     Whole(Arc<RawValue>),
@@ -89,8 +90,8 @@ impl SnapshotCache {
             None => snapshot.set().len(),
         };
         let delta = delta.map(|(since, changes)| (Arc::<str>::from(since), changes));
-        // The closure owns the lock of the cache, so it encodes the whole snapshot even if the
-        // client disconnects.
+        // The closure owns the lock of the cache, so the closure encodes the whole snapshot even if
+        // the client disconnects.
         run_sized(size, move || {
             let current = state.current.as_mut().ok_or_else(no_snapshot)?;
             let content = match delta {
@@ -107,7 +108,8 @@ impl SnapshotCache {
     }
 
     /// Returns the published snapshot, with the lock of the cache. If the cache contains an earlier
-    /// snapshot, the function first compares the two and caches the published one.
+    /// snapshot, the function first compares the earlier snapshot with the published one, and then
+    /// caches the published one.
     async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
         let mut state = Arc::clone(&self.state).lock_owned().await;
         // The off file turns directives off only in this agent. Agents that poll this agent still
@@ -131,9 +133,10 @@ impl SnapshotCache {
 }
 
 impl State {
-    /// Returns the tag of the current snapshot and the encoded differences to an earlier snapshot,
-    /// if a client has already requested them. The history is not searched, because computing the
-    /// changes for each of thousands of clients would take longer than encoding them once.
+    /// Returns the tag of the current snapshot and its encoded differences from the snapshot with
+    /// the tag `since`. Returns `None` if no client has requested these differences yet. The
+    /// function does not search the history, because a search for each of thousands of clients
+    /// would take longer than encoding the differences once.
     fn encoded_delta(&self, since: &str) -> Option<(Arc<str>, Arc<RawValue>)> {
         let current = self.current.as_ref()?;
         let (_, json) = current.deltas.iter().find(|(tag, _)| **tag == *since)?;
@@ -153,10 +156,10 @@ impl State {
             return;
         };
         if before.epoch != epoch {
-            // If the set was emptied after the earlier snapshots, the new snapshot may be older
-            // than they are. A client that receives differences does not compare ages. The cache
-            // therefore forgets the earlier snapshots, so that clients receive the whole new
-            // snapshot.
+            // If the store emptied its set after it had published the earlier snapshots, the new
+            // snapshot may be older than these earlier snapshots. A client that receives
+            // differences does not compare the ages of snapshots. The cache therefore forgets the
+            // earlier snapshots, so that clients receive the whole new snapshot.
             self.history = History::default();
         } else if before.tag != tag {
             let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);
@@ -220,8 +223,8 @@ mod tests {
         state.replace(&one, 0);
         state.replace(&two, 0);
         assert!(remembers(&state, &one));
-        // Between two requests of clients, the set was emptied, and then the store read an older
-        // set.
+        // Between two requests of clients, the store emptied its set, and then read an older set
+        // from the index.
         state.replace(&one, 1);
         assert!(!remembers(&state, &two) && !remembers(&state, &one));
         state.replace(&three, 1);
@@ -242,7 +245,8 @@ mod tests {
             .as_mut()
             .unwrap()
             .keep_delta(Arc::clone(&since), &json);
-        // A further client causes no search of the history.
+        // If another client requests the same differences, the cache does not search the history
+        // again.
         state.history = History::default();
         let (tag, sent) = state.encoded_delta(&since).unwrap();
         assert_eq!(*tag, *two.content_tag());

@@ -1,25 +1,26 @@
-//! Remembers which directives changed between the last snapshots. If a client has one of these
+//! Remembers which directives changed between the last snapshots. If a client has one of the last
 //! snapshots, the agent needs to send only the differences.
 //!
-//! The history contains only the ids of these directives, because the current snapshot contains
-//! their present content.
+//! The history contains only the ids of these directives, because the current snapshot contains the
+//! present content of these directives.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opensearch_directives::internal::SnapshotChanges;
 
-/// The maximum number of ids in the whole history. If the ids have the maximum length, the ids and
-/// the tags take at most about 10 MB. If the ids have a usual length, they take about 1 MB.
+/// The maximum number of ids of changed directives in the whole history. If the ids have the
+/// maximum length, the ids and the tags take at most about 10 MB. If the ids have a usual length,
+/// the ids and the tags take about 1 MB.
 const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
 
-/// The tags of the last snapshots (`tag` in a response), and the ids of the directives that changed from each snapshot
-/// to the next.
+/// The tags of the last snapshots (`tag` in a response), and the ids of the directives that changed
+/// from each snapshot to the next.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The snapshots from the oldest to the newest.
+    /// The replaced snapshots, from the oldest to the newest.
     snapshots: VecDeque<Past>,
     ids: usize,
 }
@@ -28,17 +29,17 @@ pub(super) struct History {
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,
-    /// The changes from this snapshot to the next one.
+    /// The changes from this snapshot to the snapshot that replaced it.
     changes: SnapshotChanges,
 }
 
 impl History {
-    /// If more directives than this have changed, the agent sends the whole snapshot instead of the
-    /// differences.
+    /// If more directives than this number have changed, the agent sends the whole snapshot instead
+    /// of the differences.
     pub(super) const MAX_CHANGES: usize = MAX_IDS;
 
-    /// Records that the snapshot with this tag was replaced. If `changes` is `None`, the
-    /// differences are too large or unknown, so the history forgets all earlier snapshots.
+    /// Records that a newer snapshot replaced the snapshot with this tag. If `changes` is `None`,
+    /// the differences are too large or unknown, so the history forgets all earlier snapshots.
     pub(super) fn replace(&mut self, tag: Arc<str>, changes: Option<SnapshotChanges>) {
         let Some(changes) = changes else {
             *self = Self::default();
@@ -54,11 +55,11 @@ impl History {
         }
     }
 
-    /// Returns the changes from the snapshot with this tag to the current one; `None` if the
-    /// snapshot is not remembered.
+    /// Returns the changes from the snapshot with this tag to the current snapshot. Returns `None`
+    /// if the history does not contain this tag.
     pub(super) fn changes_since(&self, tag: &str) -> Option<SnapshotChanges> {
-        // If the same snapshot was current twice, the search finds the later time, because fewer
-        // changes followed it.
+        // If the same snapshot was current twice, the search returns its later occurrence, because
+        // fewer changes followed the later occurrence.
         let position = self.snapshots.iter().rposition(|past| *past.tag == *tag)?;
         let mut sum = SnapshotChanges::default();
         for past in self.snapshots.range(position..) {

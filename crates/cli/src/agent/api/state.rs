@@ -24,14 +24,14 @@ pub(in super::super) struct Agent {
     pub(super) snapshots: SnapshotCache,
     pub(super) wait_slots: WaitSlots,
     pub(super) admission: Admission,
-    /// The handle that accepts the reports of other instances; `None` if this agent does not
-    /// report.
+    /// The handle that accepts the reports of other instances; `None` if this agent does not report
+    /// to the fleet.
     pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
     /// The gauge of the number of live tokio tasks. The agent updates this gauge whenever a client
     /// requests the metrics.
     pub(super) tasks: Gauge,
-    /// Whether the process serves no set and only records operations.
+    /// True in the process of `directives record`, which serves no set and only records operations.
     pub(super) only_records: bool,
 }
 
@@ -69,7 +69,8 @@ impl Agent {
         }
     }
 
-    /// Marks the process as one that serves no set and only records operations.
+    /// Marks the process as one of `directives record`, which serves no set and only records
+    /// operations.
     pub(in super::super) fn recording_only(mut self) -> Self {
         self.only_records = true;
         self

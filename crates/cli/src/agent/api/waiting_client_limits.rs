@@ -12,10 +12,11 @@ use super::super::super::duration;
 use super::super::signals::PhaseReceiver;
 use super::problem::Problem;
 
-/// The longest time that a client may wait.
+/// The longest time for which a client may wait for a change in one request.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// The slots for waiting clients, and the signal that ends every wait.
+/// The slots for clients that wait for a change, and the signal that ends every wait when the agent
+/// stops.
 #[derive(Clone, Debug)]
 pub(super) struct WaitSlots {
     slots: Arc<Semaphore>,
@@ -24,7 +25,7 @@ pub(super) struct WaitSlots {
     phase: PhaseReceiver,
 }
 
-/// The slot of a waiting client. Dropping the value frees the slot.
+/// The slot of a client that waits for a change. Dropping the slot frees it for another client.
 #[derive(Debug)]
 pub(super) struct WaitSlot {
     _permit: OwnedSemaphorePermit,
@@ -53,7 +54,7 @@ impl WaitSlots {
         }
     }
 
-    /// Takes a slot, or fails if none is free.
+    /// Takes a slot for a waiting client, or returns an error if all slots are in use.
     pub(super) fn take(&self) -> Result<WaitSlot, Problem> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             let max = self.max;
@@ -68,7 +69,7 @@ impl WaitSlots {
         })
     }
 
-    /// Completes when the agent stops, so that every wait ends.
+    /// Completes when the agent stops, so that every waiting request ends.
     pub(super) async fn ended(&self) {
         self.phase.stopping().await;
     }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// An address on which an agent listens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super::super) enum Address {
-    /// An empty host stands for all interfaces.
+    /// If the host is empty, the agent listens on all network interfaces.
     Tcp { host: String, port: u16 },
     #[cfg(unix)]
     Unix(PathBuf),

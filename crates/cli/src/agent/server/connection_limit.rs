@@ -1,11 +1,12 @@
-//! Limits the number of open connections. When the limit is reached, selects the connection to
+//! Limits the number of open connections. When the limit is reached, selects an idle connection to
 //! close.
 //!
 //! At the limit, a new connection replaces the connection that has been idle for the longest time.
-//! Clients that open connections without sending requests therefore cannot exclude other clients. A
-//! connection that was just accepted is not replaced, because its first request may be on its way. If
-//! no connection can be replaced, a few further connections are admitted, but only for health checks.
-//! If these are in use, too, every idle connection can be replaced.
+//! Clients that open many connections without sending requests therefore cannot keep other clients
+//! from connecting. A new connection does not replace a connection that was just accepted, because
+//! its first request may be on its way. If no connection can be replaced, a few further connections
+//! are admitted, but only for health checks. If the connections for health checks are in use, too,
+//! even an idle connection that was just accepted can be replaced.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,12 +54,14 @@ impl Entry {
         self.requests_under_way == 0 && !self.is_evicted
     }
 
-    /// Returns true if the connection was notified that it must end, and will end at once.
+    /// Returns true if the connection was notified that it must end, and has no request in progress
+    /// that delays its end.
     fn is_ending(&self) -> bool {
         self.requests_under_way == 0 && self.is_evicted
     }
 
-    /// Returns true if the first request may still be on its way.
+    /// Returns true if the connection was accepted so recently that its first request may still be
+    /// on its way.
     fn is_new(&self) -> bool {
         !self.has_had_request && self.idle_since.elapsed() < FIRST_REQUEST_GRACE
     }
@@ -124,7 +127,8 @@ impl Connections {
     fn try_admit(&self) -> Option<Admitted> {
         let mut open = self.0.open();
         if open.len() >= self.0.limit.saturating_add(HEALTH_RESERVE) {
-            // One connection is enough for the one that waits.
+            // If a connection is already ending, its slot is enough for the waiting connection, so
+            // no other connection is closed.
             if !open.values().any(Entry::is_ending) {
                 self.0.evict_longest_idle(&mut open, |_| true);
             }
@@ -160,7 +164,8 @@ impl Connections {
     }
 
     /// Closes the connection that has been idle for the longest time. The accept loop calls this
-    /// function after an accept has failed, usually because no file descriptor was free.
+    /// function after it failed to accept a connection, usually because no file descriptor was
+    /// free.
     pub(super) fn shed(&self) {
         self.0.evict_longest_idle(&mut self.0.open(), |_| true);
     }
@@ -171,8 +176,8 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection that has been idle for the longest time among those that may be closed.
-    /// Returns false if there is none.
+    /// Closes the connection that has been idle for the longest time among those that may be
+    /// closed. Returns false if no such connection exists.
     fn evict_longest_idle(
         &self,
         open: &mut HashMap<u64, Entry>,
@@ -193,18 +198,20 @@ impl Shared {
 }
 
 impl Admitted {
-    /// Completes when this connection must be closed to make room for another one.
+    /// Completes when this connection must be closed to make room for another connection.
     pub(super) async fn evicted(&self) {
         self.evict.notified().await;
     }
 
-    /// Marks the beginning of a request.
+    /// Marks the beginning of a request on this connection.
     pub(super) fn begin_request(&self) -> UnderWay {
         if let Some(entry) = self.shared.open().get_mut(&self.id) {
             entry.requests_under_way += 1;
             entry.has_had_request = true;
             if entry.is_evicted {
-                // The connection ends only after this request, so another one must make room.
+                // This connection was selected to make room, but now ends only after its new
+                // request. `notify_waiters` therefore wakes the waiting tasks, which then select
+                // another connection to close.
                 self.shared.freed.notify_waiters();
             }
         }

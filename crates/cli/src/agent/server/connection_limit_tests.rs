@@ -1,4 +1,5 @@
-//! Tests which connections are admitted and which ones make room.
+//! Tests which connections the limit admits, and which connections it closes to make room for
+//! others.
 
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ async fn a_connection_with_a_request_under_way_stays() {
     for _ in 0..HEALTH_RESERVE {
         let reserved = connections.admit().await;
         assert!(reserved.health_only);
-        // The request in progress never ends, so its connection cannot be closed for another
-        // one.
+        // The request in progress never ends, so the agent cannot close its connection to make room
+        // for another connection.
         std::mem::forget(reserved.begin_request());
         std::mem::forget(reserved);
     }
@@ -55,8 +56,8 @@ fn is_evicted(one: &Admitted) -> bool {
     one.evicted().now_or_never().is_some()
 }
 
-/// Without this rule, two health checks that arrive at the same time would close each other's
-/// connections before either request was read.
+/// If a new connection could replace another new connection, two simultaneous health checks would
+/// close each other's connections before the agent read either request.
 #[tokio::test(start_paused = true)]
 async fn a_new_connection_does_not_replace_another_new_one() {
     let (connections, admitted) = full(2).await;
@@ -68,7 +69,8 @@ async fn a_new_connection_does_not_replace_another_new_one() {
         health.push(one);
     }
     assert!(!admitted.iter().chain(&health).any(is_evicted));
-    // With the reserve in use, the oldest connection without a request makes room.
+    // If all connections of the reserve are in use, the agent closes the oldest connection without
+    // a request.
     {
         let next = connections.admit();
         tokio::pin!(next);
@@ -83,7 +85,8 @@ async fn a_new_connection_does_not_replace_another_new_one() {
     assert!(!connections.admit().await.health_only);
 }
 
-/// A connection that was told to end may receive a request first, and then ends late.
+/// A connection that was notified that it must end may still receive a request. The connection then
+/// ends only after the response to this request.
 #[tokio::test(start_paused = true)]
 async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
     let (connections, mut admitted) = full(1).await;
@@ -105,7 +108,7 @@ async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
 #[tokio::test(start_paused = true)]
 async fn an_end_admits_the_next() {
     let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-    // All connections have been notified that they must end, but none has ended yet.
+    // All connections have been notified that they must end, but no connection has ended yet.
     for _ in 0..=HEALTH_RESERVE {
         connections.shed();
     }

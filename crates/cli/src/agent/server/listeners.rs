@@ -57,8 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses. Fails if other hosts could reach the API without authentication, unless
-    /// the user has allowed such access.
+    /// Binds listeners to all addresses in the flags. Fails if other hosts could reach the API
+    /// without authentication, unless the user has allowed such access.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         #[cfg(unix)]
         let socket_mode = self.socket_mode;
@@ -71,7 +71,8 @@ impl ListenArgs {
     }
 }
 
-/// Binds addresses that serve only health checks and metrics. A Unix socket admits this user only.
+/// Binds addresses that serve only health checks and metrics. A Unix socket among these addresses
+/// admits only the user who runs the process.
 pub(in super::super) async fn bind_health(addresses: &[Address]) -> Result<Vec<Listener>, Failure> {
     bind_all(addresses, None, 0o600).await
 }
@@ -101,8 +102,9 @@ async fn bind_all(
     Ok(listeners)
 }
 
-/// Returns the address to bind for a host name. An IPv4 address is preferred, because a client that
-/// fails to connect by IPv6 then tries IPv4.
+/// Returns the address to bind for a host name. If the name has IPv4 and IPv6 addresses, the
+/// function returns an IPv4 address, because a client that fails to connect by IPv6 then tries
+/// IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
         return Ok((IpAddr::from(Ipv6Addr::UNSPECIFIED), port).into());
@@ -118,8 +120,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // The unspecified IPv6 address stands for all interfaces. On a host without IPv6, the
-        // unspecified IPv4 address is bound instead.
+        // The unspecified IPv6 address stands for all network interfaces. On a host without IPv6,
+        // the unspecified IPv4 address is bound instead.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>
@@ -160,7 +162,7 @@ impl Listener {
         !matches!(self, Self::Tcp(_))
     }
 
-    /// Returns the address in the form in which a client must write it.
+    /// Returns the address of the listener as the URL that a client must use.
     pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => {

@@ -22,16 +22,17 @@ use super::listeners::{Listener, Stream};
 /// The time limit for receiving the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a connection may be idle between requests. nginx and common load balancers
-/// close idle connections after 60 s. The agent's limit is longer, so that the client closes the
-/// connection first. If the agent closed a connection first, the client could send a request at the
-/// same moment.
+/// close idle connections after 60 s. The agent keeps idle connections for longer than 60 s, so
+/// that the client closes the connection first. If the agent closed a connection first, the client
+/// could send a request at the same moment, and this request would be lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The size limit of the headers of a request, in bytes. Each connection can use this amount of
 /// memory before the agent refuses its request.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after an accept failed, usually because the process has too few file descriptors.
+/// The pause after the agent failed to accept a connection, usually because the process has too few
+/// file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Receives the TLS configuration for new connections; `None` if the listener does not use TLS.
@@ -52,7 +53,8 @@ struct Server {
 }
 
 /// Serves requests until the phase is [`Stopping`](super::super::signals::Phase::Stopping).
-/// Requests that are in progress at that moment may complete within a time limit.
+/// Requests that are in progress when the agent stops may still complete, but only within
+/// [`DRAIN_TIMEOUT`].
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -75,9 +77,9 @@ pub(in super::super) async fn serve(
 async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
-        // The tasks of ended connections are removed, so that the set of tasks does not grow. The
-        // loop does not remove these tasks in a branch of `select!` below. Whenever a branch
-        // completes, `select!` drops the future of `accept`, and with it a client that waits to be
+        // The loop removes the tasks of ended connections, so that the set of tasks does not grow.
+        // A branch of `select!` must not remove the tasks. Whenever such a branch completed,
+        // `select!` would drop the future of `accept`, and with it a client that waits to be
         // admitted.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
@@ -161,13 +163,13 @@ impl Server {
         let mut is_closing = false;
         loop {
             tokio::select! {
-                // The order of the branches matters: a request that has arrived is served, even if
-                // its connection was just selected to make room for another one.
+                // The order of the branches matters: the agent serves a request that has arrived,
+                // even if its connection was just selected to make room for another connection.
                 biased;
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The first request may have arrived at the same instant at which the time
-                    // limit passed.
+                    // The first request may have arrived at the instant at which its time limit
+                    // passed, so `has_served` is checked again.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -223,14 +225,15 @@ mod tests {
         let (_sender, phase) = phases();
         let listeners = vec![Listener::Tcp(listener)];
         let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit is zero, so only the connections of the reserve are admitted.
+        // The limit on connections is zero, so only the connections of the reserve for health
+        // checks are admitted.
         let mut busy = Vec::new();
         for _ in 0..16 {
             busy.push(client(address, "/wait").await);
             has_begun.recv().await.unwrap();
         }
-        // The loop sees the end of a connection and the admission of a new one in random order, so
-        // the test makes several attempts.
+        // The accept loop sees the end of a connection and the admission of a new one in random
+        // order, so the test makes several attempts.
         for _ in 0..64 {
             let mut waiting = client(address, "/").await;
             drop(busy.pop());

@@ -1,9 +1,10 @@
 //! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
 //!
-//! Two agents with the same path must not replace each other's socket. However, if an agent was
-//! killed, its socket file must not prevent the next start. A lock on the file `PATH.lock`
-//! distinguishes the two cases without a race. Only the agent that holds the lock may use the path,
-//! and the system releases the lock when the process ends. `PATH.lock` itself is never removed.
+//! Two agents with the same path must not replace each other's socket. However, the socket file of
+//! a killed agent must not prevent the next start of an agent. A lock on the file `PATH.lock` shows
+//! without a race whether a running agent or a killed one created the socket. Only the agent that
+//! holds this lock may use the path, and the system releases the lock when the agent's process
+//! ends. No agent ever removes the lock file `PATH.lock`.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -13,15 +14,16 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// The number of connections that may wait to be accepted.
+/// The number of connections that may wait until the agent accepts them.
 const BACKLOG: u32 = 1024;
 
-/// A listening socket. Dropping the value removes the socket file.
+/// A listening Unix socket. Dropping this value removes the socket file.
 #[derive(Debug)]
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    /// The device and inode numbers, which identify the file.
+    /// The device and inode numbers of the socket file, with which the agent recognizes its own
+    /// file.
     identity: (u64, u64),
     _lock: File,
 }
@@ -64,7 +66,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // If another program has replaced the file, the file is not removed.
+        // If another program has replaced the socket file, the agent does not remove the other
+        // program's file.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             // If the removal fails, the file stays, and the next start of an agent removes it.
             let _ = fs::remove_file(&self.path);
@@ -77,7 +80,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Takes the lock for the path. The lock is held until the returned file is closed.
+/// Takes the lock for the path of a socket. The lock is held until the returned file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
@@ -150,7 +153,7 @@ mod tests {
         assert!(path.exists());
         drop(SocketFile::bind(&path, 0o660).unwrap());
 
-        // The socket that the test now binds belongs to another program.
+        // The test now binds the path itself, as another program that does not take the lock.
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
         assert!(refused.contains("another program"), "{refused}");

@@ -1,5 +1,5 @@
-//! One of the eight writers. A writer changes one directive with the command, and its other
-//! directives with direct requests of each kind.
+//! One of the eight writers that change an index at the same time. A writer changes one directive
+//! with the command, and its other directives with direct requests of each kind.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::support::command::run;
 
-/// One of the writers. No two writers write documents with the same id. Each writer changes one
-/// directive with the command.
+/// One of the writers that change an index at the same time. No two writers write documents with
+/// the same id. Each writer changes one directive with the command, and its other directives with
+/// direct requests.
 pub(super) struct Writer<'a> {
     pub(super) url: &'a str,
     pub(super) index: &'a str,
@@ -85,14 +86,15 @@ impl Writer<'_> {
             .header("content-type", "application/json")
             .body(body.to_owned());
         match request.send().await {
-            // The status does not matter, because a write may conflict with another write, or the
-            // document may not exist.
+            // The status of the response does not matter, because a write may conflict with another
+            // write, or the document may not exist.
             Ok(response) => drop(response.text().await),
             Err(error) => assert!(self.node_fails, "{error}"),
         }
     }
 
-    /// Runs the command once: the command applies or deletes the writer's directive.
+    /// Runs the command once, to apply or to delete the directive that this writer changes with the
+    /// command.
     async fn command(&mut self, operation: usize) {
         let id = format!("cmd-{}", self.number);
         let reason = operation.to_string();
@@ -124,12 +126,13 @@ impl Writer<'_> {
         let ran = tokio::task::spawn_blocking(run).await.unwrap();
         match ran.code {
             // While the node fails, the command may write the directive but fail to record this
-            // write. If this happens, the command prints a warning.
+            // write. If a write is not recorded, the command prints a warning.
             0 if is_unrecorded(&ran.stderr) => assert!(self.node_fails, "{}", ran.stderr),
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
             }
-            // The command should delete the directive, but the directive did not exist.
+            // The exit code 3 means that the command should delete the directive, but that the
+            // directive did not exist.
             3 => {}
             code => assert!(self.node_fails, "{code}: {}{}", ran.stdout, ran.stderr),
         }
