@@ -5,9 +5,8 @@
 //! own trusted keys. An agent also returns the age of its snapshot. The age of a snapshot counts
 //! from the time at which the index was read, regardless of the number of agents in between.
 //!
-//! After the first snapshot, the agent sends only the differences to the snapshot that this store
-//! already has. Between two polls, the source sends a long poll (`long_poll.rs`), to which the
-//! agent responds when its snapshot changes.
+//! After the first snapshot, the agent sends only what differs from it. Between two polls, the
+//! source sends a long poll (`long_poll.rs`), and the agent responds when its snapshot changes.
 
 mod long_poll;
 mod response;
@@ -100,8 +99,7 @@ impl AgentSource {
             .age
             .filter(|_| published.snapshot.revision().is_some());
         let trust_generation = self.verifier.generation();
-        // If the trusted keys or the policy are new, the verdict on every directive may change, so
-        // the source requests the whole snapshot again.
+        // New trusted keys or a new policy can change the verdict on every directive.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
         let received = self.receive(is_ours).await?;
@@ -126,9 +124,8 @@ impl AgentSource {
         self.generation > 0 && published == Some(self.generation)
     }
 
-    /// Returns the response of the long poll if this response has arrived. If no response to a long
-    /// poll has arrived, requests the snapshot. If the received differences cannot be applied,
-    /// requests the whole snapshot.
+    /// Returns the response of the long poll if it has arrived, and otherwise requests the snapshot.
+    /// If the received differences cannot be applied, requests the whole snapshot.
     async fn receive(&mut self, is_ours: bool) -> Result<Received, ReadError> {
         let arrived = self.long_polls.take().filter(|_| is_ours);
         if !is_ours {

@@ -129,8 +129,8 @@ pub(super) struct Decoding {
     pub(super) index: String,
     pub(super) max_stored: usize,
     pub(super) trust: Option<Arc<Trust>>,
-    /// The state of this store to which differences are applied; `None` if the request contained no
-    /// tag.
+    /// The state to which this store applies the differences in the response; `None` if the request
+    /// named no tag, because the agent then sends no differences.
     pub(super) base: Option<Arc<DeltaBase>>,
 }
 

@@ -96,9 +96,9 @@ pub struct InstanceReport {
     /// The first 20 rejections, ordered by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<ReportedRejection>,
-    /// The counts of active directives, if the instance counts hits. The list contains first the 50
-    /// directives that applied to the most requests, and then the first 50 directives that no
-    /// request has matched.
+    /// For each listed active directive, how many requests it matched; empty if the instance does
+    /// not count hits. The list contains first the 50 directives that applied to the most requests,
+    /// and then the first 50 directives that no request has matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<ReportedHits>,
     /// The number of active directives that are not in `hits`; absent if the instance does not

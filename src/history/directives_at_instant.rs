@@ -87,9 +87,9 @@ pub struct PastDirective {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The directive has not ended yet, and will expire at this instant.
+    /// The directive has not ended yet. The value is the time at which it will expire.
     Pending(Timestamp),
-    /// The directive expired at this instant.
+    /// The directive expired. The value is the time of its expiry.
     Expired(Timestamp),
     /// An operation ended the directive: a revocation, a deletion, or a change after which the
     /// directive no longer applied.

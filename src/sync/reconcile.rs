@@ -18,7 +18,6 @@ use super::apply_delta::ChangeSet;
 use super::fetch::{ANOTHER_PRIMARY, ReadKind, View, apply, resolve, weight};
 use super::histogram_plan::first_query;
 use super::probe::ObservedVersion;
-use super::replica::Replica;
 use super::seq_no_reconciliation::{Difference, Omissions, Reconciliation, Step};
 use super::state::Known;
 use crate::rest::{
@@ -26,7 +25,6 @@ use crate::rest::{
     Session, off_the_runtime,
 };
 use crate::safeguard_switches::Safeguard;
-use opensearch_directives_core::document::RejectionReason;
 
 /// The reason for a reconciliation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -179,7 +177,9 @@ impl IndexSynchronizer {
     ) -> Result<Comparison, Stop> {
         let is_periodic = trigger == Trigger::Periodic;
         let again = if is_periodic {
-            known.replica.numbers_to_read_again(&mut self.random)
+            known
+                .replica
+                .numbers_to_read_again(SAMPLE, &mut self.random)
         } else {
             Vec::new()
         };
@@ -338,23 +338,5 @@ impl IndexSynchronizer {
             regressions: Arc::ptr_eq(&replica, &known.replica).then(Vec::new),
             replica,
         })
-    }
-}
-
-impl Replica {
-    /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again: all
-    /// documents whose expiry was too far in the future, and a few random documents that were
-    /// accepted.
-    fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
-        let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
-            rejection.reason() == RejectionReason::BeyondMaxTtl
-        };
-        let rejected = self.others.values();
-        let rejected = rejected.filter(|other| other.rejection.as_ref().is_some_and(is_due));
-        let mut numbers: Vec<u64> = rejected.map(|other| other.seq_no).collect();
-        for _ in 0..SAMPLE.min(self.seq_nos.len()) {
-            numbers.extend(random.choice(self.seq_nos.iter()));
-        }
-        numbers
     }
 }

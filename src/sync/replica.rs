@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::last_authors::Authors;
 use crate::rest::Aggregates;
-use opensearch_directives_core::document::Rejection;
+use opensearch_directives_core::document::{Rejection, RejectionReason};
 use opensearch_directives_core::internal::SignatureTable;
 use opensearch_directives_core::{Digest, DirectiveSet};
 
@@ -175,6 +175,23 @@ impl Replica {
             Ok(position) => self.seq_nos.get(position).copied(),
             Err(_) => self.others.get(id).map(|other| other.seq_no),
         }
+    }
+
+    /// Returns the `_seq_no`s of the documents that a periodic reconcile decodes again: all
+    /// documents whose expiry was too far in the future, and `sample` random directives.
+    pub(super) fn numbers_to_read_again(
+        &self,
+        sample: usize,
+        random: &mut fastrand::Rng,
+    ) -> Vec<u64> {
+        let is_due = |rejection: &Rejection| rejection.reason() == RejectionReason::BeyondMaxTtl;
+        let rejected = self.others.values();
+        let rejected = rejected.filter(|other| other.rejection.as_ref().is_some_and(is_due));
+        let mut numbers: Vec<u64> = rejected.map(|other| other.seq_no).collect();
+        for _ in 0..sample.min(self.seq_nos.len()) {
+            numbers.extend(random.choice(self.seq_nos.iter()));
+        }
+        numbers
     }
 }
 

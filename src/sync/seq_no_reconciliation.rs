@@ -298,8 +298,8 @@ impl Differing {
     }
 }
 
-/// Returns the difference of the two sets, from a histogram in which each bucket stands for a
-/// single number.
+/// Returns the numbers that only the known set or only the server has. Each bucket must stand for
+/// exactly one number.
 fn numbers_that_differ(buckets: &[Differing]) -> Difference {
     let mut difference = Difference::default();
     for bucket in buckets {

@@ -149,8 +149,8 @@ impl Follower {
     }
 }
 
-/// Waits for the next publish of the store. If the store has no subscriptions or was dropped,
-/// `store_published` waits forever.
+/// Waits for the next publish of the store. If the store offers no subscriptions or was dropped,
+/// `store_published` never returns, and the task notices a new set only in its periodic checks.
 async fn store_published(publishes: &mut Option<Subscription>) {
     if let Some(subscription) = publishes
         && subscription.changed().await.is_ok()

@@ -9,8 +9,8 @@ use crate::document_write::{Fate, Operation};
 use crate::returned_views::View;
 use crate::world::World;
 
-/// The operations whose results a refresher has published. A later publish must not contain an
-/// older state than these operations.
+/// The operations whose results a refresher has published, for each document. A later publish must
+/// not contain an older state of a document than the last acknowledged one of these operations.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index among the indices to which the configured name has referred.

@@ -173,8 +173,8 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// Returns the mapping of each index. The mapping contains no version, so a refresher cannot use
-/// the mapping to detect hidden fields.
+/// Returns the mapping of each index. A refresher decides only from a mapping with a version in
+/// `_meta` that a field is hidden. This mapping has no version, so the refresher cannot decide it.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()

@@ -185,8 +185,7 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
         assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
 
-        // The store tries long polls again. The first successful long poll returns the changes at
-        // once.
+        // The store tries long polls again, and the first successful one returns the changes at once.
         hub.set(Between::Nothing);
         tokio::time::sleep(SECOND * 60 * 21).await;
         assert!(self::notes(&store).is_empty(), "{between:?}");

@@ -10,8 +10,8 @@ use crate::history::record::Record;
 const MAX_CHARACTERS: usize = 300;
 
 /// A record that cannot be decoded. The recorders and the `directives` command of this version
-/// append only records that can be decoded. So a later version or another program has appended the
-/// record that cannot be decoded.
+/// append only records that can be decoded. So a record that cannot be decoded was appended by a
+/// later version of this project or by another program.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UnreadableRecord {

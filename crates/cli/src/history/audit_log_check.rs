@@ -196,8 +196,9 @@ impl Witnessed {
     }
 }
 
-/// Returns the author that the writer claimed. If the cluster authenticated a user with another
-/// name, the text also contains the name of this user.
+/// Returns the author that the writer claimed. If the cluster authenticated another user, the name
+/// of this user follows. If the record names no author, the text contains only the authenticated
+/// user.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

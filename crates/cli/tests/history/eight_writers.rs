@@ -87,9 +87,10 @@ impl Ledger {
         run(&self.url, &self.index, &["init"]).ok();
     }
 
-    /// Checks that each `_seq_no` has a record or lies in a gap. No operation that a recorder has
-    /// observed may lie in a gap. If `is_exact` is set, no successful write by the command may lie
-    /// in a gap either.
+    /// Checks that each `_seq_no` either has a record or lies in a gap that `history verify`
+    /// reports. Only the deletions that recorders noticed without their `_seq_no` may have neither.
+    /// No operation that a recorder has observed may lie in a gap. If `is_exact` is set, no
+    /// successful write by the command may lie in a gap either.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,

@@ -26,7 +26,7 @@ pub(crate) use set_hits::{Counting, SetHits};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Hits {
-    /// The number of matches of all directives since the start.
+    /// The number of matches of all directives since this process created the store.
     pub matched: u64,
     /// The number of matches whose request was in the sample of the directive.
     pub sampled: u64,

@@ -23,8 +23,7 @@ pub enum DiagLevel {
     Shape,
     /// Records the shape of a request, and the duration of each stage of its processing.
     ShapeTiming,
-    /// Records the shape of a request, the duration of each stage, and how a rewrite of the request
-    /// changed its shape. This level never records the values that a request contains.
+    /// Records the shape, the durations, and how a rewrite changed the shape. Never records values.
     ShapeRewriteDiff,
 }
 
@@ -251,8 +250,7 @@ impl DiagnosticsDirective {
 pub enum DirectiveState {
     /// The directive has not started yet, so it applies to no request.
     Scheduled,
-    /// The directive has started and has not expired, so it applies to the matching requests that
-    /// are in its sample.
+    /// The directive has started and has not expired, so it applies to the matching requests.
     Active,
     /// The directive has expired, so it applies to no request.
     Expired,
