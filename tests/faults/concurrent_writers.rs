@@ -146,15 +146,14 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
         writer.await.unwrap();
     }
     all_show_the_index(&cluster, &index, &stores, observer).await;
-    // A store needs two full reads: its first read, and one read because of the failover. A store
-    // needs a third full read if it followed the new primary before this primary had replicated its
-    // operations, because a restart of this primary could assign the numbers of these operations
-    // again. None of the hundreds of deletions costs a full read.
+    // The first read, one when the new primary is known, and one at its first write: while writes are
+    // in progress, no view is final, so the new primary may have assigned `_seq_no`s again. A store
+    // that polled while the shard had no primary needs one more full read. None of the hundreds of
+    // deletions costs a full read.
     let reads = stores.iter().map(|store| store.status().counters.reads);
     let reads: Vec<_> = reads.collect();
     let most = reads.iter().map(|reads| reads.full_reads).max();
-    let with_two = reads.iter().filter(|reads| reads.full_reads <= 2).count();
-    println!("at most {most:?} full reads for each store, at most two for {with_two}");
-    assert!(most <= Some(3), "{reads:?}");
+    println!("at most {most:?} full reads for each store");
+    assert!(most <= Some(4), "{reads:?}");
     assert!(reads.iter().any(|reads| reads.reconciles > 0), "{reads:?}");
 }
