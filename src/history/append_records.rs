@@ -33,6 +33,9 @@ pub(crate) struct Stream {
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) record: Record,
+    /// Whether a record that the writer itself makes cannot be more exact. If the operation of a
+    /// recorder's entry follows operations that the recorder did not see, the writer knows more.
+    pub(crate) is_exact: bool,
 }
 
 /// The result of appending one record.
@@ -54,7 +57,11 @@ impl Entry {
     /// known.
     pub(crate) fn of_operation(record: Record) -> Option<Self> {
         let id = record.operation()?.record_id();
-        Some(Self { id, record })
+        Some(Self {
+            id,
+            record,
+            is_exact: true,
+        })
     }
 
     /// Returns the entry for a deletion whose number is not known. `record` contains the number of
@@ -69,7 +76,11 @@ impl Entry {
         let id = record.operation()?.deletion_id();
         (record.seq_no, record.primary_term) = (None, None);
         (record.seq_no_after, record.seq_no_until) = (Some(after), until);
-        Some(Self { id, record })
+        Some(Self {
+            id,
+            record,
+            is_exact: false,
+        })
     }
 
     /// Returns the two lines of a bulk request that append this record.
@@ -285,6 +296,7 @@ mod tests {
         let entry = Entry {
             id: "e".to_owned(),
             record: serde_json::from_value(deletion).unwrap(),
+            is_exact: false,
         };
         let recorded = |number: u64| json!({ "directive": "d", "index_uuid": "I", "history_uuid": "H", "seq_no": number });
         let found: Vec<u64> = [0, 4, 5, 7, 8, 1 << 62]

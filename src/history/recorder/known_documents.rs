@@ -3,13 +3,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Entry;
+use super::last_records::LastDocument;
 use super::observation_feed::{Observation, SeenDocument};
+use super::recent_deletions::RecentDeletions;
 use crate::history::build_record::{RecordedBy, Seen, record_of};
 use crate::history::classify_operation::Before;
 use crate::history::record::Operation;
+
+/// After a write, searches may not return the document for this time.
+const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
+/// If the last records could not be read, they are read again after this time.
+const READ_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// The known documents of one index. The document limit of the polls also bounds the number of
 /// known documents.
@@ -21,55 +28,117 @@ pub(super) struct Documents {
     /// The `_seq_no`s of the documents that could not be recorded, because the identity of their
     /// operations is not known. Each operation without a known identity is counted as unseen once.
     unidentified: HashMap<Box<str>, u64>,
+    /// The documents that were deleted recently.
+    deleted: RecentDeletions,
     /// The time of the previous observation; `None` before the first complete observation.
     seen_at: Option<Timestamp>,
+    /// Whether the last records of the index were read.
+    has_learned: bool,
+    /// If the last records could not be read, they are read again from this instant on.
+    read_again_at: Option<Timestamp>,
+    /// The earliest `invisible_until` of the documents that the last complete observation lacked.
+    absent_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
 struct Known {
     document: SeenDocument,
     primary_term: u64,
+    /// Set if the document is known from a record, and no observation has contained it yet. Before
+    /// this instant, its absence is not a deletion, because a search may not return it yet.
+    invisible_until: Option<Timestamp>,
 }
 
 impl Known {
     fn is_same(&self, seq_no: u64, primary_term: Option<u64>) -> bool {
         (self.document.seq_no, Some(self.primary_term)) == (seq_no, primary_term)
     }
+
+    fn precedes(&self, seq_no: u64, primary_term: u64) -> bool {
+        self.primary_term == primary_term && self.document.seq_no < seq_no
+    }
 }
 
 impl Documents {
-    /// Returns the history uuid if this is the first observation of its index. Before the caller
-    /// compares the first observation of an index, it can [learn](Self::learn) the documents of the
-    /// last records.
-    pub(super) fn is_first<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
-        let is_known = self.index_uuid == observation.index_uuid && self.seen_at.is_some();
+    /// Returns the history uuid of an observation if the last records of its index were not read
+    /// yet. The caller then passes the documents of the last records to [`learn`](Self::learn),
+    /// before it compares the observation.
+    pub(super) fn needs_last_records<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
+        let has_learned = self.index_uuid == observation.index_uuid && self.has_learned;
         let history_uuid = observation.history_uuid.as_deref();
-        history_uuid.filter(|_| observation.is_full && !is_known)
+        history_uuid.filter(|_| observation.is_full && !has_learned)
     }
 
     /// Stores the documents that exist according to the last records of the observed index. Returns
     /// how many documents of the observation are already recorded.
-    pub(super) fn learn(&mut self, observation: &Observation, last: Vec<SeenDocument>) -> u64 {
-        let known = last.into_iter().filter_map(|document| {
-            let primary_term = document.primary_term?;
+    ///
+    /// If earlier observations were compared before the records could be read, only adds the
+    /// documents that these observations did not contain.
+    pub(super) fn learn(&mut self, observation: &Observation, last: Vec<LastDocument>) -> u64 {
+        let history_uuid = observation.history_uuid.clone().unwrap_or_default();
+        if self.index_uuid != observation.index_uuid || self.seen_at.is_none() {
+            *self = Self {
+                index_uuid: observation.index_uuid.clone(),
+                history_uuid,
+                ..Self::default()
+            };
+        } else if self.history_uuid != history_uuid {
+            (self.has_learned, self.read_again_at) = (true, None);
+            return 0;
+        }
+        (self.has_learned, self.read_again_at) = (true, None);
+        let present: HashMap<&str, &SeenDocument> = observation
+            .documents
+            .iter()
+            .map(|document| (&*document.id, document))
+            .collect();
+        let mut already_recorded = 0;
+        for LastDocument {
+            document,
+            recorded_at,
+        } in last
+        {
+            let Some(primary_term) = document.primary_term else {
+                continue;
+            };
+            if self.by_id.contains_key(&document.id) {
+                continue;
+            }
+            let seen = present.get(&*document.id);
+            // A forged record can state any time, so the time of the observation limits it.
+            let invisible_until = recorded_at.min(observation.seen_at);
+            let invisible_until = invisible_until.saturating_add(INVISIBLE);
             let known = Known {
+                invisible_until: match seen {
+                    Some(_) => None,
+                    None => Some(invisible_until.unwrap_or(Timestamp::MAX)),
+                },
                 document,
                 primary_term,
             };
-            Some((known.document.id.clone(), known))
-        });
-        *self = Self {
-            index_uuid: observation.index_uuid.clone(),
-            history_uuid: observation.history_uuid.clone().unwrap_or_default(),
-            by_id: known.collect(),
-            ..Self::default()
-        };
-        let is_recorded = |seen: &&SeenDocument| {
-            self.by_id
-                .get(&seen.id)
-                .is_some_and(|known| known.is_same(seen.seq_no, seen.primary_term))
-        };
-        observation.documents.iter().filter(is_recorded).count() as u64
+            let is_recorded = |seen: &&&SeenDocument| known.is_same(seen.seq_no, seen.primary_term);
+            already_recorded += u64::from(seen.filter(is_recorded).is_some());
+            self.by_id.insert(known.document.id.clone(), known);
+        }
+        already_recorded
+    }
+
+    /// Notes that the last records could not be read. A later complete observation reads them.
+    pub(super) fn learn_later(&mut self, observation: &Observation) {
+        if self.index_uuid != observation.index_uuid {
+            *self = Self {
+                index_uuid: observation.index_uuid.clone(),
+                ..Self::default()
+            };
+        }
+        self.read_again_at = observation.seen_at.saturating_add(READ_AGAIN).ok();
+    }
+
+    /// Returns the instant from which a complete observation is needed, because it shows whether
+    /// documents were deleted; `None` if none is needed.
+    pub(super) fn needs_full_from(&self) -> Option<Timestamp> {
+        let absent = self.absent_until;
+        [absent, self.read_again_at].into_iter().flatten().min()
     }
 
     /// Compares an observation with the known documents, and makes an entry for each operation.
@@ -129,29 +198,50 @@ impl Documents {
         let Some(primary_term) = document.primary_term else {
             return self.count_unidentified(&document);
         };
+        if let Some(known) = self.by_id.get_mut(&document.id) {
+            known.invisible_until = None;
+        }
         let known = self.by_id.get(&document.id);
         let is_same = |known: &Known| known.is_same(document.seq_no, Some(primary_term));
         if !is_restored && known.is_some_and(is_same) {
             return 0;
         }
-        let before = match known {
-            Some(known) => Before::Stored(&known.document.source),
-            None if self.seen_at.is_some() || document.version == Some(1) => Before::Absent,
-            None => Before::Unknown,
+        let previous = known.filter(|_| !is_restored);
+        let last_version = match known {
+            Some(known) => known.document.version,
+            None => self.deleted.version(&document.id, by.at),
         };
-        let versions = known
-            .map(|known| known.document.version)
-            .zip(Some(document.version));
-        let unseen = match versions {
-            Some((Some(before), Some(after))) if !is_restored => {
-                after.saturating_sub(before).saturating_sub(1)
+        let versions = last_version.zip(document.version);
+        let is_next = versions.is_none_or(|(last, next)| next == last.saturating_add(1));
+        let is_later = versions.is_none_or(|(last, next)| next > last);
+        let (before, is_exact) = match known {
+            Some(known) if is_restored => (Before::Stored(&known.document.source), true),
+            // The document was created, possibly after a deletion that no observation showed.
+            _ if document.version == Some(1) => (Before::Absent, true),
+            Some(known) if is_later => (Before::Stored(&known.document.source), is_next),
+            None if last_version.is_some() && is_next => (Before::Absent, true),
+            _ => (Before::Unknown, false),
+        };
+        let unseen = match (document.version, previous) {
+            _ if is_restored => 0,
+            // It is not known whether the versions before the first observation are recorded.
+            (_, None) if self.seen_at.is_none() => 0,
+            (Some(next), None) if is_later => next
+                .saturating_sub(last_version.unwrap_or_default())
+                .saturating_sub(1),
+            (Some(next), Some(_)) if is_later => {
+                last_version.map_or(0, |last| next.saturating_sub(last).saturating_sub(1))
             }
+            // The document was deleted, and the versions of the new document began again at 1.
+            (Some(next), Some(last)) if last.precedes(document.seq_no, primary_term) => next,
             _ => 0,
         };
-        push_some(self.entry(&document, primary_term, before, by), push);
+        let entry = self.entry(&document, primary_term, before, by);
+        push_some(entry.map(|entry| Entry { is_exact, ..entry }), push);
         let known = Known {
             document,
             primary_term,
+            invisible_until: None,
         };
         self.by_id.insert(known.document.id.clone(), known);
         unseen
@@ -189,6 +279,8 @@ impl Documents {
         by: &RecordedBy,
         push: &mut impl FnMut(Entry),
     ) {
+        self.absent_until = None;
+        self.deleted.forget_old(by.at);
         if self.by_id.is_empty() {
             return;
         }
@@ -200,6 +292,14 @@ impl Documents {
             .cloned()
             .collect();
         for id in missing {
+            let invisible_until = self.by_id.get(&id).and_then(|known| known.invisible_until);
+            if let Some(until) = invisible_until.filter(|until| by.at < *until) {
+                let earliest = self
+                    .absent_until
+                    .map_or(until, |earliest| earliest.min(until));
+                self.absent_until = Some(earliest);
+                continue;
+            }
             let Some(last) = self.by_id.remove(&id) else {
                 continue;
             };
@@ -212,9 +312,15 @@ impl Documents {
                 after: None,
                 not_before: self.seen_at,
             };
+            // If no observation has contained the document, the deletion may have happened before
+            // the previous observation.
+            let after = after.filter(|_| last.invisible_until.is_none());
             let after = after.unwrap_or_default().max(last.document.seq_no);
             let entry = Entry::of_unnumbered_deletion(record_of(&seen, by), after, until);
             push_some(entry, push);
+            if let Some(version) = last.document.version {
+                self.deleted.insert(&id, version.saturating_add(1), by.at);
+            }
         }
     }
 
@@ -222,7 +328,12 @@ impl Documents {
     /// did not fit into the queue.
     pub(super) fn entry_again(&self, id: &str, by: &RecordedBy) -> Option<Entry> {
         let known = self.by_id.get(id)?;
-        self.entry(&known.document, known.primary_term, Before::Unknown, by)
+        let (before, is_exact) = match known.document.version {
+            Some(1) => (Before::Absent, true),
+            _ => (Before::Unknown, false),
+        };
+        let entry = self.entry(&known.document, known.primary_term, before, by)?;
+        Some(Entry { is_exact, ..entry })
     }
 
     fn entry(

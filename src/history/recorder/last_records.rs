@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use opensearch::SearchParts;
 use serde_json::{Value, json};
 use tracing::warn;
@@ -18,25 +18,27 @@ use crate::http::{Method, Request, RequestError};
 const PAGE_SIZE: usize = 200;
 /// The maximum number of pages that a recorder reads at its start, even if the history has more.
 const MAX_PAGES: usize = 1_000;
-/// After a write, searches may not return the document for this time. So the absence of a document
-/// whose last record is more recent does not prove that the document was deleted.
-const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
 const FILTER_PATH: &str = "aggregations.directives.after_key,\
                            aggregations.directives.buckets.*.hits.hits._source";
+
+/// The document in the last record of a directive.
+pub(super) struct LastDocument {
+    pub(super) document: SeenDocument,
+    /// The time at which the record was made.
+    pub(super) recorded_at: Timestamp,
+}
 
 /// Returns the documents that exist according to the last records of the observed index.
 pub(super) async fn last_documents(
     stream: &Stream,
     observation: &Observation,
     history_uuid: &str,
-) -> Result<Vec<SeenDocument>, RequestError> {
+) -> Result<Vec<LastDocument>, RequestError> {
     let observed: HashMap<&str, &SeenDocument> = observation
         .documents
         .iter()
         .map(|document| (&*document.id, document))
         .collect();
-    let oldest = observation.seen_at.saturating_sub(INVISIBLE);
-    let oldest = oldest.unwrap_or(Timestamp::MIN);
     let mut documents = Vec::new();
     let mut after = Value::Null;
     for _ in 0..MAX_PAGES {
@@ -46,16 +48,13 @@ pub(super) async fn last_documents(
         let Value::Array(buckets) = directives["buckets"].take() else {
             return Ok(documents);
         };
-        let known = buckets.into_iter().filter_map(|bucket| {
-            let (document, recorded_at) = last_document(bucket)?;
-            let is_usable = match observed.get(&*document.id) {
-                // A record that is newer than the observed document is ignored.
-                Some(observed) => place(&document) <= place(observed),
-                None => recorded_at < oldest,
-            };
-            is_usable.then_some(document)
-        });
-        documents.extend(known);
+        // If the record of a document is newer than the observation, the record is ignored.
+        let is_usable = |last: &LastDocument| {
+            let observed = observed.get(&*last.document.id);
+            observed.is_none_or(|observed| place(&last.document) <= place(observed))
+        };
+        let last = buckets.into_iter().filter_map(last_document);
+        documents.extend(last.filter(is_usable));
         if after.is_null() {
             return Ok(documents);
         }
@@ -73,9 +72,9 @@ fn place(document: &SeenDocument) -> (Option<u64>, u64) {
     (document.primary_term, document.seq_no)
 }
 
-/// Returns the document in the last record of one directive, and the time of this record. Returns
-/// `None` if the document was deleted, or if the record does not contain the document.
-fn last_document(mut bucket: Value) -> Option<(SeenDocument, Timestamp)> {
+/// Returns the document in the last record of one directive. Returns `None` if the document was
+/// deleted, or if the record does not contain it.
+fn last_document(mut bucket: Value) -> Option<LastDocument> {
     let record = bucket["last"]["hits"]["hits"][0]["_source"].take();
     let record: Record = serde_json::from_value(record).ok()?;
     // Only a deletion without a number has the field `seq_no_after`. The number of the deletion is
@@ -92,7 +91,10 @@ fn last_document(mut bucket: Value) -> Option<(SeenDocument, Timestamp)> {
         version: record.version,
         source: record.document()?.to_string().into(),
     };
-    Some((document, record.timestamp.max(record.recorded_at)))
+    Some(LastDocument {
+        document,
+        recorded_at: record.timestamp.max(record.recorded_at),
+    })
 }
 
 async fn page(

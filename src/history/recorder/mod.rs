@@ -14,6 +14,7 @@ mod known_documents;
 mod last_records;
 mod observation_feed;
 mod queue;
+mod recent_deletions;
 mod sending;
 mod status;
 
@@ -36,8 +37,8 @@ use crate::poll_pauses::Backoff;
 
 use known_documents::Documents;
 use last_records::last_documents;
-use observation_feed::Observation;
 pub(crate) use observation_feed::{HistoryFeed, Keeping, Observed, SeenDocument};
+use observation_feed::{NeedsFullFrom, Observation};
 use queue::Queue;
 use sending::{SendError, Sending, send, sent};
 pub use status::RecorderStatus;
@@ -65,6 +66,7 @@ pub(crate) struct Recorder {
     /// After a failed request to the stream, the recorder sends no records before this instant.
     paused_until: Instant,
     counts: SharedCounts,
+    needs_full_from: NeedsFullFrom,
     last_warning: Option<String>,
 }
 
@@ -73,6 +75,7 @@ impl Recorder {
     pub(crate) fn new(config: &Config, client: Client, seed: u64) -> (Self, HistoryFeed) {
         let (sender, observations) = mpsc::channel(WAITING_OBSERVATIONS);
         let counts = SharedCounts::default();
+        let needs_full_from = NeedsFullFrom::default();
         let recorder = Self {
             stream: Stream::of(client),
             clock: Arc::clone(&config.clock),
@@ -84,9 +87,11 @@ impl Recorder {
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, seed),
             paused_until: Instant::now(),
             counts: Arc::clone(&counts),
+            needs_full_from: needs_full_from.clone(),
             last_warning: None,
         };
-        let feed = HistoryFeed::new(sender, counts, Arc::clone(&config.clock));
+        let clock = Arc::clone(&config.clock);
+        let feed = HistoryFeed::new(sender, counts, clock, needs_full_from);
         (recorder, feed)
     }
 
@@ -157,11 +162,11 @@ impl Recorder {
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
-    /// Reads the last record of each directive, before the recorder compares the first observation
-    /// of an index. If the history cannot be read, the recorder sends records of all documents, and
-    /// cannot find out which operations happened before its start.
+    /// Reads the last records before the first observation of an index is compared. If the history
+    /// cannot be read, the recorder sends records of all documents, and reads the history later to
+    /// find out which documents were deleted before.
     async fn learn(&mut self, observation: &Observation) {
-        let Some(history_uuid) = self.documents.is_first(observation) else {
+        let Some(history_uuid) = self.documents.needs_last_records(observation) else {
             return;
         };
         match last_documents(&self.stream, observation, history_uuid).await {
@@ -170,11 +175,13 @@ impl Recorder {
                 self.note(|counts| counts.already_recorded += already_recorded);
             }
             Err(error) => {
+                self.documents.learn_later(observation);
                 let error = chain(&error);
                 warn!(
                     error,
-                    "cannot read the last records; versions that were replaced and documents that \
-                     were deleted before this start are not counted"
+                    "cannot read the last records, and will try again; documents that were deleted \
+                     before this start are not recorded until then, and versions that were \
+                     replaced before this start are not counted"
                 );
             }
         }
@@ -190,6 +197,7 @@ impl Recorder {
         };
         let (queue, documents) = (&mut self.queue, &mut self.documents);
         let unseen = documents.absorb(observation, &by, |entry| queue.push(entry));
+        self.needs_full_from.set(documents.needs_full_from());
         self.refill();
         self.note(|counts| counts.unseen += unseen);
     }

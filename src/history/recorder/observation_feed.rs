@@ -1,8 +1,8 @@
 //! Defines the observation that a poll makes, and the feed that passes observations to the recorder
 //! without waiting.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -49,6 +49,22 @@ pub(crate) struct Observed {
     pub(crate) max_seq_no: Option<u64>,
 }
 
+/// The instant from which the recorder needs a complete observation; `None` if it needs none. The
+/// recorder and the feed share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NeedsFullFrom(Arc<Mutex<Option<Timestamp>>>);
+
+impl NeedsFullFrom {
+    pub(super) fn set(&self, at: Option<Timestamp>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn has_come(&self, now: Timestamp) -> bool {
+        let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at <= now)
+    }
+}
+
 /// Passes the observations of the polls to the recorder.
 #[derive(Debug)]
 pub(crate) struct HistoryFeed {
@@ -57,6 +73,7 @@ pub(crate) struct HistoryFeed {
     clock: Arc<dyn Clock>,
     /// Whether the recorder missed an observation and therefore needs a complete observation.
     has_missed: AtomicBool,
+    needs_full_from: NeedsFullFrom,
 }
 
 impl HistoryFeed {
@@ -64,12 +81,14 @@ impl HistoryFeed {
         sender: mpsc::Sender<Observation>,
         counts: SharedCounts,
         clock: Arc<dyn Clock>,
+        needs_full_from: NeedsFullFrom,
     ) -> Self {
         Self {
             sender,
             counts,
             clock,
             has_missed: AtomicBool::new(false),
+            needs_full_from,
         }
     }
 
@@ -89,6 +108,8 @@ impl HistoryFeed {
         if self.sender.try_send(observation).is_ok() {
             if is_full {
                 self.has_missed.store(false, Ordering::Relaxed);
+                // After the recorder has compared this observation, it may need another one.
+                self.needs_full_from.set(None);
             }
         } else {
             self.has_missed.store(true, Ordering::Relaxed);
@@ -101,9 +122,12 @@ impl HistoryFeed {
         RecorderStatus::of(&self.counts)
     }
 
-    /// Returns true if the next poll must read all documents, because the recorder missed a change.
+    /// Returns true if the next poll must read all documents, because the recorder missed a change,
+    /// or must find out whether documents were deleted.
     pub(crate) fn needs_everything(&self) -> bool {
-        self.has_missed.load(Ordering::Relaxed) && self.sender.capacity() > 0
+        let has_missed = self.has_missed.load(Ordering::Relaxed);
+        self.sender.capacity() > 0
+            && (has_missed || self.needs_full_from.has_come(self.clock.now()))
     }
 }
 

@@ -18,8 +18,9 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-/// How long the queue holds a deletion whose `_seq_no` is unknown. During this time, the command
-/// that deleted the directive can record the deletion with its `_seq_no`.
+/// How long the queue holds a deletion whose `_seq_no` is unknown, or a version whose previous
+/// version is unknown. In this time, the command that performed the operation can append its own
+/// record, which is more exact.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -68,8 +69,8 @@ impl Queue {
     }
 
     fn add(&mut self, entry: Entry, bytes: usize) {
-        let hold = entry.record.seq_no.is_none();
-        let due = Instant::now() + if hold { HOLD } else { Duration::ZERO };
+        let hold = if entry.is_exact { Duration::ZERO } else { HOLD };
+        let due = Instant::now() + hold;
         self.bytes += bytes;
         self.waiting.push_back(Waiting { entry, bytes, due });
     }
@@ -122,12 +123,12 @@ impl Queue {
         }
     }
 
-    /// Returns the records to send next. Each record stays in the queue until
-    /// [`remove`](Self::remove) is called for it.
+    /// Returns the records to send next, without those that the queue still holds. Each record stays
+    /// in the queue until [`remove`](Self::remove) is called for it.
     pub(super) fn batch(&self) -> Vec<Entry> {
         let now = Instant::now();
         let mut bytes = 0;
-        let due = self.waiting.iter().take_while(|waiting| waiting.due <= now);
+        let due = self.waiting.iter().filter(|waiting| waiting.due <= now);
         due.take(BATCH_RECORDS)
             .take_while(|waiting| {
                 bytes += waiting.bytes;
@@ -143,8 +144,8 @@ impl Queue {
         self.batch_bytes /= 2;
     }
 
-    /// Removes a record that was sent. The search for the record begins at the front of the queue,
-    /// because a record that was sent is near the front.
+    /// Removes a record that was sent. A record that was sent is usually near the front of the
+    /// queue, where the search begins.
     pub(super) fn remove(&mut self, id: &str) {
         let position = self.waiting.iter().position(|one| one.entry.id == id);
         if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {
@@ -152,7 +153,7 @@ impl Queue {
         }
     }
 
-    /// Makes every record in the queue due now, so that the queue holds no deletion any longer.
+    /// Makes every record in the queue due now, so that the queue holds no record any longer.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.waiting {
@@ -163,7 +164,7 @@ impl Queue {
     /// Returns the instant at which the first record of the queue may be sent; `None` if the queue
     /// is empty.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.waiting.front().map(|waiting| waiting.due)
+        self.waiting.iter().map(|waiting| waiting.due).min()
     }
 
     /// Returns how many records are still to be sent: those in the queue, and one for each
@@ -195,6 +196,7 @@ mod tests {
         });
         Entry {
             id: directive.to_owned(),
+            is_exact: true,
             record: serde_json::from_value(record).unwrap(),
         }
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fake_stream;
+mod predecessors;
 mod refused_requests;
 mod restart;
 
@@ -31,7 +32,7 @@ fn rig() -> Rig {
 }
 
 /// Creates a recorder with the given stream and clock.
-fn rig_over(stream: Arc<FakeStream>, clock: fn() -> Timestamp) -> Rig {
+fn rig_over(stream: Arc<FakeStream>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Rig {
     let config = Config::for_url("http://127.0.0.1:9".parse().unwrap())
         .with_instance("one")
         .with_clock(Arc::new(clock));
@@ -136,7 +137,7 @@ async fn a_version_between_two_polls_counts_as_unseen() {
         .observe(full(0), vec![document("a", 0, 1, "Shape")]);
     rig.feed
         .observe(delta(3), vec![document("a", 3, 4, "Shape")]);
-    rig.run(1).await;
+    rig.run(10).await;
     assert_eq!(rig.status().unseen, 2);
     assert_eq!(rig.status().recorded, 2);
 }
@@ -249,7 +250,7 @@ async fn a_recorder_that_does_not_keep_up_delays_no_poll_and_needs_a_full_read()
     rig.feed
         .observe(full(9), vec![document("a", 9, 10, "Shape")]);
     assert!(!rig.feed.needs_everything());
-    rig.run(1).await;
+    rig.run(10).await;
     assert_eq!(rig.kinds().last().unwrap().2, Some(9));
     assert_eq!(rig.status().unseen, 5);
 }

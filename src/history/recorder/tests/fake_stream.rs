@@ -106,8 +106,9 @@ impl FakeStream {
                 let action: Value = serde_json::from_str(pair[0]).unwrap();
                 let id = action["create"]["_id"].as_str().unwrap().to_owned();
                 let record = serde_json::from_str(pair[1]).unwrap();
-                let former = self.records.lock().unwrap().insert(id, record);
-                let status = if former.is_some() { 409 } else { 201 };
+                let mut records = self.records.lock().unwrap();
+                let status = if records.contains_key(&id) { 409 } else { 201 };
+                records.entry(id).or_insert(record);
                 json!({ "create": { "status": status } })
             })
             .collect();

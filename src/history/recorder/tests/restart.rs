@@ -76,6 +76,104 @@ async fn the_absence_of_a_document_that_was_just_recorded_is_no_deletion() {
     assert_eq!(rig.stream.records().len(), 2);
 }
 
+/// Returns a clock that begins a few seconds after the records of the tests and moves with the
+/// paused time of the test.
+fn moving_clock() -> impl Fn() -> Timestamp + Send + Sync + 'static {
+    let start = Instant::now();
+    move || now() + start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_directly_before_the_start_of_a_recorder_is_recorded() {
+    let mut rig = rig();
+    let [kept, deleted] = [document("a", 0, 1, "Shape"), document("b", 1, 1, "Shape")];
+    rig.feed.observe(full(1), vec![kept.clone(), deleted]);
+    rig.run(1).await;
+    let mut rig = rig_over(rig.stream, moving_clock());
+    let observed = |max_seq_no| Observed {
+        complete_until: Some(max_seq_no),
+        ..full(max_seq_no)
+    };
+    rig.feed.observe(observed(2), vec![kept.clone()]);
+    rig.run(10).await;
+    assert_eq!(rig.stream.records().len(), 2);
+    assert!(!rig.feed.needs_everything(), "the deletion is not certain");
+    rig.run(50).await;
+    assert!(rig.feed.needs_everything());
+    rig.feed.observe(observed(3), vec![kept.clone()]);
+    assert!(!rig.feed.needs_everything());
+    rig.run(10).await;
+    let records = rig.stream.records();
+    let is_deletion = |record: &&crate::history::Record| record.kind == RecordKind::Deleted;
+    let deletion = records.iter().find(is_deletion).unwrap();
+    assert_eq!(deletion.directive, "b");
+    // The document may have been deleted before the first observation.
+    let range = (deletion.seq_no_after, deletion.seq_no_until);
+    assert_eq!(range, (Some(1), Some(3)));
+    rig.run(100).await;
+    assert!(
+        !rig.feed.needs_everything(),
+        "nothing is uncertain any more"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_document_that_becomes_visible_late_is_not_recorded_as_deleted() {
+    let mut rig = rig();
+    let [one, two] = [document("a", 0, 1, "Shape"), document("b", 1, 1, "Shape")];
+    rig.feed.observe(full(1), vec![one.clone(), two.clone()]);
+    rig.run(1).await;
+    let mut rig = rig_over(rig.stream, moving_clock());
+    rig.feed.observe(full(1), vec![one.clone()]);
+    rig.run(10).await;
+    rig.feed.observe(delta(1), vec![two.clone()]);
+    rig.run(60).await;
+    rig.feed.observe(full(1), vec![one, two]);
+    rig.run(10).await;
+    assert_eq!(rig.stream.records().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_record_from_the_future_does_not_hide_a_deletion_for_long() {
+    let rig = rig();
+    let mut forged: crate::history::Record = serde_json::from_value(json!({
+        "@timestamp": "2099-01-01T00:00:00Z", "kind": "created", "directive": "a",
+        "document": {}, "index_uuid": "I", "history_uuid": "H", "primary_term": 1, "seq_no": 0,
+        "recorded_at": "2099-01-01T00:00:00Z", "recorded_by": "mallory",
+    }))
+    .unwrap();
+    forged.version = Some(1);
+    let records = &rig.stream.records;
+    records.lock().unwrap().insert("I.H.1.0".to_owned(), forged);
+    let mut rig = rig_over(rig.stream, moving_clock());
+    rig.feed.observe(full(1), Vec::new());
+    rig.run(61).await;
+    assert!(rig.feed.needs_everything());
+    rig.feed.observe(full(1), Vec::new());
+    rig.run(10).await;
+    assert_eq!(rig.stream.records().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deletions_before_the_start_are_recorded_once_the_history_can_be_read() {
+    let mut rig = rig();
+    let [kept, deleted] = [document("a", 0, 1, "Shape"), document("b", 1, 1, "Shape")];
+    rig.feed.observe(full(1), vec![kept.clone(), deleted]);
+    rig.run(1).await;
+    rig.stream.set_outage(Some(503));
+    let mut rig = rig_over(rig.stream, moving_clock());
+    rig.feed.observe(full(2), vec![kept.clone()]);
+    rig.run(10).await;
+    rig.stream.set_outage(None);
+    rig.run(120).await;
+    assert!(rig.feed.needs_everything());
+    rig.feed.observe(full(2), vec![kept]);
+    rig.run(10).await;
+    let kinds: Vec<RecordKind> = rig.kinds().into_iter().map(|(_, kind, _)| kind).collect();
+    let created = RecordKind::Created;
+    assert_eq!(kinds, [created, created, RecordKind::Deleted]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_history_that_cannot_be_read_at_the_start_delays_no_record() {
     let mut rig = rig();

@@ -1,0 +1,55 @@
+//! Remembers the versions of recently deleted documents. OpenSearch also remembers them, for a
+//! minute by default: a document that is created again within this time continues the versions of
+//! the deleted document.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A deletion is forgotten after this time.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
+/// The maximum number of remembered deletions.
+const MAX_DELETIONS: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct RecentDeletions {
+    by_id: HashMap<Box<str>, Deletion>,
+}
+
+#[derive(Debug)]
+struct Deletion {
+    version: u64,
+    noticed_at: Timestamp,
+}
+
+impl Deletion {
+    fn is_recent(&self, now: Timestamp) -> bool {
+        now.duration_since(self.noticed_at) < REMEMBERED
+    }
+}
+
+impl RecentDeletions {
+    /// Returns the version of the deletion of a document; `None` if no deletion of the document is
+    /// remembered.
+    pub(super) fn version(&self, id: &str, now: Timestamp) -> Option<u64> {
+        let deletion = self.by_id.get(id);
+        let deletion = deletion.filter(|deletion| deletion.is_recent(now));
+        deletion.map(|deletion| deletion.version)
+    }
+
+    /// Remembers a deletion. `version` is the next version after that of the last known document.
+    /// If unseen operations preceded the deletion, its version is higher.
+    pub(super) fn insert(&mut self, id: &str, version: u64, noticed_at: Timestamp) {
+        if self.by_id.len() < MAX_DELETIONS || self.by_id.contains_key(id) {
+            let deletion = Deletion {
+                version,
+                noticed_at,
+            };
+            self.by_id.insert(id.into(), deletion);
+        }
+    }
+
+    pub(super) fn forget_old(&mut self, now: Timestamp) {
+        self.by_id.retain(|_, deletion| deletion.is_recent(now));
+    }
+}
