@@ -1,12 +1,12 @@
-//! Corrects the gaps by other known facts: which numbers come from an earlier index, which
-//! deletions the recorders noticed, and which numbers were assigned again.
+//! Corrects the gaps by other known facts: which numbers come from an earlier index, and which
+//! numbers were assigned again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::VisibleDocument;
-use super::entry::{Entry, Number, Placed};
+use super::entry::{Entry, Placed};
 use super::gap::Gap;
-use super::index_ledger::{Inherited, TermChange};
+use super::index_ledger::Inherited;
 
 /// Removes the numbers of inherited operations from the gaps. Inherited operations are not missing,
 /// because the history contains their records for the earlier index.
@@ -28,46 +28,6 @@ pub(super) fn without_inherited(
             gap.without(numbers)
         })
         .collect()
-}
-
-/// Removes from the gaps the numbers that must belong to deletions without an exact number. If
-/// exactly as many numbers are missing in a range as recorders noticed deletions in this range, the
-/// deletions explain the missing numbers. Also returns the positions of the deletions that explain
-/// a number.
-pub(super) fn without_noticed_deletions(
-    mut gaps: Vec<Gap>,
-    placed: &[Placed<'_>],
-    term_changes: &[TermChange],
-) -> (Vec<Gap>, BTreeSet<usize>) {
-    let mut windows: BTreeMap<(u64, u64, u64), Vec<usize>> = BTreeMap::new();
-    for one in placed {
-        if let Number::Within { after, until } = one.entry.number {
-            let length = until.saturating_sub(after);
-            let deletions = windows.entry((length, after, until)).or_default();
-            deletions.push(one.index);
-        }
-    }
-    let mut accounted = BTreeSet::new();
-    for ((_, after, until), deletions) in windows {
-        let reassigns = |change: &TermChange| change.number > after && change.number <= until;
-        let limit = deletions.len() + 1;
-        let missing: Vec<u64> = gaps
-            .iter()
-            .flat_map(|gap| {
-                gap.first.max(after.saturating_add(1))..=gap.last.unwrap_or(until).min(until)
-            })
-            .take(limit)
-            .collect();
-        if missing.len() != deletions.len() || term_changes.iter().any(reassigns) {
-            continue;
-        }
-        accounted.extend(deletions);
-        gaps = gaps
-            .into_iter()
-            .flat_map(|gap| gap.without(missing.iter().copied()))
-            .collect();
-    }
-    (gaps, accounted)
 }
 
 /// Adds a gap for each visible document whose number is recorded only in other primary terms than

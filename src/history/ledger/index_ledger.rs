@@ -21,7 +21,8 @@ pub struct IndexLedger {
     pub replaced_at: Option<Timestamp>,
     /// The times of the first and of the last recorded operation.
     pub recorded_between: Option<(Timestamp, Timestamp)>,
-    /// The number of recorded operations.
+    /// The number of recorded operations whose numbers are known or explained. So
+    /// `deletions_by_absence` is included, but `deletions_in_gaps` is not.
     pub recorded: u64,
     /// The highest number that the index has assigned. If the index no longer exists, this is its
     /// highest recorded number.
@@ -32,6 +33,10 @@ pub struct IndexLedger {
     /// How many deletions explain a missing number, although recorders noticed them without their
     /// numbers.
     pub deletions_by_absence: u64,
+    /// The number of deletions that recorders noticed without their numbers, and that explain no
+    /// missing number, because more numbers are missing. The numbers of these deletions are in the
+    /// gaps.
+    pub deletions_in_gaps: u64,
     /// The gaps: the numbers without a record.
     pub gaps: Vec<Gap>,
     /// The changes of the primary term. The primary term changes when the primary shard is started

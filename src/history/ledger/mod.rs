@@ -11,6 +11,7 @@ mod gap;
 mod gap_corrections;
 mod index_ledger;
 mod missing_numbers;
+mod noticed_deletions;
 mod past_state;
 mod version_chain;
 
@@ -19,8 +20,9 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use entry::{Placed, in_order};
-use gap_corrections::{add_reassigned, without_inherited, without_noticed_deletions};
+use gap_corrections::{add_reassigned, without_inherited};
 use missing_numbers::Walk;
+use noticed_deletions::without_noticed_deletions;
 
 pub(super) use entry::{Entry, Number};
 pub use gap::{Evidence, Gap, Neighbour};
@@ -172,6 +174,8 @@ fn account_one(
         accounted: &by_absence,
     };
     let version_jumps = chains.explain(&mut gaps);
+    let is_without_number = |one: &&Placed<'_>| one.entry.exact().is_none();
+    let without_number = placed.iter().filter(is_without_number).count();
     let times = placed.iter().map(|one| one.entry.at);
     IndexLedger {
         uuid: uuid.to_owned(),
@@ -179,10 +183,11 @@ fn account_one(
         created_at: facts.map(|facts| facts.created_at),
         replaced_at: None,
         recorded_between: times.clone().min().zip(times.max()),
-        recorded: walk.recorded,
+        recorded: walk.recorded.saturating_add(by_absence.len() as u64),
         highest,
         inherited,
         deletions_by_absence: by_absence.len() as u64,
+        deletions_in_gaps: without_number.saturating_sub(by_absence.len()) as u64,
         gaps,
         term_changes: walk.term_changes,
         version_jumps,

@@ -68,11 +68,8 @@ fn a_gap_names_its_neighbours_and_the_directives_that_it_can_concern() {
 #[test]
 fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing() {
     let noticed = |after, until| Entry {
-        number: Number::Within { after, until },
-        version: None,
-        deletes: true,
         at: second(9),
-        ..entry(0, "a", 1)
+        ..noticed("a", after, until)
     };
     let entries = [entry(0, "a", 1), entry(2, "b", 1), noticed(0, 2)];
     let complete = ledger(&entries, &facts(2, &[("b", 2)]));
@@ -109,6 +106,110 @@ fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing()
     let both = ledger(&entries, &facts(4, &[("b", 4)]));
     assert!(both.is_complete(), "{both:#?}");
     assert_eq!(both.deletions_by_absence, 1);
+}
+
+/// Returns a deletion that a recorder noticed without its number.
+fn noticed(directive: &str, after: u64, until: u64) -> Entry {
+    Entry {
+        number: Number::Within { after, until },
+        version: None,
+        deletes: true,
+        at: second(until),
+        ..entry(0, directive, 1)
+    }
+}
+
+#[test]
+fn deletions_with_overlapping_ranges_account_for_their_numbers_together() {
+    let entries = [
+        entry(0, "a", 1),
+        entry(1, "b", 1),
+        entry(4, "c", 1),
+        noticed("a", 0, 4),
+        noticed("b", 1, 4),
+    ];
+    let both = ledger(&entries, &facts(4, &[("c", 4)]));
+    assert!(both.is_complete(), "{both:#?}");
+    assert_eq!((both.recorded, both.deletions_by_absence), (5, 2));
+
+    // Another number is missing, but not within the ranges.
+    let entries = [
+        entry(0, "a", 1),
+        entry(2, "b", 1),
+        entry(4, "c", 1),
+        noticed("a", 0, 4),
+        noticed("b", 2, 4),
+    ];
+    let with_another = ledger(&entries, &facts(5, &[("c", 4)]));
+    let gaps: Vec<_> = with_another.gaps.iter().map(|gap| gap.first).collect();
+    assert_eq!(gaps, [5], "{with_another:#?}");
+    let entries = [
+        entry(0, "a", 1),
+        entry(3, "b", 1),
+        entry(5, "c", 1),
+        noticed("a", 0, 5),
+        noticed("b", 3, 5),
+    ];
+    let one_too_many = ledger(&entries, &facts(5, &[("c", 5)]));
+    // Number 4 is certainly the deletion of `b`; the deletion of `a` is 1 or 2.
+    let [gap] = &one_too_many.gaps[..] else {
+        panic!("{one_too_many:#?}")
+    };
+    assert_eq!((gap.first, gap.last), (1, Some(2)));
+    let deletions = (
+        one_too_many.deletions_by_absence,
+        one_too_many.deletions_in_gaps,
+    );
+    assert_eq!((one_too_many.recorded, deletions), (4, (1, 1)));
+}
+
+#[test]
+fn the_gaps_outside_the_range_of_a_deletion_cannot_concern_it() {
+    let entries = [
+        entry(0, "a", 1),
+        entry(1, "b", 1),
+        entry(2, "d", 1),
+        entry(5, "c", 1),
+        entry(7, "c", 2),
+        noticed("a", 2, 5),
+    ];
+    let is_deletion = |gap: &Gap| {
+        let mut evidence = gap.evidence.iter();
+        evidence.any(|one| matches!(one, Evidence::Deletion { .. }))
+    };
+    let current = ledger(&entries, &facts(8, &[("d", 2), ("c", 7)]));
+    let concerned: Vec<_> = current
+        .gaps
+        .iter()
+        .map(|gap| (gap.first, is_deletion(gap)))
+        .collect();
+    assert_eq!(
+        concerned,
+        [(3, true), (6, false), (8, false)],
+        "{current:#?}"
+    );
+    // The directive of which no deletion is recorded is still among those that a gap can concern.
+    let names: Vec<_> = current.gaps[2]
+        .evidence
+        .iter()
+        .map(Evidence::directive)
+        .collect();
+    assert_eq!(names, ["b"]);
+    let former = account(&entries, None).pop().unwrap();
+    let last = former.gaps.last().unwrap();
+    assert_eq!(
+        (last.first, last.last, &last.evidence[..]),
+        (8, None, &[][..])
+    );
+}
+
+#[test]
+fn forged_ranges_cannot_make_the_ledger_enumerate_numbers() {
+    let far = 1 << 36;
+    let mut entries = vec![entry(0, "a", 1), entry(far, "b", 1), noticed("a", 0, far)];
+    entries.extend((0..5_000).map(|one| noticed(&format!("d{one}"), one, far - one)));
+    let ledger = ledger(&entries, &facts(far, &[("b", far)]));
+    assert_eq!((ledger.gaps.len(), ledger.deletions_by_absence), (1, 0));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::VisibleDocument;
-use super::entry::Placed;
+use super::entry::{Number, Placed};
 use super::gap::{Evidence, Gap};
 use super::index_ledger::{TermChange, VersionJump};
 
@@ -124,10 +124,19 @@ impl Chains<'_> {
                 // known.
                 version = version.map(|version: u64| version.saturating_add(1));
                 let next = chain.iter().find(|next| next.number > one.number);
+                let next = next.map(|next| next.number);
+                let (after, before) = match entry.number {
+                    Number::Within { after: low, until } => {
+                        let end = until.saturating_add(1);
+                        let before = next.map_or(end, |next| next.min(end));
+                        (after.max(Some(low)), Some(before))
+                    }
+                    Number::Exact { .. } | Number::Unknown => (after, next),
+                };
                 if !self.accounted.contains(&one.index) {
                     all.push(Missing {
                         after,
-                        before: next.map(|next| next.number),
+                        before,
                         evidence: Evidence::Deletion {
                             directive,
                             noticed_at: entry.at,

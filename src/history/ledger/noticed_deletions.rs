@@ -1,0 +1,149 @@
+//! Finds the missing numbers that must belong to deletions that recorders noticed without their
+//! numbers.
+//!
+//! Each noticed deletion has one number, within its range. If a range lacks as many numbers as
+//! recorders noticed deletions that lie completely within this range, these deletions have these
+//! numbers.
+
+use std::collections::BTreeSet;
+
+use super::entry::{Number, Placed};
+use super::gap::Gap;
+use super::index_ledger::TermChange;
+
+/// If more deletions than this have overlapping ranges, only the ranges that end with the last of
+/// them are examined, because the effort grows with the square of their number. The other ranges
+/// then explain no number.
+const MAX_OVERLAPPING: usize = 2_000;
+
+/// A deletion whose number is above `after` and at most `until`.
+struct Noticed {
+    after: u64,
+    until: u64,
+    index: usize,
+}
+
+/// Removes numbers from the gaps that must belong to deletions without an exact number. Also
+/// returns the positions of these deletions.
+pub(super) fn without_noticed_deletions(
+    gaps: Vec<Gap>,
+    placed: &[Placed<'_>],
+    term_changes: &[TermChange],
+) -> (Vec<Gap>, BTreeSet<usize>) {
+    let mut noticed: Vec<Noticed> = placed.iter().filter_map(noticed).collect();
+    noticed.sort_by_key(|one| (one.after, one.until));
+    let missing = MissingNumbers::of(&gaps);
+    let (mut accounted, mut numbers) = (BTreeSet::new(), BTreeSet::new());
+    for group in overlapping(&noticed) {
+        for (after, until) in exhausted_ranges(group, &missing) {
+            let reassigns = |change: &TermChange| change.number > after && change.number <= until;
+            if term_changes.iter().any(reassigns) {
+                continue;
+            }
+            let within = |one: &&Noticed| one.after >= after && one.until <= until;
+            accounted.extend(group.iter().filter(within).map(|one| one.index));
+            numbers.extend(missing_between(&gaps, after, until));
+        }
+    }
+    let gaps = gaps.into_iter().flat_map(|gap| {
+        let last = gap.last.unwrap_or(u64::MAX);
+        let explained = numbers.range(gap.first..=last).copied();
+        gap.without(explained)
+    });
+    (gaps.collect(), accounted)
+}
+
+fn noticed(placed: &Placed<'_>) -> Option<Noticed> {
+    match placed.entry.number {
+        Number::Within { after, until } if after < until => Some(Noticed {
+            after,
+            until,
+            index: placed.index,
+        }),
+        _ => None,
+    }
+}
+
+/// Splits the deletions, which are ordered by the begin of their ranges, into groups. No range of
+/// one group overlaps with a range of another group.
+fn overlapping(noticed: &[Noticed]) -> Vec<&[Noticed]> {
+    let mut groups = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for (position, one) in noticed.iter().enumerate() {
+        if one.after >= end && position > start {
+            groups.push(&noticed[start..position]);
+            start = position;
+        }
+        end = end.max(one.until);
+    }
+    groups.push(&noticed[start..]);
+    groups
+}
+
+/// Returns the ranges that lack as many numbers as there are deletions within them.
+fn exhausted_ranges(group: &[Noticed], missing: &MissingNumbers) -> Vec<(u64, u64)> {
+    let mut ends: BTreeSet<u64> = group.iter().map(|one| one.until).collect();
+    if group.len() > MAX_OVERLAPPING {
+        ends = ends.last().copied().into_iter().collect();
+    }
+    let mut ranges = Vec::new();
+    for until in ends {
+        let mut within = group
+            .iter()
+            .rev()
+            .filter(|one| one.until <= until)
+            .peekable();
+        let mut deletions = 0;
+        while let Some(one) = within.next() {
+            deletions += 1;
+            let begins_here = within.peek().is_none_or(|next| next.after < one.after);
+            if begins_here && missing.between(one.after, until) == deletions {
+                ranges.push((one.after, until));
+            }
+        }
+    }
+    ranges
+}
+
+fn missing_between(gaps: &[Gap], after: u64, until: u64) -> impl Iterator<Item = u64> {
+    let first = after.saturating_add(1);
+    gaps.iter()
+        .flat_map(move |gap| gap.first.max(first)..=gap.last.unwrap_or(until).min(until))
+}
+
+/// Counts missing numbers without enumerating them, because a gap can be arbitrarily long.
+struct MissingNumbers {
+    /// For each gap: its first number, its last number, and how many numbers the gaps before it
+    /// contain.
+    gaps: Vec<(u64, u64, u64)>,
+}
+
+impl MissingNumbers {
+    fn of(gaps: &[Gap]) -> Self {
+        let mut before = 0_u64;
+        let gaps = gaps.iter().map(|gap| {
+            let last = gap.last.unwrap_or(u64::MAX);
+            let counted = (gap.first, last, before);
+            let length = last.saturating_sub(gap.first).saturating_add(1);
+            before = before.saturating_add(length);
+            counted
+        });
+        Self {
+            gaps: gaps.collect(),
+        }
+    }
+
+    /// Returns how many missing numbers are higher than `after` and at most `until`.
+    fn between(&self, after: u64, until: u64) -> u64 {
+        self.up_to(until).saturating_sub(self.up_to(after))
+    }
+
+    fn up_to(&self, number: u64) -> u64 {
+        let position = self.gaps.partition_point(|(first, ..)| *first <= number);
+        let Some((first, last, before)) = position.checked_sub(1).map(|at| self.gaps[at]) else {
+            return 0;
+        };
+        let contained = number.min(last).saturating_sub(first).saturating_add(1);
+        before.saturating_add(contained)
+    }
+}
