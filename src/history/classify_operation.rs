@@ -15,6 +15,10 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 /// other fields of the document.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
+/// The fields whose absence means `false`. A stored document contains every other field that has a
+/// default.
+const FALSE_IF_ABSENT: [&str; 2] = ["ring_buffer", "capture"];
+
 /// The effect of an operation on a directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -253,8 +257,9 @@ impl Directions {
     }
 }
 
-/// Returns the names of the fields whose values differ between the two documents. The value `null`
-/// is not the same as an absent field, because proxies reject `null`.
+/// Returns the names of the fields whose values differ between the two documents. An absent field
+/// whose absence means `false` equals the value `false`. The value `null` is not the same as an
+/// absent field, because proxies reject `null`.
 fn changed_fields(before: Before<'_>, after: &str) -> Option<Vec<String>> {
     let before = match before {
         Before::Absent => return Some(Vec::new()),
@@ -265,12 +270,20 @@ fn changed_fields(before: Before<'_>, after: &str) -> Option<Vec<String>> {
     let names = before.keys().chain(after.keys());
     let mut changed: Vec<String> = names
         .filter(|name| !NOT_COMPARED.contains(&name.as_str()))
-        .filter(|name| before.get(*name) != after.get(*name))
+        .filter(|name| value(&before, name) != value(&after, name))
         .cloned()
         .collect();
     changed.sort_unstable();
     changed.dedup();
     Some(changed)
+}
+
+/// Returns the value of a field; `None` if the field is absent and has no default.
+fn value<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let default = FALSE_IF_ABSENT
+        .contains(&name)
+        .then_some(&Value::Bool(false));
+    fields.get(name).or(default)
 }
 
 fn fields(json: &str) -> Map<String, Value> {

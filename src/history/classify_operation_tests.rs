@@ -230,6 +230,21 @@ fn without_the_document_before_nothing_is_said_about_the_change() {
 }
 
 #[test]
+fn an_absent_field_that_means_false_has_not_changed_if_it_was_false() {
+    let with = document(json!({}));
+    let without = document(json!({ "capture": null, "ring_buffer": null }));
+    for (before, after) in [(&with, &without), (&without, &with)] {
+        let (_, fields) = change(Before::Stored(before), after);
+        assert_eq!(fields, Some(Vec::new()));
+    }
+    let captures = document(json!({ "capture": true }));
+    for (before, after) in [(&captures, &without), (&without, &captures)] {
+        let (_, fields) = change(Before::Stored(before), after);
+        assert_eq!(fields, Some(vec!["capture".to_owned()]));
+    }
+}
+
+#[test]
 fn the_fields_of_every_write_are_not_changes() {
     let (kind, fields) = changed(json!({
         "updated_at": "2026-11-27T14:00:00Z", "updated_by": "bob", "authenticated_as": "bob",

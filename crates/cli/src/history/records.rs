@@ -24,10 +24,9 @@ pub(super) const HEADER: [&str; 7] = [
     "REASON",
     "TICKET",
 ];
-/// Fields that the column of changes omits, because another column already shows them.
-const TOLD_ELSEWHERE: [&str; 8] = [
-    "reason",
-    "ticket",
+/// Fields that the column of changes omits, because the kind, the author and the time already show
+/// them.
+const TOLD_ELSEWHERE: [&str; 6] = [
     "created_at",
     "created_by",
     "revoked",
@@ -162,13 +161,27 @@ pub(super) fn what(record: &Record) -> String {
     };
     let fields = changed
         .iter()
-        .filter(|name| !TOLD_ELSEWHERE.contains(&name.as_str()));
+        .filter(|name| !TOLD_ELSEWHERE.contains(&name.as_str()))
+        .filter(|name| !has_column(record, document, name));
     let fields = fields.map(|name| match document.get(name) {
         Some(Value::String(text)) => format!("{name}={text}"),
         Some(value) => format!("{name}={value}"),
         None => format!("{name} removed"),
     });
     fields.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns true if a column of the table already shows the new value of a field. The columns of the
+/// reason and of the ticket show no value that was removed, and for a revocation or a rejection, the
+/// reason is another one.
+fn has_column(record: &Record, document: &Value, name: &str) -> bool {
+    let shown = match name {
+        "reason" => &record.reason,
+        "ticket" => &record.ticket,
+        _ => return false,
+    };
+    let value = document.get(name).and_then(Value::as_str);
+    value.is_some() && value == shown.as_deref()
 }
 
 fn whole(record: &Record, document: &Value) -> String {
@@ -186,5 +199,36 @@ fn whole(record: &Record, document: &Value) -> String {
             format!("{}; until {end}", summary(&document))
         }
         Err(_) => source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(kind: &str, reason: Option<&str>, changed: &[&str], document: &Value) -> Record {
+        serde_json::from_value(json!({
+            "@timestamp": "2026-11-27T14:03:00Z", "kind": kind, "directive": "d",
+            "document": document, "changed": changed, "index_uuid": "I", "history_uuid": "H",
+            "primary_term": 1, "seq_no": 0, "reason": reason, "ticket": document["ticket"],
+            "recorded_at": "2026-11-27T14:03:01Z", "recorded_by": "test",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_changed_reason_or_ticket_is_shown_unless_its_column_shows_it() {
+        let all = ["reason", "ticket"];
+        let document = json!({ "reason": "slow", "ticket": "INC-2" });
+        let columns = record("replaced", Some("slow"), &all, &document);
+        assert_eq!(what(&columns), "");
+        let removed = record("replaced", None, &all, &json!({}));
+        assert_eq!(what(&removed), "reason removed, ticket removed");
+        // The column shows the reason of the revocation.
+        let revoked = record("revoked", Some("found"), &all, &document);
+        assert_eq!(what(&revoked), "reason=slow");
     }
 }
