@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::directive_text::printable;
 use super::output::note;
+use super::report_wording::verb;
 
 /// The maximum number of writes that a warning names.
 const NAMED: usize = 20;
@@ -31,10 +32,11 @@ pub(super) fn warn(history: &HistoryReport) {
     if more > 0 {
         lines.push(format!("  and {more} more"));
     }
+    let unrecorded = history.unrecorded.len() as u64;
     note(&format!(
-        "warning: {} of the writes are not in the history, although the directives were written; a \
+        "warning: {unrecorded} of the writes {} not in the history, although the directives were written; a \
          recorder (`directives record`) adds those that it sees\n{}",
-        history.unrecorded.len(),
+        verb(unrecorded, "is", "are"),
         lines.join("\n")
     ));
 }

@@ -10,6 +10,15 @@ use opensearch_directives::document::Document;
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
+/// Returns the form of a verb that fits the number of its subject: `is` or `are`, for example.
+pub(super) fn verb<N: PartialEq + From<u8>>(
+    number: N,
+    one: &'static str,
+    several: &'static str,
+) -> &'static str {
+    if number == 1.into() { one } else { several }
+}
+
 /// Formats a number with its noun: `1 operation`, `2 operations`.
 pub(super) fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
     let s = if number == 1.into() { "" } else { "s" };

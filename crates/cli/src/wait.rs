@@ -19,6 +19,7 @@ use super::fleet_progress::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
 use super::output::{ReportFormat, note, print, print_json};
+use super::report_wording::{count, verb};
 
 /// The default time limit of `directives wait` and of the flag `--wait`.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";
@@ -201,7 +202,10 @@ impl Wait {
         let more = unreadable.len().saturating_sub(NAMED);
         let more = (more > 0).then(|| format!("and {more} more unreadable reports"));
         let omitted = self.fleet.omitted;
-        let omitted = (omitted > 0).then(|| format!("{omitted} further instances were not read"));
+        let omitted = (omitted > 0).then(|| {
+            let instances = count(omitted, "further instance");
+            format!("{instances} {} not read", verb(omitted, "was", "were"))
+        });
         let lines = named.chain(more).chain(omitted);
         lines.map(|line| format!("  {line}"))
     }

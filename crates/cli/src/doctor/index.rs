@@ -8,6 +8,7 @@ use opensearch_directives::{Clock as _, SystemClock};
 use super::report::Checks;
 use crate::duration::length;
 use crate::error_text;
+use crate::report_wording::{count, verb};
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
@@ -75,7 +76,11 @@ async fn check_health(checks: &mut Checks, api: &DirectivesApi) {
         "red" => checks.failure(NAME, "the primary shard is not assigned", explain),
         _ => checks.warning(
             NAME,
-            format!("{} shards are not assigned", health.unassigned_shards),
+            format!(
+                "{} {} not assigned",
+                count(health.unassigned_shards, "shard"),
+                verb(health.unassigned_shards, "is", "are")
+            ),
             explain,
         ),
     }
@@ -97,7 +102,11 @@ async fn check_zones(checks: &mut Checks, api: &DirectivesApi, state: &IndexStat
         Some(copies) if copies % zones == 0 && !state.expands_replicas => {
             checks.ok(
                 "zones",
-                format!("{copies} copies are balanced over {zones} zones"),
+                format!(
+                    "{copies} {} balanced over {}",
+                    verb(copies, "copy is", "copies are"),
+                    count(zones, "zone")
+                ),
             );
         }
         _ => checks.warning(

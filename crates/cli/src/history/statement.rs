@@ -5,15 +5,21 @@ use opensearch_directives::history::{BackingIndex, Gap, Verification};
 
 use super::verified_authors::Authors;
 use crate::instant::to_the_second;
-use crate::report_wording::count;
+use crate::report_wording::{count, verb};
 
 pub(super) fn statement(found: &Verification, authors: &Authors<'_>) -> String {
     let at = to_the_second(found.verified_at);
     let (name, history) = (&found.index, &found.history);
     let recorded: u64 = found.indices.iter().map(|ledger| ledger.recorded).sum();
-    let verb = if recorded == 1 { "is" } else { "are" };
+    let is = verb(recorded, "is", "are");
     let recorded = count(recorded, "operation");
-    let mut statement = if !found.is_intact() {
+    let forged = forged(found);
+    let intact = if forged.is_empty() {
+        "is append-only and intact"
+    } else {
+        "is append-only, and no record was changed"
+    };
+    let mut statement = if !found.stream.is_intact() {
         let damage = damage(found).join(", and ");
         format!(
             "As of {at}, {history} is not intact, so its records prove nothing about {name}: {damage}"
@@ -24,53 +30,67 @@ pub(super) fn statement(found: &Verification, authors: &Authors<'_>) -> String {
             format!(" since the index was created at {}", to_the_second(since))
         });
         format!(
-            "As of {at}, every operation on {name}{since} is recorded ({recorded}), and {history} is \
-             append-only and intact"
+            "As of {at}, every operation on {name}{since} is recorded ({recorded}), and {history} \
+             {intact}"
         )
     } else {
         let lacks = lacks(found).join(", and ");
         format!(
-            "As of {at}, the history of {name} has gaps: {recorded} {verb} recorded, and {lacks}; \
-             {history} is append-only and intact"
+            "As of {at}, the history of {name} has gaps: {recorded} {is} recorded, and {lacks}; \
+             {history} {intact}"
         )
     };
+    if !forged.is_empty() {
+        statement = format!("{statement}; {}", forged.join(", and "));
+    }
     if let Some(authors) = authors.clause() {
         statement = format!("{statement}; {authors}");
     }
     statement + "."
 }
 
-/// Returns the signs that a record was changed, removed or forged.
+/// Returns what the records that somebody may have forged leave open. Everybody who may append
+/// records can append such a record, so it must not make the other records worthless.
+fn forged(found: &Verification) -> Vec<String> {
+    let (disagree, unreadable) = (found.contradictions.len(), found.unreadable.len());
+    let mut forged = Vec::new();
+    if disagree > 0 {
+        forged.push(format!(
+            "records disagree about {}, so they do not prove what happened with {}",
+            count(disagree as u64, "number"),
+            verb(disagree as u64, "it", "them")
+        ));
+    }
+    if unreadable > 0 {
+        forged.push(format!(
+            "{} cannot be read, because {} forged or appended by a later version",
+            count(unreadable as u64, "record"),
+            verb(unreadable as u64, "it is", "they are")
+        ));
+    }
+    forged
+}
+
+/// Returns the signs that a record was changed or removed.
 fn damage(found: &Verification) -> Vec<String> {
     let backing = &found.stream.backing;
     let editable = backing.iter().filter(|index| !index.append_only).count();
     let changed = |index: &&BackingIndex| index.records != index.operations;
     let changed = backing.iter().filter(changed).count();
-    let (disagree, unreadable) = (found.contradictions.len(), found.unreadable.len());
     let mut damage = Vec::new();
     if editable > 0 {
-        let verb = if editable == 1 { "permits" } else { "permit" };
+        let verb = verb(editable as u64, "permits", "permit");
         damage.push(format!(
             "{editable} of {} {verb} edits and deletions",
             indices(backing.len())
         ));
     }
     if changed > 0 {
-        let verb = if changed == 1 { "lacks" } else { "lack" };
+        let verb = verb(changed as u64, "lacks", "lack");
         damage.push(format!(
             "{changed} of {} {verb} a record that was edited or deleted",
             indices(backing.len())
         ));
-    }
-    if disagree > 0 {
-        damage.push(format!(
-            "records disagree about {}",
-            count(disagree, "number")
-        ));
-    }
-    if unreadable > 0 {
-        let verb = if unreadable == 1 { "is" } else { "are" };
-        damage.push(format!("{} {verb} unreadable", count(unreadable, "record")));
     }
     damage
 }
@@ -90,8 +110,16 @@ fn lacks(found: &Verification) -> Vec<String> {
     let mut lacks = Vec::new();
     if missing > 0 {
         let numbers = count(missing, "assigned number");
-        let verb = if missing == 1 { "has" } else { "have" };
-        lacks.push(format!("{numbers} {verb} no record"));
+        let has = verb(missing, "has", "have");
+        let deletions = found.indices.iter().map(|ledger| ledger.deletions_in_gaps);
+        let deletions = match deletions.fold(0, u64::saturating_add) {
+            0 => String::new(),
+            1 => " (one can belong to a deletion that is recorded without its number)".to_owned(),
+            more => {
+                format!(" ({more} can belong to deletions that are recorded without their numbers)")
+            }
+        };
+        lacks.push(format!("{numbers} {has} no record{deletions}"));
     }
     if open > 0 {
         let indices = if open == 1 { "index" } else { "indices" };

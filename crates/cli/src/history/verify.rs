@@ -19,7 +19,7 @@ use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::instant::to_the_second;
 use crate::output::{print, print_json};
-use crate::report_wording::count;
+use crate::report_wording::{count, verb};
 
 /// The number of gaps that the text lists for one index. The JSON output contains all gaps.
 const SHOWN: usize = 50;
@@ -37,7 +37,8 @@ with any tool. The number of an operation that is not recorded is in a gap.
 Exit codes of this command:
   0  every operation is recorded, and the history is intact
   9  operations are not recorded
-  10 the history is not append-only, or records were changed, removed or forged
+  10 the history is not append-only, records were changed, removed or forged, or a record
+     cannot be read and all operations are recorded nevertheless
   11 the history does not exist or cannot be read completely
 The codes of `directives --help` apply, too.")]
 pub(super) struct VerifyArgs {
@@ -74,10 +75,14 @@ pub(super) async fn run(
         }
         HistoryFormat::Csv => print(&gaps_as_csv(&found))?,
     }
-    Ok(if !found.is_intact() {
+    // A record that cannot be decoded hides no other record, so it does not hide a gap either.
+    let is_changed = !found.stream.is_intact() || !found.contradictions.is_empty();
+    Ok(if is_changed {
         Exit::HistoryNotIntact
     } else if !found.is_complete() {
         Exit::HistoryGap
+    } else if !found.is_intact() {
+        Exit::HistoryNotIntact
     } else {
         Exit::Success
     })
@@ -161,20 +166,15 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
         (Some(last), false) => format!("number {last} is the highest recorded one"),
     };
     let recorded = count(ledger.recorded, "operation");
-    let verb = if ledger.recorded == 1 { "is" } else { "are" };
-    lines.push(format!("  {recorded} {verb} recorded; {assigned}"));
+    let is = verb(ledger.recorded, "is", "are");
+    lines.push(format!("  {recorded} {is} recorded; {assigned}"));
     if let Some(inherited) = &ledger.inherited {
         lines.push(format!(
             "  restored or cloned from the index with the uuid {}: the numbers up to {} come from it",
             inherited.from, inherited.up_to
         ));
     }
-    if ledger.deletions_by_absence > 0 {
-        lines.push(format!(
-            "  {} deletions are recorded without their numbers; as many numbers belong to them",
-            ledger.deletions_by_absence
-        ));
-    }
+    lines.extend(deletions_without_numbers(ledger));
     lines.extend(changes(ledger));
     for gap in ledger.gaps.iter().take(SHOWN) {
         lines.extend(describe(gap, ledger, now));
@@ -187,6 +187,35 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
     }
     if !ledger.gaps.is_empty() {
         lines.push(format!("  an operation without a record is {CAN_BE}"));
+    }
+    lines
+}
+
+/// Describes the deletions that recorders noticed without their numbers.
+fn deletions_without_numbers(ledger: &IndexLedger) -> Vec<String> {
+    let mut lines = Vec::new();
+    let explained = ledger.deletions_by_absence;
+    if explained == 1 {
+        lines.push(
+            "  1 of them is a deletion that is recorded without its number; a number without a \
+             record belongs to it"
+                .to_owned(),
+        );
+    } else if explained > 1 {
+        lines.push(format!(
+            "  {explained} of them are deletions that are recorded without their numbers; as many \
+             numbers without a record belong to them"
+        ));
+    }
+    let in_gaps = ledger.deletions_in_gaps;
+    if in_gaps == 1 {
+        lines.push(
+            "  1 further deletion is recorded without its number, which is in a gap".to_owned(),
+        );
+    } else if in_gaps > 1 {
+        lines.push(format!(
+            "  {in_gaps} further deletions are recorded without their numbers, which are in gaps"
+        ));
     }
     lines
 }
@@ -236,7 +265,9 @@ fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
         between(gap, ledger, now)
     )];
     lines.push(match concerns(gap) {
-        Some(concerns) => format!("    can concern {concerns}"),
+        Some(concerns) if ledger.is_current => format!("    can concern {concerns}"),
+        // The documents of the index can no longer be compared with the records.
+        Some(concerns) => format!("    can concern {concerns}; or another directive"),
         None => "    nothing tells which directives it concerns".to_owned(),
     });
     lines
@@ -273,3 +304,7 @@ pub(super) fn gaps_as_csv(found: &Verification) -> String {
         });
     csv::lines(&HEADER, rows)
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;
