@@ -1,7 +1,7 @@
 //! Appends records to the data stream of a history, each record at most once. Each call reports for
 //! each of its records whether the record was added, was already present, or was refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use opensearch::{BulkParts, SearchParts};
 use serde_json::{Value, json};
@@ -128,13 +128,25 @@ impl Stream {
     /// Returns true if the data stream exists. Callers check the existence of the data stream
     /// before a write, because a write to a missing data stream could create an ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
+        Ok(self.backing_indices().await?.is_some())
+    }
+
+    /// Returns the uuids of the backing indices; `None` if the data stream does not exist.
+    pub(super) async fn backing_indices(&self) -> Result<Option<HashSet<String>>, RequestError> {
+        const FILTER_PATH: &str = "data_streams.name,data_streams.indices.index_uuid";
         let path = format!("/_data_stream/{}", segment(&self.name));
-        let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");
+        let request = Request::new(Method::Get, path).query("filter_path", FILTER_PATH);
         match self.client.json::<Value>(request).await {
-            Ok(found) => Ok(found["data_streams"][0]["name"] == self.name.as_str()),
-            Err(error) if error.status() == Some(404) && error.exception().is_some() => Ok(false),
+            Ok(found) => {
+                let stream = &found["data_streams"][0];
+                let indices = stream["indices"].as_array().into_iter().flatten();
+                let uuids = indices.filter_map(|index| index["index_uuid"].as_str());
+                let uuids = uuids.map(str::to_owned).collect();
+                Ok((stream["name"] == self.name.as_str()).then_some(uuids))
+            }
+            Err(error) if error.status() == Some(404) && error.exception().is_some() => Ok(None),
             // If the server does not support data streams, there is no history.
-            Err(error) if matches!(error.status(), Some(400 | 405 | 501)) => Ok(false),
+            Err(error) if matches!(error.status(), Some(400 | 405 | 501)) => Ok(None),
             Err(error) => Err(error),
         }
     }

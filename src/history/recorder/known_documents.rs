@@ -34,6 +34,8 @@ pub(super) struct Documents {
     seen_at: Option<Timestamp>,
     /// Whether the last records of the index were read.
     has_learned: bool,
+    /// Whether a complete observation is needed at once.
+    needs_full_now: bool,
     /// If the last records could not be read, they are read again from this instant on.
     read_again_at: Option<Timestamp>,
     /// The earliest `invisible_until` of the documents that the last complete observation lacked.
@@ -134,11 +136,20 @@ impl Documents {
         self.read_again_at = observation.seen_at.saturating_add(READ_AGAIN).ok();
     }
 
-    /// Returns the instant from which a complete observation is needed, because it shows whether
-    /// documents were deleted; `None` if none is needed.
+    /// Returns the instant from which a complete observation is needed, for example because it
+    /// shows whether documents were deleted; `None` if none is needed.
     pub(super) fn needs_full_from(&self) -> Option<Timestamp> {
-        let absent = self.absent_until;
-        [absent, self.read_again_at].into_iter().flatten().min()
+        let now = self.needs_full_now.then_some(Timestamp::MIN);
+        let all = [now, self.absent_until, self.read_again_at];
+        all.into_iter().flatten().min()
+    }
+
+    /// Knows no document, and needs a complete observation to know all of them.
+    pub(super) fn forgotten() -> Self {
+        Self {
+            needs_full_now: true,
+            ..Self::default()
+        }
     }
 
     /// Compares an observation with the known documents, and makes an entry for each operation.
@@ -154,10 +165,12 @@ impl Documents {
             // The configured name now refers to another index, whose documents are not known yet.
             *self = Self {
                 index_uuid: observation.index_uuid,
+                needs_full_now: self.needs_full_now,
                 ..Self::default()
             };
         }
         if observation.is_full {
+            self.needs_full_now = false;
             self.forget_unidentified(&observation.documents);
         }
         let Some(history_uuid) = observation.history_uuid else {

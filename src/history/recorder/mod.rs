@@ -17,6 +17,7 @@ mod queue;
 mod recent_deletions;
 mod sending;
 mod status;
+mod stream_watch;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use queue::Queue;
 use sending::{SendError, Sending, send, sent};
 pub use status::RecorderStatus;
 use status::SharedCounts;
+use stream_watch::{StreamChange, StreamWatch};
 
 /// The maximum number of observations that wait until the recorder processes them.
 const WAITING_OBSERVATIONS: usize = 4;
@@ -67,6 +69,7 @@ pub(crate) struct Recorder {
     paused_until: Instant,
     counts: SharedCounts,
     needs_full_from: NeedsFullFrom,
+    watch: StreamWatch,
     last_warning: Option<String>,
 }
 
@@ -88,6 +91,7 @@ impl Recorder {
             paused_until: Instant::now(),
             counts: Arc::clone(&counts),
             needs_full_from: needs_full_from.clone(),
+            watch: StreamWatch::new(),
             last_warning: None,
         };
         let clock = Arc::clone(&config.clock);
@@ -131,6 +135,40 @@ impl Recorder {
                     }
                 }
                 () = until(wake_at) => {}
+                () = sleep_until(self.watch.next_check()) => self.check_stream().await,
+            }
+        }
+    }
+
+    /// Checks whether the stream was deleted or created again. Into a new stream, the recorder
+    /// records all present documents, like at its start.
+    async fn check_stream(&mut self) {
+        let backing = match self.stream.backing_indices().await {
+            Ok(backing) => backing,
+            Err(error) => {
+                debug!(
+                    error = chain(&error),
+                    "cannot check the stream of the history"
+                );
+                return self.watch.postpone();
+            }
+        };
+        match self.watch.observe(backing) {
+            StreamChange::Same => {}
+            StreamChange::Missing => {
+                let reason = SendError::NoStream(self.stream.name().to_owned()).to_string();
+                if self.last_warning.as_ref() != Some(&reason) {
+                    warn!(reason, "the history accepts no records");
+                    self.last_warning = Some(reason.clone());
+                }
+                self.note(|counts| counts.last_error = Some(reason));
+            }
+            StreamChange::Created => {
+                info!("the history was created again; recording all present directives");
+                self.last_warning = None;
+                self.documents = Documents::forgotten();
+                self.needs_full_from.set(self.documents.needs_full_from());
+                self.note(|counts| counts.last_error = None);
             }
         }
     }

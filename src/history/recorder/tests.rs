@@ -5,6 +5,7 @@
 
 mod fake_stream;
 mod predecessors;
+mod recreated_stream;
 mod refused_requests;
 mod restart;
 

@@ -141,6 +141,51 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
     );
 }
 
+/// The recorder knows only after a minute that the document was deleted, and is not only invisible
+/// yet. So this test takes more than a minute.
+#[tokio::test]
+async fn a_deletion_directly_before_the_start_of_a_recorder_is_recorded() {
+    let url = shared_url();
+    let index = with_history(&url, "recent");
+    for id in ["a", "b"] {
+        let apply = ["apply", id, "--level", "Shape", "--tenant", "acme"];
+        run(&url, &index, &apply).ok();
+    }
+    let at = format!("{url}/{index}/_doc/a?refresh=true");
+    assert_eq!(http::send("DELETE", &at, None).await.0, 200);
+    let _recorder = Agent::recorder(&url, &index);
+    let all = recorded(&url, &index, 3).await;
+    assert_eq!(numbers(&all), [Some(0), Some(1), None]);
+    assert_eq!(all[2].1["kind"], "deleted");
+    assert_eq!(all[2].1["directive"], "a");
+    let verified = run(&url, &index, &["history", "verify"]).ok();
+    let sentence = verified.stdout.lines().last().unwrap();
+    assert!(
+        sentence.contains("is recorded (3 operations)"),
+        "{sentence}"
+    );
+}
+
+#[tokio::test]
+async fn a_recorder_reports_a_deleted_history_and_records_everything_into_a_new_one() {
+    let url = shared_url();
+    let index = with_history(&url, "recreated");
+    let recorder = Agent::recorder(&url, &index);
+    for id in ["a", "b"] {
+        put(&url, &index, id, "Shape").await;
+    }
+    recorded(&url, &index, 2).await;
+    readiness(&recorder, 200, "ready").await;
+    let stream = format!("{url}/_data_stream/{index}-history");
+    assert_eq!(http::send("DELETE", &stream, None).await.0, 200);
+    // The recorder has nothing to record, and checks the stream every 30 seconds.
+    readiness(&recorder, 503, "init --history").await;
+    run(&url, &index, &["init", "--history"]).ok();
+    readiness(&recorder, 200, "ready").await;
+    let all = recorded(&url, &index, 2).await;
+    assert_eq!(numbers(&all), [Some(0), Some(1)]);
+}
+
 #[tokio::test]
 async fn a_recorder_refuses_credentials_that_it_cannot_renew() {
     let args = [

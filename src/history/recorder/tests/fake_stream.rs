@@ -27,6 +27,8 @@ pub(super) struct FakeStream {
     /// Whether each bulk request panics.
     pub(super) panics: Mutex<bool>,
     pub(super) bulks: Mutex<usize>,
+    /// How often the stream was deleted, and whether it exists now.
+    deletions: Mutex<(usize, bool)>,
 }
 
 impl FakeStream {
@@ -37,6 +39,18 @@ impl FakeStream {
 
     pub(super) fn set_outage(&self, status: Option<u16>) {
         *self.outage.lock().unwrap() = status;
+    }
+
+    /// Deletes the stream with all its records.
+    pub(super) fn delete(&self) {
+        self.records.lock().unwrap().clear();
+        let mut deletions = self.deletions.lock().unwrap();
+        *deletions = (deletions.0 + 1, true);
+    }
+
+    /// Creates the stream again.
+    pub(super) fn create(&self) {
+        self.deletions.lock().unwrap().1 = false;
     }
 
     /// Responds to the search for the last record of each directive.
@@ -64,10 +78,14 @@ impl FakeStream {
 
     fn respond(&self, request: &Request) -> (u16, Value) {
         if request.path.starts_with("/_data_stream/") {
-            return (
-                200,
-                json!({ "data_streams": [{ "name": "directives-history" }] }),
-            );
+            let (deletions, is_missing) = *self.deletions.lock().unwrap();
+            if is_missing {
+                let error = json!({ "type": "index_not_found_exception", "reason": "no index" });
+                return (404, json!({ "error": error, "status": 404 }));
+            }
+            let indices = json!([{ "index_uuid": format!("B{deletions}") }]);
+            let stream = json!({ "name": "directives-history", "indices": indices });
+            return (200, json!({ "data_streams": [stream] }));
         }
         let query = request.body.as_ref().and_then(|body| {
             let body: Value = serde_json::from_slice(body).ok()?;
