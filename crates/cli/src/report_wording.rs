@@ -11,7 +11,7 @@ use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
 /// Returns the form of a verb that fits the number of its subject: `is` or `are`, for example.
-pub(super) fn verb<N: PartialEq + From<u8>>(
+pub(super) fn verb<N: Copy + PartialEq + From<u8>>(
     number: N,
     one: &'static str,
     several: &'static str,

@@ -118,8 +118,8 @@ impl Documents {
                 document,
                 primary_term,
             };
-            let is_recorded = |seen: &&&SeenDocument| known.is_same(seen.seq_no, seen.primary_term);
-            already_recorded += u64::from(seen.filter(is_recorded).is_some());
+            let is_recorded = |seen: &SeenDocument| known.is_same(seen.seq_no, seen.primary_term);
+            already_recorded += u64::from(seen.is_some_and(|seen| is_recorded(seen)));
             self.by_id.insert(known.document.id.clone(), known);
         }
         already_recorded
@@ -219,7 +219,6 @@ impl Documents {
         if !is_restored && known.is_some_and(is_same) {
             return 0;
         }
-        let previous = known.filter(|_| !is_restored);
         let last_version = match known {
             Some(known) => known.document.version,
             None => self.deleted.version(&document.id, by.at),
@@ -235,7 +234,7 @@ impl Documents {
             None if last_version.is_some() && is_next => (Before::Absent, true),
             _ => (Before::Unknown, false),
         };
-        let unseen = match (document.version, previous) {
+        let unseen = match (document.version, known) {
             _ if is_restored => 0,
             // It is not known whether the versions before the first observation are recorded.
             (_, None) if self.seen_at.is_none() => 0,
