@@ -116,13 +116,13 @@ async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
     let index = crate::support::node::installed_index(&url, "later").await;
     let agent = Agent::start(&url, &index, &["--record-history"]);
     put(&url, &index, "a", "Shape").await;
-    let status = agent
+    agent
         .status_when("the missing stream is reported", |status| {
             let error = status["recorder"]["last_error"].as_str();
             error.is_some_and(|error| error.contains("init --history"))
+                && status["recorder"]["pending"] == 1
         })
         .await;
-    assert_eq!(status["recorder"]["pending"], 1);
     assert_eq!(http::get(&format!("{url}/{index}-history")).await.0, 404);
     run(&url, &index, &["init", "--history"]).ok();
     recorded(&url, &index, 1).await;
