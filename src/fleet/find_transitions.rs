@@ -11,7 +11,7 @@ use super::instance_report::{InstanceKind, InstanceReport};
 
 /// An unchanged state of an instance is recorded again after this time. So the history shows how
 /// long an instance ran, even if the instance was killed.
-pub(super) const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
+const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
 /// The last states of at most this many instances are remembered. The next report of an instance
 /// whose state was forgotten is recorded again, even if its state has not changed.
 const MAX_INSTANCES: usize = 20_000;
@@ -44,9 +44,17 @@ pub struct Transition {
     /// Before the transition, the instance applied every operation up to this `_seq_no`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq_no: Option<u64>,
+    /// The time of the last report before the transition. At this time, the instance was still in
+    /// the previous state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_reported_at: Option<Timestamp>,
     /// After the transition, the instance applied every operation up to this `_seq_no`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
+    /// The highest `_seq_no` of the documents from which the applied set was read. After the
+    /// transition, the instance applied the write with this number, and no later write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seq_no: Option<u64>,
     /// The digest of the applied directives.
     pub digest: String,
     /// Whether the instance applied no directive because its off file existed.
@@ -61,7 +69,7 @@ pub struct Transition {
 }
 
 impl Transition {
-    fn of(report: &InstanceReport) -> Self {
+    pub(super) fn of(report: &InstanceReport) -> Self {
         let ids = report.rejections.iter();
         Self {
             timestamp: report.reported_at,
@@ -72,7 +80,9 @@ impl Transition {
             started: report.started,
             index_uuid: report.index_uuid.clone(),
             from_seq_no: None,
+            from_reported_at: None,
             applied_seq_no: report.applied_seq_no,
+            max_seq_no: report.max_seq_no.filter(|_| report.index_uuid.is_some()),
             digest: report.digest.clone(),
             off: report.off,
             rejected: report.rejected,
@@ -86,27 +96,30 @@ impl Transition {
         let at = |one: &Self| Self {
             timestamp: self.timestamp,
             from_seq_no: None,
+            from_reported_at: None,
             ..one.clone()
         };
         at(self) == at(other)
     }
 }
 
-/// The last recorded state of each instance.
+/// The last recorded state of each instance, and the time of the last report with this state.
 #[derive(Debug, Default)]
-pub(super) struct LastStates(BTreeMap<String, Transition>);
+pub(super) struct LastStates(BTreeMap<String, (Transition, Timestamp)>);
 
 impl LastStates {
     /// Returns the transition that a report shows; `None` if the state was recorded recently and
     /// has not changed.
     pub(super) fn observe(&mut self, report: &InstanceReport) -> Option<Transition> {
         let mut transition = Transition::of(report);
-        if let Some(last) = self.0.get(&report.instance) {
+        if let Some((last, reported_at)) = self.0.get_mut(&report.instance) {
             let age = transition.timestamp.duration_since(last.timestamp);
             let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
             if last.leads_to_same(&transition) && age < confirmed {
+                *reported_at = transition.timestamp.max(*reported_at);
                 return None;
             }
+            transition.from_reported_at = Some(*reported_at);
             let is_same_index = last.index_uuid == transition.index_uuid;
             transition.from_seq_no = last.applied_seq_no.filter(|_| is_same_index);
         } else if self.0.len() >= MAX_INSTANCES {
@@ -115,7 +128,8 @@ impl LastStates {
         if transition.left {
             self.0.remove(&report.instance);
         } else {
-            self.0.insert(report.instance.clone(), transition.clone());
+            let state = (transition.clone(), transition.timestamp);
+            self.0.insert(report.instance.clone(), state);
         }
         Some(transition)
     }
@@ -146,12 +160,15 @@ mod tests {
         let mut states = LastStates::default();
         let first = states.observe(&report(0, 3)).unwrap();
         assert_eq!((first.from_seq_no, first.applied_seq_no), (None, Some(3)));
+        assert_eq!((first.from_reported_at, first.max_seq_no), (None, Some(9)));
         assert_eq!(states.observe(&report(1, 3)), None);
         let second = states.observe(&report(2, 5)).unwrap();
         assert_eq!(
             (second.from_seq_no, second.applied_seq_no),
             (Some(3), Some(5))
         );
+        // The report of the first minute, which added no record, still had the earlier state.
+        assert_eq!(second.from_reported_at, Some(report(1, 3).reported_at));
         assert_eq!(states.observe(&report(61, 5)), None);
         let confirmed = states.observe(&report(62, 5)).unwrap();
         assert_eq!(confirmed.from_seq_no, Some(5));

@@ -286,6 +286,11 @@ impl InstanceReport {
     }
 }
 
+/// Returns the text, or its beginning and an ellipsis if the text is too long.
 fn shortened(text: &str) -> String {
-    text.chars().take(MAX_CHARACTERS).collect()
+    if text.chars().nth(MAX_CHARACTERS).is_none() {
+        return text.to_owned();
+    }
+    let beginning = text.chars().take(MAX_CHARACTERS - 1);
+    beginning.chain(['…']).collect()
 }

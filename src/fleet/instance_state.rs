@@ -43,8 +43,9 @@ pub enum InstanceState {
     Rejecting,
     /// The instance does not apply some of the operations yet.
     Behind {
-        /// The number of operations that the instance does not apply yet; `None` if this number is
-        /// not known.
+        /// The number of operations after the last one up to which the instance certainly
+        /// applies every operation. It may already apply some of these operations. `None` if the
+        /// number is not known.
         operations: Option<u64>,
     },
     /// The instance has not reported for three heartbeats. Such an instance may have ended without
@@ -136,6 +137,19 @@ impl Fleet {
     }
 }
 
+impl Fleet {
+    /// Returns the `_seq_no` up to which an instance applies every operation, as far as its report
+    /// and the state of the index show; `None` if it is not known.
+    #[must_use]
+    pub fn applied_seq_no(&self, report: &InstanceReport) -> Option<u64> {
+        let position = &self.position;
+        let is_applied = position.is_applied_by(report);
+        let of_index = position.assigned_seq_no.or(position.max_seq_no);
+        let of_index = of_index.filter(|_| is_applied);
+        report.applied_seq_no.max(of_index)
+    }
+}
+
 impl IndexPosition {
     /// Returns true if an instance applies every operation that led to this state of the index.
     ///
@@ -167,14 +181,14 @@ impl IndexPosition {
             && Some(report.sum_seq_no) == self.sum_seq_no
     }
 
-    /// Returns the number of operations that an instance does not apply yet; `None` if this number
-    /// is not known.
+    /// Returns the number of operations after the last one that an instance certainly applies;
+    /// `None` if it is not known.
     fn missing_in(&self, report: &InstanceReport) -> Option<u64> {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
             return None;
         }
         let highest = self.assigned_seq_no.max(self.max_seq_no)?;
-        let applied = report.applied_seq_no.max(report.max_seq_no);
+        let applied = report.applied_seq_no.or(report.max_seq_no);
         let missing = match applied {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
@@ -188,13 +202,22 @@ impl IndexPosition {
 impl InstanceReport {
     /// Returns the time since this report, if the instance counts as silent; otherwise `None`.
     pub(super) fn silent_for(&self, now: Timestamp) -> Option<Duration> {
+        let age = now.duration_since(self.reported_at);
+        (age > self.silent_after()).then(|| Duration::try_from(age).unwrap_or_default())
+    }
+
+    /// Returns the time after which the instance counts as silent if it sends no further report.
+    pub(super) fn silent_after(&self) -> SignedDuration {
         let longest = LONGEST_HEARTBEAT.as_secs_f64();
         let heartbeat = self.heartbeat_seconds.clamp(0.0, longest);
-        let limit = Duration::from_secs_f64(heartbeat * HEARTBEATS).saturating_add(TOLERANCE);
-        let age = now.duration_since(self.reported_at);
-        (SignedDuration::try_from(limit).is_ok_and(|limit| age > limit))
-            .then(|| Duration::try_from(age).unwrap_or_default())
+        silent_after(Duration::from_secs_f64(heartbeat))
     }
+}
+
+/// Returns the time after which an instance with the given heartbeat counts as silent.
+pub(super) fn silent_after(heartbeat: Duration) -> SignedDuration {
+    let limit = heartbeat.mul_f64(HEARTBEATS).saturating_add(TOLERANCE);
+    SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX)
 }
 
 #[cfg(test)]

@@ -31,14 +31,19 @@ fn position(assigned: Option<u64>, numbers: &[u64]) -> IndexPosition {
     }
 }
 
-fn state_after(seconds: i64, report: &InstanceReport, position: IndexPosition) -> InstanceState {
-    let fleet = Fleet {
+fn fleet(position: IndexPosition) -> Fleet {
+    Fleet {
         reports: Vec::new(),
         unreadable: Vec::new(),
         omitted: 0,
         position,
-        now: NOON.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds),
-    };
+        now: NOON.parse::<Timestamp>().unwrap(),
+    }
+}
+
+fn state_after(seconds: i64, report: &InstanceReport, position: IndexPosition) -> InstanceState {
+    let mut fleet = fleet(position);
+    fleet.now += SignedDuration::from_secs(seconds);
     fleet.state(report)
 }
 
@@ -77,6 +82,20 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
         state(&rejecting, position(Some(11), &[3, 5, 11])),
         BEHIND(2)
     );
+}
+
+#[test]
+fn the_applied_operation_and_the_operations_behind_add_up_to_the_state_of_the_index() {
+    let mut report = report();
+    report.applied_seq_no = Some(4);
+    // The instance has read number 9, but perhaps not all numbers from 5 to 8.
+    let behind = position(Some(11), &[3, 5, 11]);
+    assert_eq!(state(&report, behind.clone()), BEHIND(7));
+    assert_eq!(fleet(behind).applied_seq_no(&report), Some(4));
+    // The documents show that the instance applies everything before the low-water mark does.
+    let synced = position(Some(9), &[3, 5, 9]);
+    assert_eq!(state(&report, synced.clone()), InstanceState::Synced);
+    assert_eq!(fleet(synced).applied_seq_no(&report), Some(9));
 }
 
 #[test]

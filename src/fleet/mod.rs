@@ -38,7 +38,7 @@ mod write;
 pub use find_transitions::Transition;
 pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
-pub use past::{PastFleet, PastInstance, PastState};
+pub use past::{NextOperation, PastFleet, PastInstance, PastState, PastVersion};
 pub use relay::{Relay, RelayError};
 pub use reported_hits::ReportedHits;
 pub use reporter::Reporter;

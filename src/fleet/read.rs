@@ -20,7 +20,7 @@ const MAX_INSTANCES: usize = 50_000;
 /// this length fits into the size limit of responses.
 const PAGE_SIZE: usize = 200;
 /// The maximum size of all reports that one read returns, in bytes of JSON.
-const MAX_BYTES: usize = 512 << 20;
+pub(super) const MAX_BYTES: usize = 512 << 20;
 
 /// The reports that were read so far.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl DirectivesApi {
 
     /// Reads all reports, page by page, in the order of their instances. A report that is replaced
     /// during the read keeps its position, so the pages need no common point in time.
-    async fn reports(&self, max_bytes: usize) -> Result<Reports, WriteError> {
+    pub(super) async fn reports(&self, max_bytes: usize) -> Result<Reports, WriteError> {
         let client = self.client().with_index(&index_name(self.client().index()));
         let mut reports = Reports::default();
         let (mut size, mut after) = (PageSize::new(PAGE_SIZE), None);

@@ -25,7 +25,7 @@ use crate::refresher::{Progress, ReportKey, Shared, Subscription, seed_of};
 use crate::store::OpenSearchDirectiveStore;
 
 /// The default interval between two heartbeats.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 /// The shortest interval between two heartbeats.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two reports.

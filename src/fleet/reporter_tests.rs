@@ -310,6 +310,8 @@ async fn a_report_lists_a_bounded_number_of_rejections_and_hits() {
     for rejection in rejections {
         assert_eq!(longest(&rejection["id"]), 300);
         assert!(longest(&rejection["reason"]) <= 300, "{rejection}");
+        let id = rejection["id"].as_str().unwrap();
+        assert!(id.ends_with("x…"), "a shortened text says so: {id}");
     }
 }
 

@@ -155,8 +155,22 @@ impl Replica {
         seq_nos
     }
 
-    /// Returns the documents that have one of the given `_seq_no`s. The caller must pass the
-    /// `_seq_no`s in ascending order.
+    /// Returns the last `_seq_no` up to which no number above `mark` is missing. If all operations
+    /// up to `mark` were applied, all operations up to the returned number were applied, too,
+    /// because the replica contains the document that each of them wrote.
+    pub(super) fn contiguous_after(&self, mark: u64) -> u64 {
+        let mut last = mark;
+        for seq_no in self.seq_nos_from(mark.saturating_add(1)) {
+            if seq_no != last.saturating_add(1) {
+                break;
+            }
+            last = seq_no;
+        }
+        last
+    }
+
+    /// Returns the documents that have one of the given `_seq_no`s. The `_seq_no`s must be in
+    /// ascending order.
     pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
         let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
         let directives = self.seq_nos.iter().enumerate();

@@ -80,6 +80,17 @@ fn assert_same(one: &Replica, other: &Replica) {
     assert!(one.set().iter().eq(other.set().iter()));
 }
 
+#[test]
+fn numbers_without_a_hole_above_the_low_water_mark_show_that_their_operations_were_applied() {
+    let documents = [3, 5, 6, 7, 9].map(|seq_no| (format!("d-{seq_no}"), (seq_no, Kind::Revoked)));
+    let replica = replica(&documents.into());
+    // Number 8 may belong to a replaced version or to a deletion.
+    for (mark, contained) in [(4, 7), (5, 7), (6, 7), (7, 7), (8, 9), (9, 9), (12, 12)] {
+        assert_eq!(replica.contiguous_after(mark), contained, "{mark}");
+    }
+    assert_eq!(replica.contiguous_after(u64::MAX), u64::MAX);
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         4 => (0..3_u8).prop_map(Kind::Valid),

@@ -169,6 +169,9 @@ pub(super) struct Known {
     pub(super) full_read_term: Option<u64>,
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
+    /// When the view was read, it contained every operation up to this `_seq_no`. The low-water
+    /// mark may reach this number only later, when the view has converged.
+    pub(super) contained_seq_no: Option<u64>,
     pub(super) freshness_bound: FreshnessBound,
     /// Whether the shard copy from which the view was read has other documents than the primary.
     pub(super) lags: bool,
@@ -187,6 +190,11 @@ impl Known {
         }
         let held = self.checkpoints.as_ref()?.checkpoint()?;
         Some(held.min(highest.checked_sub(look_back)?))
+    }
+
+    /// Returns the `_seq_no` up to which the view certainly contains every operation.
+    pub(super) fn applied_seq_no(&self) -> Option<u64> {
+        self.low_watermark.reached().max(self.contained_seq_no)
     }
 
     /// Returns true if the later view has another set although the known view had converged.

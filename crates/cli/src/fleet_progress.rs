@@ -77,11 +77,15 @@ pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
     text
 }
 
-/// Converts the report of an instance to JSON, and adds the state of the instance.
+/// Converts the report of an instance to JSON, and adds the state of the instance. The applied
+/// operation is the one that the table shows.
 pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     let state = fleet.state(report);
     let mut value = json!(report);
     value["state"] = state.as_str().into();
+    if let Some(applied) = fleet.applied_seq_no(report) {
+        value["applied_seq_no"] = applied.into();
+    }
     if let InstanceState::Behind { operations } = state {
         value["behind"] = operations.into();
     }

@@ -105,7 +105,7 @@ fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
         (
             report.instance.clone(),
             state.as_str(),
-            report.applied_seq_no,
+            fleet.applied_seq_no(report),
         )
     };
     let unreadable = fleet.unreadable.iter();
@@ -155,7 +155,10 @@ pub(super) fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     if let Some(more @ 1..) = fleet.unreadable.len().checked_sub(SHOWN_UNREADABLE) {
         lines.push(format!("and {more} more unreadable reports (-o json)"));
     }
-    let rejections: Vec<String> = shown.iter().copied().flat_map(rejections).collect();
+    let rejections: Vec<String> = shown
+        .iter()
+        .flat_map(|report| rejections(fleet, report))
+        .collect();
     lines.extend(rejections.iter().take(SHOWN_REJECTIONS).cloned());
     if rejections.len() > SHOWN_REJECTIONS {
         let more = rejections.len() - SHOWN_REJECTIONS;
@@ -164,16 +167,23 @@ pub(super) fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     lines.join("\n")
 }
 
-/// Returns one line for each document that an instance rejects.
-fn rejections(report: &InstanceReport) -> impl Iterator<Item = String> {
-    report.rejections.iter().map(|rejection| {
+/// Returns one line for each document that an instance rejects, or rejected when it last reported.
+fn rejections(fleet: &Fleet, report: &InstanceReport) -> impl Iterator<Item = String> {
+    let is_live = fleet.state(report).is_live();
+    let last_report = relative(report.reported_at, fleet.now);
+    report.rejections.iter().map(move |rejection| {
         let [instance, id] = [&report.instance, &rejection.id].map(|text| printable(text));
-        format!("{instance} rejects {id}: {}", printable(&rejection.reason))
+        let reason = printable(&rejection.reason);
+        if is_live {
+            format!("{instance} rejects {id}: {reason}")
+        } else {
+            format!("{instance} rejected {id} in its last report, {last_report}: {reason}")
+        }
     })
 }
 
 fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
-    let applied = report.applied_seq_no.or(report.max_seq_no);
+    let applied = fleet.applied_seq_no(report).or(report.max_seq_no);
     vec![
         report.instance.clone(),
         state_text(fleet, report),

@@ -87,7 +87,7 @@ async fn doctor_names_the_command_that_mends_each_part_of_the_history_and_the_fl
             "ok      fleet: the index is up to date",
             &format!("ok      fleet: {index}-fleet-history is append-only"),
             &format!("{manual} {index}-fleet-history keeps all records"),
-            "ok      fleet: 0 live instances report",
+            "ok      fleet: no live instance reports",
         ],
     );
 

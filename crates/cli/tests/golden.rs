@@ -289,7 +289,10 @@ async fn seed_fleet(url: &str, index: &str) {
         ),
         report(json!({ "instance": "other-index", "index_uuid": "another" })),
         report(json!({ "instance": "rejecting", "rejected": 1, "rejections": [rejection] })),
-        report(json!({ "instance": "silent", "reported_at": ago(400) })),
+        report(json!({
+            "instance": "silent", "reported_at": ago(400), "rejected": 1,
+            "rejections": [rejection],
+        })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
         // This report is malformed, so that `status` shows an unreadable report. No instance would

@@ -52,7 +52,8 @@ async fn each_of_ten_thousand_instances_is_named() {
         applied[INSTANCES - 2],
         format!("proxy-{:05}", INSTANCES - 2)
     );
-    assert_eq!(instances["not_yet"].as_array().unwrap().len(), 1);
+    // The last instance may have read the operation after its record.
+    assert_eq!(instances["unknown"].as_array().unwrap().len(), 1);
     let table = at(&[]).ok().stdout;
     assert!(
         table.contains("applied on 10049 instances: proxy-00000, "),

@@ -8,6 +8,7 @@ use opensearch_directives::admin::{DirectivesApi, WriteError};
 use opensearch_directives::fleet::InstanceReport;
 
 use super::report::Checks;
+use crate::report_wording::count;
 
 const NAME: &str = "fleet";
 const AUDITOR: &str = "map the user to the role directives_auditor";
@@ -20,16 +21,13 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
     match unrecorded(api).await {
         Err(error) => checks.not_checked(NAME, &error, AUDITOR),
         Ok(None) => {}
-        Ok(Some((live, missing))) if missing.is_empty() => {
-            checks.ok(
-                NAME,
-                format!("{live} live instances report, and the history names them"),
-            );
-        }
-        Ok(Some((live, missing))) => {
+        Ok(Some(live)) if live.missing.is_empty() => checks.ok(NAME, live.text()),
+        Ok(Some(Live {
+            number, missing, ..
+        })) => {
             let named = missing[..missing.len().min(NAMED)].join(", ");
             let text = format!(
-                "the history does not name {} of {live} live instances, such as {named}",
+                "the history does not name {} of {number} live instances, such as {named}",
                 missing.len()
             );
             let fix =
@@ -39,9 +37,37 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Returns the number of live instances, and the names of the live instances without a record in
-/// the history of the fleet. Returns `None` if the history of the fleet is not installed.
-async fn unrecorded(api: &DirectivesApi) -> Result<Option<(usize, Vec<String>)>, WriteError> {
+/// The live instances, as `status` counts them.
+struct Live {
+    number: usize,
+    /// The number of instances without a record that have just started.
+    starting: usize,
+    /// The names of the other instances without a record.
+    missing: Vec<String>,
+}
+
+impl Live {
+    fn text(&self) -> String {
+        let report = if self.number == 1 {
+            "reports"
+        } else {
+            "report"
+        };
+        let live = count(self.number, "live instance");
+        match (self.number, self.starting) {
+            (0, _) => "no live instance reports".to_owned(),
+            (_, 0) => format!("{live} {report}, and the history names all of them"),
+            (_, starting) => format!(
+                "{live} {report}; the history does not name {starting} of them yet, which started \
+                 less than two minutes ago"
+            ),
+        }
+    }
+}
+
+/// Finds the live instances without a record in the history of the fleet; `None` if the fleet has no
+/// history.
+async fn unrecorded(api: &DirectivesApi) -> Result<Option<Live>, WriteError> {
     let fleet = api.fleet().await?;
     let Some(past) = api.fleet_at(fleet.now).await? else {
         return Ok(None);
@@ -51,13 +77,40 @@ async fn unrecorded(api: &DirectivesApi) -> Result<Option<(usize, Vec<String>)>,
         .iter()
         .map(|one| &*one.before.instance)
         .collect();
-    let is_live = |report: &&InstanceReport| {
-        let age = fleet.now.duration_since(report.started);
-        fleet.state(report).is_live() && age > STARTING
-    };
-    let live: Vec<&InstanceReport> = fleet.reports.iter().filter(is_live).collect();
-    let missing = live.iter().map(|report| &*report.instance);
-    let missing = missing.filter(|instance| !recorded.contains(instance));
-    let missing: Vec<String> = missing.map(str::to_owned).collect();
-    Ok(Some((live.len(), missing)))
+    let live = fleet.reports.iter();
+    let live = live.filter(|report| fleet.state(report).is_live());
+    let is_recorded = |report: &&InstanceReport| recorded.contains(&*report.instance);
+    let (named, unnamed): (Vec<_>, Vec<_>) = live.partition(is_recorded);
+    let is_starting =
+        |report: &&InstanceReport| fleet.now.duration_since(report.started) <= STARTING;
+    let number = named.len() + unnamed.len();
+    let (starting, missing): (Vec<_>, Vec<_>) = unnamed.into_iter().partition(is_starting);
+    let missing = missing.into_iter().map(|report| report.instance.clone());
+    Ok(Some(Live {
+        number,
+        starting: starting.len(),
+        missing: missing.collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_live_instances_includes_those_that_have_just_started() {
+        let text = |number, starting| {
+            let missing = Vec::new();
+            let live = Live {
+                number,
+                starting,
+                missing,
+            };
+            live.text()
+        };
+        assert_eq!(text(0, 0), "no live instance reports");
+        let all = "3 live instances report, and the history names all of them";
+        assert_eq!(text(3, 0), all);
+        assert!(text(1, 1).starts_with("1 live instance reports; the history does not name 1 of"));
+    }
 }
