@@ -120,6 +120,7 @@ pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
         seq_no: Some(seen.operation.seq_no),
         seq_no_after: None,
         seq_no_until: None,
+        deleted_after: None,
         version: seen.version,
         by: name(claims.updated_by.as_ref()).filter(|_| !is_stale),
         authenticated_by: text(claims.authenticated_as.as_ref()).filter(|_| !is_stale),

@@ -1,18 +1,23 @@
 //! Uses the records to reconstruct which directives existed at an instant, and to find out how each
 //! directive ended.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::RecordKind;
-use super::ledger::{Entry, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at};
+use super::ledger::{
+    Entry, Evidence, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at,
+};
+use super::noticed_deletion::{NoticedDeletion, noticed_deletions};
 use super::reader::{History, HistoryError, UnreadableRecord};
 use super::record::Record;
 use crate::admin::DirectivesApi;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::fleet::{NextOperation, PastVersion};
 use opensearch_directives_core::DirectiveSet;
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
 
@@ -61,6 +66,19 @@ pub enum Doubt {
         /// The expiry that the document contains.
         expires_at: Timestamp,
     },
+    /// A recorder noticed that the directive had been deleted. The deletion may have happened before
+    /// or after the instant.
+    Deletion {
+        /// The directive's id.
+        directive: String,
+        /// The deletion happened after this time.
+        after: Timestamp,
+        /// The deletion happened before this time.
+        until: Timestamp,
+        /// The highest `_seq_no` that the deletion can have; `None` if it is not known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq_no_until: Option<u64>,
+    },
     /// A new index has replaced the index after the last recorded operation, and possibly before
     /// the instant.
     Replaced,
@@ -75,8 +93,15 @@ pub struct PastDirective {
     /// The document of the directive, or the reason why proxies rejected it; `None` if the record
     /// does not contain the document.
     pub document: Option<Result<Document, Rejection>>,
-    /// The records of the operations on the directive after the instant.
+    /// The records of the operations on the directive after the instant. If a recorder noticed a deletion, its
+    /// `timestamp` is the earliest time before which the deletion happened, and `deleted_after` is
+    /// the latest time after which it happened, according to all records.
     pub later: Vec<Record>,
+    /// The next operation on the directive, with the numbers that it can have.
+    next: Option<NextOperation>,
+    /// The ledger shows that the directive no longer exists in this form, but no record shows when
+    /// this form ended.
+    has_unrecorded_end: bool,
     is_lost: bool,
     replaced_at: Option<Timestamp>,
     is_of_former_index: bool,
@@ -94,9 +119,14 @@ pub enum End {
     /// An operation ended the directive: a revocation, a deletion, or a change after which the
     /// directive no longer applied.
     Operation(Box<Record>),
-    /// The index was deleted and created again, or restored. The value is the time at which the new
-    /// index replaced the old index; `None` if this time is not known.
-    IndexReplaced(Option<Timestamp>),
+    /// The index was deleted and created again, or restored. The new index replaced the old index
+    /// before this time.
+    IndexReplaced(Timestamp),
+    /// The index was deleted and not created again. The time of its deletion is not known.
+    IndexDeleted,
+    /// The directive was deleted or replaced by an operation that is not recorded. It applied at
+    /// most until this time.
+    Unrecorded(Timestamp),
     /// The index lost the operation that wrote the directive, in a failover or in a restore.
     Lost,
 }
@@ -132,6 +162,10 @@ impl PastDirective {
         let mut expires_at = document.directive.expires_at;
         for record in &self.later {
             if record.timestamp >= expires_at {
+                if record.deleted_after.is_some_and(|after| after < expires_at) {
+                    // The directive may have been deleted before it expired.
+                    return End::Unrecorded(expires_at);
+                }
                 break;
             }
             let later = document_of(record, record.timestamp);
@@ -148,14 +182,32 @@ impl PastDirective {
         }
         let end = expires_at.min(self.now);
         if self.is_lost {
-            End::Lost
-        } else if self.is_of_former_index && self.replaced_at.is_none_or(|at| at < end) {
-            End::IndexReplaced(self.replaced_at)
+            return End::Lost;
+        }
+        match self.replaced_at {
+            Some(at) if self.is_of_former_index && at < end => return End::IndexReplaced(at),
+            // A directive that has expired did not need the deletion of the index to end.
+            None if self.is_of_former_index && expires_at > self.now => return End::IndexDeleted,
+            _ => {}
+        }
+        if self.has_unrecorded_end {
+            End::Unrecorded(end)
         } else if expires_at <= self.now {
             End::Expired(expires_at)
         } else {
             End::Pending(expires_at)
         }
+    }
+
+    /// Returns the version of the directive, to find the instances that applied it; `None` if the
+    /// number of the operation that wrote it is not known.
+    #[must_use]
+    pub fn version(&self) -> Option<PastVersion<'_>> {
+        let record = &self.record;
+        Some(PastVersion {
+            next: self.next,
+            ..PastVersion::new(&record.index_uuid, &record.directive, record.seq_no?)
+        })
     }
 }
 
@@ -194,13 +246,22 @@ pub(super) fn past(
     now: Timestamp,
     max_ttl: Duration,
 ) -> Past {
-    let entries: Vec<Entry> = records.iter().map(Entry::from).collect();
+    let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
+    let ledgers = account(&entries, facts);
+    // From here on, the time of a noticed deletion is the earliest time before which it happened.
+    let deletions = noticed_deletions(records);
+    for (position, deletion) in &deletions {
+        entries[*position].at = deletion.until;
+    }
     let state = state_at(&entries, facts, instant);
-    let ledger = account(&entries, facts)
+    let ledger = ledgers
         .into_iter()
         .find(|ledger| Some(&*ledger.uuid) == state.index_uuid);
+    let gaps = ledger.iter().flat_map(|ledger| &ledger.gaps);
     let context = Context {
         records,
+        deletions: &deletions,
+        unrecorded: gaps.clone().flat_map(changed_without_record).collect(),
         instant,
         now,
         replaced_at: ledger.as_ref().and_then(|ledger| ledger.replaced_at),
@@ -208,7 +269,6 @@ pub(super) fn past(
     };
     let documents = state.documents.iter();
     let directives: Vec<PastDirective> = documents.map(|one| context.directive(one)).collect();
-    let gaps = ledger.iter().flat_map(|ledger| &ledger.gaps);
     let mut doubts: Vec<Doubt> = gaps
         .filter(|gap| gap.may_precede(instant))
         .map(|gap| Doubt::Gap(gap.clone()))
@@ -218,6 +278,7 @@ pub(super) fn past(
         directive: directive.record.directive.clone(),
         seq_no: directive.record.seq_no,
     }));
+    doubts.extend(directives.iter().filter_map(|one| deletion(one, instant)));
     doubts.extend(beyond_max_ttl(&directives, instant, max_ttl));
     doubts.extend(state.may_be_replaced.then_some(Doubt::Replaced));
     Past {
@@ -231,6 +292,9 @@ pub(super) fn past(
 
 struct Context<'a> {
     records: &'a [Record],
+    deletions: &'a HashMap<usize, NoticedDeletion>,
+    /// The directives that changed after their last record.
+    unrecorded: HashSet<&'a str>,
     instant: Timestamp,
     now: Timestamp,
     replaced_at: Option<Timestamp>,
@@ -240,13 +304,17 @@ struct Context<'a> {
 impl Context<'_> {
     fn directive(&self, document: &PastDocument) -> PastDirective {
         let record = self.records[document.written_by].clone();
-        let later = document
+        let later: Vec<Record> = document
             .followed_by
             .iter()
-            .map(|position| self.records[*position].clone());
+            .map(|position| self.later(*position))
+            .collect();
+        let next = document.followed_by.first();
         PastDirective {
             document: document_of(&record, self.instant),
-            later: later.collect(),
+            has_unrecorded_end: self.unrecorded.contains(&*record.directive),
+            later,
+            next: next.map(|position| self.next(*position)),
             record,
             is_lost: document.is_lost,
             replaced_at: self.replaced_at,
@@ -254,6 +322,61 @@ impl Context<'_> {
             now: self.now,
         }
     }
+
+    fn next(&self, position: usize) -> NextOperation {
+        match self.deletions.get(&position) {
+            Some(deletion) => NextOperation {
+                seq_nos: deletion.numbers,
+                may_have_happened: deletion.after <= self.instant,
+            },
+            None => NextOperation {
+                seq_nos: self.records[position].seq_no.map(|number| (number, number)),
+                may_have_happened: false,
+            },
+        }
+    }
+
+    /// Returns the record of a later operation. The record of a noticed deletion contains the range
+    /// of time that all records together show, and the highest number that the deletion can have.
+    fn later(&self, position: usize) -> Record {
+        let mut record = self.records[position].clone();
+        if let Some(deletion) = self.deletions.get(&position) {
+            record.timestamp = deletion.until;
+            record.deleted_after = Some(deletion.after);
+            if let Some((_, last)) = deletion.numbers {
+                record.seq_no_until = Some(last);
+            }
+        }
+        record
+    }
+}
+
+/// Returns the directives whose last operation is not recorded, because it is in the gap.
+fn changed_without_record(gap: &Gap) -> impl Iterator<Item = &str> {
+    gap.evidence.iter().filter_map(|evidence| match evidence {
+        Evidence::Visible { directive, .. } | Evidence::Vanished { directive } => {
+            Some(&**directive)
+        }
+        Evidence::Deletion { .. } | Evidence::Versions { .. } => None,
+    })
+}
+
+/// Returns a doubt if the next operation on a directive is a deletion that may have happened before
+/// the instant. An expired or revoked directive did not apply in either case.
+fn deletion(directive: &PastDirective, instant: Timestamp) -> Option<Doubt> {
+    let next = directive
+        .later
+        .first()
+        .filter(|next| next.is_noticed_deletion())?;
+    let after = next.deleted_after?;
+    let applied = |document: &Document| document.directive.expires_at > instant;
+    let is_possible = after <= instant && directive.live().is_some_and(applied);
+    is_possible.then(|| Doubt::Deletion {
+        directive: next.directive.clone(),
+        after,
+        until: next.timestamp,
+        seq_no_until: next.seq_no_until,
+    })
 }
 
 /// Returns a doubt for each directive whose remaining lifetime at the instant exceeded the longest

@@ -14,6 +14,7 @@ mod classify_operation;
 mod directives_at_instant;
 pub(crate) mod fuzzing;
 mod ledger;
+mod noticed_deletion;
 mod reader;
 mod record;
 mod recorder;

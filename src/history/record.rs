@@ -74,9 +74,9 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// The time of the operation, according to the cluster's clock. For a deletion, this is the
-    /// time at which the deletion was noticed, because there is no document that contains the time
-    /// of the deletion.
+    /// The time of the operation, according to the cluster's clock. For a deletion that a recorder
+    /// noticed, this is the time at which the recorder noticed it, because there is no document
+    /// that contains the time of the deletion. The deletion happened earlier.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// What the operation did to the directive.
@@ -129,6 +129,10 @@ pub struct Record {
         deserialize_with = "number"
     )]
     pub seq_no_until: Option<u64>,
+    /// For a deletion without a number: a time at which a recorder found that the document had not
+    /// been deleted yet. The deletion happened after this time, and before `timestamp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_after: Option<Timestamp>,
     /// The `_version` of the document after the operation; `None` if it is not known. If two
     /// successive records of a directive do not have consecutive versions, nobody recorded the
     /// operations with the versions in between.
@@ -168,6 +172,13 @@ impl Record {
             primary_term: self.primary_term?,
             seq_no: self.seq_no?,
         })
+    }
+
+    /// Returns true if the record is that of a deletion that a recorder noticed, because the
+    /// document was absent. The time of such a deletion is not known, only a range.
+    #[must_use]
+    pub fn is_noticed_deletion(&self) -> bool {
+        self.kind == RecordKind::Deleted && self.seq_no.is_none()
     }
 
     /// Returns the document after the operation, as the index stored it.

@@ -23,9 +23,10 @@ impl IndexSynchronizer {
     ) {
         self.report_to_recorder(&observed, after.as_ref(), &mut view);
         let before = self.state.known();
-        let low_watermark = before
-            .filter(|known| observed.follows_known(known))
-            .map_or_else(LowWatermark::default, |known| known.low_watermark);
+        let followed = before.filter(|known| observed.follows_known(known));
+        let low_watermark =
+            followed.map_or_else(LowWatermark::default, |known| known.low_watermark);
+        let contained = followed.and_then(|known| known.contained_seq_no);
         let lags = observed.differs_from(&view);
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
@@ -52,8 +53,11 @@ impl IndexSynchronizer {
         self.was_overtaken = false;
         self.last_good = None;
         self.generation += 1;
+        let low_watermark = low_watermark.after_view(checkpoints.as_ref(), convergence);
+        let contained = contained.max(low_watermark.reached());
         self.state.commit(Known {
-            low_watermark: low_watermark.after_view(checkpoints.as_ref(), convergence),
+            low_watermark,
+            contained_seq_no: contained.map(|mark| view.replica.contiguous_after(mark)),
             freshness_bound: FreshnessBound::after_read(
                 after.as_ref(),
                 view.replica.fingerprint().max_seq_no,
@@ -86,6 +90,7 @@ impl IndexSynchronizer {
         }
         let before = self.state.known();
         let before = before.filter(|known| observed.follows_known(known));
+        let complete_until = before.and_then(Known::applied_seq_no);
         let checkpoints = observed.checkpoints();
         let observed = Observed {
             index_uuid: view.index.uuid.clone(),
@@ -93,7 +98,9 @@ impl IndexSynchronizer {
                 .and_then(ShardCheckpoints::history_uuid)
                 .map(str::to_owned),
             is_full: view.is_full(),
-            complete_until: before.and_then(|known| known.low_watermark.reached()),
+            complete_until,
+            not_assigned_at: complete_until
+                .and_then(|number| self.assigned_times.before_assigning_above(number)),
             max_seq_no: after.and_then(ShardCheckpoints::max_seq_no),
         };
         feed.observe(observed, documents);

@@ -31,6 +31,7 @@
 //! fails or is cut off leaves the replica unchanged.
 
 mod apply_delta;
+mod assigned_times;
 mod change_log_details;
 mod clock_skew;
 mod commit;
@@ -60,6 +61,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -78,12 +80,13 @@ use crate::status::ReadCounters;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::document::DecodeLimits;
 
+use assigned_times::AssignedTimes;
 use document_decoder::DocumentDecoder;
 use hidden_fields::LastGood;
 use histogram_plan::Limits;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
-use state::{LOOK_BACK, State};
+use state::{Known, LOOK_BACK, State};
 use unavailable_features::Degradations;
 
 pub(crate) use change_log_details::Origins;
@@ -122,6 +125,8 @@ pub(crate) struct IndexSynchronizer {
     reconcile_at: Instant,
     /// The feed that passes each accepted view to the recorder; `None` if there is no recorder.
     history: Option<HistoryFeed>,
+    /// When the polls observed which assigned numbers, for the recorder.
+    assigned_times: AssignedTimes,
     reconcile_limits: Limits,
     look_back: u64,
     /// The number of consecutive reconciliations that began but were not completed.
@@ -151,6 +156,7 @@ impl IndexSynchronizer {
             clock_skew: None,
             reconcile_at: Instant::now(),
             history: None,
+            assigned_times: AssignedTimes::default(),
             reconcile_limits: Limits::new(Limits::DEFAULT_FIRST_BUCKETS),
             look_back: LOOK_BACK,
             unfinished_reconciles: 0,
@@ -199,6 +205,7 @@ impl IndexSynchronizer {
 
     async fn run(&mut self, session: &mut Session) -> Result<(), ReadError> {
         let began = Instant::now();
+        let began_at = self.clock.now();
         let trust_generation = self.verifier.generation();
         // If the trusted keys or the signature policy have changed, every document must be decoded
         // and checked again.
@@ -214,6 +221,7 @@ impl IndexSynchronizer {
         self.confirm_node_is_current(session, &observed, reconcile)
             .await?;
         self.observe_checkpoint(&observed);
+        self.note_assigned(&observed, began_at);
         if !reconcile && self.is_unchanged(session, &observed).await? {
             self.counters.unchanged += 1;
             self.degradations.end_poll();
@@ -254,6 +262,20 @@ impl IndexSynchronizer {
             known
                 .freshness_bound
                 .observe_checkpoint(checkpoints, highest);
+        }
+    }
+
+    /// Remembers for the recorder which numbers had been assigned at the beginning of the poll.
+    fn note_assigned(&mut self, observed: &ObservedVersion, began_at: Timestamp) {
+        let known = self.state.known();
+        if known.is_some_and(|known| !observed.follows_known(known)) {
+            // A former primary may have observed fewer numbers than had been assigned.
+            self.assigned_times.clear();
+            return;
+        }
+        if let (Some(checkpoints), true) = (observed.checkpoints(), self.history.is_some()) {
+            let assigned = checkpoints.max_seq_no();
+            self.assigned_times.observe(began_at, assigned);
         }
     }
 
@@ -328,10 +350,7 @@ impl SnapshotSource for IndexSynchronizer {
             counters: self.counters,
             strategy: self.degradations.strategy().clone(),
             clock_skew: self.clock_skew,
-            applied_seq_no: self
-                .state
-                .known()
-                .and_then(|known| known.low_watermark.reached()),
+            applied_seq_no: self.state.known().and_then(Known::applied_seq_no),
             unfinished: self.state.known().map(|_| self.document_limit.unfinished()),
             warnings: self.document_limit.warning().into_iter().collect(),
             recorder: self.history.as_ref().map(HistoryFeed::status),

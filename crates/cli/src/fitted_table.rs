@@ -17,6 +17,11 @@ const TRUNCATED: [&str; 8] = [
     "REVOKED FOR",
 ];
 
+/// The columns with free texts, and the maximum number of characters of such a text if the output
+/// is not a terminal. Otherwise, one long text would widen all lines. JSON contains the whole text.
+const FREE_TEXTS: [&str; 2] = ["REASON", "REVOKED FOR"];
+const LONGEST_FREE_TEXT: usize = 100;
+
 /// The number of spaces that the table style adds to each column.
 const PADDING: u16 = 2;
 
@@ -35,7 +40,10 @@ pub(super) fn fitted(
     width: Option<u16>,
     droppable: &[&str],
 ) -> String {
-    let shown = |cells: Vec<String>| cells.iter().map(|text| printable(text)).collect();
+    let shown = |cells: Vec<String>| {
+        let cells = header.iter().zip(&cells);
+        cells.map(|(name, text)| shown(name, text)).collect()
+    };
     let rows: Vec<Vec<String>> = rows.map(shown).collect();
     let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     let all: Vec<usize> = (0..header.len()).collect();
@@ -70,6 +78,15 @@ pub(super) fn fitted(
         column.set_constraint(ColumnConstraint::LowerBoundary(least));
     }
     trimmed(&table)
+}
+
+/// Returns the content of a cell. A free text that is too long is truncated.
+fn shown(column: &str, text: &str) -> String {
+    let text = printable(text);
+    match text.char_indices().nth(LONGEST_FREE_TEXT) {
+        Some((end, _)) if FREE_TEXTS.contains(&column) => format!("{}…", &text[..end]),
+        _ => text,
+    }
 }
 
 /// A column of a table whose width is limited.
@@ -187,6 +204,23 @@ mod tests {
                 assert!(table.contains(cells[n]), "{width}: {}: {table}", cells[n]);
             }
         }
+    }
+
+    #[test]
+    fn a_long_reason_does_not_widen_every_line_of_a_table_without_a_terminal() {
+        let reason = "because ".repeat(50);
+        let rows = [
+            vec!["a".to_owned(), reason],
+            vec!["b".to_owned(), String::new()],
+        ];
+        let table = fitted(&["ID", "REASON"], rows.into_iter(), None, &[]);
+        let longest = table.lines().map(|line| line.chars().count()).max();
+        assert_eq!(
+            longest,
+            Some("ID  ".len() + LONGEST_FREE_TEXT + 1),
+            "{table}"
+        );
+        assert!(table.ends_with('b') && table.contains('…'), "{table}");
     }
 
     #[test]

@@ -102,6 +102,20 @@ pub(super) fn to_the_second(instant: Timestamp) -> String {
     whole.to_string()
 }
 
+/// Formats an instant as [`to_the_second`] does, but rounds it up.
+pub(super) fn to_the_next_second(instant: Timestamp) -> String {
+    let is_whole = instant.subsec_nanosecond() == 0;
+    let next = instant.as_second().saturating_add(i64::from(!is_whole));
+    Timestamp::from_second(next).unwrap_or(instant).to_string()
+}
+
+/// Formats a range of time in whole seconds, such as `between 2030-01-31T14:20:00Z and
+/// 2030-01-31T14:20:05Z`. The printed range contains the whole range.
+pub(super) fn between(after: Timestamp, until: Timestamp) -> String {
+    let until = to_the_next_second(until);
+    format!("between {} and {until}", to_the_second(after))
+}
+
 /// Formats an instant as [`to_the_second`] does. If the instant is today, its date is omitted.
 pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
     let text = to_the_second(instant);
@@ -170,6 +184,16 @@ mod tests {
                 "{now} {text}"
             );
         }
+    }
+
+    #[test]
+    fn a_range_of_time_is_printed_at_least_as_long_as_it_is() {
+        assert_eq!(
+            between(at("2030-01-31T12:00:00.7Z"), at("2030-01-31T12:00:01.2Z")),
+            "between 2030-01-31T12:00:00Z and 2030-01-31T12:00:02Z"
+        );
+        let noon = at("2030-01-31T12:00:00Z");
+        assert_eq!(to_the_next_second(noon), "2030-01-31T12:00:00Z");
     }
 
     #[test]

@@ -51,6 +51,14 @@ struct Known {
     invisible_until: Option<Timestamp>,
 }
 
+/// The numbers and the time between which documents were deleted that an observation lacks.
+#[derive(Clone, Copy, Debug, Default)]
+struct DeletionRange {
+    after: Option<u64>,
+    until: Option<u64>,
+    after_time: Option<Timestamp>,
+}
+
 impl Known {
     fn is_same(&self, seq_no: u64, primary_term: Option<u64>) -> bool {
         (self.document.seq_no, Some(self.primary_term)) == (seq_no, primary_term)
@@ -186,9 +194,13 @@ impl Documents {
         if observation.is_full {
             // The numbers after a restore cannot be compared with the numbers before the restore.
             let range = if is_restored {
-                (None, None)
+                DeletionRange::default()
             } else {
-                (observation.complete_until, observation.max_seq_no)
+                DeletionRange {
+                    after: observation.complete_until,
+                    until: observation.max_seq_no,
+                    after_time: observation.not_assigned_at,
+                }
             };
             self.absorb_deletions(&observation.documents, range, by, &mut push);
         }
@@ -282,12 +294,12 @@ impl Documents {
     }
 
     /// Makes an entry for each known document that a complete observation does not contain. A
-    /// search does not return the number of a deletion, so the entry contains only a range for this
-    /// number.
+    /// search does not return the number or the time of a deletion, so the entry contains only
+    /// ranges for them.
     fn absorb_deletions(
         &mut self,
         documents: &[SeenDocument],
-        (after, until): (Option<u64>, Option<u64>),
+        range: DeletionRange,
         by: &RecordedBy,
         push: &mut impl FnMut(Entry),
     ) {
@@ -326,9 +338,18 @@ impl Documents {
             };
             // If no observation has contained the document, the deletion may have happened before
             // the previous observation.
-            let after = after.filter(|_| last.invisible_until.is_none());
-            let after = after.unwrap_or_default().max(last.document.seq_no);
-            let entry = Entry::of_unnumbered_deletion(record_of(&seen, by), after, until);
+            let range = if last.invisible_until.is_none() {
+                range
+            } else {
+                DeletionRange {
+                    until: range.until,
+                    ..DeletionRange::default()
+                }
+            };
+            let after = range.after.unwrap_or_default().max(last.document.seq_no);
+            let mut record = record_of(&seen, by);
+            record.deleted_after = range.after_time;
+            let entry = Entry::of_unnumbered_deletion(record, after, range.until);
             push_some(entry, push);
             if let Some(version) = last.document.version {
                 self.deleted.insert(&id, version.saturating_add(1), by.at);

@@ -34,6 +34,9 @@ pub(crate) struct Observation {
     pub(crate) is_full: bool,
     /// The previous view contained all operations up to this `_seq_no`.
     pub(crate) complete_until: Option<u64>,
+    /// At this time, no number above `complete_until` had been assigned. So an operation that the
+    /// previous view did not contain happened after this time.
+    pub(crate) not_assigned_at: Option<Timestamp>,
     /// The highest `_seq_no` that had been assigned when the view was read.
     pub(crate) max_seq_no: Option<u64>,
     pub(crate) seen_at: Timestamp,
@@ -46,6 +49,7 @@ pub(crate) struct Observed {
     pub(crate) history_uuid: Option<String>,
     pub(crate) is_full: bool,
     pub(crate) complete_until: Option<u64>,
+    pub(crate) not_assigned_at: Option<Timestamp>,
     pub(crate) max_seq_no: Option<u64>,
 }
 
@@ -102,6 +106,7 @@ impl HistoryFeed {
             documents,
             is_full,
             complete_until: observed.complete_until,
+            not_assigned_at: observed.not_assigned_at,
             max_seq_no: observed.max_seq_no,
             seen_at: self.clock.now(),
         };

@@ -68,6 +68,7 @@ fn full(max_seq_no: u64) -> Observed {
         history_uuid: Some("H".to_owned()),
         is_full: true,
         complete_until: None,
+        not_assigned_at: None,
         max_seq_no: Some(max_seq_no),
     }
 }
@@ -151,6 +152,7 @@ async fn a_deletion_is_recorded_without_a_number_and_within_a_range() {
         .observe(full(1), vec![document("a", 0, 1, "Shape"), kept.clone()]);
     let after = Observed {
         complete_until: Some(1),
+        not_assigned_at: Some(jiff::Timestamp::UNIX_EPOCH),
         ..full(2)
     };
     rig.feed.observe(after, vec![kept]);
@@ -167,6 +169,11 @@ async fn a_deletion_is_recorded_without_a_number_and_within_a_range() {
     assert_eq!(
         (deleted.seq_no_after, deleted.seq_no_until),
         (Some(1), Some(2))
+    );
+    let known = Some(jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        deleted.deleted_after, known,
+        "the time at which nothing was deleted"
     );
 }
 

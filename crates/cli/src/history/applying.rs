@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::audit_log_check::{Witness, Witnessed};
 use super::past_instances::PastInstances;
-use super::records::what;
+use super::records::{noticed_deletion, what};
 use crate::directive_text::summary;
 use crate::instant::to_the_second;
 
-pub(super) const COLUMNS: [&str; 19] = [
+pub(super) const COLUMNS: [&str; 21] = [
     "id",
     "summary",
     "level",
@@ -30,6 +30,8 @@ pub(super) const COLUMNS: [&str; 19] = [
     "witnessed",
     "ended_authenticated_by",
     "ended_contradictions",
+    "ended_after",
+    "doubts",
 ];
 
 /// A directive that applied at an instant.
@@ -76,12 +78,15 @@ impl<'a> Applying<'a> {
             lines.push(format!("    created {} by {}", to_the_second(at), by));
         }
         lines.push(format!("    {}", self.end()));
-        lines.extend(instances.lines(record));
+        lines.extend(instances.lines(self.directive));
         lines
     }
 
     fn end(&self) -> String {
         if let Some(ended) = &self.ended {
+            if let Some(noticed) = noticed_deletion(&ended.record) {
+                return format!("ended by: {noticed}{}", ticket(&ended.record));
+            }
             let changed = match what(&ended.record) {
                 changed if changed.is_empty() => String::new(),
                 changed => format!(" [{changed}]"),
@@ -91,11 +96,15 @@ impl<'a> Applying<'a> {
         match &self.end {
             End::Pending(at) => format!("has not ended; it expires {}", to_the_second(*at)),
             End::Expired(at) => format!("expired {}", to_the_second(*at)),
-            End::IndexReplaced(Some(at)) => {
+            End::IndexReplaced(at) => {
                 let at = to_the_second(*at);
                 format!("ended with the index, which was replaced before {at}")
             }
-            End::IndexReplaced(None) => "ended with the index, which was deleted".to_owned(),
+            End::IndexDeleted => "ended with the index, which was deleted".to_owned(),
+            End::Unrecorded(at) => {
+                let at = to_the_second(*at);
+                format!("no record shows its end; it applied until {at} at the latest")
+            }
             End::Lost => "ended because the index lost it in a failover or a restore".to_owned(),
             _ => "ended".to_owned(),
         }
@@ -104,7 +113,7 @@ impl<'a> Applying<'a> {
     /// Returns the directive as JSON, with the instances that applied it.
     pub(super) fn json(&self, instances: &PastInstances) -> Value {
         let mut row = self.row();
-        if let Some(instances) = instances.json(&self.written.record) {
+        if let Some(instances) = instances.json(self.directive) {
             row["instances"] = instances;
         }
         row
@@ -117,7 +126,9 @@ impl<'a> Applying<'a> {
             End::Pending(_) => ("pending", None),
             End::Expired(at) => ("expired", Some(*at)),
             End::Operation(record) => (record.kind.as_str(), Some(record.timestamp)),
-            End::IndexReplaced(at) => ("index replaced", *at),
+            End::IndexReplaced(at) => ("index replaced", Some(*at)),
+            End::IndexDeleted => ("index deleted", None),
+            End::Unrecorded(at) => ("not recorded", Some(*at)),
             End::Lost => ("lost", None),
             _ => ("unknown", None),
         };
@@ -140,6 +151,7 @@ impl<'a> Applying<'a> {
             "expires_at": document.map(|document| document.directive.expires_at),
             "ended": ended,
             "ended_at": at,
+            "ended_after": by.and_then(|by| by.record.deleted_after),
             "ended_by": of_end(|record| &record.by),
             "ended_authenticated_by": by.and_then(Witnessed::user),
             "ended_contradictions": by.map(Witnessed::contradictions),
@@ -157,15 +169,16 @@ fn operation(operation: &Witnessed) -> String {
         |author| format!("by {author}"),
     );
     let reason = record.reason.as_deref().map(|reason| format!(": {reason}"));
-    let ticket = record
-        .ticket
-        .as_deref()
-        .map(|ticket| format!(" ({ticket})"));
     format!(
         "{} {} {by}{}{}",
         record.kind,
         to_the_second(record.timestamp),
         reason.unwrap_or_default(),
-        ticket.unwrap_or_default()
+        ticket(record)
     )
+}
+
+fn ticket(record: &Record) -> String {
+    let ticket = record.ticket.as_deref();
+    ticket.map_or_else(String::new, |ticket| format!(" ({ticket})"))
 }

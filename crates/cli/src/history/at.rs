@@ -16,11 +16,11 @@ use super::gap_text::{between, concerns, numbers};
 use super::past_instances::PastInstances;
 use super::{HistoryFormat, RequestArgs};
 use crate::csv;
-use crate::directive_text;
+use crate::directive_text::{self, printable};
 use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
-use crate::instant::to_the_second;
-use crate::output::{print, print_json};
+use crate::instant::{self, to_the_second};
+use crate::output::{note, print, print_json};
 use crate::report_wording::count;
 
 /// The ids and the attributes on the command line, which select the directives that `history --at`
@@ -106,6 +106,7 @@ pub(super) async fn run(
     super::warn_of_unreadable(sources.history.stream(), &past.unreadable);
     let instances = PastInstances::read(sources.api, instant).await;
     let applying = applying(sources, &past, question).await?;
+    let doubts = doubts(&past, &applying);
     let decision = question.whole_request().map(|request| {
         past.set()
             .evaluate(&request, instant, &question.request.request_id)
@@ -115,7 +116,7 @@ pub(super) async fn run(
             let mut lines = vec![headline(&past, question, decision, &applying)];
             lines.extend(applying.iter().flat_map(|one| one.lines(&instances)));
             lines.extend(instances.problems());
-            lines.extend(past.doubts.iter().flat_map(|one| doubt(one, &past)));
+            lines.extend(doubts.iter().flat_map(|one| doubt(one, &past)));
             super::print_report(&lines)?;
         }
         HistoryFormat::Json => {
@@ -126,19 +127,49 @@ pub(super) async fn run(
                 "decision": decision,
                 "directives": rows,
                 "instances_problems": instances.problems(),
-                "is_certain": past.doubts.is_empty(),
-                "doubts": past.doubts,
+                "is_certain": doubts.is_empty(),
+                "doubts": doubts,
             });
             print_json(&report)?;
         }
-        HistoryFormat::Csv => print(&csv::lines(&COLUMNS, applying.iter().map(Applying::row)))?,
+        HistoryFormat::Csv => {
+            let texts = doubts.iter().map(|one| doubt(one, &past).join(""));
+            let texts: Vec<String> = texts.collect();
+            let rows = applying.iter().map(|one| {
+                let mut row = one.row();
+                row["doubts"] = texts.join("; ").into();
+                row
+            });
+            print(&csv::lines(&COLUMNS, rows))?;
+            // If no directive applied, there is no row that could contain the doubts.
+            for text in &texts {
+                note(&printable(text));
+            }
+        }
     }
     audit_log_check::summarize(applying.iter().flat_map(Applying::operations));
-    Ok(if past.doubts.is_empty() {
+    Ok(if doubts.is_empty() {
         Exit::Success
     } else {
         Exit::HistoryGap
     })
+}
+
+/// Returns the reasons why the result may be wrong. The deletion of a directive matters only if the
+/// result contains the directive.
+fn doubts<'a>(past: &'a Past, applying: &[Applying<'_>]) -> Vec<&'a Doubt> {
+    let is_shown = |id: &str| {
+        applying
+            .iter()
+            .any(|one| one.directive.record.directive == id)
+    };
+    let doubts = past.doubts.iter();
+    doubts
+        .filter(|doubt| match doubt {
+            Doubt::Deletion { directive, .. } => is_shown(directive),
+            _ => true,
+        })
+        .collect()
 }
 
 /// Returns the directives that applied at the instant. Also compares the authors of the operations
@@ -232,6 +263,15 @@ fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
             "not certain: whether proxies applied {directive}, which was to expire {}; a proxy whose \
              --max-ttl did not permit that rejected it",
             to_the_second(*expires_at)
+        )],
+        Doubt::Deletion {
+            directive,
+            after,
+            until,
+            ..
+        } => vec![format!(
+            "not certain: whether {directive} still applied; it was deleted {}",
+            instant::between(*after, *until)
         )],
         Doubt::Replaced => vec![
             "not certain: the index was replaced between the last operation on it and the first \

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::error::chain;
 use opensearch_directives::fleet::{PastFleet, PastInstance, PastState};
-use opensearch_directives::history::Record;
+use opensearch_directives::history::PastDirective;
 use serde_json::{Map, Value};
 
 use crate::report_wording::count;
@@ -13,9 +13,10 @@ use crate::report_wording::count;
 const NAMED: usize = 20;
 /// Each state of an instance, with the state's name in JSON and the words with which its line of
 /// text begins.
-const STATES: [(PastState, &str, &str); 5] = [
+const STATES: [(PastState, &str, &str); 6] = [
     (PastState::Applied, "applied", "applied on"),
     (PastState::NotYet, "not_yet", "not yet on"),
+    (PastState::NoLonger, "no_longer", "no longer on"),
     (PastState::Rejected, "rejected", "rejected by"),
     (PastState::Off, "off", "turned off on"),
     (PastState::Unknown, "unknown", "not known for"),
@@ -65,11 +66,11 @@ impl PastInstances {
     }
 
     /// Returns the names of the instances in each state.
-    fn by_state(&self, record: &Record) -> Vec<(&'static str, &'static str, Vec<&str>)> {
+    fn by_state(&self, directive: &PastDirective) -> Vec<(&'static str, &'static str, Vec<&str>)> {
         let instances = self.instances();
-        let state = |instance: &PastInstance| match record.seq_no {
-            Some(seq_no) => instance.state(&record.index_uuid, seq_no, &record.directive),
-            None => PastState::Unknown,
+        let version = directive.version();
+        let state = |instance: &PastInstance| {
+            version.map_or(PastState::Unknown, |version| instance.state(version))
         };
         let named = STATES.into_iter().map(|(wanted, key, text)| {
             let of_state = instances.iter().filter(|one| state(one) == wanted);
@@ -81,8 +82,8 @@ impl PastInstances {
 
     /// Returns one line for each state in which at least one instance was, with the names of these
     /// instances.
-    pub(super) fn lines(&self, record: &Record) -> Vec<String> {
-        let states = self.by_state(record).into_iter();
+    pub(super) fn lines(&self, directive: &PastDirective) -> Vec<String> {
+        let states = self.by_state(directive).into_iter();
         let lines = states.map(|(_, text, names)| {
             let number = names.len();
             let s = if number == 1 { "" } else { "s" };
@@ -98,9 +99,9 @@ impl PastInstances {
 
     /// Returns the names of the instances in each state as JSON; `None` if the fleet has no
     /// readable history.
-    pub(super) fn json(&self, record: &Record) -> Option<Value> {
+    pub(super) fn json(&self, directive: &PastDirective) -> Option<Value> {
         self.fleet.as_ref()?;
-        let states = self.by_state(record).into_iter();
+        let states = self.by_state(directive).into_iter();
         let states: Map<String, Value> = states
             .map(|(key, _, names)| (key.to_owned(), names.into()))
             .collect();

@@ -21,6 +21,13 @@ impl FromStr for PastInstant {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
+        if text.starts_with('+') {
+            return Err(
+                "it is in the future; a duration counts back from now, so write 5m for \
+                        five minutes ago"
+                    .to_owned(),
+            );
+        }
         duration::parse(text).map(Self::Ago).map_err(|_| {
             "it is not a time; write 2030-01-31T14:03Z, 2030-01-31T14:03:00+02:00, or a duration \
              such as 7d, which counts back from now"
@@ -66,6 +73,8 @@ mod tests {
             let error = text.parse::<PastInstant>().unwrap_err();
             assert!(error.contains("counts back"), "{text}: {error}");
         }
+        let later = "+5m".parse::<PastInstant>().unwrap_err();
+        assert!(later.contains("future"), "{later}");
         let future: PastInstant = "2030-02-01T00:00Z".parse().unwrap();
         assert!(future.resolve(now).unwrap_err().contains("future"));
     }

@@ -12,7 +12,7 @@ use crate::csv;
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
 use crate::fitted_table::{fitted, terminal_width};
-use crate::instant::to_the_second;
+use crate::instant::{between, to_the_next_second, to_the_second};
 use crate::output::{note, print, print_json};
 
 pub(super) const HEADER: [&str; 7] = [
@@ -37,7 +37,7 @@ const TOLD_ELSEWHERE: [&str; 6] = [
 
 /// The columns of the CSV format: first the fields of the record, then the fields of the record's
 /// document, and last the results of the comparison with the audit log.
-const RECORD_COLUMNS: [&str; 17] = [
+const RECORD_COLUMNS: [&str; 18] = [
     "@timestamp",
     "kind",
     "directive",
@@ -55,6 +55,7 @@ const RECORD_COLUMNS: [&str; 17] = [
     "recorded_by",
     "seq_no_after",
     "seq_no_until",
+    "deleted_after",
 ];
 const DOCUMENT_COLUMNS: [&str; 12] = [
     "level",
@@ -143,12 +144,25 @@ pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
     ]
 }
 
+/// Describes a deletion that a recorder noticed, such as `deleted between 2030-01-31T14:20:00Z and
+/// 2030-01-31T14:20:05Z, noticed by recorder proxy-1`; `None` for all other operations.
+pub(super) fn noticed_deletion(record: &Record) -> Option<String> {
+    if !record.is_noticed_deletion() {
+        return None;
+    }
+    let when = match record.deleted_after {
+        Some(after) => between(after, record.timestamp),
+        None => format!("before {}", to_the_next_second(record.timestamp)),
+    };
+    Some(format!("deleted {when}, noticed by {}", record.recorded_by))
+}
+
 /// Describes what the operation wrote: the whole directive if the operation created it, and
 /// otherwise the changed fields.
 pub(super) fn what(record: &Record) -> String {
     let Some(document) = record.document() else {
         return match record.kind {
-            RecordKind::Deleted => String::new(),
+            RecordKind::Deleted => noticed_deletion(record).unwrap_or_default(),
             _ => "replaced before it was read".to_owned(),
         };
     };

@@ -1,6 +1,8 @@
 //! Tests that agents with `--record-history` record each operation exactly once, even after an
 //! outage of the history.
 
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::{block, numbers, put, recorded, records, with_history};
@@ -55,16 +57,20 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
 async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     let url = shared_url();
     let index = with_history(&url, "absence");
-    let _agent = Agent::start(&url, &index, &["--record-history"]);
+    let agent = Agent::start(&url, &index, &["--record-history"]);
     put(&url, &index, "a", "Shape").await;
     put(&url, &index, "b", "Shape").await;
     recorded(&url, &index, 2).await;
+    // From now on, the agent knows up to which number it has read every operation.
+    let is_known = |status: &Value| status["applied_seq_no"] == 1;
+    agent.status_when("the agent has converged", is_known).await;
     http::send(
         "DELETE",
         &format!("{url}/{index}/_doc/a?refresh=true"),
         None,
     )
     .await;
+    let deleted_by = SystemClock.now();
     let all = recorded(&url, &index, 3).await;
     let (id, deleted) = &all[2];
     assert_eq!(deleted["kind"], "deleted");
@@ -73,11 +79,62 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     assert!(deleted["seq_no_after"].as_u64() <= Some(1), "{deleted}");
     assert_eq!(deleted["seq_no_until"], 2);
     assert!(id.ends_with(".1.0.deleted"), "{id}");
+    shows_the_range_of_time(&url, &index, deleted, deleted_by);
     // The command records its deletion with a `_seq_no`, and the recorder must not add a second
     // record of this deletion.
     run(&url, &index, &["delete", "b", "--yes", "--author", "bob"]).ok();
     let all = recorded(&url, &index, 4).await;
     assert_eq!(numbers(&all), [Some(0), Some(1), Some(3), None]);
+}
+
+/// Checks that each output states between which times directive `a` was deleted, and that no output
+/// is certain about an instant in between.
+fn shows_the_range_of_time(url: &str, index: &str, deleted: &Value, deleted_by: Timestamp) {
+    let time = |field: &str| {
+        deleted[field]
+            .as_str()
+            .unwrap()
+            .parse::<Timestamp>()
+            .unwrap()
+    };
+    let (after, noticed) = (time("deleted_after"), time("@timestamp"));
+    assert!(after < deleted_by && after < noticed, "{deleted}");
+    let history = |args: &[&str]| run(url, index, &[&["history"], args].concat());
+    let operations = history(&["a"]).ok().stdout;
+    assert!(operations.contains("  deleted between "), "{operations}");
+    let at = |instant: Timestamp, args: &[&str]| {
+        history(&[&["--at", &instant.to_string(), "--tenant", "acme"], args].concat())
+    };
+    let before = at(after - SignedDuration::from_millis(1), &[]);
+    assert_eq!(before.code, 0, "{before:?}");
+    let end = "ended by: deleted between ";
+    assert!(before.stdout.contains(end), "{before:?}");
+    assert!(
+        before.stdout.contains(", noticed by recorder "),
+        "{before:?}"
+    );
+    let between = after + noticed.duration_since(after) / 2;
+    let uncertain = at(between, &[]);
+    let doubt = "not certain: whether a still applied; it was deleted between ";
+    assert!(
+        uncertain.code == 9 && uncertain.stdout.contains(doubt),
+        "{uncertain:?}"
+    );
+    let csv = at(between, &["-o", "csv"]);
+    assert!(
+        csv.stdout.contains(doubt) && csv.stderr.contains(doubt),
+        "{csv:?}"
+    );
+    let json = at(between, &["-o", "json"]).json();
+    assert_eq!(json["doubts"][0]["doubt"], "deletion", "{json:#}");
+    let since = at(noticed, &["-o", "json"]);
+    assert_eq!(
+        (
+            since.code,
+            since.json()["directives"].as_array().unwrap().len()
+        ),
+        (0, 1)
+    );
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub(crate) fn directives() -> Command {
 }
 
 /// The result of one run of the command.
+#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,

@@ -1,0 +1,85 @@
+//! Remembers when the index had assigned which `_seq_no`s, so that the recorder can state after
+//! which time a deletion happened.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+/// The number of observations that are remembered. Under continuous writes, the view contains the
+/// operations of an observation after three refresh intervals.
+const REMEMBERED: usize = 256;
+
+/// The highest assigned `_seq_no`s that the last polls observed, in the order of the polls.
+#[derive(Debug, Default)]
+pub(super) struct AssignedTimes(VecDeque<Observed>);
+
+#[derive(Clone, Copy, Debug)]
+struct Observed {
+    /// A time before the highest number was observed.
+    at: Timestamp,
+    max_seq_no: Option<u64>,
+}
+
+impl AssignedTimes {
+    /// Adds an observation: after the time `at`, no number above `max_seq_no` had been assigned.
+    pub(super) fn observe(&mut self, at: Timestamp, max_seq_no: Option<u64>) {
+        match self.0.back_mut() {
+            Some(last) if last.max_seq_no == max_seq_no => last.at = at,
+            _ => self.0.push_back(Observed { at, max_seq_no }),
+        }
+        if self.0.len() > REMEMBERED {
+            // The oldest observation stays, because it may be the only one that an old view
+            // contains.
+            self.0.remove(1);
+        }
+    }
+
+    /// Returns the last known time at which no number above `seq_no` had been assigned yet. An
+    /// operation with a higher number happened after this time.
+    pub(super) fn before_assigning_above(&self, seq_no: u64) -> Option<Timestamp> {
+        let mut observed = self.0.iter().rev();
+        let found = observed.find(|observed| observed.max_seq_no <= Some(seq_no));
+        found.map(|observed| observed.at)
+    }
+
+    /// Forgets all observations, because the numbers are assigned anew.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    #[test]
+    fn an_operation_happened_after_the_last_poll_that_observed_no_higher_number() {
+        let mut times = AssignedTimes::default();
+        assert_eq!(times.before_assigning_above(7), None);
+        for (second, number) in [(1, 3), (2, 3), (3, 5), (4, 9)] {
+            times.observe(at(second), Some(number));
+        }
+        assert_eq!(times.before_assigning_above(2), None);
+        assert_eq!(times.before_assigning_above(3), Some(at(2)));
+        assert_eq!(times.before_assigning_above(8), Some(at(3)));
+        assert_eq!(times.before_assigning_above(9), Some(at(4)));
+    }
+
+    #[test]
+    fn under_continuous_writes_the_number_of_observations_is_bounded() {
+        let mut times = AssignedTimes::default();
+        for number in 0..10_000_u32 {
+            times.observe(at(number.into()), Some(number.into()));
+        }
+        assert_eq!(times.0.len(), REMEMBERED);
+        assert_eq!(times.before_assigning_above(1_000), Some(at(0)));
+        assert_eq!(times.before_assigning_above(9_990), Some(at(9_990)));
+    }
+}
