@@ -172,7 +172,7 @@ mod tests {
         noon + SignedDuration::from_secs(second)
     }
 
-    fn record(fields: Value) -> Record {
+    fn record(fields: &Value) -> Record {
         let mut record = json!({
             "kind": "created", "index_uuid": "I", "history_uuid": "H", "recorded_by": "test",
         });
@@ -184,7 +184,7 @@ mod tests {
 
     /// Returns the record of a write at a second, which was recorded one second later.
     fn written(number: u64, directive: &str, second: i64) -> Record {
-        record(json!({
+        record(&json!({
             "@timestamp": at(second), "directive": directive, "primary_term": 1, "seq_no": number,
             "recorded_at": at(second + 1),
         }))
@@ -192,7 +192,7 @@ mod tests {
 
     /// Returns the record of a deletion that was noticed in the given second.
     fn noticed(directive: &str, numbers: (u64, u64), second: i64) -> Record {
-        record(json!({
+        record(&json!({
             "@timestamp": at(second), "kind": "deleted", "directive": directive,
             "seq_no_after": numbers.0, "seq_no_until": numbers.1, "recorded_at": at(second),
         }))
