@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use jiff::Timestamp;
 
 use super::RecordKind;
+use super::doubt::{Doubt, beyond_max_ttl, deletion};
 use super::ledger::{
     Entry, Evidence, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at,
 };
@@ -39,49 +39,6 @@ pub struct Past {
     /// The records that cannot be decoded. If the only record of an operation cannot be decoded,
     /// the operation is in a gap, and the gap is one of the doubts.
     pub unreadable: Vec<UnreadableRecord>,
-}
-
-/// A reason why the reconstructed state is not certain.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "doubt", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Doubt {
-    /// Some operations have no record, and at least one of them may have happened before the
-    /// instant.
-    Gap(Gap),
-    /// The content of the directive is not known, because its document was replaced before a
-    /// recorder could read it.
-    UnknownDocument {
-        /// The directive's id.
-        directive: String,
-        /// The `_seq_no` of the operation that wrote the document.
-        seq_no: Option<u64>,
-    },
-    /// At the instant, the remaining lifetime of the directive was longer than the longest time to
-    /// live of the proxies today. A proxy that had the same limit at the instant rejected the
-    /// directive, but a proxy with a higher limit applied it.
-    BeyondMaxTtl {
-        /// The directive's id.
-        directive: String,
-        /// The expiry that the document contains.
-        expires_at: Timestamp,
-    },
-    /// A recorder noticed that the directive had been deleted. The deletion may have happened before
-    /// or after the instant.
-    Deletion {
-        /// The directive's id.
-        directive: String,
-        /// The deletion happened after this time.
-        after: Timestamp,
-        /// The deletion happened before this time.
-        until: Timestamp,
-        /// The highest `_seq_no` that the deletion can have; `None` if it is not known.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        seq_no_until: Option<u64>,
-    },
-    /// A new index has replaced the index after the last recorded operation, and possibly before
-    /// the instant.
-    Replaced,
 }
 
 /// A directive that existed at an instant.
@@ -358,45 +315,6 @@ fn changed_without_record(gap: &Gap) -> impl Iterator<Item = &str> {
             Some(&**directive)
         }
         Evidence::Deletion { .. } | Evidence::Versions { .. } => None,
-    })
-}
-
-/// Returns a doubt if the next operation on a directive is a deletion that may have happened before
-/// the instant. An expired or revoked directive did not apply in either case.
-fn deletion(directive: &PastDirective, instant: Timestamp) -> Option<Doubt> {
-    let next = directive
-        .later
-        .first()
-        .filter(|next| next.is_noticed_deletion())?;
-    let after = next.deleted_after?;
-    let applied = |document: &Document| document.directive.expires_at > instant;
-    let is_possible = after <= instant && directive.live().is_some_and(applied);
-    is_possible.then(|| Doubt::Deletion {
-        directive: next.directive.clone(),
-        after,
-        until: next.timestamp,
-        seq_no_until: next.seq_no_until,
-    })
-}
-
-/// Returns a doubt for each directive whose remaining lifetime at the instant exceeded the longest
-/// time to live of today. Such a lifetime is only a doubt, because the limit may have been higher
-/// at the instant.
-fn beyond_max_ttl(
-    directives: &[PastDirective],
-    instant: Timestamp,
-    max_ttl: Duration,
-) -> impl Iterator<Item = Doubt> {
-    let latest = SignedDuration::try_from(max_ttl).ok();
-    let latest = latest.and_then(|max_ttl| instant.checked_add(max_ttl).ok());
-    directives.iter().filter_map(move |one| {
-        let expires_at = one.live()?.directive.expires_at;
-        latest
-            .is_some_and(|latest| expires_at > latest)
-            .then(|| Doubt::BeyondMaxTtl {
-                directive: one.record.directive.clone(),
-                expires_at,
-            })
     })
 }
 

@@ -4,6 +4,8 @@
 
 use serde_json::json;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::history::ledger::{IndexFacts, VisibleDocument};
 

@@ -12,6 +12,7 @@ mod audit_log;
 mod build_record;
 mod classify_operation;
 mod directives_at_instant;
+mod doubt;
 pub(crate) mod fuzzing;
 mod ledger;
 mod noticed_deletion;
@@ -24,7 +25,8 @@ pub(crate) use append_records::{Appended, Entry, Stream};
 pub use audit_log::AuditLog;
 pub(crate) use build_record::{RecordedBy, Seen, record_of};
 pub use classify_operation::{Before, Change, RecordKind, UnknownRecordKind, classify};
-pub use directives_at_instant::{Doubt, End, Past, PastDirective};
+pub use directives_at_instant::{End, Past, PastDirective};
+pub use doubt::Doubt;
 pub use ledger::{Evidence, Gap, IndexLedger, Inherited, Neighbour, TermChange, VersionJump};
 pub use reader::{
     BackingIndex, FoundRecords, History, HistoryError, RecordFilter, StreamState, UnreadableRecord,

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use super::IndexSynchronizer;
+use super::probe::ObservedVersion;
+
 /// The number of observations that are remembered. Under continuous writes, the view contains the
 /// operations of an observation after three refresh intervals.
 const REMEMBERED: usize = 256;
@@ -45,6 +48,22 @@ impl AssignedTimes {
     /// Forgets all observations, because the numbers are assigned anew.
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+}
+
+impl IndexSynchronizer {
+    /// Remembers for the recorder which numbers had been assigned at the beginning of the poll.
+    pub(super) fn note_assigned(&mut self, observed: &ObservedVersion, began_at: Timestamp) {
+        let known = self.state.known();
+        if known.is_some_and(|known| !observed.follows_known(known)) {
+            // A former primary may have observed fewer numbers than had been assigned.
+            self.assigned_times.clear();
+            return;
+        }
+        if let (Some(checkpoints), true) = (observed.checkpoints(), self.history.is_some()) {
+            let assigned = checkpoints.max_seq_no();
+            self.assigned_times.observe(began_at, assigned);
+        }
     }
 }
 

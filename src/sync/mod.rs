@@ -61,7 +61,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -262,20 +261,6 @@ impl IndexSynchronizer {
             known
                 .freshness_bound
                 .observe_checkpoint(checkpoints, highest);
-        }
-    }
-
-    /// Remembers for the recorder which numbers had been assigned at the beginning of the poll.
-    fn note_assigned(&mut self, observed: &ObservedVersion, began_at: Timestamp) {
-        let known = self.state.known();
-        if known.is_some_and(|known| !observed.follows_known(known)) {
-            // A former primary may have observed fewer numbers than had been assigned.
-            self.assigned_times.clear();
-            return;
-        }
-        if let (Some(checkpoints), true) = (observed.checkpoints(), self.history.is_some()) {
-            let assigned = checkpoints.max_seq_no();
-            self.assigned_times.observe(began_at, assigned);
         }
     }
 

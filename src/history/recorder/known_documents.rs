@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Entry;
 use super::last_records::LastDocument;
+use super::noticed_absences::DeletionRange;
 use super::observation_feed::{Observation, SeenDocument};
 use super::recent_deletions::RecentDeletions;
 use crate::history::build_record::{RecordedBy, Seen, record_of};
@@ -24,14 +25,14 @@ const READ_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 pub(super) struct Documents {
     index_uuid: String,
     history_uuid: String,
-    by_id: HashMap<Box<str>, Known>,
+    pub(super) by_id: HashMap<Box<str>, Known>,
     /// The `_seq_no`s of the documents that could not be recorded, because the identity of their
     /// operations is not known. Each operation without a known identity is counted as unseen once.
     unidentified: HashMap<Box<str>, u64>,
     /// The documents that were deleted recently.
-    deleted: RecentDeletions,
+    pub(super) deleted: RecentDeletions,
     /// The time of the previous observation; `None` before the first complete observation.
-    seen_at: Option<Timestamp>,
+    pub(super) seen_at: Option<Timestamp>,
     /// Whether the last records of the index were read.
     has_learned: bool,
     /// Whether a complete observation is needed at once.
@@ -39,24 +40,16 @@ pub(super) struct Documents {
     /// If the last records could not be read, they are read again from this instant on.
     read_again_at: Option<Timestamp>,
     /// The earliest `invisible_until` of the documents that the last complete observation lacked.
-    absent_until: Option<Timestamp>,
+    pub(super) absent_until: Option<Timestamp>,
 }
 
 #[derive(Debug)]
-struct Known {
-    document: SeenDocument,
-    primary_term: u64,
+pub(super) struct Known {
+    pub(super) document: SeenDocument,
+    pub(super) primary_term: u64,
     /// Set if the document is known from a record, and no observation has contained it yet. Before
     /// this instant, its absence is not a deletion, because a search may not return it yet.
-    invisible_until: Option<Timestamp>,
-}
-
-/// The numbers and the time between which documents were deleted that an observation lacks.
-#[derive(Clone, Copy, Debug, Default)]
-struct DeletionRange {
-    after: Option<u64>,
-    until: Option<u64>,
-    after_time: Option<Timestamp>,
+    pub(super) invisible_until: Option<Timestamp>,
 }
 
 impl Known {
@@ -293,70 +286,6 @@ impl Documents {
         }
     }
 
-    /// Makes an entry for each known document that a complete observation does not contain. A
-    /// search does not return the number or the time of a deletion, so the entry contains only
-    /// ranges for them.
-    fn absorb_deletions(
-        &mut self,
-        documents: &[SeenDocument],
-        range: DeletionRange,
-        by: &RecordedBy,
-        push: &mut impl FnMut(Entry),
-    ) {
-        self.absent_until = None;
-        self.deleted.forget_old(by.at);
-        if self.by_id.is_empty() {
-            return;
-        }
-        let present: HashSet<&str> = documents.iter().map(|document| &*document.id).collect();
-        let missing: Vec<Box<str>> = self
-            .by_id
-            .keys()
-            .filter(|id| !present.contains(&***id))
-            .cloned()
-            .collect();
-        for id in missing {
-            let invisible_until = self.by_id.get(&id).and_then(|known| known.invisible_until);
-            if let Some(until) = invisible_until.filter(|until| by.at < *until) {
-                let earliest = self
-                    .absent_until
-                    .map_or(until, |earliest| earliest.min(until));
-                self.absent_until = Some(earliest);
-                continue;
-            }
-            let Some(last) = self.by_id.remove(&id) else {
-                continue;
-            };
-            let operation = self.operation(last.document.seq_no, last.primary_term);
-            let seen = Seen {
-                directive: &id,
-                operation,
-                version: None,
-                before: Before::Stored(&last.document.source),
-                after: None,
-                not_before: self.seen_at,
-            };
-            // If no observation has contained the document, the deletion may have happened before
-            // the previous observation.
-            let range = if last.invisible_until.is_none() {
-                range
-            } else {
-                DeletionRange {
-                    until: range.until,
-                    ..DeletionRange::default()
-                }
-            };
-            let after = range.after.unwrap_or_default().max(last.document.seq_no);
-            let mut record = record_of(&seen, by);
-            record.deleted_after = range.after_time;
-            let entry = Entry::of_unnumbered_deletion(record, after, range.until);
-            push_some(entry, push);
-            if let Some(version) = last.document.version {
-                self.deleted.insert(&id, version.saturating_add(1), by.at);
-            }
-        }
-    }
-
     /// Makes an entry for the latest version of a directive. The new entry replaces an entry that
     /// did not fit into the queue.
     pub(super) fn entry_again(&self, id: &str, by: &RecordedBy) -> Option<Entry> {
@@ -387,7 +316,7 @@ impl Documents {
         Entry::of_operation(record_of(&seen, by))
     }
 
-    fn operation(&self, seq_no: u64, primary_term: u64) -> Operation<'_> {
+    pub(super) fn operation(&self, seq_no: u64, primary_term: u64) -> Operation<'_> {
         Operation {
             index_uuid: &self.index_uuid,
             history_uuid: &self.history_uuid,
@@ -397,7 +326,7 @@ impl Documents {
     }
 }
 
-fn push_some(entry: Option<Entry>, push: &mut impl FnMut(Entry)) {
+pub(super) fn push_some(entry: Option<Entry>, push: &mut impl FnMut(Entry)) {
     if let Some(entry) = entry {
         push(entry);
     }

@@ -12,6 +12,7 @@
 
 mod known_documents;
 mod last_records;
+mod noticed_absences;
 mod observation_feed;
 mod queue;
 mod recent_deletions;
