@@ -138,14 +138,17 @@ impl World {
             .is_some_and(|operation| operation.document.is_some())
     }
 
-    /// Returns true if one of the known limitations has occurred because of which only a periodic
-    /// reconcile finds a difference: a copy made an operation visible late, or a failover lost
-    /// operations, whose numbers can be assigned again.
-    pub(crate) fn has_a_limitation_that_needs_reconciles(&self) -> bool {
-        let Some(index) = self.cluster.bound() else {
-            return true;
-        };
-        let mut shards = self.cluster.indices[index].shards.iter();
+    /// Returns true if one of the known limitations has occurred in an index, because of which only
+    /// a periodic reconcile finds a difference: a copy made an operation visible late, or a failover
+    /// lost operations, whose numbers can be assigned again.
+    ///
+    /// `uuid` is the index that the refresher has read. A node that is cut off may still serve an
+    /// index to which the configured name no longer refers.
+    pub(crate) fn has_a_limitation_that_needs_reconciles(&self, uuid: &str) -> bool {
+        let indices = self.cluster.indices.iter();
+        let mut shards = indices
+            .filter(|index| index.uuid == uuid)
+            .flat_map(|index| &index.shards);
         shards.any(|shard| shard.has_lost || shard.copies.iter().any(Copy::is_late))
     }
 

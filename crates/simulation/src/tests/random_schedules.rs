@@ -16,6 +16,9 @@ const FAILED_BEFORE_PAGES: &[u64] = &[
 /// Further seeds whose schedules failed in the past. In the worlds of these seeds, a full read may
 /// need several pages.
 const FAILED_ONCE: &[u64] = &[18_227_327_758_840, 18_227_327_916_493, 18_227_328_089_424];
+/// The same with the rare sequences: a node that was cut off served the former index after a copy of
+/// this index had made an operation visible late.
+const FAILED_WITH_SEQUENCES: &[u64] = &[808_695];
 
 pub(crate) fn plan() -> Plan {
     Plan {
@@ -74,8 +77,10 @@ fn what_failed_once_holds() {
     let since = FAILED_ONCE
         .iter()
         .map(|seed| (seed, plan_without_sequences()));
+    let with_sequences = FAILED_WITH_SEQUENCES.iter().map(|seed| (seed, plan()));
     let failures = before
         .chain(since)
+        .chain(with_sequences)
         .filter_map(|(&seed, plan)| run_alone(seed, &plan).err());
     let failures: Vec<_> = failures.map(|failure| failure.to_string()).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
