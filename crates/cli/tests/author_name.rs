@@ -85,7 +85,13 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     // The test copies the binary, because the other user may not be able to read the build folder.
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("directives");
-    std::fs::copy(crate::support::command::BINARY, &binary).unwrap();
+    // A process of its own copies the binary. If this process wrote it, a process that another test
+    // starts at the same time could inherit the open file, and the binary could not be run.
+    let copied = Command::new("cp")
+        .arg(crate::support::command::BINARY)
+        .arg(&binary)
+        .status();
+    assert!(copied.unwrap().success());
     let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
     for path in [folder.path(), &binary] {
         std::fs::set_permissions(path, open.clone()).unwrap();

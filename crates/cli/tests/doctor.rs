@@ -177,7 +177,7 @@ async fn doctor_names_each_problem_with_its_remedy_and_fails_for_a_failure() {
             get,
             "/_cluster/health/directives",
             health("yellow", 1),
-            "warning index: 1 shards are not assigned; remedy: GET _cluster/allocation/explain",
+            "warning index: 1 shard is not assigned; remedy: GET _cluster/allocation/explain",
         ),
         (
             get,
