@@ -135,9 +135,7 @@ impl Fleet {
             InstanceState::Synced
         }
     }
-}
 
-impl Fleet {
     /// Returns the `_seq_no` up to which an instance applies every operation, as far as its report
     /// and the state of the index show; `None` if it is not known.
     #[must_use]

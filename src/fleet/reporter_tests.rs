@@ -4,7 +4,6 @@
 
 use std::sync::Mutex;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use opensearch_directives_core::document::{DecodeLimits, decode};
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::http::scripted_transport::json_response;
 use crate::http::{Request, RequestFailure, Response, Transport};
 use crate::source::{PollFuture, Polled, PublishedState, SnapshotSource};
 
@@ -122,12 +122,12 @@ impl Transport for Fleet {
                         let mut history = self.history.lock().unwrap();
                         let records = history.as_mut().unwrap();
                         records.extend(lines.iter().skip(1).step_by(2).cloned());
-                        return respond(200, &json!({"errors": false}));
+                        return Ok(json_response(200, &json!({"errors": false})));
                     }
                     if let Some(old) = lines[0].get("delete") {
                         assert_eq!(old["if_seq_no"], 3);
                         self.deleted.lock().unwrap().push(old["_id"].clone());
-                        return respond(200, &json!({"items": []}));
+                        return Ok(json_response(200, &json!({"items": []})));
                     }
                     for pair in lines.chunks(2) {
                         assert_eq!(pair[0]["index"]["_id"], pair[1]["instance"]);
@@ -145,20 +145,10 @@ impl Transport for Fleet {
                 }
                 Index::Accepts => (200, json!({})),
             };
-            respond(status, &body)
+            Ok(json_response(status, &body))
         }
         .boxed()
     }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the transport can fail")]
-fn respond(status: u16, body: &Value) -> Result<Response, RequestFailure> {
-    Ok(Response {
-        status,
-        retry_after: None,
-        content_type: None,
-        body: Bytes::from(body.to_string()),
-    })
 }
 
 /// Starts a store with a poll interval of 10 s, and runs its reporter.

@@ -11,9 +11,9 @@ use super::doubt::{Doubt, beyond_max_ttl, deletion};
 use super::ledger::{
     Entry, Evidence, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at,
 };
-use super::noticed_deletion::{NoticedDeletion, noticed_deletions};
 use super::reader::{History, HistoryError, UnreadableRecord};
 use super::record::Record;
+use super::time_of_deletion::{NoticedDeletion, noticed_deletions};
 use crate::admin::DirectivesApi;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;

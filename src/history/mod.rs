@@ -15,10 +15,10 @@ mod directives_at_instant;
 mod doubt;
 pub(crate) mod fuzzing;
 mod ledger;
-mod noticed_deletion;
 mod reader;
 mod record;
 mod recorder;
+mod time_of_deletion;
 mod verification;
 
 pub(crate) use append_records::{Appended, Entry, Stream};

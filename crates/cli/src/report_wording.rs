@@ -10,7 +10,7 @@ use opensearch_directives::document::Document;
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
-/// Returns the form of a verb that fits the number of its subject: `is` or `are`, for example.
+/// Returns the form of a word that fits a number: `is` or `are`, `index` or `indices`.
 pub(super) fn verb<N: Copy + PartialEq + From<u8>>(
     number: N,
     one: &'static str,

@@ -164,7 +164,7 @@ impl Wait {
         } else {
             format!(
                 "{applied} of {live} live instances {} {}, after {:.1}s",
-                if applied == 1 { "applies" } else { "apply" },
+                verb(applied, "applies", "apply"),
                 operation(&self.target),
                 self.elapsed.as_secs_f64()
             )

@@ -4,13 +4,13 @@
 
 use std::sync::Mutex;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::*;
+use crate::http::scripted_transport::json_response;
 use crate::http::{Method, Request, RequestFailure, Response, Transport};
 
 /// The time from the start of a request to the arrival of its response.
@@ -163,7 +163,7 @@ impl Hub {
                 tokio::time::sleep(SECOND).await;
                 return Ok(refusal(504));
             }
-            (Between::Page, true) => return Ok(response(200, &json!("please log in"))),
+            (Between::Page, true) => return Ok(json_response(200, &json!("please log in"))),
             _ => {}
         }
         let mut waited = None;
@@ -179,7 +179,7 @@ impl Hub {
         }
         let body = self.body(since.as_ref(), known.as_ref(), waited);
         tokio::time::sleep(ROUND_TRIP / 2).await;
-        Ok(response(200, &body))
+        Ok(json_response(200, &body))
     }
 
     fn body(&self, since: Option<&String>, known: Option<&String>, waited: Option<f64>) -> Value {
@@ -235,15 +235,6 @@ fn broken() -> RequestFailure {
 fn refusal(status: u16) -> Response {
     Response {
         retry_after: (status == 503).then_some(SECOND * 30),
-        ..response(status, &json!({"detail": "refused"}))
-    }
-}
-
-fn response(status: u16, body: &Value) -> Response {
-    Response {
-        status,
-        retry_after: None,
-        content_type: Some("application/json".to_owned()),
-        body: Bytes::from(body.to_string()),
+        ..json_response(status, &json!({"detail": "refused"}))
     }
 }

@@ -7,11 +7,11 @@
 //! operation.
 
 mod entry;
+mod explained_numbers;
 mod gap;
 mod gap_corrections;
 mod index_ledger;
 mod missing_numbers;
-mod noticed_deletions;
 mod past_state;
 mod version_chain;
 
@@ -20,9 +20,9 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use entry::{Placed, in_order};
+use explained_numbers::without_noticed_deletions;
 use gap_corrections::{add_reassigned, without_inherited};
 use missing_numbers::Walk;
-use noticed_deletions::without_noticed_deletions;
 
 pub(super) use entry::{Entry, Number};
 pub use gap::{Evidence, Gap, Neighbour};

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Entry;
+use super::absent_documents::DeletionRange;
 use super::last_records::LastDocument;
-use super::noticed_absences::DeletionRange;
 use super::observation_feed::{Observation, SeenDocument};
 use super::recent_deletions::RecentDeletions;
 use crate::history::build_record::{RecordedBy, Seen, record_of};

@@ -10,9 +10,9 @@
 //! that the recorder could not see or could not record. If another recorder or the command has
 //! already recorded an operation, the operation counts as recorded.
 
+mod absent_documents;
 mod known_documents;
 mod last_records;
-mod noticed_absences;
 mod observation_feed;
 mod queue;
 mod recent_deletions;
@@ -158,10 +158,7 @@ impl Recorder {
             StreamChange::Same => {}
             StreamChange::Missing => {
                 let reason = SendError::NoStream(self.stream.name().to_owned()).to_string();
-                if self.last_warning.as_ref() != Some(&reason) {
-                    warn!(reason, "the history accepts no records");
-                    self.last_warning = Some(reason.clone());
-                }
+                self.warn_once(&reason);
                 self.note(|counts| counts.last_error = Some(reason));
             }
             StreamChange::Created => {
@@ -310,10 +307,19 @@ impl Recorder {
         self.note(|counts| counts.last_error = None);
     }
 
-    /// Postpones the next attempt to send records. If consecutive attempts fail for the same
-    /// reason, only the first failure is logged as a warning.
+    /// Postpones the next attempt to send records.
     fn pause(&mut self, reason: &str, retry_after: Option<Duration>) {
         self.paused_until = Instant::now() + self.backoff.failed(retry_after);
+        self.warn_once(reason);
+        self.note(|counts| {
+            counts.failures += 1;
+            counts.last_error = Some(reason.to_owned());
+        });
+    }
+
+    /// Logs why the history accepts no records. A reason is logged as a warning only if it differs
+    /// from the last one.
+    fn warn_once(&mut self, reason: &str) {
         if self.last_warning.as_deref() == Some(reason) {
             debug!(reason, "the history still accepts no records");
         } else {
@@ -323,10 +329,6 @@ impl Recorder {
             );
             self.last_warning = Some(reason.to_owned());
         }
-        self.note(|counts| {
-            counts.failures += 1;
-            counts.last_error = Some(reason.to_owned());
-        });
     }
 
     /// Returns the instant at which the next record can be sent; `None` if the queue is empty.

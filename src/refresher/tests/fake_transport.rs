@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::http::scripted_transport::json_response;
 use crate::http::{Request, RequestFailure, Response, Transport};
 
 /// The scripted behaviour of the transport.
@@ -192,10 +192,8 @@ impl Transport for Fake {
                 Order::Panic => panic!("requested by the test"),
             };
             Ok(Response {
-                status,
                 retry_after,
-                content_type: None,
-                body: Bytes::from(body.to_string()),
+                ..json_response(status, &body)
             })
         }
         .boxed()

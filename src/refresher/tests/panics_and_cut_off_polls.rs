@@ -4,12 +4,12 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::*;
+use crate::http::scripted_transport::json_response;
 use crate::http::{Method, Request, RequestFailure, Response};
 
 #[tokio::test(start_paused = true)]
@@ -130,12 +130,7 @@ impl Transport for Paged {
                     "hits": {"total": {"value": 20_000, "relation": "eq"}, "hits": []},
                 })
             };
-            Ok(Response {
-                status,
-                retry_after: None,
-                content_type: None,
-                body: Bytes::from(body.to_string()),
-            })
+            Ok(json_response(status, &body))
         }
         .boxed()
     }

@@ -8,7 +8,7 @@ use opensearch_directives::admin::{DirectivesApi, WriteError};
 use opensearch_directives::fleet::InstanceReport;
 
 use super::report::Checks;
-use crate::report_wording::count;
+use crate::report_wording::{count, verb};
 
 const NAME: &str = "fleet";
 const AUDITOR: &str = "map the user to the role directives_auditor";
@@ -48,11 +48,7 @@ struct Live {
 
 impl Live {
     fn text(&self) -> String {
-        let report = if self.number == 1 {
-            "reports"
-        } else {
-            "report"
-        };
+        let report = verb(self.number, "reports", "report");
         let live = count(self.number, "live instance");
         match (self.number, self.starting) {
             (0, _) => "no live instance reports".to_owned(),

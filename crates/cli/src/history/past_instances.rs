@@ -86,13 +86,13 @@ impl PastInstances {
         let states = self.by_state(directive).into_iter();
         let lines = states.map(|(_, text, names)| {
             let number = names.len();
-            let s = if number == 1 { "" } else { "s" };
             let named = names[..number.min(NAMED)].join(", ");
             let more = match number.saturating_sub(NAMED) {
                 0 => String::new(),
                 more => format!(" and {more} more (-o json)"),
             };
-            format!("    {text} {number} instance{s}: {named}{more}")
+            let instances = count(number, "instance");
+            format!("    {text} {instances}: {named}{more}")
         });
         lines.collect()
     }

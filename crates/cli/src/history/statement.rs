@@ -95,9 +95,8 @@ fn damage(found: &Verification) -> Vec<String> {
     damage
 }
 
-fn indices(number: usize) -> String {
-    let indices = if number == 1 { "index" } else { "indices" };
-    format!("{number} backing {indices}")
+pub(super) fn indices(number: usize) -> String {
+    format!("{number} backing {}", verb(number, "index", "indices"))
 }
 
 /// Returns the parts of the statement that name what the history lacks, such as missing numbers.
@@ -122,7 +121,7 @@ fn lacks(found: &Verification) -> Vec<String> {
         lacks.push(format!("{numbers} {has} no record{deletions}"));
     }
     if open > 0 {
-        let indices = if open == 1 { "index" } else { "indices" };
+        let indices = verb(open, "index", "indices");
         lacks.push(format!("the end of {open} former {indices} is not known"));
     }
     let jumps = found

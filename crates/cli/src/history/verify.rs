@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::HistoryFormat;
 use super::audit_log_check::{AuditLogArgs, Witnessed};
 use super::gap_text::{between, concerns, numbers, range};
-use super::statement::statement;
+use super::statement::{indices, statement};
 use super::verified_authors::Authors;
 use crate::csv;
 use crate::duration;
@@ -116,10 +116,9 @@ pub(super) fn report(found: &Verification, authors: &Authors<'_>) -> Vec<String>
 }
 
 fn stream(name: &str, stream: &StreamState) -> Vec<String> {
-    let backing = stream.backing.len();
-    let indices = if backing == 1 { "index" } else { "indices" };
+    let backing = indices(stream.backing.len());
     let records = count(stream.records(), "record");
-    let mut lines = vec![format!("{name}: {records} in {backing} backing {indices}")];
+    let mut lines = vec![format!("{name}: {records} in {backing}")];
     for index in &stream.backing {
         if !index.append_only {
             lines.push(format!(

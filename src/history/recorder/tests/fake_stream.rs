@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::history::{Record, RecordKind};
+use crate::http::scripted_transport::json_response;
 use crate::http::{Request, RequestFailure, Response, Transport};
 
 /// A data stream that stores records by id.
@@ -144,10 +145,8 @@ impl Transport for FakeStream {
         let (status, body) = self.respond(request);
         let retry_after = *self.retry_after.lock().unwrap();
         let response = Response {
-            status,
             retry_after: retry_after.filter(|_| status >= 400),
-            content_type: Some("application/json".to_owned()),
-            body: Bytes::from(body.to_string()),
+            ..json_response(status, &body)
         };
         std::future::ready(Ok(response)).boxed()
     }
