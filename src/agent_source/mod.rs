@@ -2,11 +2,11 @@
 //!
 //! An agent returns the snapshot that it has published, so a chain of agents passes on the
 //! revision, the digest and the signatures unchanged. Each store verifies the signatures with its
-//! own trusted keys. An agent also returns the age of its snapshot. The age of a snapshot counts
-//! from the time at which the index was read, regardless of the number of agents in between.
+//! own trusted keys. An agent also returns the age of its snapshot, counted from the time at which
+//! the index was read, regardless of the number of agents in between.
 //!
-//! After the first snapshot, the agent sends only what differs from it. Between two polls, the
-//! source sends a long poll (`long_poll.rs`), and the agent responds when its snapshot changes.
+//! After the first snapshot, the agent sends only the differences from the previous one. Between
+//! two polls, a long poll (`long_poll.rs`) waits until the snapshot of the agent changes.
 
 mod long_poll;
 mod response;

@@ -84,11 +84,13 @@ fn is_as_listed(package: &str, features: &str) {
         return;
     }
     let listed = fs::read_to_string(&file).unwrap();
+    let difference = difference(&listed, &found);
+    // Only the lines count. Their number and order depend on how the methods of a type are divided
+    // into `impl` blocks, which no user of the library sees.
     assert!(
-        listed == found,
+        difference.is_empty(),
         "the public interface of {package} changed; if that is intended, run \
-         `UPDATE_LISTINGS=1 cargo test -p public-interface`:\n{}",
-        difference(&listed, &found)
+         `UPDATE_LISTINGS=1 cargo test -p public-interface`:\n{difference}"
     );
 }
 
