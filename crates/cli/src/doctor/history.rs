@@ -68,21 +68,7 @@ fn check_steps(
         return false;
     }
     for step in steps {
-        let (what, path) = (step.what, step.path);
-        match step.change {
-            Change::Keep => checks.ok(part.name, format!("the {what} is up to date")),
-            Change::Create => {
-                checks.failure(
-                    part.name,
-                    format!("the {what} is missing ({path})"),
-                    part.init,
-                );
-            }
-            _ => {
-                let text = format!("the {what} differs from this version's ({path})");
-                checks.warning(part.name, text, part.init);
-            }
-        }
+        checks.installed(part.name, &step, part.init);
     }
     true
 }

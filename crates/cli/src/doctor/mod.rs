@@ -12,7 +12,7 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use opensearch_directives::admin::{Change, Client, DirectivesApi, Installer};
+use opensearch_directives::admin::{Client, DirectivesApi, Installer};
 use opensearch_directives::history::History;
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
@@ -142,20 +142,7 @@ async fn check_installation(checks: &mut Checks, client: Client) {
         }
     };
     for step in steps {
-        match step.change {
-            Change::Keep => checks.ok(name, format!("the {} is up to date", step.what)),
-            Change::Create => {
-                let text = format!("the {} is missing", step.what);
-                checks.failure(name, text, "directives init");
-            }
-            _ => {
-                let text = format!(
-                    "the {} differs from this version's ({})",
-                    step.what, step.path
-                );
-                checks.warning(name, text, "directives init");
-            }
-        }
+        checks.installed(name, &step, "directives init");
     }
     check_limits(checks, &installer).await;
 }

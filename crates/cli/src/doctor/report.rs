@@ -1,7 +1,7 @@
 //! The report of `doctor`: one line or one JSON object for each check, with the remedy.
 
 use anstyle::{AnsiColor, Style};
-use opensearch_directives::admin::{InstallError, WriteError};
+use opensearch_directives::admin::{Change, InstallError, InstallStep, WriteError};
 use serde_json::{Value, json};
 
 use super::INSTALLER;
@@ -85,6 +85,20 @@ impl Checks {
             self.warning(name, format!("not checked: {text}"), INSTALLER);
         } else {
             self.failure(name, text, "see the message");
+        }
+    }
+
+    /// Records whether a resource that `init` installs equals the resource of this version. `init`
+    /// is the command that creates or updates the resource.
+    pub(super) fn installed(&mut self, name: &'static str, step: &InstallStep, init: &str) {
+        let (what, path) = (&step.what, &step.path);
+        match step.change {
+            Change::Keep => self.ok(name, format!("the {what} is up to date")),
+            Change::Create => self.failure(name, format!("the {what} is missing ({path})"), init),
+            _ => {
+                let text = format!("the {what} differs from this version's ({path})");
+                self.warning(name, text, init);
+            }
         }
     }
 

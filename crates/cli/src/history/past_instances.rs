@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
-use opensearch_directives::error::chain;
 use opensearch_directives::fleet::{PastFleet, PastInstance, PastState};
 use opensearch_directives::history::PastDirective;
 use serde_json::{Map, Value};
 
+use crate::error_text;
 use crate::report_wording::count;
 
 /// The maximum number of instances that one line names.
@@ -39,7 +39,7 @@ impl PastInstances {
             Ok(fleet) => Self { fleet, error: None },
             Err(error) => Self {
                 fleet: None,
-                error: Some(chain(&error)),
+                error: Some(error_text::text(&error)),
             },
         }
     }
