@@ -1,8 +1,9 @@
 //! Limits the number of documents in a replica, and warns before the limit is reached.
 //!
 //! Only documents that can still apply to a request count against `max_documents`. Documents that
-//! have ended or are revoked may stay in the index for years. A second bound limits the number of
-//! all documents, so that the memory of a replica is bounded, too.
+//! have ended or are revoked do not count against `max_documents`, because they may stay in the
+//! index for years. A second bound limits the number of all documents in the index, so that the
+//! memory of a replica is bounded, too.
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -11,11 +12,11 @@ use opensearch_directives_core::DirectiveSet;
 
 /// The bound on the number of all stored documents, as a multiple of `max_documents`.
 const STORED_FACTOR: usize = 5;
-/// A warning appears if the number of documents reaches this percentage of its bound.
+/// The store logs a warning if the number of documents reaches this percentage of its bound.
 const WARN_AT: usize = 80;
-/// After a warning, the number of documents must fall below this percentage of its bound before
-/// another warning is logged. Without this lower percentage, a number that moves around `WARN_AT`
-/// would fill the log with warnings.
+/// After a warning, the number of documents must fall below this percentage of its bound before the
+/// store logs another warning. Without this lower percentage, a number of documents that moves
+/// around `WARN_AT` would fill the log with warnings.
 const REARM_AT: usize = 70;
 
 /// The numbers of documents that one complete read found.
@@ -54,7 +55,7 @@ impl DocumentLimit {
         }
     }
 
-    /// Returns the bound on the number of unfinished documents.
+    /// Returns the bound on the number of documents that have neither ended nor been revoked.
     pub(crate) fn max(&self) -> usize {
         self.max
     }
@@ -65,7 +66,7 @@ impl DocumentLimit {
     }
 
     /// Returns the number of unfinished documents that the last accepted read found. A read is
-    /// accepted if it does not exceed the bound.
+    /// accepted if it finds no more unfinished documents than the bound permits.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }
@@ -75,8 +76,8 @@ impl DocumentLimit {
         count.unfinished <= self.max
     }
 
-    /// Records the numbers of documents that a read found. Logs a warning when the number of
-    /// documents has come near a bound.
+    /// Records the numbers of documents that a read found. The method also logs a warning when the
+    /// number of documents comes near a bound.
     pub(crate) fn note(&mut self, count: DocumentCount) {
         self.count = count;
         let warning = self.warning();

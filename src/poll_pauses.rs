@@ -43,8 +43,8 @@ impl Backoff {
     /// Returns the pause between a failed poll and the next poll.
     ///
     /// The pause is chosen at random between the interval and an upper limit. The upper limit
-    /// doubles with each consecutive failure, up to `max`. If the response has a `Retry-After`, the
-    /// pause is at least as long as requested, but never longer than `max`.
+    /// doubles with each consecutive failure, up to `max`. If the server requests a pause with
+    /// `Retry-After`, the pause is at least that long, but never longer than `max`.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let doubled = 1_u32

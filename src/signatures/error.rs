@@ -22,7 +22,7 @@ pub struct SignatureError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
-    /// The name of a signer cannot be used.
+    /// The name of a signer is not valid.
     Name,
     /// The private key of a signer cannot be used.
     SigningKey,

@@ -1,5 +1,6 @@
 //! Extracts the attributes of an OpenSearch request. The endpoint and the index come from the
-//! method and the path. The tenant, the principal and the request id come from headers.
+//! method and the path of the request. The tenant, the principal and the request id come from
+//! headers of the request.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
@@ -95,8 +96,9 @@ impl Extractor for RestExtractor {
     }
 }
 
-/// Returns the value of a header. A header that occurs twice counts as absent, because the proxy
-/// and a server behind it may use different values.
+/// Returns the value of a header; `None` if the header is absent, empty, repeated or not UTF-8. A
+/// header that occurs twice counts as absent, because the proxy and a server behind it may use
+/// different values.
 fn value<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Option<&'a str> {
     let mut values = headers.get_all(name?).iter();
     let value = values.next()?;

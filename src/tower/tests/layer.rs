@@ -71,8 +71,8 @@ async fn an_error_of_the_service_is_returned_unchanged() {
 }
 
 /// A service whose caller must call `poll_ready` before each call. A clone of such a service is not
-/// ready until its own `poll_ready` was called. The contract of `Service` permits that a clone is
-/// not ready.
+/// ready until its own `poll_ready` was called. The contract of the trait `Service` permits that a
+/// clone is not ready.
 #[derive(Default)]
 struct Strict {
     polls: u8,
