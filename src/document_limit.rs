@@ -15,8 +15,8 @@ const STORED_FACTOR: usize = 5;
 /// The store logs a warning if the number of documents reaches this percentage of its bound.
 const WARN_AT: usize = 80;
 /// After a warning, the number of documents must fall below this percentage of its bound before the
-/// store logs another warning. Without this lower percentage, a number of documents that moves
-/// around `WARN_AT` would fill the log with warnings.
+/// store logs another warning. This percentage is lower than `WARN_AT`, so that a number of
+/// documents that moves around `WARN_AT` does not fill the log with warnings.
 const REARM_AT: usize = 70;
 
 /// The numbers of documents that one complete read found.

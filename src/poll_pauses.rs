@@ -16,8 +16,9 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates the backoff of one instance. The seed determines every pause, so a test can use the
-    /// same seed to get the same pauses.
+    /// Creates the backoff of one instance, which chooses the pauses with a random number
+    /// generator. The seed determines every pause, so a test can use the same seed to get the same
+    /// pauses.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,

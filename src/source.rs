@@ -70,8 +70,8 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
 pub struct PublishedState<'a> {
     /// The snapshot that is published when the poll begins.
     pub snapshot: &'a Snapshot,
-    /// The generation number of the published snapshot in the source. If `generation` is `None`,
-    /// the published snapshot does not come from this source, or the set was emptied. A poll whose
+    /// The source's generation number of the published snapshot. If `generation` is `None`, the
+    /// published snapshot does not come from this source, or the set was emptied. A poll whose
     /// `generation` is `None` must return a snapshot.
     pub generation: Option<u64>,
     /// The time since the source was last read completely or found unchanged.

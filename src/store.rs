@@ -119,7 +119,7 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller of `refresh` may have to wait for the current poll and the next poll.
+            // A caller of `refresh` may have to wait for the current poll and also for the next poll.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
@@ -264,8 +264,8 @@ impl OpenSearchDirectiveStore {
 
     /// Returns the snapshot of the last complete read, even while the off file hides its directives.
     ///
-    /// Use this method in code that sends the snapshot to other instances, because each instance
-    /// has its own off file. Code that decides about a request must use
+    /// Use `kept_snapshot` in code that sends the snapshot to other instances, because each
+    /// instance has its own off file. Code that decides about a request must use
     /// [`load`](DirectiveStore::load), [`reader`](Self::reader) or [`snapshot`](Self::snapshot)
     /// instead.
     #[must_use]

@@ -74,8 +74,8 @@ impl Item {
         })
     }
 
-    /// Decodes the result of a bulk action from its item in the response; `None` if OpenSearch
-    /// never returns such an item.
+    /// Decodes the result of a bulk action from its item in the response; `None` if the item has a
+    /// form that OpenSearch never returns.
     fn into_result(self) -> Option<ActionResult> {
         if let Some(error) = self.error {
             return Some(if error.is("version_conflict_engine_exception") {

@@ -122,7 +122,7 @@ impl DirectivesApi {
         self
     }
 
-    /// Sets the longest time to live that the client accepts for a directive. A directive is
+    /// Sets the longest time to live that the client permits for a directive. A directive is
     /// invalid if its expiry is further in the future than this time to live.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
@@ -208,7 +208,7 @@ impl DirectivesApi {
     ///
     /// # Errors
     /// Returns an error if the revocation could not be written. If no directive has the given id,
-    /// [`WriteError::is_not_found`] of the error returns true.
+    /// [`WriteError::is_not_found`] returns true for the error.
     pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         let now = self.now().await?;
@@ -220,7 +220,7 @@ impl DirectivesApi {
     ///
     /// # Errors
     /// Returns an error if the directive could not be deleted. If no directive has the given id,
-    /// [`WriteError::is_not_found`] of the error returns true.
+    /// [`WriteError::is_not_found`] returns true for the error.
     pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         self.execute_all(vec![PlannedWrite::delete(stored)]).await

@@ -192,7 +192,7 @@ impl fmt::Display for WriteError {
     }
 }
 
-/// Writes the message that an index does not exist, with the names of the indices that contain
+/// Formats the message that an index does not exist, with the names of the indices that contain
 /// directives.
 fn no_index(f: &mut fmt::Formatter<'_>, index: &str, others: &[String]) -> fmt::Result {
     const LISTED: usize = 10;

@@ -98,9 +98,9 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends the writes with the indices `chosen` in bulk requests of limited size, and stores
-    /// their outcomes in `executed`. If a bulk request fails, the method sends no further requests
-    /// and returns the error.
+    /// Sends the writes at the positions `chosen` of the plan in bulk requests of limited size, and
+    /// stores their outcomes in `executed`. If a bulk request fails, the method sends no further
+    /// requests and returns the error.
     async fn send(
         &self,
         plan: &[PlannedWrite],
@@ -140,8 +140,8 @@ impl DirectivesApi {
         None
     }
 
-    /// Repeats writes that the cluster refused because an older mapping lacks some of their fields,
-    /// this time without these fields. The repetition permits operators to revoke directives even
+    /// Repeats writes that the cluster refused because an older mapping lacks fields, and leaves
+    /// out these fields. Because of the repeated writes, operators can revoke directives even
     /// before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
         // An older mapping can lack two fields, but a refusal names only one missing field, so a

@@ -17,7 +17,8 @@ pub enum ChangeEffect {
     Reactivates,
     /// After the change, the directive expires later.
     Prolongs,
-    /// The change has none of the effects that the other variants describe.
+    /// The change has none of the other effects of this enum, for example because it narrows the
+    /// directive.
     Other,
 }
 
@@ -102,9 +103,8 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     all.0
 }
 
-/// Adds a change of the signatures to `all` if the signatures of the two versions differ in any
-/// part. As the values before and after, a change of the signatures contains the names of the
-/// signers.
+/// Adds one changed field to `all` if the signatures of the two versions differ in any part. The
+/// changed field shows the names of the signers as its values before and after.
 fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
     let (old, new) = (&before.signatures, &after.signatures);
     if old == new {

@@ -7,7 +7,7 @@ use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
 /// The name of the index in the files of `mappings/roles` is a placeholder. When a role is
-/// installed, the name of the real index replaces this placeholder in the index patterns.
+/// installed, the name of the real index replaces the placeholder in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (

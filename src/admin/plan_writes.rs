@@ -49,9 +49,9 @@ impl DirectivesApi {
         };
         let mut encoded = sources(self.authenticated_as.as_deref());
         let simulated = match self.simulate(drafts, &encoded).await {
-            // An older pipeline refuses the field `authenticated_as`, so the code simulates the
-            // drafts again without it, because operators must be able to write even before the
-            // pipeline is upgraded.
+            // An older pipeline refuses the field `authenticated_as`, so the code repeats the
+            // simulation without this field. Operators must be able to write directives even before
+            // the pipeline is upgraded.
             Err(error) if error.is_unknown_field(AUTHENTICATED_AS) => {
                 encoded = sources(None);
                 self.simulate(drafts, &encoded).await?

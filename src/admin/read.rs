@@ -161,7 +161,7 @@ impl DirectivesApi {
         struct Mappings {
             #[serde(rename = "_meta")]
             meta: Option<Meta>,
-            /// Present only if the mapping contains `sample_per_mille`, the one field for which the
+            /// `Some` only if the mapping contains `sample_per_mille`, the one field for which the
             /// request asks. An index of directives has the field `sample_per_mille`, but the
             /// history and the fleet's index do not have it.
             properties: Option<IgnoredAny>,
@@ -181,8 +181,8 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // If the user's role does not permit reading the mappings, the list of other indices is
-            // empty.
+            // If the user's role does not permit reading the mappings, the error lists no other
+            // indices.
             others: all
                 .unwrap_or_default()
                 .into_iter()

@@ -214,7 +214,7 @@ impl DirectivesApi {
             (version.seq_no, version.primary_term) == (seq_no, primary_term)
         };
         // The record contains the stored document only if the document still has the version that
-        // this write created, because somebody else may have replaced it since.
+        // the recorded write created, because somebody else may have replaced the document since.
         let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
         let after = match stored {
             Some(stored) => Some(stored.source.get().to_owned()),

@@ -21,7 +21,7 @@ use opensearch_directives_core::document::{
 
 /// The maximum number of signatures that proxies accept in one document.
 const MAX_SIGNATURES: usize = 8;
-/// Two times to live count as the same if they differ by at most this time, which may pass between
+/// Two times to live count as equal if they differ by at most this duration, which may pass between
 /// the signing and the write of a directive.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 

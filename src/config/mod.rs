@@ -28,17 +28,17 @@ pub enum Upstream {
     ///
     /// The store publishes the revision, the digest and the rejections that the agent reports. The
     /// agent's limit for expiries (`max_ttl`) applies instead of the store's own limit. The age of
-    /// the set is the time since an agent read the index. If several addresses are configured, all
-    /// agents must poll the same index. The store ignores an agent whose snapshot is older than the
-    /// published snapshot.
+    /// the published set is the time since an agent read the index. If several addresses are
+    /// configured, all agents must poll the same index. The store ignores an agent whose snapshot
+    /// is older than the published snapshot.
     ///
     /// Between two polls, the store sends a request to which the agent responds only when the
     /// agent's snapshot has changed. A change of the agent's snapshot therefore reaches the store
     /// at once. If the agent's snapshot does not change, the agent responds after at most one poll
     /// interval. If requests that wait for a change do not reach the agent, the store only polls
     /// the agent at the poll interval. The notes of the [polling
-    /// strategy](crate::status::PollStrategy::notes) then contain the reason why requests that wait
-    /// for a change do not reach the agent.
+    /// strategy](crate::status::PollStrategy::notes) contain the reason why requests that wait for
+    /// a change do not reach the agent.
     Agent,
 }
 
@@ -89,7 +89,7 @@ pub struct Config {
     /// can use it while the cluster is unavailable.
     pub last_good: Option<PathBuf>,
     /// The off file, a kill switch for this process: while the file exists, no directive applies.
-    /// The store checks twice a second whether the file exists, even while the cluster is
+    /// The store checks twice a second whether the off file exists, even while the cluster is
     /// unreachable. The content of the off file does not matter.
     pub off_file: Option<PathBuf>,
     /// Whether the store counts the requests that each directive matches (see

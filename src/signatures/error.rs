@@ -52,7 +52,7 @@ impl SignatureError {
         self
     }
 
-    /// Returns whether a name, a key, a file of keys or a policy cannot be used.
+    /// Returns the kind of item that cannot be used: a name, a key, a file of keys or a policy.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         self.kind

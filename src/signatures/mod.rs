@@ -1,6 +1,6 @@
-//! Returns the kind of item that cannot be used: a name, a key, a file of keys or a policy. If a
-//! proxy verifies signatures, nobody can make the proxy record more by writing to the index without
-//! a trusted key.
+//! Verifies that each directive is signed by people whose keys the proxy trusts. If a proxy
+//! verifies signatures, nobody can make the proxy record more by writing to the index without a
+//! trusted key.
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
 //! its signers and a [`SignaturePolicy`]. The signature policy says how many signers a directive

@@ -132,7 +132,7 @@ impl SignaturePolicy {
         Self::default()
     }
 
-    /// Returns the policy by which every directive needs one signer.
+    /// Returns the policy by which every directive needs the signature of one signer.
     #[must_use]
     pub fn required() -> Self {
         Self {

@@ -22,8 +22,7 @@ use super::verdict_cache::{ContentHash, VerdictCache};
 /// many documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
-/// The reason why a document is rejected, and the value at the beginning of the rejection's
-/// message.
+/// The reason for rejecting a document, and the value with which the rejection's message begins.
 type Refusal = (RejectionReason, Box<str>);
 
 /// The trusted keys and the signature policy of a proxy.

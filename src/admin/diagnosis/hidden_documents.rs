@@ -29,9 +29,9 @@ impl Visibility {
 }
 
 impl DirectivesApi {
-    /// Counts all documents of the index, and also the documents that the user's role permits.
-    /// Because a write during the counting can also cause a difference, the method counts again
-    /// before it reports that documents are hidden.
+    /// Counts all documents of the index, and also the documents that the user's role permits. A
+    /// write during the counting can also make the two numbers differ, so the method counts again
+    /// before it reports hidden documents.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the user's role does not permit the
@@ -41,7 +41,7 @@ impl DirectivesApi {
         let mut found = self.found_documents().await?;
         if found < stored {
             // Until the next refresh, the index statistics may count a written document that no
-            // search finds yet, so the method waits for two seconds.
+            // search finds yet, so the method waits for two seconds before it counts again.
             tokio::time::sleep(std::time::Duration::from_secs(2)).await;
             found = self.found_documents().await?;
             stored = stored.min(self.stored_documents().await?);

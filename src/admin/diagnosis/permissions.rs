@@ -8,8 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document in each write that only tests a permission. A write that only tests a
-/// permission never creates the document, because the write requires a version that does not exist.
+/// The document id in each test write, which is a write that only tests a permission. A test write
+/// never creates a document, because it requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission that a command or an agent needs, and whether the user has it.
@@ -31,9 +31,9 @@ pub struct Permission {
 impl DirectivesApi {
     /// Tests whether the user has each of the permissions that a command or an agent needs.
     ///
-    /// A write that only tests a permission requires a version that no document has. OpenSearch
-    /// first checks the permission for such a write, and then refuses the write because of a
-    /// version conflict. A refused write consumes no `_seq_no`.
+    /// A test write, which only tests a permission, requires a version that no document has.
+    /// OpenSearch first checks the permission for a test write, and then refuses the write because
+    /// of a version conflict. A refused write consumes no `_seq_no`.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the index does not exist.
@@ -77,8 +77,8 @@ impl DirectivesApi {
             Err(error) if error.is_unreachable() || error.is_index_not_found() => {
                 Err(self.failed(error).await)
             }
-            // OpenSearch checks the permission before it reports any other error, so the user has
-            // the permission.
+            // If OpenSearch reports an error other than a refusal, it has already checked the
+            // permission, so the user has the permission.
             Err(_) => Ok(true),
         }
     }
@@ -87,9 +87,9 @@ impl DirectivesApi {
     /// write of [`WRITES`] is a separate request, because the security plugin refuses a whole bulk
     /// request if one action in it is forbidden.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // If a server ignored the required version, it would store the directive of this test. Even
-        // a stored directive of the test would be harmless, because it records nothing and expires
-        // after a second.
+        // If a server ignored the required version, it would store the directive of the test write.
+        // Even a stored directive of a test write would be harmless, because it records nothing and
+        // expires after a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });
@@ -118,8 +118,8 @@ impl DirectivesApi {
     }
 }
 
-/// The operation and the permission that each test write stands for, in the order in which the
-/// writes are sent.
+/// The operation and the permission that each test write checks, in the order in which the writes
+/// are sent.
 const WRITES: [(&str, &str); 3] = [
     (
         "apply, extend and edit directives",
@@ -131,9 +131,9 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns harmless requests that test the permissions for reading. Each entry contains the
-/// request, the operation and the permission that the request tests, and whether a client that only
-/// reads directives needs this permission.
+/// Returns harmless requests that test the permissions for reading. Each entry of the result
+/// contains the request, the operation and the permission that the request tests, and whether a
+/// client that only reads directives needs this permission.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());

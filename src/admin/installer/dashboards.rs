@@ -9,7 +9,7 @@ use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
 /// The text that separates the parts of the multipart form in an import request. The file of saved
-/// objects must not contain the text of the boundary.
+/// objects must not contain the boundary of the multipart form.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
 /// The path of the import API, relative to the address of OpenSearch Dashboards.

@@ -1,6 +1,6 @@
 //! Installs the fleet's index and the history of the fleet. In the fleet's index, instances report
 //! which directives they apply. The history of the fleet is a data stream that contains a record of
-//! these reports.
+//! the instances' reports.
 //!
 //! The history of the fleet and the history of the directives are separate data streams, because
 //! every proxy may write to the first but not to the second.
@@ -30,7 +30,7 @@ impl Installer {
 
     /// Installs the index of the [fleet](crate::fleet) and the history of the fleet, verifies both,
     /// and returns the steps. If the caller gives a retention, the method also creates a policy
-    /// that deletes older records, in the same way as [`install_history`](Self::install_history).
+    /// that deletes older records, as [`install_history`](Self::install_history) does.
     ///
     /// # Errors
     /// Returns an [`InstallError`] if a step fails. Steps that were executed before the failed step

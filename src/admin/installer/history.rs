@@ -1,5 +1,5 @@
-//! Installs the data stream that contains the history of the index. This module also reads the
-//! state of an existing history.
+//! Installs the data stream that contains the history of the index. The module also reads the state
+//! of an existing history.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct HistoryState {
     pub stream: String,
     /// The reasons why the backing indices are unsuitable for a history; empty if all are suitable.
     pub problems: Vec<String>,
-    /// How long the records of the history are kept.
+    /// How long the cluster keeps the records of the history.
     pub retention: RetentionPolicy,
 }
 

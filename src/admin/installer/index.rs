@@ -1,9 +1,9 @@
 //! Creates the index with its settings and its mapping, or updates an existing index. The installer
 //! then verifies the settings and the mapping of the index.
 //!
-//! The request that creates the index contains all settings and the whole mapping. If the request
-//! left out a setting, a template with a higher priority could give this setting a wrong value, for
-//! example several shards or another pipeline.
+//! The request that creates the index contains all settings and the whole mapping. If the create
+//! request left out a setting, a template with a higher priority could give this setting a wrong
+//! value, for example several shards or another pipeline.
 
 use opensearch::indices::{
     IndicesCreateParts, IndicesGetParts, IndicesPutMappingParts, IndicesPutSettingsParts,

@@ -109,7 +109,7 @@ impl Installer {
         }
     }
 
-    /// Returns an installer for the index or data stream `name`, with another template.
+    /// Returns an installer for the index or data stream `name`, with the given template.
     fn for_index(&self, name: &str, template_file: TemplateFile) -> Self {
         Self {
             client: self.client.with_index(name),
@@ -126,9 +126,9 @@ impl Installer {
         self
     }
 
-    /// Sets a fixed number of replicas for the index. Without this call, a new index gets one
-    /// replica as soon as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an
-    /// existing index keeps its number of replicas.
+    /// Sets a fixed number of replicas for the index. Without a call of `with_replicas`, a new
+    /// index gets one replica as soon as the cluster has a second node (`auto_expand_replicas` is
+    /// `0-1`), and an existing index keeps its number of replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);

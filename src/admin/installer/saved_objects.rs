@@ -7,7 +7,7 @@ use super::files;
 /// The placeholder for the name of the index in the file of saved objects. Each id in the file of
 /// saved objects begins with `directives`.
 const INDEX_IN_FILE: &str = "directives";
-/// A link to a dashboard consists of this text, `#/view/`, and the id of the dashboard.
+/// A link to a dashboard consists of the text `#/view/` and the id of the dashboard.
 const LINK: &str = "#/view/";
 
 /// Returns the saved objects for an index, as NDJSON. The ids of the objects begin with the name of

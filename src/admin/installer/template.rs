@@ -52,7 +52,7 @@ pub(super) fn set_replicas(settings: &mut Value, replicas: &str) {
     settings["index.number_of_replicas"] = replicas.into();
 }
 
-/// Returns the fixed number of replicas in a template; `None` if the template does not fix it.
+/// Returns the fixed number of replicas in a template; `None` if the template sets no fixed number.
 /// OpenSearch returns the settings of a template as nested objects, even if they were written with
 /// flat names.
 fn replicas(template: &Value) -> Option<String> {
