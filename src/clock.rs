@@ -75,15 +75,15 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// `Forward` stores the latest time that it returned at most once in this many milliseconds.
+/// `Forward` updates its stored time at most once in this many milliseconds.
 const NOTED_AFTER: i64 = 100;
 
 /// A wall clock that never goes back.
 #[derive(Debug)]
 struct Forward {
     started: Timestamp,
-    /// The largest advance of the wall clock over the monotonic clock since the start, in
-    /// milliseconds.
+    /// The largest time by which the wall clock has been ahead of the monotonic clock since the
+    /// start, in milliseconds.
     ahead: AtomicI64,
     /// The latest time that the clock has stored, in milliseconds since 1970. The clock updates
     /// `latest` about ten times a second. Most calls of `at` only load `latest` and do not write to

@@ -42,7 +42,8 @@ impl DocumentCount {
 pub(crate) struct DocumentLimit {
     max: usize,
     count: DocumentCount,
-    /// True from a logged warning until the number of documents falls below `REARM_AT`.
+    /// True from a logged warning until the number of documents falls below `REARM_AT` percent of
+    /// its bound.
     warns: bool,
 }
 

@@ -161,7 +161,7 @@ impl StartError {
         }
     }
 
-    /// Returns the error of the last poll before the start was given up, if that poll failed.
+    /// Returns the error of the last poll before the store gave up its start, if that poll failed.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {

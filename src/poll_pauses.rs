@@ -28,8 +28,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the pause before the first poll of the loop. The pause is a random part of the
-    /// interval, so instances that start at the same time poll at different times.
+    /// Returns the pause before the first poll of the refresher's loop. The first pause is a random
+    /// part of the interval, so instances that start at the same time poll at different times.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }

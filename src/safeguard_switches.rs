@@ -37,15 +37,15 @@ pub enum Safeguard {
     /// the index.
     SameIndex,
     /// A reconcile divides the ranges of `_seq_no`s that differ until it compares single numbers,
-    /// and then compares the fingerprint of the result.
+    /// and then compares the fingerprint of the new replica with the aggregates of the cluster.
     ReconcileLevels,
     /// The poll makes a full read instead of a reconcile if the newest write has a higher primary
     /// term than the replica, and the new primary may have assigned some `_seq_no`s of the replica
     /// again. The poll also makes a full read instead of a periodic reconcile if the primary term
     /// has risen since the last full read.
     ReconcileTerm,
-    /// A reconcile sends all its requests in one point in time, and compares the fingerprint of the
-    /// result.
+    /// A reconcile sends all its requests in one point in time (a frozen view of the index), and
+    /// compares the fingerprint of the new replica with the aggregates of the cluster.
     ReconcileView,
     /// After a poll has observed a version that cannot follow the known version of the index, the
     /// store makes a full read, even if a later poll observes the former primary again.

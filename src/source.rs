@@ -44,8 +44,8 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
         let _ = last_good;
     }
 
-    /// Returns a future that completes as soon as the source learns of a change, so that the next poll
-    /// begins earlier. The future of the default implementation never completes.
+    /// Returns a future that completes as soon as the source learns of a change, so that the next
+    /// poll begins earlier. The future of the default implementation never completes.
     ///
     /// `generation` is the [generation](PublishedState::generation) of the published snapshot. The
     /// refresher first waits for the shortest pause between two polls, and then waits for the

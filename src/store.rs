@@ -119,7 +119,7 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller of `refresh` may have to wait for the current poll and also for the next poll.
+            // A caller of `refresh` may have to wait for the current poll and the next poll.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
@@ -262,7 +262,7 @@ impl OpenSearchDirectiveStore {
         self.shared.snapshot()
     }
 
-    /// Returns the snapshot of the last complete read, even while the off file hides its directives.
+    /// Returns the snapshot of the last complete read, even if the off file hides its directives.
     ///
     /// Use `kept_snapshot` in code that sends the snapshot to other instances, because each
     /// instance has its own off file. Code that decides about a request must use

@@ -23,8 +23,8 @@ pub(super) enum ActionResult {
     /// The bulk action succeeded. A bulk action that changed nothing is no operation, so it has no
     /// operation numbers.
     Done(Option<OperationNumbers>),
-    /// OpenSearch reported that the document of the bulk action does not exist. Even a deletion of
-    /// a document that does not exist gets a `_seq_no`.
+    /// OpenSearch reported that the document of the bulk action does not exist. The cluster assigns
+    /// a `_seq_no` even to the deletion of a document that does not exist.
     NotFound(Option<OperationNumbers>),
     /// The action was not executed, because the stored document does not have the version that the
     /// action requires.

@@ -123,7 +123,7 @@ impl DirectivesApi {
     }
 
     /// Sets the longest time to live that the client permits for a directive. A directive is
-    /// invalid if its expiry is further in the future than this time to live.
+    /// invalid if it expires later than `max_ttl` from now.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
@@ -202,7 +202,7 @@ impl DirectivesApi {
         self.execute_all(plan).await
     }
 
-    /// Revokes a directive, and returns as soon as searches find the revoked document. The revoked
+    /// Revokes a directive, and returns as soon as searches find the revoked document. A revoked
     /// directive stays in the index but applies to no request. If the directive is already revoked
     /// or has expired, the method writes nothing.
     ///

@@ -72,7 +72,7 @@ impl From<Outcome> for Executed {
 
 impl DirectivesApi {
     /// Executes all writes of a plan, and returns a report with the outcome of each write. The
-    /// method returns as soon as searches find the written documents. If the cluster refuses a
+    /// method returns as soon as searches find all written documents. If the cluster refuses a
     /// write, the method still executes the other writes of the plan.
     pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
         for planned in &mut plan {

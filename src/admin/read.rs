@@ -51,8 +51,8 @@ impl DirectivesApi {
     }
 
     /// Reads the documents with the given ids in real time, without waiting for a refresh. The
-    /// result has one entry for each id, in the order of `ids`. The entry of an id is `None` if no
-    /// document has this id.
+    /// returned list has one entry for each id, in the order of `ids`. The entry of an id is `None`
+    /// if no document has this id.
     ///
     /// # Errors
     /// Returns an error if one of the documents could not be read.

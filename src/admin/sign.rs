@@ -2,8 +2,8 @@
 //! stored.
 //!
 //! A signature covers absolute times, so a simulation of the ingest pipeline first converts the
-//! times of a draft to absolute times. A second simulation checks that the ingest pipeline would
-//! store exactly the signed content.
+//! times of a draft to absolute times. After the signing, a second simulation checks that the
+//! ingest pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -79,7 +79,7 @@ impl DirectivesApi {
     }
 
     /// Creates the planned writes that add signatures by the given keys to stored directives. The
-    /// planned writes do not change the signed content of the directives.
+    /// planned writes change only the signatures and not the signed content of the directives.
     ///
     /// # Errors
     /// Returns an error if a directive is malformed or has too many signatures, or if the cluster

@@ -114,8 +114,8 @@ pub struct Config {
     /// `signatures` is `None`, the store verifies no signatures.
     #[cfg(feature = "signatures")]
     pub signatures: Option<SignatureChecks>,
-    /// Whether this instance writes a record of each operation that its polls show into the
-    /// [history](crate::history) of the index. An instance can write records only after `directives
+    /// Whether this instance records the [history](crate::history) of the index, with one record
+    /// for each operation that its polls show. An instance can write records only after `directives
     /// init --history` has created the history. Only a few instances of an index need to record its
     /// history.
     pub record_history: bool,

@@ -21,8 +21,8 @@ struct Inner {
 }
 
 impl AppliedDirectives {
-    /// The maximum number of ids in [`ids`](Self::ids). If more directives apply to a request, the
-    /// list of ids is truncated, but the decision includes all directives.
+    /// The maximum number of ids in [`ids`](Self::ids). If more than `MAX_IDS` directives apply to
+    /// a request, the list of ids is truncated, but the decision includes all directives.
     pub const MAX_IDS: usize = 32;
 
     /// Returns the `AppliedDirectives` in the extensions of a request or response, or `None` if no

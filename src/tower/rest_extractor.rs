@@ -63,7 +63,7 @@ impl RestExtractor {
     }
 
     /// Extracts the attributes of a request whose method and path were forwarded, for example in
-    /// headers. The path must be as the client sent it, and may contain a query.
+    /// headers. The forwarded path must be exactly as the client sent it, and may contain a query.
     #[must_use]
     pub fn extract_forwarded<'a>(
         &self,
@@ -105,7 +105,8 @@ fn value<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Option<&'a st
     if values.next().is_some() {
         return None;
     }
-    // Bytes outside ASCII are decoded as UTF-8, because the targets of directives are UTF-8, too.
+    // Header values with bytes outside ASCII are decoded as UTF-8, because the targets of
+    // directives are UTF-8, too.
     let value = std::str::from_utf8(value.as_bytes()).ok()?;
     Some(value).filter(|value| !value.is_empty())
 }

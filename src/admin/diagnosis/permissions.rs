@@ -33,7 +33,7 @@ impl DirectivesApi {
     ///
     /// A test write, which only tests a permission, requires a version that no document has.
     /// OpenSearch first checks the permission for a test write, and then refuses the write because
-    /// of a version conflict. A refused write consumes no `_seq_no`.
+    /// of a version conflict. A write that the cluster refused consumes no `_seq_no`.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the index does not exist.

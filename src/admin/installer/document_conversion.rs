@@ -17,8 +17,8 @@ use crate::http::{Method, Request};
 /// One request converts at most this many documents, so that the request ends within its time
 /// limit.
 const BATCH: u64 = 2_000;
-/// The conversion fails if other clients write the same documents at the same time, so that this
-/// many consecutive requests convert no document.
+/// The conversion fails after this many consecutive requests that converted no document, because
+/// other clients wrote the same documents at the same time.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 

@@ -33,9 +33,9 @@ impl Installer {
     /// that deletes older records, as [`install_history`](Self::install_history) does.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. Steps that were executed before the failed step
-    /// are not undone. If the caller repeats the installation, the installation continues with the
-    /// failed step.
+    /// Returns an [`InstallError`] if a step fails. The installation does not undo the steps that
+    /// it executed before the failed step. If the caller repeats the installation, the installation
+    /// continues with the failed step.
     pub async fn install_fleet(
         &self,
         retention: Option<Duration>,

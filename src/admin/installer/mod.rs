@@ -159,9 +159,9 @@ impl Installer {
     /// steps.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. Steps that were executed before the failed step
-    /// are not undone. If the caller repeats the installation, the installation continues with the
-    /// failed step.
+    /// Returns an [`InstallError`] if a step fails. The installation does not undo the steps that
+    /// it executed before the failed step. If the caller repeats the installation, the installation
+    /// continues with the failed step.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in &steps {
