@@ -79,7 +79,7 @@ impl DirectivesApi {
     }
 
     /// Creates the planned writes that add signatures by the given keys to stored directives. The
-    /// planned writes change only the signatures and not the signed content of the directives.
+    /// planned writes do not change the signed content of the directives.
     ///
     /// # Errors
     /// Returns an error if a directive is malformed or has too many signatures, or if the cluster
