@@ -1,5 +1,5 @@
-//! Defines the trait of the wall clock, so that tests can replace the clock. Also defines the
-//! system clock, whose time never goes back within a process.
+//! Defines the trait of the wall clock, so that tests can replace the clock. The module also
+//! defines the system clock, whose time never goes back within a process.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Provides the time of day. The application passes the clock to the store, so a test can set the
-/// time.
+/// A clock that tells a store the time of day. An application passes the clock to the store, so a
+/// test can pass a clock whose time the test controls.
 ///
 /// A closure that returns a timestamp also implements `Clock`:
 ///
@@ -25,7 +25,7 @@ use jiff::Timestamp;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Clock: Send + Sync {
-    /// Returns the current instant.
+    /// Returns the current instant according to this clock.
     fn now(&self) -> Timestamp;
 }
 
@@ -43,8 +43,8 @@ impl fmt::Debug for dyn Clock {
     }
 }
 
-/// The operating system's wall clock. `SystemClock` never goes back within one process, so an
-/// expired directive stays expired.
+/// The operating system's wall clock, except that `SystemClock` never goes back within one process,
+/// so an expired directive stays expired.
 ///
 /// If somebody sets the wall clock back by more than a tenth of a second, `SystemClock` continues
 /// from its last value at the rate of the monotonic clock. If somebody sets the wall clock forward,
@@ -75,17 +75,19 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// The resolution, in milliseconds, with which `Forward` stores the latest time that it returned.
+/// `Forward` updates its stored time at most once in this many milliseconds.
 const NOTED_AFTER: i64 = 100;
 
 /// A wall clock that never goes back.
 #[derive(Debug)]
 struct Forward {
     started: Timestamp,
-    /// By how much the wall clock was set forward since the start, in milliseconds.
+    /// The largest time by which the wall clock has been ahead of the monotonic clock since the
+    /// start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest stored time, in milliseconds since 1970. The clock writes this value about ten
-    /// times a second. Most calls of `at` only load `latest`.
+    /// The latest time that the clock has stored, in milliseconds since 1970. The clock updates
+    /// `latest` about ten times a second. Most calls of `at` only load `latest` and do not write to
+    /// it.
     latest: AtomicI64,
 }
 
@@ -98,7 +100,8 @@ impl Forward {
         }
     }
 
-    /// Returns the time, computed from the wall clock and from the monotonic time since the start.
+    /// Returns the time of a clock that never goes back, computed from the wall clock and from the
+    /// monotonic time since the start.
     fn at(&self, wall: Timestamp, elapsed: impl FnOnce() -> Duration) -> Timestamp {
         let since = wall.as_millisecond() - self.latest.load(Ordering::Relaxed);
         if (0..NOTED_AFTER).contains(&since) {
@@ -108,7 +111,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // The addition fails only if the sum exceeds the largest representable time.
+        // Adding the elapsed time fails only if the sum exceeds the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)
@@ -145,14 +148,14 @@ mod tests {
     fn p4_the_time_does_not_go_back_if_the_wall_clock_is_set_back() {
         let forward = Forward::new(NOON.parse().unwrap());
         assert_eq!(now(&forward, 10, 10), 10);
-        // The wall clock is set back by an hour: the time continues from its last value.
+        // After the wall clock was set back by an hour, the time continues from its last value.
         assert_eq!(now(&forward, 11, -3589), 11);
         assert_eq!(now(&forward, 60, -3540), 60);
-        // The wall clock is set forward by two hours.
+        // After the wall clock was set forward by two hours, the time moves forward, too.
         assert_eq!(now(&forward, 61, 7261), 7261);
         assert_eq!(now(&forward, 62, 62), 7262);
         assert_eq!(now(&forward, 3600, 3600), 10800);
-        // The time stays ahead of the wall clock until the wall clock has caught up.
+        // The time stays ahead of the corrected wall clock until the wall clock has caught up.
         assert_eq!(now(&forward, 3700, 10950), 10950);
     }
 

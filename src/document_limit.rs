@@ -1,8 +1,9 @@
 //! Limits the number of documents in a replica, and warns before the limit is reached.
 //!
 //! Only documents that can still apply to a request count against `max_documents`. Documents that
-//! have ended or are revoked may stay in the index for years. A second bound limits the number of
-//! all documents, so that the memory of a replica is bounded, too.
+//! have ended or are revoked do not count against `max_documents`, because they may stay in the
+//! index for years. A second bound limits the number of all documents in the index, so that the
+//! memory of a replica is bounded, too.
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -11,11 +12,11 @@ use opensearch_directives_core::DirectiveSet;
 
 /// The bound on the number of all stored documents, as a multiple of `max_documents`.
 const STORED_FACTOR: usize = 5;
-/// A warning appears if the number of documents reaches this percentage of its bound.
+/// The store logs a warning if the number of documents reaches this percentage of its bound.
 const WARN_AT: usize = 80;
-/// After a warning, the number of documents must fall below this percentage of its bound before
-/// another warning is logged. Without this lower percentage, a number that moves around `WARN_AT`
-/// would fill the log with warnings.
+/// After a warning, the number of documents must fall below this percentage of its bound before the
+/// store logs another warning. This percentage is lower than `WARN_AT`, so that a number of
+/// documents that moves around `WARN_AT` does not fill the log with warnings.
 const REARM_AT: usize = 70;
 
 /// The numbers of documents that one complete read found.
@@ -41,7 +42,8 @@ impl DocumentCount {
 pub(crate) struct DocumentLimit {
     max: usize,
     count: DocumentCount,
-    /// True from a logged warning until the number of documents falls below `REARM_AT`.
+    /// True from a logged warning until the number of documents falls below `REARM_AT` percent of
+    /// its bound.
     warns: bool,
 }
 
@@ -54,7 +56,7 @@ impl DocumentLimit {
         }
     }
 
-    /// Returns the bound on the number of unfinished documents.
+    /// Returns the bound on the number of documents that have neither ended nor been revoked.
     pub(crate) fn max(&self) -> usize {
         self.max
     }
@@ -65,7 +67,7 @@ impl DocumentLimit {
     }
 
     /// Returns the number of unfinished documents that the last accepted read found. A read is
-    /// accepted if it does not exceed the bound.
+    /// accepted if it finds no more unfinished documents than the bound permits.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }
@@ -75,8 +77,8 @@ impl DocumentLimit {
         count.unfinished <= self.max
     }
 
-    /// Records the numbers of documents that a read found. Logs a warning when the number of
-    /// documents has come near a bound.
+    /// Records the numbers of documents that a read found. The method also logs a warning when the
+    /// number of documents comes near a bound.
     pub(crate) fn note(&mut self, count: DocumentCount) {
         self.count = count;
         let warning = self.warning();

@@ -53,7 +53,7 @@ impl PollError {
         }
     }
 
-    /// Returns the error of the read, if the poll failed because the index could not be read.
+    /// Returns the [`ReadError`], if the poll failed because the index could not be read.
     #[must_use]
     pub fn read_error(&self) -> Option<&ReadError> {
         match &*self.0 {
@@ -78,14 +78,14 @@ impl PollError {
         self.read_error().is_some_and(ReadError::is_index_not_found)
     }
 
-    /// Returns the pause before the next attempt that the server requested with the header
+    /// Returns the pause that the server requested before the next attempt, with the header
     /// `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.read_error().and_then(ReadError::retry_after)
     }
 
-    /// Increments the counter in `failures` that counts failed polls of this kind.
+    /// Increments the counter in `failures` of polls that failed for the same reason as this poll.
     pub(crate) fn count_in(&self, failures: &mut PollFailures) {
         let counter = match self.kind() {
             PollErrorKind::Request => &mut failures.request,
@@ -116,14 +116,14 @@ pub struct StartError(StartFailure);
 enum StartFailure {
     /// A setting is invalid, so the store was not started and has sent no request.
     Config(ConfigError),
-    /// The first read of the index failed.
+    /// The first read of the index failed, so the store was not started.
     FirstRead(PollError),
     /// The first read failed, and the last-good file could not be read either.
     LastGood {
         poll: PollError,
         file: LastGoodError,
     },
-    /// No set was read from the index within the time limit.
+    /// The store published no snapshot within the given time.
     NotReady {
         within: Duration,
         refresher: RefresherState,
@@ -161,7 +161,7 @@ impl StartError {
         }
     }
 
-    /// Returns the error of the last poll before the start was given up, if that poll failed.
+    /// Returns the error of the last poll before the store gave up its start, if that poll failed.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -189,8 +189,8 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // `source()` can return only one cause, and returns the error of the last-good file. So
-            // the text of the start error contains the error of the read.
+            // `source()` can return only one cause, which is the error of the last-good file, so
+            // this text contains the error of the read.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",
@@ -229,8 +229,8 @@ impl From<ConfigError> for StartError {
     }
 }
 
-/// The error of [`refresh`](crate::OpenSearchDirectiveStore::refresh), if the index could not be
-/// read.
+/// The error of [`refresh`](crate::OpenSearchDirectiveStore::refresh): the poll failed, or the
+/// refresher has ended or did not respond.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct RefreshError(RefreshFailure);
@@ -268,7 +268,8 @@ impl RefreshError {
         matches!(self.0, RefreshFailure::Stopped(_))
     }
 
-    /// Returns true if the refresher did not respond in time, because its runtime does not run.
+    /// Returns true if `refresh` failed because the refresher did not respond in time, since its
+    /// runtime does not run.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         matches!(self.0, RefreshFailure::NoResponse(_))
@@ -293,8 +294,8 @@ impl From<Stopped> for RefreshError {
     }
 }
 
-/// The refresher has ended, because the store was shut down or the runtime ended. The store will
-/// publish no further set.
+/// The refresher has ended, because the store was shut down or the runtime ended. The store of an
+/// ended refresher will publish no further set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the refresher of the store has ended")]
 pub struct Stopped;

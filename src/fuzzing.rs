@@ -8,7 +8,7 @@ pub use crate::fleet::fuzzing::{fleet_reports, relayed_reports};
 pub use crate::history::fuzzing::{EvaluatedHistory, history_records};
 use crate::rest::{Complete, SearchResponse, checkpoints_of};
 
-/// Parses the response to a search. Returns the number of documents if every shard responded in
+/// Parses a search response, and returns the number of its documents if every shard responded in
 /// time.
 #[must_use]
 pub fn search_response(body: &[u8]) -> Option<usize> {
@@ -20,22 +20,23 @@ pub fn search_response(body: &[u8]) -> Option<usize> {
 /// The index statistics in a response that the parser accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Statistics {
-    /// The name of the index.
+    /// The name of the index that the statistics describe.
     pub index: String,
-    /// The uuid of the index.
+    /// The uuid of the index, which changes if somebody deletes the index and creates it again.
     pub uuid: String,
-    /// The number of shards.
+    /// The number of primary shards of the index.
     pub shards: u32,
-    /// The number of documents of all primaries.
+    /// The number of documents in all primary shards of the index.
     pub documents: u64,
-    /// The highest `_seq_no` of an index with one shard, after its first write.
+    /// The highest `_seq_no` in the index; `None` if the index has several shards or has never been
+    /// written.
     pub max_seq_no: Option<u64>,
     /// Whether the index is at rest, that is, no write is in progress.
     pub is_at_rest: bool,
 }
 
-/// Parses a response to a request for the index statistics. Returns the statistics if they describe
-/// exactly one index with one primary for each shard.
+/// Parses a response to a request for the index statistics. The function returns the index
+/// statistics only if they describe exactly one index with one primary for each shard.
 #[must_use]
 pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
     let checkpoints = checkpoints_of(body)?;

@@ -1,17 +1,17 @@
 //! Replaces the last-good file atomically by a rename. Before the first write, the store checks
 //! whether the last-good file can be replaced.
 //!
-//! A process keeps the last-good file that it has written open and locked. If two agents are
-//! configured with the same last-good file, the second agent finds the file locked and reports the
-//! conflict. The operating system releases the lock when the process ends, so no stale lock remains
-//! after a crash.
+//! After a process has written its last-good file, it keeps the file open and locked. If two agents
+//! are configured with the same last-good file, the second agent finds the file locked and reports
+//! the conflict. The operating system releases the lock when the process ends, so no stale lock
+//! remains after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The path of a last-good file, and the open and locked file that this process has written last.
+/// The path of a last-good file, and the open and locked file that this process wrote last.
 #[derive(Debug)]
 pub(crate) struct LastGoodFile {
     path: PathBuf,
@@ -57,8 +57,8 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows symbolic links to the file that must be replaced. Returns the path of the file
-    /// behind the links, or an error if that file cannot be replaced.
+    /// Returns the path of the last-good file behind all symbolic links, or an error if this file
+    /// cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
@@ -94,7 +94,8 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     let current = match File::open(target) {
         Ok(current) => current,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // A rename can replace the last-good file even if this process cannot read it.
+        // A rename can replace the last-good file even if this process cannot read the file, so the
+        // check succeeds.
         Err(_) => return Ok(()),
     };
     if written.is_some_and(|written| is_same_file(written, &current)) {
@@ -123,8 +124,9 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Returns true if the file itself is a mount point. Containers often mount a single file, and a
-/// mount point cannot be replaced by a rename. Returns false on all systems other than Linux.
+/// Returns true if the last-good file is itself a mount point. Containers often mount a single
+/// file, and a rename cannot replace a mount point. On all systems other than Linux, the function
+/// returns false.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -139,8 +141,9 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. When the `Temporary` is dropped, the temporary file
-/// is removed, unless it has replaced the target.
+/// A temporary file in the directory of the last-good file, which the temporary file will replace.
+/// When the `Temporary` is dropped, the temporary file is removed, unless it has replaced the
+/// last-good file.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -155,8 +158,8 @@ impl Temporary {
         // the same temporary file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // A temporary file that remained after a crash may have other permissions. So the old
-        // temporary file is removed before a new one is created.
+        // A temporary file that remained after a crash may have other permissions, so the code
+        // removes it before it creates a new one.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -181,8 +184,8 @@ impl Temporary {
         })
     }
 
-    /// Renames the temporary file to the target, and returns the open file, so that its lock stays
-    /// in force.
+    /// Renames the temporary file to `target`, and returns the open file, so that its lock stays in
+    /// force.
     fn rename_to(mut self, target: &Path) -> io::Result<File> {
         fs::rename(&self.path, target)?;
         self.is_renamed = true;
@@ -200,7 +203,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Synchronises the directory to disk, so that the rename survives a crash.
+/// Synchronises the directory of the last-good file to disk, so that the rename survives a crash.
 #[cfg(unix)]
 fn sync_folder(target: &Path) -> io::Result<()> {
     File::open(folder_of(target))?.sync_all()
@@ -252,7 +255,8 @@ mod tests {
         second.replace(&[b"second"]).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"first, again");
         assert_eq!(files_in(folder.path()), 1);
-        // The end of the first agent releases its lock, so the second agent can write to the path.
+        // When the first agent ends, its lock is released, so the second agent can write to the
+        // path.
         drop(first);
         second.replace(&[b"second"]).unwrap();
     }

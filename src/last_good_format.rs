@@ -1,13 +1,14 @@
-//! Reads and writes the last-good file. The file contains the last published snapshot, so that a
-//! store can start while the cluster is unavailable.
+//! Reads and writes the last-good file. The last-good file contains the last published snapshot, so
+//! that a store can start while the cluster is unavailable.
 //!
-//! The first line of the file is a checksum of the other lines. The second line is a header with
-//! the name of the index. The third line is the snapshot, in the JSON format that agents exchange.
+//! The first line of the last-good file is a checksum of the other lines. The second line of the
+//! last-good file is a header with the name of the index. The third line of the last-good file is
+//! the snapshot, in the JSON format that agents exchange.
 //!
 //! The reader refuses an incomplete or changed file, because the checksum of such a file is wrong.
-//! The file contains each expiry as an absolute time, so loading a directive from the file does not
-//! postpone its expiry. The file contains no credentials, and only the owner of the file can read
-//! it.
+//! The last-good file contains each expiry as an absolute time, so loading a directive from the
+//! file does not postpone its expiry. The last-good file contains no credentials, and only its
+//! owner can read it.
 
 use std::error::Error;
 use std::fmt;
@@ -40,7 +41,7 @@ pub struct LastGoodError {
     repr: Repr,
 }
 
-/// The kinds of [`LastGoodError`]: why a last-good file cannot be used.
+/// The reasons why a last-good file cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LastGoodErrorKind {
@@ -128,13 +129,14 @@ impl fmt::Display for LastGoodError {
 struct Header {
     format: String,
     version: u32,
-    /// The index or alias that the store polls. If the store polls an alias, the snapshot's
-    /// revision contains the name of the concrete index.
+    /// The configured name of the index or alias that the store polls. If the store polls an alias,
+    /// the snapshot's revision contains the name of the concrete index.
     index: String,
     read_at: Timestamp,
 }
 
-/// The header fields that every version of the format has.
+/// The header fields that every version of the format has, by which the reader recognises another
+/// version.
 #[derive(Debug, Deserialize)]
 struct Versioned {
     format: String,
@@ -164,8 +166,9 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads a file that [`write`] wrote for the same index. The reader verifies the signatures of each
-/// directive again, because a forged file is as dangerous as a forged document in the index.
+/// Reads the last-good file that [`write`] wrote for the index with the same name. The reader
+/// verifies the signatures of each directive again, because a forged file is as dangerous as a
+/// forged document in the index.
 pub(crate) fn read(
     path: &Path,
     index: &str,
@@ -178,7 +181,8 @@ pub(crate) fn read(
     parse_content(path, &content, index, trust)
 }
 
-/// Parses the content of the file at the given path. The fuzz targets also call this function.
+/// Parses `content`, the content of the last-good file at the given path. The fuzz targets also
+/// call this function, with untrusted content.
 pub(crate) fn parse_content(
     path: &Path,
     content: &[u8],
@@ -213,7 +217,8 @@ fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, R
     .map_err(Repr::Snapshot)
 }
 
-/// Compares the checksum with the content of the file, and returns the bytes after the checksum.
+/// Compares the checksum of a last-good file with the file's content, and returns the bytes after
+/// the checksum.
 fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)
@@ -226,8 +231,8 @@ fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     }
 }
 
-/// Checks that the header belongs to this format and this index, and returns the time at which the
-/// snapshot was read.
+/// Checks that the header of a last-good file has the current format and names the given index, and
+/// returns the time at which the snapshot was read.
 fn check_header(header: &str, index: &str) -> Result<Timestamp, Repr> {
     let versioned: Versioned =
         serde_json::from_str(header).map_err(|_| Repr::Damaged("it has no header"))?;

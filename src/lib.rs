@@ -111,8 +111,8 @@ mod time_limit;
 #[cfg(feature = "tower")]
 pub mod tower;
 
-/// Items that other crates of this project use. The items of `internal` are not a part of the
-/// public interface.
+/// Items that other crates of this project use. The items of the module `internal` are not a part
+/// of the public interface.
 #[doc(hidden)]
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
@@ -123,8 +123,7 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 }
 
-/// The crate `prometheus-client`. [`StatusCollector`] implements a trait of this version of
-/// `prometheus-client`.
+/// The crate `prometheus-client`, in the version whose trait [`StatusCollector`] implements.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 

@@ -16,8 +16,9 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates the backoff of one instance. The seed determines every pause, so a test can use the
-    /// same seed to get the same pauses.
+    /// Creates the backoff of one instance, which chooses the pauses with a random number
+    /// generator. The seed determines every pause, so a test can use the same seed to get the same
+    /// pauses.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,
@@ -27,8 +28,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the pause before the first poll of the loop. The pause is a random part of the
-    /// interval, so instances that start at the same time poll at different times.
+    /// Returns the pause before the first poll of the refresher's loop. The first pause is a random
+    /// part of the interval, so instances that start at the same time poll at different times.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }
@@ -43,8 +44,8 @@ impl Backoff {
     /// Returns the pause between a failed poll and the next poll.
     ///
     /// The pause is chosen at random between the interval and an upper limit. The upper limit
-    /// doubles with each consecutive failure, up to `max`. If the response has a `Retry-After`, the
-    /// pause is at least as long as requested, but never longer than `max`.
+    /// doubles with each consecutive failure, up to `max`. If the server requests a pause with
+    /// `Retry-After`, the pause is at least that long, but never longer than `max`.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let doubled = 1_u32

@@ -40,7 +40,7 @@ use crate::store::OpenSearchDirectiveStore;
 #[derive(Debug, Default)]
 pub struct StatusCollector {
     stores: Vec<LabelledStore>,
-    /// For each store, the collector exports the counts of at most this many directives as separate
+    /// The collector exports the counts of at most this many directives of each store as separate
     /// series.
     series_by_directive: usize,
 }
@@ -82,7 +82,7 @@ impl StatusCollector {
 impl StatusCollector {
     /// Makes the collector also export the counts of single directives, with the label `directive`.
     /// For each store, the collector exports the counts of at most `limit` directives, in the order
-    /// of their ids. The store has such counts only if it [counts
+    /// of their ids. The store counts the matches of each directive only if it [counts
     /// hits](crate::Config::with_hit_counts). For each directive, the collector exports two series
     /// until the directive leaves the set.
     ///
@@ -122,12 +122,14 @@ impl Collector for StatusCollector {
                 SampleKind::Counter => MetricType::Counter,
                 SampleKind::Gauge => MetricType::Gauge,
             };
-            // The encoder itself appends the suffix `_total` to the names of counters.
+            // The encoder itself appends the suffix `_total` to the names of counters, so the code
+            // removes the suffix here.
             let name = first.name.strip_suffix("_total").unwrap_or(first.name);
             let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
             for (labels, sample) in &samples {
                 if labels.is_empty() {
-                    // A sample without a label is the only sample of its metric.
+                    // A sample without a label is the only sample of its metric, so the loop can
+                    // end.
                     encode_value(sample, family)?;
                     break;
                 }

@@ -2,54 +2,60 @@
 //! check. Production code never switches off a check. The checks are implemented in `sync/` and
 //! `rest/`.
 
-/// A check that each poll makes. If one of these checks were missing, the refresher would break one
+/// A check that each poll makes. Without any one of the safeguards, the refresher would break one
 /// of its guarantees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Safeguard {
-    /// Compares count, sum and maximum of `_seq_no` after a delta read.
+    /// After a delta read, the poll compares the count, the sum and the maximum of all `_seq_no`s
+    /// in the index with those of the replica.
     Fingerprint,
-    /// Checks whether a new view of the index may be older than the replica.
+    /// The poll checks whether a new view of the index may be older than the replica.
     Regressions,
-    /// Sends all requests of one poll to one node.
+    /// The poll sends all its requests to one node.
     OneNode,
-    /// Makes a full read if the newest write has a higher primary term than the replica, and the
-    /// replica is not final.
+    /// The poll makes a full read if the newest write has a higher primary term than the replica,
+    /// and the new primary may have assigned some `_seq_no`s of the replica again.
     PrimaryTerm,
-    /// Checks that all pages of a full read belong to one view of the index.
+    /// The poll checks that all pages of a full read belong to one view of the index.
     OneView,
-    /// Checks the observed version, and requests the version of the cluster state, before a read.
+    /// Before a read, the poll confirms that its node is current: it checks the observed version
+    /// and requests the version of the cluster state.
     ConfirmNode,
-    /// Requests the version of the cluster state again after a read.
+    /// After a read, the poll requests the version of the cluster state again, because the node may
+    /// have lost contact with the cluster manager.
     ConfirmAfterRead,
-    /// Accepts an observation that no authority confirms only if it persists.
+    /// If no authority, such as the cluster manager, confirms an observation, the poll accepts the
+    /// observation only if later polls repeat it.
     Persistence,
-    /// Reads the index in every poll until the replica has converged with the primary.
+    /// Each poll reads the index until the replica has converged with the primary.
     Convergence,
-    /// Compares the number of documents in a view with the index statistics, to detect hidden
-    /// documents.
+    /// The poll compares the number of documents in a view with the index statistics, to detect
+    /// hidden documents.
     HiddenDocuments,
-    /// Resolves the index name again at the end of a poll.
+    /// The poll resolves the index name again at its end, to detect that another index has replaced
+    /// the index.
     SameIndex,
-    /// A reconciliation divides the ranges of `_seq_no`s that differ until it compares single
-    /// numbers, and then compares the fingerprint of the result.
+    /// A reconcile divides the ranges of `_seq_no`s that differ until it compares single numbers,
+    /// and then compares the fingerprint of the new replica with the aggregates of the cluster.
     ReconcileLevels,
-    /// Makes a full read instead of a reconciliation if the newest write has a higher primary term
-    /// than the replica, and the replica is not final. Makes a full read instead of a periodic
-    /// reconcile if the primary term has risen since the last full read.
+    /// The poll makes a full read instead of a reconcile if the newest write has a higher primary
+    /// term than the replica, and the new primary may have assigned some `_seq_no`s of the replica
+    /// again. The poll also makes a full read instead of a periodic reconcile if the primary term
+    /// has risen since the last full read.
     ReconcileTerm,
-    /// Sends all requests of a reconciliation in one point in time, and compares the fingerprint
-    /// of the result.
+    /// A reconcile sends all its requests in one point in time (a frozen view of the index), and
+    /// compares the fingerprint of the new replica with the aggregates of the cluster.
     ReconcileView,
-    /// Makes a full read after a poll observed a version that cannot be a later version of the
-    /// known index, even if a later poll observes the former primary again.
+    /// After a poll has observed a version that cannot follow the known version of the index, the
+    /// store makes a full read, even if a later poll observes the former primary again.
     Overtaken,
-    /// Lets the primary confirm that the replica has converged.
+    /// The replica counts as converged only after the primary has confirmed its convergence.
     ConfirmConvergence,
 }
 
 impl Safeguard {
-    /// All safeguards; each safeguard occurs once.
+    /// All safeguards of a poll; each safeguard occurs once.
     pub const ALL: [Self; 16] = [
         Self::Fingerprint,
         Self::Regressions,
@@ -70,18 +76,19 @@ impl Safeguard {
     ];
 }
 
-/// The sizes of requests and the safeguards of a refresher. Only tests change these values.
+/// The sizes of a refresher's requests, and the safeguards that the refresher uses. Only tests
+/// change the values of a `Tuning`.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
-    /// The number of documents in one page.
+    /// The number of documents that the refresher requests in one page.
     pub page_size: usize,
-    /// The number of buckets of the first histogram of a reconciliation. A histogram with fewer
-    /// buckets leads to more rounds of a reconciliation.
+    /// The number of buckets in the first histogram of a reconcile. A first histogram with fewer
+    /// buckets leads to more rounds of a reconcile.
     pub first_buckets: u64,
     /// While the low-water mark is unknown, a delta read begins this many numbers below the highest
     /// `_seq_no`.
     pub look_back: u64,
-    /// The checks that the refresher makes.
+    /// The safeguards that the refresher uses in each poll.
     pub safeguards: Safeguards,
 }
 

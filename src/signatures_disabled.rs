@@ -1,5 +1,5 @@
-//! Replaces the module `signatures` in a build without the feature `signatures`. This replacement
-//! verifies no signature and rejects no document.
+//! Replaces the module `signatures` in a build without the feature `signatures`. The replacement
+//! module verifies no signature and rejects no document.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use opensearch_directives_core::document::{DocumentRef, Rejection};
 use crate::config::Config;
 use crate::http::ConfigError;
 
-/// Replaces the type for the trusted keys and the policy. No value of this type can exist, because
-/// a build without the feature `signatures` has neither trusted keys nor a policy.
+/// Replaces the type for the trusted keys and the signature policy. No value of the type `Trust`
+/// can exist, because a build without the feature `signatures` has neither trusted keys nor a
+/// policy.
 #[derive(Debug)]
 pub(crate) struct Trust(Infallible);
 

@@ -1,5 +1,5 @@
-//! Defines the trait [`SnapshotSource`]. A source provides a store with snapshots. This library
-//! implements two sources: an index, and another agent. An application can implement
+//! Defines the trait [`SnapshotSource`], through which a source provides a store with snapshots.
+//! This library implements two sources: an index, and another agent. An application can implement
 //! [`SnapshotSource`] for another source, and build a store over this source with
 //! [`build_from`](crate::OpenSearchDirectiveStore::build_from).
 //!
@@ -20,10 +20,12 @@ use crate::status::{PollStrategy, ReadCounters};
 use crate::sync::Origins;
 use opensearch_directives_core::Snapshot;
 
-/// The future that [`SnapshotSource::poll`] returns. `Box::pin(async { … })` creates such a future.
+/// The future that [`SnapshotSource::poll`] returns. `Box::pin(async { … })` creates a
+/// `PollFuture`.
 pub type PollFuture<'a> = Pin<Box<dyn Future<Output = Result<Polled, ReadError>> + Send + 'a>>;
 
-/// The future that [`SnapshotSource::pause`] returns.
+/// The future that [`SnapshotSource::pause`] returns, and that completes when the source learns of
+/// a change.
 pub type PauseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A source of snapshots that the refresher polls.
@@ -31,8 +33,8 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// Finds out whether the source has a newer snapshot than the published snapshot.
     ///
     /// An implementation must return only snapshots that it has read completely. The refresher
-    /// drops the future if the poll exceeds its deadline. When the future is dropped, the source
-    /// must release all resources that it holds on the server.
+    /// drops the returned future if the poll exceeds its deadline. When the future of a poll is
+    /// dropped, the source must release all resources that it holds on the server.
     fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a>;
 
     /// Passes the snapshot of the last-good file to the source before the first poll, so that the
@@ -42,13 +44,14 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
         let _ = last_good;
     }
 
-    /// Returns a future that completes as soon as the source learns of a change, so that the next poll
-    /// begins earlier. The future of the default implementation never completes.
+    /// Returns a future that completes as soon as the source learns of a change, so that the next
+    /// poll begins earlier. The future of the default implementation never completes.
     ///
     /// `generation` is the [generation](PublishedState::generation) of the published snapshot. The
     /// refresher first waits for the shortest pause between two polls, and then waits for the
-    /// future for at most `pause`. The refresher drops the future if a caller requests a poll.
-    /// After a failed poll, the refresher does not call `pause`, so that the whole pause passes.
+    /// returned future for at most `pause`. The refresher drops the returned future if a caller
+    /// requests a poll. After a failed poll, the refresher does not call the method `pause`, so
+    /// that the whole pause passes.
     fn pause(&mut self, generation: Option<u64>, pause: Duration) -> PauseFuture {
         let _ = (generation, pause);
         Box::pin(std::future::pending())
@@ -61,15 +64,15 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     }
 }
 
-/// The published state at the start of a poll.
+/// The published state that the refresher passes to a source at the start of a poll.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct PublishedState<'a> {
-    /// The published snapshot.
+    /// The snapshot that is published when the poll begins.
     pub snapshot: &'a Snapshot,
-    /// The generation of the source from which the published snapshot was created. If `generation`
-    /// is `None`, the published snapshot does not come from this source, or the set was emptied. A
-    /// poll whose `generation` is `None` must return a snapshot.
+    /// The source's generation number of the published snapshot. If `generation` is `None`, the
+    /// published snapshot does not come from this source, or the set was emptied. A poll whose
+    /// `generation` is `None` must return a snapshot.
     pub generation: Option<u64>,
     /// The time since the source was last read completely or found unchanged.
     pub age: Option<Duration>,
@@ -81,16 +84,16 @@ pub struct PublishedState<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Polled {
-    /// The number of the source's current generation. Snapshots with the same generation number
-    /// have the same content.
+    /// The number of the generation to which the source's current snapshot belongs. Snapshots with
+    /// the same generation number have the same content.
     pub generation: u64,
     /// The current snapshot of the source; `None` if this snapshot is already published.
     pub snapshot: Option<Snapshot>,
     /// The time at which the source was read, according to the local clock.
     pub read_at: Timestamp,
-    /// The time since the content was read from its origin. If the source reads the origin itself,
-    /// the age is zero. If the source reads a copy of the content, such as the snapshot of an
-    /// agent, the age is greater than zero.
+    /// The time since the content of the snapshot was read from its origin, such as an index. If
+    /// the source reads the origin of the content itself, the age is zero. If the source reads a
+    /// copy of the content, such as the snapshot of an agent, the age is greater than zero.
     pub age: Duration,
     /// The operations that wrote the documents of the snapshot; `None` if the source does not know
     /// these operations.

@@ -24,11 +24,11 @@ const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
 ///
-/// The store is a cache of the index and may be stale. Normally the age of the set is at most the
-/// poll interval. During an outage, the set ages until the cluster can be read again.
-/// [`status`](Self::status) reports the age. Each directive starts and expires on time, regardless
-/// of the set's age: an evaluation compares the directive's times with the instant that the caller
-/// passes to `evaluate`.
+/// The store is a cache of the index and may be stale. Normally, the age of the published set is at
+/// most the poll interval. During an outage, the published set ages until the cluster can be read
+/// again. [`status`](Self::status) reports the age of the set. Each directive starts and expires on
+/// time, regardless of the set's age: an evaluation compares the directive's times with the instant
+/// that the caller passes to `evaluate`.
 ///
 /// The store publishes only complete reads, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
@@ -79,8 +79,8 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Builds a store and its refresher over a [source](crate::source) other than an index. Create
-    /// the configuration with [`Config::for_source`]. A store over such a source does not use the
-    /// cluster settings in the configuration.
+    /// the configuration with [`Config::for_source`]. A store over another source than an index
+    /// ignores the cluster settings in the configuration.
     ///
     /// # Errors
     /// Returns a [`ConfigError`] if a setting is invalid.
@@ -130,9 +130,9 @@ impl OpenSearchDirectiveStore {
     ///
     /// With [`Startup::Require`], the function returns after the first complete read. With
     /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], the function returns after the first
-    /// read. If the first read fails, the store starts with the set that the policy names. With
-    /// [`Startup::Empty`], the function returns an empty store at once, and the first poll also
-    /// begins at once.
+    /// read. If the first read fails, the store starts with the set that the startup policy names.
+    /// With [`Startup::Empty`], the function returns an empty store at once, and the first poll
+    /// also begins at once.
     ///
     /// # Errors
     /// Returns a [`StartError`] if a setting is invalid, or if the first read fails although the
@@ -175,8 +175,8 @@ impl OpenSearchDirectiveStore {
     /// the last-good file. Once a store is ready, it stays ready. `ready` works on every executor.
     ///
     /// # Errors
-    /// Returns a [`StartError`] if no snapshot was published within the limit, or if the refresher
-    /// has ended. The `StartError` contains the error of the last poll, if the last poll failed.
+    /// Returns a [`StartError`] if no snapshot was published in time, or if the refresher has
+    /// ended. The `StartError` contains the error of the last poll, if the last poll failed.
     pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
         self.shared.ready(within).await
     }
@@ -262,10 +262,10 @@ impl OpenSearchDirectiveStore {
         self.shared.snapshot()
     }
 
-    /// Returns the snapshot of the last complete read, even while the off file hides its directives.
+    /// Returns the snapshot of the last complete read, even if the off file hides its directives.
     ///
-    /// Use this method in code that sends the snapshot to other instances, because each instance
-    /// has its own off file. Code that decides about a request must use
+    /// Use `kept_snapshot` in code that sends the snapshot to other instances, because each
+    /// instance has its own off file. Code that decides about a request must use
     /// [`load`](DirectiveStore::load), [`reader`](Self::reader) or [`snapshot`](Self::snapshot)
     /// instead.
     #[must_use]
@@ -312,14 +312,14 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before the first load, as in the example above, so that the subscription also
-    /// reports a publish between `subscribe` and `load`.
+    /// Subscribe before the first load, so that the subscription also reports a publish between
+    /// `subscribe` and `load`.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.shared.subscription.anew()
     }
 
-    /// Creates a read handle for a single worker.
+    /// Creates a read handle with which a single worker loads the published set.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.shared.published.reader()
@@ -335,10 +335,10 @@ impl OpenSearchDirectiveStore {
 
     /// Ends the polling, without waiting for the end of a running poll, and returns when the
     /// refresher has ended. If the refresher's runtime does not run, `shutdown` returns after five
-    /// seconds. The published set stays available.
+    /// seconds. After the shutdown, the published set stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The refresher's loop drops the receiver as its last step, which closes the channel.
+        // The channel closes when the refresher drops the receiver, which is its last step.
         within(GRACE, self.waiting.closed()).await;
     }
 }

@@ -35,18 +35,18 @@ pub use opensearch_directives_core::testing::*;
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
-    /// Creates a clock that stands at the given instant.
+    /// Creates a clock whose time is the given instant.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(now)))
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the clock to the given instant, which may be before or after its current time.
     pub fn set(&self, now: Timestamp) {
         *lock(&self.0) = now;
     }
 
-    /// Moves the clock forward, at most to the last representable instant.
+    /// Moves the clock forward by the given time, at most to the last representable instant.
     pub fn advance(&self, time: Duration) {
         let mut now = lock(&self.0);
         *now = now.saturating_add(time).unwrap_or(Timestamp::MAX);

@@ -26,16 +26,16 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
     }
 }
 
-/// Returns a future that completes after the limit, by the timer of the current tokio runtime.
-/// Returns `None` outside of a runtime, or if the runtime has no timer.
+/// Returns a future that completes when the time `limit` has passed, by the timer of the current
+/// tokio runtime. Returns `None` outside of a tokio runtime, or if the runtime has no timer.
 fn tokio_sleep(limit: Duration) -> Option<Sleep> {
     Handle::try_current().ok()?;
     // If the runtime has no timer, tokio panics, and `catch_unwind` catches this panic.
     catch_unwind(|| tokio::time::sleep(limit)).ok()
 }
 
-/// Returns a future that a new thread completes after the limit. If the returned future is dropped,
-/// the thread ends at once.
+/// Returns a future that a new thread completes when the time `limit` has passed. If the returned
+/// future is dropped, the thread ends at once.
 fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     let (done, is_done) = oneshot::channel::<()>();
     let (dropped, is_dropped) = mpsc::channel::<()>();
@@ -44,7 +44,8 @@ fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + 
         drop(done);
     });
     Box::pin(async move {
-        // If no thread could be created, the future never completes, so the duration has no limit.
+        // If no thread could be created, the returned future never completes, so the duration has
+        // no limit.
         if spawned.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,5 +1,4 @@
-//! Sends bulk requests in parts of limited size, and reads the result of each action from the
-//! response.
+//! Sends a list of bulk actions in requests of limited size, and decodes the result of each action.
 
 use opensearch::BulkParts;
 use serde::Deserialize;
@@ -18,22 +17,25 @@ pub(super) struct OperationNumbers {
     pub(super) version: Option<u64>,
 }
 
-/// The cluster's response to one bulk action.
+/// The result that the cluster reports for one action of a bulk request.
 #[derive(Debug)]
 pub(super) enum ActionResult {
-    /// The action succeeded. An action that changed nothing has no numbers.
+    /// The bulk action succeeded. A bulk action that changed nothing is no operation, so it has no
+    /// operation numbers.
     Done(Option<OperationNumbers>),
-    /// OpenSearch reported that the document does not exist. Even a deletion of a document that
-    /// does not exist gets a `_seq_no`.
+    /// OpenSearch reported that the document of the bulk action does not exist. The cluster assigns
+    /// a `_seq_no` even to the deletion of a document that does not exist.
     NotFound(Option<OperationNumbers>),
-    /// The stored document does not have the version that the action requires.
+    /// The action was not executed, because the stored document does not have the version that the
+    /// action requires.
     Conflict,
-    /// The cluster refused the action, for the reason in the string.
+    /// The cluster refused the bulk action; the string is the reason.
     Refused(String),
 }
 
-/// Groups items into consecutive parts of at most `limit` bytes, and returns the number of items in
-/// each part. If an item is longer than the limit, it becomes a separate part.
+/// Divides a list of items, such as bulk actions, into consecutive parts of at most `limit` bytes,
+/// and returns the number of items in each part. An item that is longer than `limit` becomes a part
+/// of its own.
 pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<usize> {
     let mut parts = Vec::new();
     let (mut items, mut bytes) = (0, 0);
@@ -72,7 +74,8 @@ impl Item {
         })
     }
 
-    /// Returns the result of the action; `None` if OpenSearch never returns such an item.
+    /// Decodes the result of a bulk action from its item in the response; `None` if the item has a
+    /// form that OpenSearch never returns.
     fn into_result(self) -> Option<ActionResult> {
         if let Some(error) = self.error {
             return Some(if error.is("version_conflict_engine_exception") {
@@ -86,8 +89,8 @@ impl Item {
         match self.result.as_deref()? {
             "not_found" => Some(ActionResult::NotFound(self.numbers())),
             "created" | "updated" | "deleted" => Some(ActionResult::Done(self.numbers())),
-            // The action changed nothing, so the response contains the numbers of an earlier
-            // operation.
+            // For a bulk action that changed nothing, the response contains the numbers of an
+            // earlier operation, so the code ignores these numbers.
             "noop" => Some(ActionResult::Done(None)),
             _ => None,
         }
@@ -95,8 +98,8 @@ impl Item {
 }
 
 impl DirectivesApi {
-    /// Sends one part of a plan as a bulk request. If `refresh` is true, the request also makes all
-    /// written documents visible to searches.
+    /// Sends some of the planned bulk actions as one bulk request. If `refresh` is true, the
+    /// cluster also refreshes the index, so that searches find all documents written so far.
     pub(super) async fn bulk_part(
         &self,
         actions: &[String],

@@ -1,5 +1,5 @@
-//! Requests the name, the version and the distribution of the cluster. The diagnosis shows these
-//! three values to the operator.
+//! Requests the name, the version and the distribution of the cluster, which the diagnosis shows to
+//! the operator.
 
 use serde::Deserialize;
 
@@ -11,9 +11,9 @@ use crate::http::{Method, Request};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ClusterInfo {
-    /// The cluster's name.
+    /// The name of the cluster, from its setting `cluster.name`.
     pub name: String,
-    /// The version of the server.
+    /// The version number of the search server, such as `2.19.0`.
     pub version: String,
     /// The server's distribution, such as `opensearch`; `None` if the response names no
     /// distribution.

@@ -29,18 +29,18 @@ pub struct Version {
     pub primary_term: u64,
 }
 
-/// A document in the form in which the index stores it. A stored document may be one that proxies
-/// reject.
+/// A document as the index stores it, even if proxies reject it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
-    /// The document's id.
+    /// The document's `_id` in the index, which is also the id of the directive.
     pub id: String,
     /// The decoded document, or the reason why a proxy rejects the document.
     pub document: Result<Document, Rejection>,
     /// The JSON of the document, exactly as the index stores it.
     pub source: Box<RawValue>,
-    /// The version of the document; `None` if the response contains no version.
+    /// The version of the document, which a planned write requires; `None` if the cluster's
+    /// response contains no version.
     pub version: Option<Version>,
 }
 
@@ -59,7 +59,7 @@ impl Stored {
         }
     }
 
-    /// Returns true if the stored JSON has a field with the given name.
+    /// Returns true if the stored JSON of the document has a field with the given name.
     #[must_use]
     pub fn has_field(&self, name: &str) -> bool {
         type Fields = serde_json::Map<String, serde_json::Value>;
@@ -93,15 +93,15 @@ pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
-    /// The name of the user that the cluster authenticated. Each write of this client stores the
-    /// name of this user in the document.
+    /// The name of the user that the cluster authenticated. Each write stores the name of the
+    /// authenticated user in the document.
     pub(super) authenticated_as: Option<String>,
     /// The name under which the history records the writes of this client.
     pub(super) recorded_by: String,
 }
 
 impl DirectivesApi {
-    /// Creates an API for the client's index.
+    /// Creates an API that reads and changes the directives in the client's index.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self {
@@ -114,25 +114,26 @@ impl DirectivesApi {
     }
 
     /// Sets the name under which the [history](crate::history) records the writes of this client.
-    /// If the index has a history, the client records each of its writes in the history. The
-    /// default name is `library`.
+    /// If the index has a history, the client records each of its writes in the history. By
+    /// default, the history records the writes under the name `library`.
     #[must_use]
     pub fn with_recorder_name(mut self, name: impl Into<String>) -> Self {
         self.recorded_by = name.into();
         self
     }
 
-    /// Sets the longest time to live of a directive. A directive whose expiry is further in the
-    /// future is invalid.
+    /// Sets the longest time to live that the client permits for a directive. A directive is
+    /// invalid if it expires later than `max_ttl` from now.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write of this
-    /// client then stores the authenticated user in addition to the author, because a writer can
-    /// name any author. By default, writes store only the author.
+    /// Sets the name of the [authenticated user](Self::authenticated_user), which each write then
+    /// stores in the document. Each write stores the authenticated user in addition to the author,
+    /// because an operator can name any author. Without an authenticated user, each write stores
+    /// only the author.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;
@@ -156,8 +157,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the current time according to the cluster's clock. If the role does not permit
-    /// reading this time, the method returns the time of the local clock.
+    /// Returns the current time according to the cluster's clock. If the user's role does not
+    /// permit reading the cluster's time, the method returns the time of the local clock.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the response does not come from
@@ -188,25 +189,26 @@ impl DirectivesApi {
 
     /// Writes directives, and returns as soon as searches find the written directives.
     ///
-    /// Each draft replaces the stored document with the same id. Only the author and the time of
-    /// the first write of the stored document are preserved. Before the first draft is written, all
-    /// drafts are checked, first locally and then by the cluster's pipeline.
+    /// Each draft replaces the stored document with the same id. A draft that replaces a stored
+    /// document preserves only the author and the time of the document's first write. Before the
+    /// first draft is written, all drafts are checked, first locally and then by the cluster's
+    /// pipeline.
     ///
     /// # Errors
     /// Returns a [`WriteError`] if at least one directive was not written. The error's text says
-    /// whether other directives were written.
+    /// whether other directives of the same call were written.
     pub async fn apply(&self, drafts: &[Draft]) -> Result<(), WriteError> {
         let plan = self.plan(drafts).await?;
         self.execute_all(plan).await
     }
 
-    /// Revokes a directive, and returns as soon as searches find the revoked document. The revoked
+    /// Revokes a directive, and returns as soon as searches find the revoked document. A revoked
     /// directive stays in the index but applies to no request. If the directive is already revoked
     /// or has expired, the method writes nothing.
     ///
     /// # Errors
     /// Returns an error if the revocation could not be written. If no directive has the given id,
-    /// [`WriteError::is_not_found`] of the error returns true.
+    /// [`WriteError::is_not_found`] returns true for the error.
     pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         let now = self.now().await?;
@@ -214,11 +216,11 @@ impl DirectivesApi {
         self.execute_all(vec![plan]).await
     }
 
-    /// Deletes a directive, including its audit record.
+    /// Deletes a directive, including the fields that say who wrote it and when.
     ///
     /// # Errors
     /// Returns an error if the directive could not be deleted. If no directive has the given id,
-    /// [`WriteError::is_not_found`] of the error returns true.
+    /// [`WriteError::is_not_found`] returns true for the error.
     pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         self.execute_all(vec![PlannedWrite::delete(stored)]).await
@@ -260,7 +262,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends a request to the cluster, and decodes the JSON of the response.
+    /// Sends a request to the cluster, and decodes the JSON of the response as a `T`.
     pub(super) async fn json<T: serde::de::DeserializeOwned>(
         &self,
         request: Request,

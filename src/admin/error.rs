@@ -1,5 +1,5 @@
-//! Defines the error of reading and writing directives. The methods of the error tell a caller what
-//! failed, so that the caller can decide how to react.
+//! Defines the error that is returned if directives cannot be read or written. The methods of the
+//! error tell a caller what failed, so that the caller can decide how to react.
 
 use std::error::Error;
 use std::fmt;
@@ -10,11 +10,11 @@ use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// The error if directives could not be read or written.
+/// The error that is returned if directives could not be read or written.
 ///
-/// If a function returns a `WriteError`, it has written no directive. There is one exception:
-/// [`apply`](super::DirectivesApi::apply) may have written some directives, and its error names the
-/// directives that were not written.
+/// If a function other than [`apply`](super::DirectivesApi::apply) returns a `WriteError`, it has
+/// written no directive. [`apply`](super::DirectivesApi::apply) may have written some directives
+/// before it returns a `WriteError`, and the error names the directives that were not written.
 pub struct WriteError(Box<Kind>);
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) enum Kind {
         id: String,
         source: Rejection,
     },
-    /// A directive cannot be signed.
+    /// A directive could not be signed, for example because it has too many signatures.
     #[cfg_attr(
         not(feature = "signatures"),
         expect(dead_code, reason = "nothing is signed")
@@ -40,11 +40,11 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The names of the indices that contain directives. The error message suggests these
-        /// indices, because the name of the missing index may be mistyped.
+        /// The names of the indices that contain directives, for the error message. The error
+        /// message lists existing indices because the name of the missing index may be mistyped.
         others: Vec<String>,
     },
-    /// The index of the fleet does not exist.
+    /// The fleet's index, with the name in the string, does not exist.
     NoFleet(String),
     NoPipeline,
     NotFound(String),
@@ -54,15 +54,15 @@ pub(super) enum Kind {
 }
 
 impl WriteError {
-    /// Returns true if the input is invalid, because every proxy would reject the directive, or
-    /// because the directive cannot be signed.
+    /// Returns true if a directive is invalid because every proxy would reject it, or if a
+    /// directive cannot be signed.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(*self.0, Kind::Invalid { .. } | Kind::NotSigned { .. })
     }
 
-    /// Returns true if the cluster refused the write, either because of its content or because the
-    /// user lacks a permission.
+    /// Returns true if the cluster refused the request, either because of its content or because
+    /// the user lacks a permission.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match &*self.0 {
@@ -73,15 +73,16 @@ impl WriteError {
         }
     }
 
-    /// Returns true if somebody else changed the directive after it was read and before it was
-    /// written.
+    /// Returns true if somebody else changed the directive after this client read it and before
+    /// this client wrote it.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(*self.0, Kind::Conflict(_))
     }
 
     /// Returns true if OpenSearch itself reported that the directive, the index or the pipeline
-    /// does not exist. A status 404 of another server does not count as such a report.
+    /// does not exist. A response with status 404 does not count if another server, such as a load
+    /// balancer, sent it.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
@@ -110,13 +111,13 @@ impl WriteError {
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Creates the error that is returned if the index of the fleet does not exist.
+    /// Creates the error that says that the fleet's index does not exist.
     pub(crate) fn no_fleet(index: &str) -> Self {
         Kind::NoFleet(index.to_owned()).into()
     }
 
-    /// Returns true if the pipeline refused all directives only because it does not know the given
-    /// field.
+    /// Returns true if the ingest pipeline refused all drafts only because it does not know the
+    /// given field.
     pub(super) fn is_unknown_field(&self, field: &str) -> bool {
         let text = format!("{field}: it is not a field");
         match &*self.0 {
@@ -125,7 +126,8 @@ impl WriteError {
         }
     }
 
-    /// Returns the HTTP status of the response that caused the error; `None` if no response did.
+    /// Returns the HTTP status of the response that caused the error; `None` if no response caused
+    /// it.
     fn status(&self) -> Option<u16> {
         self.request()?.status()
     }
@@ -190,7 +192,7 @@ impl fmt::Display for WriteError {
     }
 }
 
-/// Writes the message that an index does not exist, with the names of the indices that contain
+/// Formats the message that an index does not exist, with the names of the indices that contain
 /// directives.
 fn no_index(f: &mut fmt::Formatter<'_>, index: &str, others: &[String]) -> fmt::Result {
     const LISTED: usize = 10;
@@ -259,7 +261,7 @@ impl From<RequestError> for WriteError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The directive's id.
+    /// The id of the directive that could not be written or read.
     pub id: String,
     /// The reason why the directive could not be written or read.
     pub reason: String,

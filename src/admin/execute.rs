@@ -10,7 +10,7 @@ use super::planned_write::PlannedWrite;
 use super::record_writes::{HistoryReport, Ledger};
 use crate::http::BULK_BYTES;
 
-/// The outcome of one planned write.
+/// The outcome of one planned write, for example that it was executed, refused or not sent.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The write was executed: the index now contains the planned document, or no longer contains
@@ -22,7 +22,8 @@ pub enum Outcome {
     /// Somebody else changed the directive after it was read, so the planned document was not
     /// written.
     Conflict {
-        /// The document that is stored now; `None` if it was deleted or cannot be read.
+        /// The document that somebody else stored; `None` if somebody else deleted it or if it
+        /// cannot be read again.
         current: Option<Box<Stored>>,
     },
     /// The cluster refused to write the planned document.
@@ -30,20 +31,21 @@ pub enum Outcome {
         /// The reason that the cluster gave for the refusal.
         reason: String,
     },
-    /// The request failed, but the cluster may have written the document.
+    /// The bulk request of the write failed, but the cluster may have written the document.
     Unknown,
-    /// The write was not executed, because its request or an earlier request failed.
+    /// The write was not executed, because its own request or an earlier request of the plan
+    /// failed.
     NotSent,
 }
 
-/// The outcomes of a list of planned writes.
+/// The outcome of each write of a plan, and whether the history records it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteReport {
     /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request. After the first failed request, no further writes
-    /// were sent.
+    /// The error of the first failed request, after which no further writes were sent; `None` if no
+    /// request failed.
     pub failure: Option<WriteError>,
     /// Which writes were recorded in the history of the index; `None` if the index has no history,
     /// or if no write was sent.
@@ -54,7 +56,8 @@ pub struct WriteReport {
 #[derive(Debug)]
 pub(super) struct Executed {
     pub(super) outcome: Outcome,
-    /// The numbers of the operation; `None` if nothing was written, or the response was lost.
+    /// The numbers of the write's operation; `None` if the cluster executed no operation, or if its
+    /// response was lost.
     pub(super) numbers: Option<OperationNumbers>,
 }
 
@@ -68,9 +71,9 @@ impl From<Outcome> for Executed {
 }
 
 impl DirectivesApi {
-    /// Executes all planned writes. The method returns as soon as searches find the written
-    /// documents. If the cluster refuses a write, the other writes of the plan are still executed.
-    /// The report contains the outcome of each write.
+    /// Executes all writes of a plan, and returns a report with the outcome of each write. The
+    /// method returns as soon as searches find all written documents. If the cluster refuses a
+    /// write, the method still executes the other writes of the plan.
     pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
         for planned in &mut plan {
             planned.authenticate(self.authenticated_as.as_deref());
@@ -95,8 +98,9 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends the chosen writes in parts of limited size, and sets their outcomes. If a request
-    /// fails, the method sends no further parts and returns the error.
+    /// Sends the writes at the positions `chosen` of the plan in bulk requests of limited size, and
+    /// stores their outcomes in `executed`. If a bulk request fails, the method sends no further
+    /// requests and returns the error.
     async fn send(
         &self,
         plan: &[PlannedWrite],
@@ -136,12 +140,12 @@ impl DirectivesApi {
         None
     }
 
-    /// Repeats the writes that an older mapping refused, without the fields that this mapping
-    /// lacks. Because of this repetition, directives can be revoked even before the index is
-    /// upgraded.
+    /// Repeats writes that the cluster refused because an older mapping lacks fields, and leaves
+    /// out these fields. Because of the repeated writes, operators can revoke directives even
+    /// before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
-        // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
-        // are needed.
+        // An older mapping can lack two fields, but a refusal names only one missing field, so a
+        // write may have to be repeated twice.
         for _ in 0..2 {
             let again: Vec<usize> = plan
                 .iter_mut()
@@ -154,18 +158,19 @@ impl DirectivesApi {
                     _ => None,
                 })
                 .collect();
-            // The code ignores the error, because the outcomes of the repeated writes say whether
-            // they succeeded.
+            // The code ignores an error of the repeated request, because the outcomes of the
+            // repeated writes say whether they succeeded.
             let _ = self.send(plan, &again, executed).await;
         }
     }
 
-    /// If the outcomes of some writes are unclear, reads the documents of these writes again to
-    /// determine the outcomes.
+    /// Reads the documents of writes with an unclear outcome again, to determine the outcome of
+    /// each.
     ///
-    /// If the connection is interrupted, the client repeats the request. If the cluster had already
-    /// executed the first request, the repeated request causes a conflict. So, after a conflict,
-    /// the write counts as successful if the index contains the planned document.
+    /// If the connection is interrupted, the client repeats the bulk request. If the cluster had
+    /// executed the bulk request before the interruption, the repeated request causes a version
+    /// conflict. Therefore, a write with a version conflict counts as successful if the index
+    /// contains the planned document.
     async fn resolve(&self, plan: &[PlannedWrite], executed: &mut [Executed]) {
         let doubtful: Vec<&str> = plan
             .iter()
@@ -213,7 +218,7 @@ impl DirectivesApi {
 fn outcome(planned: &PlannedWrite, result: ActionResult) -> Executed {
     let (outcome, numbers) = match result {
         ActionResult::Done(numbers) => (Outcome::Written, numbers),
-        // The document that the plan deletes does not exist any more, so the deletion has
+        // The document that the plan deletes does not exist any more, so the planned deletion has
         // succeeded.
         ActionResult::NotFound(numbers) if planned.is_delete() => (Outcome::Written, numbers),
         ActionResult::NotFound(_) | ActionResult::Conflict => {

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use opensearch_directives_core::document::{Document, Rejection, Signature};
 
-/// What the change of a field means for the directive.
+/// What the change of one field does to a directive, for example that the directive matches more
+/// requests.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeEffect {
     /// After the change, the directive matches more requests, or makes proxies record more about a
@@ -16,7 +17,8 @@ pub enum ChangeEffect {
     Reactivates,
     /// After the change, the directive expires later.
     Prolongs,
-    /// The change has none of the effects that the other variants describe.
+    /// The change has none of the other effects of this enum, for example because it narrows the
+    /// directive.
     Other,
 }
 
@@ -24,26 +26,28 @@ pub enum ChangeEffect {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct FieldChange {
-    /// The field's name in the document.
+    /// The name of the changed field in the stored document.
     pub field: &'static str,
     /// The value of the field before the change; `None` if the field was absent.
     pub before: Option<String>,
     /// The value of the field after the change; `None` if the field is absent.
     pub after: Option<String>,
-    /// What the change means for the directive.
+    /// The effect of the changed field on the directive, for example that the directive expires
+    /// later.
     pub effect: ChangeEffect,
 }
 
 impl FieldChange {
-    /// Returns the differences between two versions of a directive. The comparison leaves out the
-    /// fields `created_*` and `updated_*`.
+    /// Returns the fields whose values differ between two versions of a directive. The comparison
+    /// ignores the fields `created_*` and `updated_*`.
     #[must_use]
     pub fn between(before: &Document, after: &Document) -> Vec<Self> {
         changes(before, after)
     }
 
-    /// Returns the difference if a directive replaces a malformed document. The intended targets of
-    /// a malformed document are not known, so the change counts as widening.
+    /// Returns the difference that is reported if a directive replaces a malformed document. The
+    /// intended targets of a malformed document are not known, so its replacement counts as a
+    /// change that widens the directive.
     pub(super) fn of_malformed(rejection: &Rejection) -> Self {
         Self {
             field: "document",
@@ -77,8 +81,8 @@ impl Changes {
     }
 }
 
-/// Returns the differences between a stored directive and its replacement. The comparison leaves
-/// out the fields `created_*` and `updated_*`.
+/// Returns the fields whose values differ between a stored directive and its replacement. The
+/// comparison ignores the fields `created_*` and `updated_*`.
 pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     let mut all = Changes(Vec::new());
     targets(&mut all, before, after);
@@ -99,8 +103,8 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     all.0
 }
 
-/// If the signatures differ in any part, adds a change to `all`. The values before and after the
-/// added change are the names of the signers.
+/// Adds one changed field to `all` if the signatures of the two versions differ in any part. The
+/// changed field shows the names of the signers as its values before and after.
 fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
     let (old, new) = (&before.signatures, &after.signatures);
     if old == new {
@@ -170,8 +174,8 @@ fn effects(all: &mut Changes, before: &Document, after: &Document) {
 
 fn times(all: &mut Changes, before: &Document, after: &Document) {
     let (old, new) = (&before.directive, &after.directive);
-    // A directive whose start is before the time of the write starts immediately, so such a start
-    // counts as absent.
+    // A start before the time of the write counts as absent, because the directive then starts
+    // immediately.
     let written = after.audit.updated_at.unwrap_or(Timestamp::MIN);
     let begins = |start: Option<Timestamp>| start.filter(|&start| start > written);
     all.add(
@@ -201,7 +205,7 @@ fn times(all: &mut Changes, before: &Document, after: &Document) {
     let (old, new) = (before.audit.revoked_at, after.audit.revoked_at);
     if old == new {
         // A revoked document may lack the time of its revocation, so the code compares the field
-        // `revoked`.
+        // `revoked` instead of `revoked_at`.
         let (old, new) = (Some(before.revoked), Some(after.revoked));
         all.add("revoked", old, new, |_, _| revocation);
     } else {

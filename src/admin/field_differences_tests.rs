@@ -1,4 +1,4 @@
-//! Tests which effect a change of each field has.
+//! Tests which effect the comparison of two versions reports for a change of each field.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use opensearch_directives_core::document::KeyId;
@@ -6,8 +6,8 @@ use opensearch_directives_core::document::KeyId;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// The fields that are not compared: the authors and times of writes, and fields whose values
-/// follow from other fields.
+/// The fields that the comparison of two versions ignores: the authors and times of writes, and
+/// fields whose values follow from other fields.
 const NOT_COMPARED: [&str; 8] = [
     "targets",
     "created_at",
@@ -121,7 +121,7 @@ fn each_field_has_its_effect() {
         assert_eq!(found.len(), 1, "{field}: {found:?}");
         assert_eq!((found[0].field, found[0].effect), (field, effect));
     }
-    // The test cases and `NOT_COMPARED` together contain every field of the mapping.
+    // The test cases and `NOT_COMPARED` together must contain every field of the mapping.
     let template = include_str!("../../mappings/index-template.json");
     let template: serde_json::Value = serde_json::from_str(template).unwrap();
     let fields = template["template"]["mappings"]["properties"]

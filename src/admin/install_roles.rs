@@ -7,7 +7,7 @@ use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
 /// The name of the index in the files of `mappings/roles` is a placeholder. When a role is
-/// installed, the name of the real index replaces this placeholder in the index patterns.
+/// installed, the name of the real index replaces the placeholder in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (
@@ -41,7 +41,8 @@ const ROLES: [(&str, &str); 7] = [
 ];
 
 impl Installer {
-    /// Returns the changes that [`install_roles`](Self::install_roles) would make now.
+    /// Returns the steps that [`install_roles`](Self::install_roles) would execute now, without
+    /// executing them.
     ///
     /// # Errors
     /// Returns an error if the cluster has no security plugin, or if the user may not read the
@@ -70,13 +71,13 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the roles for the client's index. If a role exists with a different content, the
-    /// method replaces the role. The method returns one step for each role. The method does not map
-    /// users to the roles.
+    /// Creates the security roles for the client's index. If a role with the same name exists but
+    /// has a different content, the method replaces this role. The method returns one installation
+    /// step for each role. The method does not map users to the created roles.
     ///
     /// # Errors
-    /// Returns the errors of [`plan_roles`](Self::plan_roles). Also returns an error if the user
-    /// may not change roles.
+    /// Returns the errors of [`plan_roles`](Self::plan_roles). The method also returns an error if
+    /// the user may not change roles.
     pub async fn install_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan_roles().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {
@@ -88,8 +89,9 @@ impl Installer {
     }
 }
 
-/// Returns the names of the roles that contain a permission for the given index. Leaves out a role
-/// that contains the permission only for another index, such as the fleet's index.
+/// Returns the names of the roles that contain the permission `action` for the given index. The
+/// result leaves out a role that contains the permission only for another index, such as the
+/// fleet's index.
 pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
     let contains = |list: &Value, wanted: &str| {
         let list = list.as_array();
@@ -111,7 +113,8 @@ pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
         .collect()
 }
 
-/// Parses the file of a role, and adapts the role to an index with another name.
+/// Parses the file of a role, and replaces the placeholder in its index patterns with the name of
+/// the index.
 fn role_for(index: &str, json: &str) -> Value {
     let mut role = file(json);
     let permissions = role["index_permissions"].as_array_mut();

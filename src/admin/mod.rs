@@ -1,5 +1,5 @@
-//! The operations of an operator: to prepare a cluster, to read directives, and to change
-//! directives without overwriting changes that somebody else makes at the same time.
+//! The operations with which an operator prepares a cluster, reads directives and changes them. A
+//! change never overwrites a change that somebody else makes at the same time.
 
 mod bulk;
 mod cluster_info;

@@ -1,5 +1,5 @@
-//! Plans the writes of directives. The cluster's pipeline returns the documents that it would store
-//! for the drafts, and the plan compares them with the stored documents.
+//! Plans the writes that store drafts as directives. The ingest pipeline returns the documents that
+//! it would store for the drafts, and the plan compares these documents with the stored ones.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ impl DirectivesApi {
     ///
     /// # Errors
     /// Returns an error if a request fails, or if a draft is not valid. If a draft is not valid,
-    /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] of the error returns true.
+    /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] returns true for the error.
     pub async fn plan(&self, drafts: &[Draft]) -> Result<Vec<PlannedWrite>, WriteError> {
         self.check(drafts)?;
         let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
@@ -49,8 +49,9 @@ impl DirectivesApi {
         };
         let mut encoded = sources(self.authenticated_as.as_deref());
         let simulated = match self.simulate(drafts, &encoded).await {
-            // An older pipeline does not know the field `authenticated_as`. Operators must be able
-            // to write directives even before the pipeline is upgraded.
+            // An older pipeline refuses the field `authenticated_as`, so the code repeats the
+            // simulation without this field. Operators must be able to write directives even before
+            // the pipeline is upgraded.
             Err(error) if error.is_unknown_field(AUTHENTICATED_AS) => {
                 encoded = sources(None);
                 self.simulate(drafts, &encoded).await?
@@ -77,8 +78,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the author and the time of the first write of a stored directive. A write that replaces
-/// the directive preserves the author and the time of the first write.
+/// Returns who first wrote a stored directive, and when. A write that replaces the directive
+/// preserves the author and the time of the first write.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {
@@ -88,7 +89,8 @@ fn created(stored: Option<&Stored>) -> Audit {
     let Some(stored) = stored else {
         return Audit::default();
     };
-    // The code reads `created_at` and `created_by` even if the document is malformed.
+    // The code reads `created_at` and `created_by` even if the document is malformed, so that its
+    // replacement preserves both fields.
     let created: Created = serde_json::from_str(stored.source.get()).unwrap_or_default();
     let text = |value: Option<Value>| value?.as_str().map(str::to_owned);
     Audit {

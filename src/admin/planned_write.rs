@@ -1,5 +1,5 @@
-//! A planned write changes one directive. The planned write knows its effect, its bulk action, and
-//! whether the index already contains the resulting document.
+//! Defines the planned write, which changes one directive. A planned write knows its effect, its
+//! bulk action, and whether the index already contains the resulting document.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -11,24 +11,24 @@ use super::record_writes::Attribution;
 use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Document, Draft, Expiry};
 
-/// The name of the field that contains the user that the cluster authenticated.
+/// The field of a document that contains the name of the user that the cluster authenticated.
 pub(super) const AUTHENTICATED_AS: &str = "authenticated_as";
 
-/// What a planned write does to its directive.
+/// What a planned write does to its directive, for example that the write revokes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlannedKind {
     /// The write stores a directive with a new id.
     Create,
-    /// The write replaces a directive.
+    /// The write replaces the stored directive with the same id.
     Replace,
-    /// The write revokes a directive.
+    /// The write revokes a directive, which then stays in the index but applies to no request.
     Revoke,
     /// The write adds signatures to a directive and changes no other part of the directive.
     Sign,
-    /// The write deletes a directive.
+    /// The write removes the directive from the index.
     Delete,
-    /// Nothing is written, because the index already contains the planned document, or because the
-    /// directive to revoke has already expired.
+    /// The planned write changes nothing, because the index already contains the planned document,
+    /// or because the directive to revoke has already expired.
     Nothing,
 }
 
@@ -37,15 +37,15 @@ pub enum PlannedKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlannedWrite {
-    /// The directive's id.
+    /// The id of the directive that the planned write changes.
     pub id: String,
-    /// The document that was read; `None` if there was no document with this id.
+    /// The document that was read before the write; `None` if no document had this id.
     pub before: Option<Stored>,
-    /// The document that will be stored. The field is `None` if the write deletes the directive or
-    /// revokes a malformed document.
+    /// The document that the write will store; `None` if the write deletes the directive or revokes
+    /// a malformed document.
     pub after: Option<Document>,
     pub(super) action: Action,
-    /// The author and the reason of a deletion, for the history.
+    /// Who deletes the directive and why, for the record of a deletion in the history.
     pub(super) deletion: Attribution,
 }
 
@@ -91,7 +91,7 @@ impl PlannedWrite {
     }
 
     /// Creates the planned write that revokes a directive. If the directive is already revoked or
-    /// has expired, the write changes nothing.
+    /// has expired, the planned write changes nothing.
     #[must_use]
     pub fn revoke(stored: Stored, at: Timestamp, by: Option<&str>, reason: Option<&str>) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
@@ -105,7 +105,8 @@ impl PlannedWrite {
             if let Some(reason) = reason {
                 fields["revoked_reason"] = reason.into();
             }
-            // If the caller passes no name, `unknown` replaces the name of the previous author.
+            // If the caller names no author of the revocation, `unknown` replaces the name of the
+            // previous author.
             fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();
@@ -129,7 +130,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Creates the planned write that deletes a directive.
+    /// Creates the planned write that deletes a directive from the index.
     #[must_use]
     pub fn delete(stored: Stored) -> Self {
         Self {
@@ -141,8 +142,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns the fields of the document that the write changes, except the authors and the times
-    /// of writes.
+    /// Returns the fields of the document that the planned write changes, except those with the
+    /// authors and the times of writes.
     #[must_use]
     pub fn changes(&self) -> Vec<FieldChange> {
         match (&self.before, &self.after) {
@@ -154,7 +155,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns what the write does to its directive.
+    /// Returns what the planned write does to its directive, for example that the write revokes it.
     #[must_use]
     pub fn kind(&self) -> PlannedKind {
         match &self.action {
@@ -171,7 +172,8 @@ impl PlannedWrite {
         matches!(self.action, Action::Delete)
     }
 
-    /// Returns the lines of the bulk request for this write; `None` if nothing must be written.
+    /// Returns the lines of a bulk request that execute this write; `None` if the write changes
+    /// nothing.
     pub(super) fn action(&self) -> Option<String> {
         let mut target = json!({ "_id": self.id });
         if let Some(version) = self.before.as_ref().and_then(|before| before.version) {
@@ -191,9 +193,9 @@ impl PlannedWrite {
                 };
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
-            // A revocation and a signature are bulk updates, because a bulk update does not run the
-            // ingest pipeline. For a revocation, the pipeline would refuse a malformed or expired
-            // document. For a signature, the pipeline must not change the fields that the signature
+            // Revocations and signatures are written as bulk updates, because a bulk update does
+            // not run the ingest pipeline. The pipeline would refuse the revocation of a malformed
+            // or expired document. The pipeline must also not change the fields that a signature
             // covers.
             Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
@@ -204,8 +206,9 @@ impl PlannedWrite {
         }
     }
 
-    /// Sets the authenticated user of a revocation or a signature. In the document, the
-    /// authenticated user replaces the user of the previous write.
+    /// Sets the user that a revocation or a signature stores as the authenticated user. In the
+    /// stored document, `user` replaces the authenticated user of the previous write, even if
+    /// `user` is `None`.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
             return;
@@ -219,11 +222,11 @@ impl PlannedWrite {
         }
     }
 
-    /// Adapts the write to an older mapping: removes the field that the mapping lacks. `reason` is
-    /// the reason that the cluster gave for the refusal, and names the missing field. Returns true
-    /// if the write was adapted and can be sent again. If the mapping has no field `revoked`, the
-    /// field `revoked_at` alone revokes a directive. A revocation with a reason is not adapted to
-    /// such a mapping, because the reason would be lost.
+    /// Removes from the write the field that an older mapping lacks. The text `reason` is the
+    /// cluster's reason for refusing the write, and names the missing field. Returns true if the
+    /// method removed the missing field, so that the write can be sent again. If the mapping has no
+    /// field `revoked`, the field `revoked_at` alone revokes a directive. The method does not adapt
+    /// a revocation with a reason to a mapping without `revoked`, because the reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {
@@ -283,8 +286,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns true if `current`, the document in the index, still has the version that was read
-    /// before the write.
+    /// Returns true if `current`, the document in the index, still has the version that the client
+    /// read before the write.
     pub(super) fn is_unwritten(&self, current: Option<&Stored>) -> bool {
         match (&self.before, current) {
             (None, None) => true,
@@ -298,8 +301,8 @@ impl PlannedWrite {
 
 /// Returns true if a stored directive already has the content of a draft. When a draft is compared
 /// with a stored directive, the draft's time to live begins at the time at which the stored
-/// directive was written. So, if the same draft is written again, the directive does not expire
-/// later.
+/// directive was written. Therefore, writing the same draft again does not make the directive
+/// expire later.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)

@@ -19,12 +19,13 @@ use opensearch_directives_core::document::DecodeLimits;
 /// size limit of responses.
 const MULTI_GET: usize = 2_000;
 
-/// The response to a multi-get request.
+/// The response to a multi-get request, with one item for each requested id.
 #[derive(Deserialize)]
 struct MultiGet {
     docs: Vec<Item>,
 }
-/// The result for one id: a document, the information that no document exists, or an error.
+/// The item for one id in a multi-get response: a document, the information that no document
+/// exists, or an error.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "_id")]
@@ -50,8 +51,8 @@ impl DirectivesApi {
     }
 
     /// Reads the documents with the given ids in real time, without waiting for a refresh. The
-    /// result has one entry for each id, in the order of `ids`. The entry of an id is `None` if no
-    /// document has this id.
+    /// returned list has one entry for each id, in the order of `ids`. The entry of an id is `None`
+    /// if no document has this id.
     ///
     /// # Errors
     /// Returns an error if one of the documents could not be read.
@@ -149,8 +150,8 @@ impl DirectivesApi {
         Ok(all.stored)
     }
 
-    /// Creates the error that is returned if the index does not exist. The name of the missing
-    /// index may be mistyped, so the error lists the indices that contain directives.
+    /// Creates the error for an index that does not exist. The name of the missing index may be
+    /// mistyped, so the error lists the indices that contain directives.
     pub(crate) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
@@ -160,8 +161,9 @@ impl DirectivesApi {
         struct Mappings {
             #[serde(rename = "_meta")]
             meta: Option<Meta>,
-            /// The fields of the mapping. The request asks only for a field that an index of
-            /// directives has, but the history and the fleet's index do not have.
+            /// `Some` only if the mapping contains `sample_per_mille`, the one field for which the
+            /// request asks. An index of directives has the field `sample_per_mille`, but the
+            /// history and the fleet's index do not have it.
             properties: Option<IgnoredAny>,
         }
         #[derive(Deserialize)]
@@ -179,7 +181,8 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // If the role does not permit reading the mappings, the list of other indices is empty.
+            // If the user's role does not permit reading the mappings, the error lists no other
+            // indices.
             others: all
                 .unwrap_or_default()
                 .into_iter()

@@ -1,7 +1,7 @@
 //! Records the executed writes of a plan in the history of the index, if the index has a history.
 //!
-//! A write is recorded only after it was executed. So a write succeeds even if the client cannot
-//! record it. The report names each write that was not recorded.
+//! A write is recorded only after it was executed, so it succeeds even if the client cannot record
+//! it. The report of the writes names each executed write that was not recorded.
 
 use std::collections::HashMap;
 
@@ -24,13 +24,13 @@ use opensearch_directives_core::document::{DecodeLimits, encode};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct HistoryReport {
-    /// The number of executed writes that the history contains. Writes that a recorder has already
-    /// recorded count as recorded, too.
+    /// The number of executed writes that the history contains, including those that a recorder has
+    /// recorded.
     pub recorded: usize,
     /// The executed writes that this client could not record.
     pub unrecorded: Vec<Unrecorded>,
-    /// The error, if the client could not find out whether the index has a history; otherwise
-    /// `None`.
+    /// The error that prevented the client from finding out whether the index has a history;
+    /// otherwise `None`.
     pub unclear: Option<WriteError>,
 }
 
@@ -38,24 +38,26 @@ pub struct HistoryReport {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Unrecorded {
-    /// The directive's id.
+    /// The id of the directive whose write was not recorded.
     pub id: String,
     /// The reason why the write was not recorded.
     pub reason: String,
 }
 
-/// The author and the reason of a deletion. All other writes store the author and the reason in the
-/// document.
+/// Who deletes a directive and why, for the record of the deletion. Writes other than deletions
+/// store their author and their reason in the document.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attribution {
     by: Option<String>,
     reason: Option<String>,
 }
 
-/// The uuid of the index and the history uuid of its shard.
+/// The uuid of the index and the history uuid of its shard; two `_seq_no`s are comparable only if
+/// both uuids are equal.
 type Identity = (String, String);
 
-/// The state of the history before the first write of the plan.
+/// Whether the index had a history before the first write of the plan, and which uuids the index
+/// had.
 #[derive(Debug)]
 pub(super) enum Ledger {
     Absent,
@@ -81,7 +83,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the uuids of the index, or the reason why they are not known.
+    /// Returns the uuid of the index and the history uuid of its shard, or the reason why they are
+    /// not known.
     async fn identity(&self) -> Result<Identity, String> {
         match self.session().probe().await {
             Ok(Probe::Checkpoints(checkpoints)) => match checkpoints.history_uuid() {
@@ -94,7 +97,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Records the writes that succeeded. Returns `None` if the index has no history.
+    /// Records the executed writes of a plan in the history. Returns `None` if the index has no
+    /// history.
     pub(super) async fn record(
         &self,
         ledger: Ledger,
@@ -167,7 +171,7 @@ impl DirectivesApi {
     }
 
     /// Reads the written documents again, because the ingest pipeline has added fields to them. If
-    /// a document cannot be read, the write is recorded without the document.
+    /// a written document cannot be read again, the record of its write contains no document.
     async fn read_back(
         &self,
         written: &[(&PlannedWrite, Option<OperationNumbers>)],
@@ -194,7 +198,7 @@ impl DirectivesApi {
         by: &RecordedBy,
     ) -> Option<Entry> {
         let last = planned.before.as_ref().and_then(|before| before.version);
-        // If the response to a deletion was lost, the deletion is recorded without its number.
+        // If the response to a deletion was lost, the deletion is recorded without its `_seq_no`.
         let (seq_no, primary_term) = match (numbers, last) {
             (Some(numbers), _) => (numbers.seq_no, numbers.primary_term),
             (None, Some(last)) => (last.seq_no, last.primary_term),
@@ -209,8 +213,8 @@ impl DirectivesApi {
         let same = |version: &super::Version| {
             (version.seq_no, version.primary_term) == (seq_no, primary_term)
         };
-        // Somebody else may have replaced the document after the write. So the record contains the
-        // document only if the document still has the version that this write created.
+        // The record contains the stored document only if the document still has the version that
+        // the recorded write created, because somebody else may have replaced the document since.
         let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
         let after = match stored {
             Some(stored) => Some(stored.source.get().to_owned()),
@@ -240,8 +244,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Adds the author and the reason of a deletion to the record, because no document contains
-    /// them.
+    /// Adds the author and the reason of a deletion to its record, because a deleted document
+    /// cannot contain them.
     fn attribute(&self, record: &mut Record, planned: &PlannedWrite) {
         record.kind = RecordKind::Deleted;
         record.by.clone_from(&planned.deletion.by);
@@ -285,8 +289,8 @@ impl PlannedWrite {
         self
     }
 
-    /// Returns the JSON that the write should have stored. The caller compares this JSON with the
-    /// previous document, to classify the operation.
+    /// Returns the JSON that the planned write should have stored, which the caller compares with
+    /// the previous document to classify the operation.
     fn expected(&self, limits: &DecodeLimits) -> Option<String> {
         match &self.action {
             Action::Revoke(fields) | Action::Sign(fields) => {

@@ -1,9 +1,9 @@
-//! Signs directives. A directive can be signed as a draft, before it is written. A directive can
-//! also be signed later, when it is already stored.
+//! Signs directives, either as drafts before they are written, or later when they are already
+//! stored.
 //!
-//! A signature covers absolute times. So, before a draft is signed, a simulation of the ingest
-//! pipeline converts the times of the draft to absolute times. A second simulation checks that the
-//! pipeline would store exactly the signed content.
+//! A signature covers absolute times, so a simulation of the ingest pipeline first converts the
+//! times of a draft to absolute times. After the signing, a second simulation checks that the
+//! ingest pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -21,11 +21,12 @@ use opensearch_directives_core::document::{
 
 /// The maximum number of signatures that proxies accept in one document.
 const MAX_SIGNATURES: usize = 8;
-/// A signed directive must be written within this time after its expiry was computed.
+/// Two times to live count as equal if they differ by at most this duration, which may pass between
+/// the signing and the write of a directive.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index. Each signature covers the uuid of the index.
+    /// Returns the uuid of the index, which each signature covers.
     ///
     /// # Errors
     /// Returns an error if the index does not exist, or if the cluster does not respond.
@@ -38,12 +39,13 @@ impl DirectivesApi {
     }
 
     /// Signs the drafts with the given keys, and then works like [`plan_from`](Self::plan_from).
-    /// The expiries of the drafts become absolute times. If the content of a draft differs from the
-    /// stored directive, the draft loses its signatures by other keys.
+    /// The method replaces the expiry of each draft with an absolute time. If the content of a
+    /// draft differs from the stored directive, the method removes the signatures by other keys
+    /// from the draft.
     ///
     /// # Errors
-    /// Returns the errors of [`plan`](Self::plan). Also returns an error if a directive cannot be
-    /// signed.
+    /// Returns the errors of [`plan`](Self::plan). The method also returns an error if a directive
+    /// cannot be signed.
     pub async fn plan_signed(
         &self,
         drafts: &mut [Draft],
@@ -110,14 +112,14 @@ impl DirectivesApi {
         })
     }
 
-    /// If the signed content of the stored directive differs from that of the draft, removes the
-    /// signatures of the draft.
+    /// Removes the signatures of the draft if the signed content of the draft differs from that of
+    /// the stored directive.
     fn drop_outdated(&self, draft: &mut Draft, stored: Option<&Stored>) {
         let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
             return;
         };
-        // Both signed forms contain an empty uuid, so the uuid of the index has no influence on the
-        // comparison.
+        // The comparison uses an empty uuid for both the draft and the stored directive, so the
+        // uuid of the index has no influence.
         let same = match draft.expiry {
             Expiry::At(end) => {
                 let directive = draft.to_directive(end);
@@ -160,8 +162,8 @@ impl PlannedWrite {
 }
 
 /// Returns the absolute expiry of a directive that will be signed. If the draft has the same
-/// content and the same time to live as the stored directive, returns the stored expiry. So, if the
-/// same draft is written again, the directive does not expire later.
+/// content and the same time to live as the stored directive, returns the stored expiry. Therefore,
+/// writing the same draft again does not make the directive expire later.
 fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     let computed = after.directive.expires_at;
     let before = planned.before.as_ref();
@@ -186,8 +188,8 @@ fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     }
 }
 
-/// Adds a signature by each of the given keys. If there already is a signature by the same key, the
-/// new signature replaces it.
+/// Returns the existing signatures together with a new signature by each of the given keys. A new
+/// signature replaces an existing signature by the same key.
 fn with_signatures(
     signatures: &[Signature],
     keys: &[SigningKey],

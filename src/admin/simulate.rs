@@ -1,5 +1,5 @@
-//! Sends drafts to the `_simulate` API of the ingest pipeline. The response contains the documents
-//! that the cluster would store.
+//! Sends drafts to the `_simulate` API of the ingest pipeline, which returns the documents that the
+//! cluster would store.
 
 use opensearch::ingest::IngestSimulateParts;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use opensearch_directives_core::document::{Document, Draft, decode};
 
 impl DirectivesApi {
     /// Returns the documents that the pipeline would make of the drafts. If the pipeline refuses
-    /// some drafts, returns an error that lists all refused drafts.
+    /// some drafts, the method returns an error that lists all refused drafts.
     pub(super) async fn simulate(
         &self,
         drafts: &[Draft],

@@ -1,5 +1,5 @@
-//! Checks the settings of a store. Settings with which the store could not poll are refused before
-//! the store sends the first request.
+//! Checks the settings of a store before the store sends the first request, and refuses settings
+//! with which it could not poll.
 
 use std::time::Duration;
 
@@ -7,22 +7,23 @@ use super::{Config, Upstream};
 use crate::http::ConfigError;
 
 impl Config {
-    /// Returns the age above which the set counts as stale. The age of the set is the time since
-    /// the last complete read.
+    /// Returns the age above which the published set counts as stale. The age of the published set
+    /// is the time since the last complete read.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after
             .unwrap_or(Self::DEFAULT_STALE_AFTER.max(three_intervals))
     }
 
-    /// Returns an error if a setting is invalid. A store checks its settings before it sends the
-    /// first request.
+    /// Returns an error if a setting is invalid; a store calls this check before it sends the first
+    /// request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
         self.check_polling()
     }
 
-    /// Returns an error if the store cannot poll with these settings.
+    /// Checks all settings except those of the cluster, which a store over another source does not
+    /// use.
     pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {

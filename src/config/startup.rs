@@ -1,4 +1,4 @@
-//! What a store does if its first read fails.
+//! Defines what a store does if its first read of the index fails.
 
 use std::time::Duration;
 
@@ -9,28 +9,29 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Startup {
-    /// If the index cannot be read, the start fails.
+    /// The start of the store fails if the index cannot be read.
     /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
     /// the error of the read.
     Require {
-        /// The store repeats a failed first read for this duration. The first attempt may take
-        /// longer than this duration, so the default of zero means one attempt.
+        /// The store repeats a failed first read until this duration has passed. The first attempt
+        /// may take longer than this duration, so the default of zero means one attempt.
         within: Duration,
     },
-    /// The store starts with the set of the last-good file and continues to poll. The start fails
-    /// if neither the index nor the file can be read.
+    /// If the first read fails, the store starts with the set of the last-good file and continues
+    /// to poll. The start fails if neither the index nor the last-good file can be read.
     LastGood,
-    /// The store starts with the set of the last-good file, or with an empty set if the file cannot
-    /// be read either, and continues to poll. The start succeeds even if neither the index nor the
-    /// file can be read.
+    /// If the first read fails, the store starts with the set of the last-good file, or with an
+    /// empty set if the last-good file cannot be read either, and continues to poll. The start
+    /// succeeds even if neither the index nor the last-good file can be read.
     LastGoodOrEmpty,
-    /// The store starts with an empty set and continues to poll.
+    /// The store starts with an empty set, without waiting for the first read, and continues to
+    /// poll.
     Empty,
 }
 
 impl Startup {
-    /// Returns the policy with a single attempt to read the index, for a refresher that retries a
-    /// failed first read in its own loop.
+    /// Returns the same startup policy with a single attempt to read the index, because the
+    /// refresher retries a failed first read in its own loop.
     pub(crate) fn once(self) -> Self {
         match self {
             Self::Require { .. } => Self::default(),
@@ -38,13 +39,13 @@ impl Startup {
         }
     }
 
-    /// Returns true if the policy lets a store start with the set of the last-good file.
+    /// Returns true if this startup policy lets a store start with the set of the last-good file.
     pub(super) fn restores(self) -> bool {
         matches!(self, Self::LastGood | Self::LastGoodOrEmpty)
     }
 }
 
-/// Returns [`Startup::Require`] with a single attempt.
+/// Returns [`Startup::Require`] with a single attempt to read the index.
 impl Default for Startup {
     fn default() -> Self {
         Self::Require {

@@ -41,8 +41,8 @@ pub(crate) fn totals(totals: &HitTotals) -> [Sample; 3] {
     .map(|(kind, name, help, value)| Sample::new(kind, name, help, None, value as f64))
 }
 
-/// Returns samples of at most `limit` published directives, in the order of their ids, and one
-/// sample with the number of directives that were left out because of `limit`.
+/// Returns one sample for each of at most `limit` published directives, in the order of their ids.
+/// One more sample contains the number of directives that `limit` left out.
 #[cfg(feature = "prometheus")]
 #[expect(
     clippy::cast_precision_loss,

@@ -11,9 +11,10 @@ use crate::status::{DirectiveStates, Status};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SampleKind {
-    /// A count of events since the start. The count never decreases.
+    /// A count of events since the start of the store. The count of events never decreases while
+    /// the store runs.
     Counter,
-    /// A value that can rise and fall.
+    /// A current value that can rise and fall, such as the age of the published set.
     Gauge,
 }
 
@@ -89,14 +90,14 @@ pub enum SampleKind {
 pub struct Sample {
     /// Whether the value counts events or is a current value.
     pub kind: SampleKind,
-    /// The name of the metric, such as `directives_publishes_total`. The name of a counter ends in
-    /// `_total`.
+    /// The name of the metric, such as `directives_publishes_total`. The name of each counter ends
+    /// in `_total`.
     pub name: &'static str,
     /// A description of the metric, in one line.
     pub help: &'static str,
     /// The name and the value of the label that distinguishes several samples of one metric.
     pub label: Option<(&'static str, String)>,
-    /// The count of events since the start, or the current value.
+    /// The count of events since the start if the metric is a counter, or else the current value.
     pub value: f64,
 }
 
@@ -119,7 +120,8 @@ impl Sample {
 }
 
 impl Status {
-    /// Returns the status as samples. All samples of one metric are adjacent.
+    /// Converts the status into samples for a metrics library. In the returned list, all samples of
+    /// one metric are adjacent.
     ///
     /// [`OpenSearchDirectiveStore::samples`](crate::OpenSearchDirectiveStore::samples) also returns
     /// the number of documents in each state.
@@ -131,7 +133,7 @@ impl Status {
         samples
     }
 
-    /// Returns the status and the number of documents in each state as samples.
+    /// Converts the status and the number of documents in each state into samples.
     pub(crate) fn samples_with(&self, published: DirectiveStates) -> Vec<Sample> {
         let mut samples = self.samples();
         samples.extend(gauges::documents_by_state(self, published));

@@ -22,7 +22,7 @@ pub struct SignatureError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
-    /// The name of a signer cannot be used.
+    /// The name of a signer is not valid.
     Name,
     /// The private key of a signer cannot be used.
     SigningKey,
@@ -52,7 +52,7 @@ impl SignatureError {
         self
     }
 
-    /// Returns whether a name, a key, a file of keys or a policy cannot be used.
+    /// Returns the kind of item that cannot be used: a name, a key, a file of keys or a policy.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         self.kind

@@ -31,7 +31,7 @@ pub(super) fn read(file: &Path, kind: SignatureErrorKind) -> Result<String, Sign
 }
 
 /// Creates a key file with one line, or returns an error if the file exists. If `private` is true,
-/// only the owner can read the file.
+/// only the owner can read the created file.
 pub(super) fn create(file: &Path, line: &str, private: bool) -> Result<(), SignatureError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -4,9 +4,9 @@
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
 //! its signers and a [`SignaturePolicy`]. The signature policy says how many signers a directive
-//! needs. If a document does not satisfy the signature policy, the proxy rejects the document, like
-//! a malformed document: the document applies to no request, and the log and the status contain the
-//! reason.
+//! needs. The proxy rejects a document that does not satisfy the signature policy, as it rejects a
+//! malformed document. A rejected document applies to no request, and the log and the status
+//! contain the reason.
 //!
 //! `docs/SIGNATURES.md` in the repository lists the fields that a signature covers and the fields
 //! that it does not cover.

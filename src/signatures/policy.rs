@@ -18,7 +18,7 @@ const MAX_RULES: usize = 100;
 /// signatures.
 const MAX_SIGNERS: usize = 8;
 
-/// A class of directives to which a rule can apply.
+/// A class of directives to which a rule of the signature policy can apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DirectiveClass {
@@ -26,14 +26,14 @@ pub enum DirectiveClass {
     Capture,
     /// The directives that request the ring buffer.
     RingBuffer,
-    /// The directives that have no target. Every request matches such a directive.
+    /// The directives that have no target, so that every request matches them.
     Everything,
     /// The directives whose level is above the given level.
     Above(DiagLevel),
 }
 
 impl DirectiveClass {
-    /// Returns true if a directive belongs to the class.
+    /// Returns true if a directive belongs to this class.
     #[must_use]
     pub fn contains(self, directive: &DirectiveRef<'_>) -> bool {
         match self {
@@ -89,25 +89,26 @@ impl FromStr for DirectiveClass {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SignatureRule {
-    /// The classes of directives to which the rule applies. If this list is empty, the rule applies
+    /// The classes of directives to which the rule applies. If `classes` is empty, the rule applies
     /// to all directives.
     pub classes: Vec<DirectiveClass>,
     /// The number of different signers that the rule requires.
     pub signers: usize,
-    /// The names of the signers who count for the rule. If this list is empty, every signer with a
+    /// The names of the signers who count for the rule. If `of` is empty, every signer with a
     /// trusted key counts for the rule.
     pub of: Vec<String>,
 }
 
 impl SignatureRule {
-    /// Returns true if the rule applies to a directive.
+    /// Returns true if the rule applies to a directive, because the directive belongs to one of the
+    /// rule's classes or the rule has none.
     #[must_use]
     pub fn applies_to(&self, directive: &DirectiveRef<'_>) -> bool {
         self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
     }
 
-    /// Returns how many of the given signers count for the rule. The caller must pass each name
-    /// only once.
+    /// Returns how many of the given signers count for the rule. The caller must pass the name of
+    /// each signer only once.
     pub(super) fn count(&self, signers: &[&str]) -> usize {
         let counts = |name: &&&str| self.of.is_empty() || self.of.iter().any(|of| of == *name);
         signers.iter().filter(counts).count()
@@ -131,7 +132,7 @@ impl SignaturePolicy {
         Self::default()
     }
 
-    /// Returns the policy by which every directive needs one signer.
+    /// Returns the policy by which every directive needs the signature of one signer.
     #[must_use]
     pub fn required() -> Self {
         Self {
@@ -187,7 +188,7 @@ impl SignaturePolicy {
         })
     }
 
-    /// Reads a signature policy from a file. Reading the file blocks the thread.
+    /// Reads a signature policy from a file. Reading the file blocks the calling thread.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, or if [`parse`](Self::parse) returns an error.
@@ -197,7 +198,7 @@ impl SignaturePolicy {
             .map_err(|error| error.in_file(file))
     }
 
-    /// Returns the rules of the policy.
+    /// Returns the rules of this signature policy.
     #[must_use]
     pub fn rules(&self) -> &[SignatureRule] {
         &self.rules

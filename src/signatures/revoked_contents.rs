@@ -4,7 +4,7 @@
 //! No signature covers the field `revoked`, so nobody needs a key to revoke a directive. It is safe
 //! that nobody needs a key for a revocation, because a revocation can only narrow what proxies
 //! record. But somebody who can write to the index could also restore a revoked directive with its
-//! valid signatures. Therefore, a process that has seen the revocation of a signed directive
+//! valid signatures. Therefore, after a process has seen the revocation of a signed directive, it
 //! rejects the restored document until the directive would have expired.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
-/// The maximum number of remembered revocations: the default of `max_documents`.
+/// The maximum number of remembered revocations, which is the default of `max_documents`.
 const MAX_CONTENTS: usize = 200_000;
 
 /// The hash of each revoked content with a valid signature, and the time at which its directive
@@ -25,8 +25,8 @@ pub(super) struct RevokedContents(Mutex<HashMap<[u8; 32], Timestamp>>);
 impl RevokedContents {
     pub(super) fn contains(&self, content: &[u8]) -> bool {
         let contents = self.lock();
-        // Most indices have no revoked directive with a signature. For such an index, `contains`
-        // hashes nothing.
+        // If the index has no revoked directive with a signature, which is the usual case,
+        // `contains` computes no hash.
         !contents.is_empty() && contents.contains_key(&hash(content))
     }
 
@@ -45,7 +45,7 @@ impl RevokedContents {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
         // The map of revoked contents is consistent even if a thread panicked while it held the
-        // lock. So `lock` ignores that the lock is poisoned.
+        // lock, so the code ignores that the lock is poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Creates a random key for a signer.
+    /// Creates a random key for the signer with the given name.
     ///
     /// # Errors
     /// Returns an error if the name is not a valid name of a signer, or if the system provides no
@@ -80,7 +80,7 @@ impl SigningKey {
     }
 
     /// Reads the private key from the file that [`create_files`](Self::create_files) wrote. Reading
-    /// the file blocks the thread.
+    /// the file blocks the calling thread.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, if other users can read it, or if it contains
@@ -110,11 +110,11 @@ impl SigningKey {
     }
 
     /// Creates the files `BASE.key` and `BASE.pub`, and returns their names. Only the owner of
-    /// `BASE.key` can read it. Writing the files blocks the thread.
+    /// `BASE.key` can read it. Writing the files blocks the calling thread.
     ///
     /// # Errors
-    /// Returns an error if one of the files already exists or cannot be created. After an error, no
-    /// new file remains.
+    /// Returns an error if one of the files already exists or cannot be created. If the method
+    /// returns an error, it leaves no new file.
     pub fn create_files(&self, base: &Path) -> Result<(PathBuf, PathBuf), SignatureError> {
         let (private, public) = (with_ending(base, ".key"), with_ending(base, ".pub"));
         let seed = self
@@ -126,15 +126,15 @@ impl SigningKey {
         let line = SecretString::from(line);
         key_files::create(&public, &self.public.to_string(), false)?;
         if let Err(error) = key_files::create(&private, line.expose_secret(), true) {
-            // The private key could not be stored. The file with the public key is removed, so that
-            // nobody trusts a key whose private key does not exist.
+            // The private key could not be stored, so the code also removes the file with the
+            // public key: nobody should trust a key whose private key does not exist.
             let _ = std::fs::remove_file(&public);
             return Err(error);
         }
         Ok((private, public))
     }
 
-    /// Signs the signed form of a directive.
+    /// Signs the signed form of a directive with this private key.
     ///
     /// # Errors
     /// Returns an error if the name of the key is not a valid name of a signer.

@@ -220,8 +220,7 @@ fn the_verdicts_of_the_last_reads_stay_and_no_others() {
     };
     assert_eq!(read(0..8), 8);
     assert_eq!(read(0..8), 0);
-    // Each iteration reads new documents. No later iteration reads the documents of an earlier
-    // iteration again.
+    // Each iteration reads documents that no other iteration reads.
     for begin in (8..200).step_by(8) {
         assert_eq!(read(begin..begin + 8), 8);
     }
@@ -241,10 +240,10 @@ fn a_verdict_that_is_used_outlives_its_generation() {
         computed
     };
     assert_eq!((read(0..4), read(4..6)), (4, 2));
-    // The previous generation of the cache contains the first two verdicts, so these two verdicts
-    // are not computed again.
+    // The previous generation of the cache contains the verdicts 0 and 1, so these two verdicts are
+    // not computed again.
     assert_eq!(read(0..2), 0);
-    // The next two verdicts begin another generation of the cache.
+    // The verdicts 6 and 7 begin another generation of the cache.
     assert_eq!(read(6..8), 2);
     assert_eq!(read(0..2), 0);
 }
@@ -256,13 +255,13 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     let now = limits().now;
     let source = signed(&directive(), &[&alice]);
     let revoked = source.replace("\"revoked\":false", "\"revoked\":true");
-    // If somebody without a key revokes a different directive under the same id, the signed
-    // directive is still accepted.
+    // If somebody without a key revokes a different directive under the same id, the proxy still
+    // accepts the signed directive.
     let forged = revoked.replace("\"Shape\"", "\"ShapeTiming\"");
     trust.note_revoked(&document("d", &forged), UUID, now);
     check(&trust, &source).unwrap();
-    // If the only signature of a document is by an unknown key, the revocation of this document is
-    // not remembered.
+    // If the only signature of a document is by an unknown key, the proxy does not remember the
+    // revocation of this document.
     let unknown = signed(&directive(), &[&key("alice")]);
     let unknown = unknown.replace("\"revoked\":false", "\"revoked\":true");
     trust.note_revoked(&document("d", &unknown), UUID, now);
@@ -275,8 +274,8 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
         text.starts_with("revoked: false, but this proxy has seen"),
         "{text}"
     );
-    // If another signer signs the revoked directive again, the directive stays revoked. But a
-    // directive that differs from the revoked one in its expiry is accepted.
+    // If another signer signs the revoked directive again, the proxy still rejects it. The proxy
+    // accepts a directive that differs from the revoked directive only in its expiry.
     check(&trust, &signed(&directive(), &[&bob])).unwrap_err();
     let mut later = directive();
     later.expires_at = "2030-01-01T12:15:00.000000001Z".parse().unwrap();

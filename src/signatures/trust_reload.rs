@@ -17,11 +17,11 @@ use crate::config::Config;
 use crate::http::{ConfigError, chain};
 
 /// The interval at which the store reads the files of trusted keys and of the policy again. The
-/// store reads the files with credentials at the same interval.
+/// store reads the files with credentials at the same interval, once a minute.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
-/// The trusted keys and the policy of a store. If the configuration has no [`SignatureChecks`], the
-/// store verifies no signature.
+/// The trusted keys and the signature policy with which a store verifies documents. If the
+/// configuration has no [`SignatureChecks`], the store verifies no signature.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {
     checks: Option<SignatureChecks>,
@@ -74,14 +74,15 @@ impl Verifier {
         self.state().trust.clone()
     }
 
-    /// Returns the generation of the keys and the policy in force. A verdict that was computed in
-    /// an earlier generation is outdated.
+    /// Returns the number of the current generation of keys and policy, which increases with each
+    /// change of them. A verdict that was computed in an earlier generation of keys and policy is
+    /// outdated.
     pub(crate) fn generation(&self) -> u64 {
         self.state().generation
     }
 
     /// Reads the files of trusted keys and of the policy again if at least a minute has passed
-    /// since they were last read. If one of these files cannot be used, the earlier keys and the
+    /// since the last reading. If one of these files cannot be used, the earlier keys and the
     /// earlier policy stay in force.
     pub(crate) async fn renew(&self) {
         let due = self
@@ -112,7 +113,8 @@ impl Verifier {
                      stay in use"
                 );
             }
-            // The task that reads the files was cancelled, because the runtime is shutting down.
+            // The task that reads the files of keys was cancelled, because the runtime is shutting
+            // down.
             Err(_) => {}
         }
     }
@@ -136,7 +138,7 @@ impl Verifier {
         )
     }
 
-    /// Returns the trusted keys as `NAME:KEY`.
+    /// Returns each trusted key in the form `NAME:KEY`, for the status.
     pub(crate) fn trusted_keys(&self) -> Vec<String> {
         let trust = self.trust();
         let keys = trust.iter().flat_map(|trust| trust.keys().iter());
@@ -172,8 +174,8 @@ impl Verifier {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // The keys and the policy are consistent even if a thread panicked while it held the lock.
-        // So `state` ignores that the lock is poisoned.
+        // The keys and the policy are consistent even if a thread panicked while it held the lock,
+        // so the code ignores that the lock is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,7 +33,7 @@ impl PublicKey {
         }
     }
 
-    /// Returns the name of the signer.
+    /// Returns the name of the signer to whom the key belongs.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -51,7 +51,7 @@ impl PublicKey {
 }
 
 impl fmt::Display for PublicKey {
-    /// Writes the key as a line of a file of trusted keys.
+    /// Formats the key as a line of a file of trusted keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{PUBLIC} {} {}", self.name, Hex(&self.bytes))
     }
@@ -98,7 +98,8 @@ impl TrustedKeys {
         Ok(keys)
     }
 
-    /// Reads the keys of all given files into one collection. Reading the files blocks the thread.
+    /// Reads the keys of all given files into one collection. Reading the files blocks the calling
+    /// thread.
     ///
     /// # Errors
     /// Returns an error if a file cannot be read, or if [`parse`](Self::parse) returns an error.

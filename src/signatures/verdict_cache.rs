@@ -1,5 +1,5 @@
-//! Caches the verdicts on signed documents by their content. With this cache, a full read does not
-//! verify the signatures of unchanged documents again.
+//! Caches the verdicts on signed documents, under a hash of the signed content. Because of the
+//! cache, a full read does not verify the signatures of unchanged documents again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ pub(super) type ContentHash = [u8; 32];
 ///
 /// The cache has a current and a previous generation. When the current generation is full, it
 /// becomes the previous generation, and a new current generation begins. When a verdict is used, it
-/// moves from the previous to the current generation. In this way, verdicts on existing documents
+/// moves from the previous to the current generation. Therefore, verdicts on existing documents
 /// stay in the cache, and verdicts on deleted documents leave the cache after a while.
 #[derive(Debug)]
 pub(super) struct VerdictCache<V> {
@@ -37,8 +37,8 @@ impl<V: Clone> VerdictCache<V> {
         }
     }
 
-    /// Returns the cached verdict on the content with the given hash. If the cache contains no such
-    /// verdict, computes the verdict and caches it.
+    /// Returns the cached verdict on the content with the given hash. If the cache contains no
+    /// verdict on this content, the method computes the verdict and caches it.
     pub(super) fn get_or(&self, hash: ContentHash, compute: impl FnOnce() -> V) -> V {
         {
             let mut generations = self.lock();
@@ -64,8 +64,8 @@ impl<V: Clone> VerdictCache<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations<V>> {
-        // The cached verdicts are consistent even if a thread panicked while it held the lock. So
-        // `lock` ignores that the lock is poisoned.
+        // The cached verdicts are consistent even if a thread panicked while it held the lock, so
+        // the code ignores that the lock is poisoned.
         self.generations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! Verifies the signatures of one document, and checks whether they satisfy the policy.
+//! Verifies the signatures of one document, and checks whether they satisfy the signature policy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +22,7 @@ use super::verdict_cache::{ContentHash, VerdictCache};
 /// many documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
-/// The reason why a document is rejected, and the value at the beginning of the rejection's
-/// message.
+/// The reason for rejecting a document, and the value with which the rejection's message begins.
 type Refusal = (RejectionReason, Box<str>);
 
 /// The trusted keys and the signature policy of a proxy.
@@ -54,8 +53,8 @@ pub struct SignatureVerdict {
 }
 
 impl SignatureVerdict {
-    /// Returns the names of the signers who have a valid signature by a trusted key. Each name
-    /// occurs once.
+    /// Returns the names of the signers who have a valid signature by a trusted key. The returned
+    /// list contains each name once.
     #[must_use]
     pub fn signers(&self) -> &[String] {
         &self.signers
@@ -92,7 +91,7 @@ impl PublicKey {
 }
 
 impl Trust {
-    /// Creates a `Trust` from the trusted keys and a policy.
+    /// Creates a `Trust` from trusted keys and a signature policy, with no remembered revocations.
     #[must_use]
     pub fn new(keys: TrustedKeys, policy: SignaturePolicy) -> Self {
         Self::sharing(
@@ -104,9 +103,9 @@ impl Trust {
         )
     }
 
-    /// Creates a `Trust` from the trusted keys and a policy. The new `Trust` shares the remembered
-    /// revocations and the counter of verifications with the earlier `Trust`, so a change of keys
-    /// loses neither of them.
+    /// Creates a `Trust` from trusted keys and a signature policy, for example after the keys have
+    /// changed. The new `Trust` shares the remembered revocations and the counter of verifications
+    /// with the `Trust` that it replaces, so a change of keys loses neither of them.
     pub(super) fn sharing(
         keys: TrustedKeys,
         policy: SignaturePolicy,
@@ -117,8 +116,9 @@ impl Trust {
         Self {
             keys,
             policy,
-            // The limit of the cache is a quarter above `max_documents`. So verdicts on documents
-            // that change between two full reads do not displace verdicts on unchanged documents.
+            // The limit of the cache is a quarter above `max_documents`, so that verdicts on
+            // documents that change between two full reads do not displace verdicts on unchanged
+            // documents.
             verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
             revoked,
             verifications,
@@ -145,8 +145,8 @@ impl Trust {
         self.verify(&document.directive(), &form, document.signatures())
     }
 
-    /// Rejects a document that does not satisfy the policy. The verdict is cached, because
-    /// documents with equal content and signatures have the same verdict.
+    /// Returns a rejection if a document does not satisfy the signature policy. The method caches
+    /// the verdict, because documents with equal content and signatures have the same verdict.
     pub(crate) fn check(
         &self,
         document: &DocumentRef<'_>,
@@ -236,8 +236,8 @@ impl Trust {
         }
     }
 
-    /// Returns why the document is refused: the first rule that the given signers do not satisfy.
-    /// Returns `None` if the given signers satisfy every rule.
+    /// Returns the reason to reject a document: the first rule of the policy that the given signers
+    /// do not satisfy. Returns `None` if the given signers satisfy every rule.
     fn shortfall(&self, directive: &DirectiveRef<'_>, signers: &[&str]) -> Option<Refusal> {
         self.policy.rules().iter().find_map(|rule| {
             let (have, need) = (rule.count(signers), rule.signers);

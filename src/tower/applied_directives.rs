@@ -1,5 +1,5 @@
-//! The result of an evaluation if at least one directive applies. The layer stores this result in
-//! the extensions of the request and of the response.
+//! Defines the result of an evaluation if at least one directive applies. The layer stores the
+//! result of the evaluation in the extensions of the request and of the response.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use opensearch_directives_core::Decision;
 
 /// The decision about a request, and the ids of the directives that led to it.
 ///
-/// The extensions contain an `AppliedDirectives` only if a directive applies. All clones of an
-/// `AppliedDirectives` share the ids.
+/// The extensions of a request contain an `AppliedDirectives` only if a directive applies. All
+/// clones of an `AppliedDirectives` share the ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppliedDirectives(Arc<Inner>);
 
@@ -21,8 +21,8 @@ struct Inner {
 }
 
 impl AppliedDirectives {
-    /// The maximum number of ids in [`ids`](Self::ids). If more directives apply to a request, the
-    /// list of ids is truncated, but the decision includes all directives.
+    /// The maximum number of ids in [`ids`](Self::ids). If more than `MAX_IDS` directives apply to
+    /// a request, the list of ids is truncated, but the decision includes all directives.
     pub const MAX_IDS: usize = 32;
 
     /// Returns the `AppliedDirectives` in the extensions of a request or response, or `None` if no

@@ -1,12 +1,12 @@
-//! The trait through which the layer obtains the attributes of a request.
+//! Defines the trait through which the layer obtains the attributes of a request.
 
 use http::request::Parts;
 use opensearch_directives_core::{RequestAttrs, RequestId};
 
 /// Obtains the attributes of a request from its method, URI, headers and extensions.
 ///
-/// [`RestExtractor`](super::RestExtractor) and every closure from the parts of a request to its
-/// attributes implement this trait. Pass a closure to
+/// [`RestExtractor`](super::RestExtractor) implements this trait, and so does every closure that
+/// converts the parts of a request into its attributes. Pass a closure to
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
 /// infers the closure's lifetimes.
 ///
@@ -29,7 +29,8 @@ where
 /// The attributes of one request, and the request id that decides whether the request is sampled.
 ///
 /// `RequestAttrs::index` may name several indices as a path does (`GET /orders,items/_search`): the
-/// names are separated by commas, and may be percent-encoded. The set is evaluated for each name by
+/// names are separated by commas, and may be percent-encoded. The evaluator evaluates the published
+/// set for each name with
 /// [`evaluate_indices_with`](opensearch_directives_core::DirectiveSet::evaluate_indices_with).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Extracted<'a> {
@@ -44,7 +45,8 @@ impl<'a> Extracted<'a> {
         Self { attrs, request_id }
     }
 
-    /// Returns the attributes of the request. The index in the attributes may name several indices.
+    /// Returns the attributes of the request. The field `index` of the attributes may name several
+    /// indices.
     #[must_use]
     pub const fn attrs(&self) -> &RequestAttrs<'a> {
         &self.attrs

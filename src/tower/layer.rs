@@ -1,5 +1,5 @@
-//! Implements the layer, its service, and the future of the service. The future copies the result
-//! of the evaluation into the extensions of the response.
+//! Implements the layer, the layer's service, and the future of the service. The future of the
+//! service copies the result of the evaluation into the extensions of the response.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::evaluator::Evaluator;
 use super::extractor::Extractor;
 use super::rest_extractor::RestExtractor;
 
-/// A layer that evaluates each request once. The documentation of the [module](super) contains an
-/// example.
+/// A `tower` layer that evaluates each request once. The documentation of the [module](super)
+/// contains an example.
 #[derive(Debug)]
 pub struct DirectivesLayer<E = RestExtractor> {
     evaluator: Arc<Evaluator<E>>,
@@ -90,8 +90,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // The layer removes the result of an outer layer from the extensions. If that result
-            // remained, a handler could mistake it for the result of this layer.
+            // The layer removes the result of an outer layer from the extensions, because a handler
+            // could mistake it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }
@@ -104,7 +104,7 @@ where
 }
 
 pin_project! {
-    /// The future that a [`DirectivesService`] returns.
+    /// The future that a [`DirectivesService`] returns for each request.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

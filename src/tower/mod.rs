@@ -79,6 +79,6 @@ pub use evaluator::Evaluator;
 pub use extractor::{Extracted, Extractor};
 pub use layer::{DirectivesLayer, DirectivesService, ResponseFuture};
 pub use rest_extractor::RestExtractor;
-/// The crates whose traits the layer and its service implement. An application should use the same
-/// versions of these crates.
+/// The crates whose traits the layer and its service implement; an application should use the same
+/// versions.
 pub use {tower_layer, tower_service};

@@ -1,5 +1,6 @@
 //! Extracts the attributes of an OpenSearch request. The endpoint and the index come from the
-//! method and the path. The tenant, the principal and the request id come from headers.
+//! method and the path of the request. The tenant, the principal and the request id come from
+//! headers of the request.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
@@ -62,7 +63,7 @@ impl RestExtractor {
     }
 
     /// Extracts the attributes of a request whose method and path were forwarded, for example in
-    /// headers. The path must be as the client sent it, and may contain a query.
+    /// headers. The forwarded path must be exactly as the client sent it, and may contain a query.
     #[must_use]
     pub fn extract_forwarded<'a>(
         &self,
@@ -95,15 +96,17 @@ impl Extractor for RestExtractor {
     }
 }
 
-/// Returns the value of a header. A header that occurs twice counts as absent, because the proxy
-/// and a server behind it may use different values.
+/// Returns the value of a header; `None` if the header is absent, empty, repeated or not UTF-8. A
+/// header that occurs twice counts as absent, because the proxy and a server behind it may use
+/// different values.
 fn value<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Option<&'a str> {
     let mut values = headers.get_all(name?).iter();
     let value = values.next()?;
     if values.next().is_some() {
         return None;
     }
-    // Bytes outside ASCII are decoded as UTF-8, because the targets of directives are UTF-8, too.
+    // Header values with bytes outside ASCII are decoded as UTF-8, because the targets of
+    // directives are UTF-8, too.
     let value = std::str::from_utf8(value.as_bytes()).ok()?;
     Some(value).filter(|value| !value.is_empty())
 }

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request};
 
-/// The user that the cluster authenticated.
+/// The user as whom the cluster authenticated this client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Caller {
-    /// The name of the user.
+    /// The login name of the authenticated user.
     pub name: String,
-    /// The roles to which the user is mapped.
+    /// The names of the security roles to which the authenticated user is mapped.
     pub roles: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::http::{Method, Request};
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct ServerCertificate {
-    /// The distinguished name of the certificate.
+    /// The distinguished name of the certificate's subject.
     #[serde(rename = "subject_dn")]
     pub subject: String,
     /// The time until which the certificate is valid, in the format of the security plugin.
@@ -20,8 +20,8 @@ impl DirectivesApi {
     /// Returns the certificates with which the nodes serve HTTPS.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, has no security plugin, or refuses the
-    /// request. Only administrators of the security plugin may request the certificates.
+    /// Returns an error if the cluster does not respond, has no security plugin, or does not permit
+    /// the request. Only administrators of the security plugin may request the certificates.
     pub async fn server_certificates(&self) -> Result<Vec<ServerCertificate>, WriteError> {
         #[derive(Deserialize)]
         struct Certificates {

@@ -1,5 +1,6 @@
 //! Finds out whether the security plugin hides documents or fields from the user. The index
-//! statistics count all documents, but a search finds only the documents that the role permits.
+//! statistics count all documents, but a search finds only the documents that the user's role
+//! permits.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,18 +8,20 @@ use serde_json::{Value, json};
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// The number of documents in the index, according to two APIs.
+/// The number of documents in the index, once according to the index statistics and once according
+/// to a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Visibility {
-    /// The number of documents according to the index statistics.
+    /// The number of documents that the index contains, according to the index statistics.
     pub stored: u64,
-    /// The number of documents that a search finds.
+    /// The number of documents that a search by this user finds.
     pub found: u64,
 }
 
 impl Visibility {
-    /// Returns true if document-level security hides documents.
+    /// Returns true if the user's search finds fewer documents than the index contains, which means
+    /// that document-level security hides documents.
     #[must_use]
     pub fn hides_documents(&self) -> bool {
         self.found < self.stored
@@ -26,19 +29,19 @@ impl Visibility {
 }
 
 impl DirectivesApi {
-    /// Counts the documents with and without the restrictions of the role. A write between the two
-    /// counts can also make the counts differ. So the method counts a second time before it reports
-    /// a difference.
+    /// Counts all documents of the index, and also the documents that the user's role permits. A
+    /// write during the counting can also make the two numbers differ, so the method counts again
+    /// before it reports hidden documents.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit the index
-    /// statistics or the search.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit the
+    /// index statistics or the search.
     pub async fn visibility(&self) -> Result<Visibility, WriteError> {
         let mut stored = self.stored_documents().await?;
         let mut found = self.found_documents().await?;
         if found < stored {
-            // Until the next refresh, the statistics may count a written document that no search
-            // finds yet.
+            // Until the next refresh, the index statistics may count a written document that no
+            // search finds yet, so the method waits for two seconds before it counts again.
             tokio::time::sleep(std::time::Duration::from_secs(2)).await;
             found = self.found_documents().await?;
             stored = stored.min(self.stored_documents().await?);
@@ -78,8 +81,8 @@ impl DirectivesApi {
     /// security hides them from the user.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
-    /// mapping.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
+    /// reading the mapping.
     pub async fn hidden_fields(&self) -> Result<Vec<String>, WriteError> {
         let path = format!("/{}/_mapping", segment(self.index()));
         let mappings: Value = self.json(Request::new(Method::Get, path)).await?;
@@ -91,8 +94,8 @@ impl DirectivesApi {
                 .flat_map(|map| map.values());
             indices.any(|index| index["mappings"]["properties"].get(field).is_some())
         };
-        // If all fields are missing, the index belongs to another program, so the method reports no
-        // hidden fields.
+        // If the mapping contains no field of directives at all, the index belongs to another
+        // program, so the method reports no hidden fields.
         if !expected.iter().any(|field| shown(field)) {
             return Ok(Vec::new());
         }

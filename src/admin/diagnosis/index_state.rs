@@ -1,5 +1,6 @@
-//! Requests the settings of the index (shards, replicas, refresh interval) and its health. Also
-//! requests the number of zones across which the cluster balances the copies of a shard.
+//! Requests the settings of the index (shards, replicas, refresh interval) and its health. The
+//! module also requests the number of zones across which the cluster balances the copies of a
+//! shard.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,23 +14,26 @@ use crate::http::{Method, Request, segment};
 pub struct IndexState {
     /// The name of the concrete index, even if the configured name is an alias.
     pub name: String,
-    /// The number of primary shards. An index of directives should have exactly one primary shard.
+    /// The number of primary shards, which should be 1 for an index of directives; `None` if the
+    /// response contains no number.
     pub shards: Option<u32>,
-    /// The number of replicas.
+    /// The number of replicas of each primary shard; `None` if the response contains no number.
     pub replicas: Option<u32>,
-    /// Whether the cluster adjusts the number of replicas to the number of nodes.
+    /// Whether the cluster adjusts the number of replicas to the number of nodes
+    /// (`auto_expand_replicas`).
     pub expands_replicas: bool,
     /// The refresh interval, such as `1s`; `-1` means that the index never refreshes by itself.
     pub refresh_interval: Option<String>,
 }
 
-/// The health of the index, and the placement of its shards.
+/// The health of the index, the number of its unassigned shard copies, and the number of data
+/// nodes.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[non_exhaustive]
 pub struct IndexHealth {
-    /// The health status: `green`, `yellow` or `red`.
+    /// The health status of the index, which is `green`, `yellow` or `red`.
     pub status: String,
-    /// The number of shard copies that are assigned to no node.
+    /// The number of the index's shard copies that the cluster has assigned to no node.
     pub unassigned_shards: u32,
     /// The number of data nodes in the cluster.
     pub number_of_data_nodes: u32,
@@ -39,8 +43,8 @@ impl DirectivesApi {
     /// Returns the settings of the index that concern its shards.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
-    /// settings.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
+    /// reading the settings.
     pub async fn index_state(&self) -> Result<IndexState, WriteError> {
         let path = format!("/{}/_settings", segment(self.index()));
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -60,10 +64,10 @@ impl DirectivesApi {
         })
     }
 
-    /// Returns the health of the index, and the placement of its shards.
+    /// Returns the health of the index and the number of its unassigned shard copies.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
     /// `cluster:monitor/health`.
     pub async fn index_health(&self) -> Result<IndexHealth, WriteError> {
         let path = format!("/_cluster/health/{}", segment(self.index()));
@@ -74,8 +78,8 @@ impl DirectivesApi {
     /// `None` if the cluster does not balance copies across zones.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
-    /// cluster's settings.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
+    /// reading the cluster's settings.
     pub async fn balanced_zones(&self) -> Result<Option<u32>, WriteError> {
         const AWARENESS: &str = "cluster.routing.allocation.awareness";
         let request = Request::new(Method::Get, "/_cluster/settings")
@@ -99,7 +103,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the elements of a setting whose value is a list or a comma-separated string.
+/// Splits a setting into its elements; the value of the setting is a list or a comma-separated
+/// string.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Array(list)) => {

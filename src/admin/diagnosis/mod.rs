@@ -1,9 +1,9 @@
-//! Examines a cluster for an operator: the permissions of the role, the shards, hidden documents,
-//! snapshots and certificates.
+//! Examines a cluster for an operator: the permissions of the user's role, the shards, hidden
+//! documents, snapshots and certificates.
 //!
-//! No request of the diagnosis changes the cluster. If the role does not permit the request of a
-//! function, the function returns an error for which
-//! [`is_refused`](crate::admin::WriteError::is_refused) is true.
+//! No request of the diagnosis changes the cluster. If the user's role does not permit a request,
+//! the function that sends the request returns an error for which
+//! [`is_refused`](crate::admin::WriteError::is_refused) returns true.
 
 mod caller;
 mod certificates;

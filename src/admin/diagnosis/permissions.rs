@@ -1,5 +1,5 @@
-//! Finds out which permissions the role has. Sends one harmless request for each permission that a
-//! command or an agent needs.
+//! Finds out which permissions the user has. The module sends one harmless request for each
+//! permission that a command or an agent needs.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document that the probing writes name. A probing write never creates this
-/// document, because it requires a version that does not exist.
+/// The document id in each test write, which is a write that only tests a permission. A test write
+/// never creates a document, because it requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission that a command or an agent needs, and whether the user has it.
@@ -18,22 +18,22 @@ const PROBE_ID: &str = "directives-doctor";
 pub struct Permission {
     /// The operation that needs the permission, such as `apply directives`.
     pub operation: &'static str,
-    /// The name of the permission in the security plugin.
+    /// The name of the permission in the security plugin, such as `indices:data/write/index`.
     pub action: &'static str,
     /// Whether a client that only reads directives needs the permission.
     pub is_for_reading: bool,
-    /// The names of the roles that contain the permission, of all roles that `directives init
-    /// --roles` installs.
+    /// The names of those roles from `directives init --roles` that contain the permission.
     pub roles: Vec<String>,
     /// Whether the user has the permission.
     pub is_granted: bool,
 }
 
 impl DirectivesApi {
-    /// Tries each permission that a command or an agent needs.
+    /// Tests whether the user has each of the permissions that a command or an agent needs.
     ///
-    /// A probing write requires a version that no document has. OpenSearch first checks the
-    /// permission, and then refuses the write as a conflict. A refused write consumes no `_seq_no`.
+    /// A test write, which only tests a permission, requires a version that no document has.
+    /// OpenSearch first checks the permission for a test write, and then refuses the write because
+    /// of a version conflict. A write that the cluster refused consumes no `_seq_no`.
     ///
     /// # Errors
     /// Returns an error if the cluster does not respond, or if the index does not exist.
@@ -67,8 +67,9 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns whether the cluster permitted the request. The cluster can also refuse a single item
-    /// of a multi-get, so the method also checks the first item.
+    /// Sends a request that only tests a permission, and returns true if the cluster permitted it.
+    /// A multi-get can succeed although the cluster refuses its items, so the method also checks
+    /// the first item of the response.
     async fn try_request(&self, request: Request) -> Result<bool, WriteError> {
         match self.client.json::<Value>(request).await {
             Ok(response) => Ok(!is_forbidden(&response["docs"][0]["error"])),
@@ -76,18 +77,18 @@ impl DirectivesApi {
             Err(error) if error.is_unreachable() || error.is_index_not_found() => {
                 Err(self.failed(error).await)
             }
-            // OpenSearch reports every other error only after the permission check, so the role has
-            // the permission.
+            // If OpenSearch reports an error other than a refusal, it has already checked the
+            // permission, so the user has the permission.
             Err(_) => Ok(true),
         }
     }
 
-    /// Returns, for each of [`WRITES`], whether the cluster permitted the write. Each write is a
-    /// separate request, because the security plugin refuses a whole bulk request if one action in
-    /// it is forbidden.
+    /// Sends each write of [`WRITES`], and returns for each whether the cluster permitted it. Each
+    /// write of [`WRITES`] is a separate request, because the security plugin refuses a whole bulk
+    /// request if one action in it is forbidden.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // If a server ignored the required version, it would store the probing directive. Even if
-        // the probing directive were stored, it would be harmless, because it records nothing and
+        // If a server ignored the required version, it would store the directive of the test write.
+        // Even a stored directive of a test write would be harmless, because it records nothing and
         // expires after a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
@@ -117,8 +118,8 @@ impl DirectivesApi {
     }
 }
 
-/// The operation and the permission of each probing write, in the order in which the writes are
-/// sent.
+/// The operation and the permission that each test write checks, in the order in which the writes
+/// are sent.
 const WRITES: [(&str, &str); 3] = [
     (
         "apply, extend and edit directives",
@@ -130,9 +131,9 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns the probing reads: harmless requests that need the permissions for reading. Each entry
-/// contains the request, its operation, its permission, and whether a client that only reads
-/// directives needs this permission.
+/// Returns harmless requests that test the permissions for reading. Each entry of the result
+/// contains the request, the operation and the permission that the request tests, and whether a
+/// client that only reads directives needs this permission.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());
@@ -193,7 +194,7 @@ fn is_refusal(error: &RequestError) -> bool {
     matches!(error.status(), Some(401 | 403))
 }
 
-/// Returns true if the error of an item reports a missing permission.
+/// Returns true if `error`, from one item of a response, reports a missing permission.
 fn is_forbidden(error: &Value) -> bool {
     error["type"] == "security_exception"
 }

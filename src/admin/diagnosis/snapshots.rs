@@ -1,4 +1,4 @@
-//! Finds the newest snapshot that contains the index.
+//! Finds the newest OpenSearch snapshot (a backup) that contains the index.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -7,26 +7,27 @@ use serde_json::Value;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// At most this many repositories are searched, because each repository needs a separate request.
-/// Few clusters have more than ten snapshot repositories.
+/// The diagnosis searches at most this many snapshot repositories, because each repository needs a
+/// separate request. Few clusters have more than ten snapshot repositories.
 const MAX_REPOSITORIES: usize = 10;
 
-/// The snapshot repositories, and the newest snapshot of the index.
+/// The snapshot repositories of the cluster, and the newest snapshot of the index in them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct SnapshotState {
-    /// The names of the snapshot repositories.
+    /// The names of all snapshot repositories of the cluster.
     pub repositories: Vec<String>,
-    /// The time at which the newest successful snapshot that contains the index ended.
+    /// The time at which the newest successful snapshot that contains the index ended; `None` if no
+    /// such snapshot was found.
     pub newest: Option<Timestamp>,
 }
 
 impl DirectivesApi {
-    /// Searches the snapshot repositories for snapshots of an index.
+    /// Searches the snapshot repositories of the cluster for the newest snapshot of an index.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit reading
-    /// snapshots.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
+    /// reading snapshots.
     pub async fn snapshots_of(&self, index: &str) -> Result<SnapshotState, WriteError> {
         #[derive(Deserialize)]
         struct Snapshots {

@@ -8,15 +8,15 @@ use super::error::InstallError;
 use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
-/// The boundary between the parts of the multipart form. The file of saved objects must not contain
-/// the boundary.
+/// The text that separates the parts of the multipart form in an import request. The file of saved
+/// objects must not contain the boundary of the multipart form.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
 /// The path of the import API, relative to the address of OpenSearch Dashboards.
 const IMPORT: &str = "/api/saved_objects/_import";
 
-/// The response to an import request. Only OpenSearch Dashboards sends a response with the field
-/// `success`.
+/// The response of OpenSearch Dashboards to an import request. Only OpenSearch Dashboards sends a
+/// response with the field `success`, so the field identifies the server.
 #[derive(Deserialize)]
 struct Imported {
     success: bool,
@@ -29,9 +29,9 @@ struct Imported {
 impl Installer {
     /// Imports the saved objects into OpenSearch Dashboards, and returns the number of imported
     /// objects. The URL of the client `dashboards` must be the address of OpenSearch Dashboards,
-    /// with the base path and the workspace (`/w/ID`), if there are any. If no tenant is given,
-    /// OpenSearch Dashboards selects the tenant of the user. If objects with the same ids exist,
-    /// the import replaces them.
+    /// with the base path and the workspace (`/w/ID`), if there are any. If the caller names no
+    /// tenant, OpenSearch Dashboards selects the tenant of the user. If objects with the same ids
+    /// exist in OpenSearch Dashboards, the import replaces them.
     ///
     /// # Errors
     /// Returns an [`InstallError`] if at least one object was not imported, even if other objects
@@ -67,23 +67,25 @@ impl Installer {
         }
     }
 
-    /// Returns the path of the dashboard, relative to the address of OpenSearch Dashboards.
+    /// Returns the path at which OpenSearch Dashboards shows the imported dashboard, relative to
+    /// the address of OpenSearch Dashboards.
     #[must_use]
     pub fn dashboard_path(&self) -> String {
         let id = saved_objects::dashboard_id(self.client.index());
         format!("/app/dashboards#/view/{id}")
     }
 
-    /// Returns the saved objects for the client's index, as NDJSON. The ids of the objects begin
-    /// with the name of the index.
+    /// Returns the saved objects for the client's index as NDJSON, which OpenSearch Dashboards can
+    /// import. The id of each saved object begins with the name of the index.
     #[must_use]
     pub fn saved_objects(&self) -> String {
         saved_objects::saved_objects(self.client.index())
     }
 }
 
-/// Returns what is wrong with the address of OpenSearch Dashboards or with the login. Returns
-/// `None` if no server responded, or if OpenSearch Dashboards itself refused the import.
+/// Returns what is wrong with the address of OpenSearch Dashboards or with the login, if the error
+/// shows this. Returns `None` if no server responded, or if OpenSearch Dashboards itself refused
+/// the import.
 fn problem(error: &RequestError) -> Option<&'static str> {
     const ADDRESS: &str = "this is not OpenSearch Dashboards, or its base path is missing; give \
                            its address as a browser shows it, up to and without /app";

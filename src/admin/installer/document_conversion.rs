@@ -1,9 +1,10 @@
 //! Converts old documents to the stored form. An old document is one that an earlier version of
 //! this project wrote in an older form.
 //!
-//! A script adds the missing fields with explicit values. The conversion does not run the ingest
-//! pipeline: the pipeline would refuse an expired document, and this would abort the conversion. A
-//! malformed document stays malformed, so proxies still reject it after the conversion.
+//! A script adds the fields that an old document lacks, with explicit values. The conversion does
+//! not run the ingest pipeline, because the pipeline would refuse an expired document, and so abort
+//! the conversion. A malformed document stays malformed, so proxies still reject it after the
+//! conversion.
 
 use opensearch::{CountParts, UpdateByQueryParts};
 use serde::Deserialize;
@@ -16,14 +17,14 @@ use crate::http::{Method, Request};
 /// One request converts at most this many documents, so that the request ends within its time
 /// limit.
 const BATCH: u64 = 2_000;
-/// If this many consecutive requests convert no document, because other clients write the same
-/// documents at the same time, the conversion fails.
+/// The conversion fails after this many consecutive requests that converted no document, because
+/// other clients wrote the same documents at the same time.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
 /// The script that adds the missing fields to a document in the older form. The script does not
-/// replace an existing list `targets`: if this list contradicts the document, the document is
-/// damaged, and the damage must stay visible.
+/// replace an existing list `targets`, because a list that contradicts its document is a sign of
+/// damage, which must stay visible.
 const SCRIPT: &str = "\
 def document = ctx._source;
 if (document.containsKey('targets') == false) {

@@ -1,43 +1,48 @@
-//! Defines the error of an installation. The text of the error names the failed step and the
-//! remedy.
+//! Defines the error that is returned if an installation fails. The text of an installation error
+//! names the failed step and the remedy.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::http::RequestError;
 
-/// The error if the cluster could not be prepared for directives.
+/// The error that is returned if the cluster could not be prepared for directives.
 #[derive(Debug)]
 pub struct InstallError(Repr);
 
-/// The kinds of [`InstallError`].
+/// The reason for an [`InstallError`], by which a caller can decide how to react.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InstallErrorKind {
     /// A request of the installation failed.
     Request,
-    /// The installed resource is newer than the resource that this program installs.
+    /// The installed resource is newer than the one that this program installs, so the program did
+    /// not replace it.
     Newer,
     /// The index has unsuitable settings or an unsuitable mapping. Even an index that this
-    /// installation has created can be unsuitable, because of another template.
+    /// installation has created can be unsuitable, because another template can change its
+    /// settings.
     DoesNotFit,
-    /// Another index template has the same priority as the template that should be installed.
+    /// Another index template has the same priority as the template that should be installed, which
+    /// OpenSearch does not permit.
     TemplatePriority,
     /// The cluster's setting for shard allocation awareness does not permit the requested number of
     /// replicas.
     Replicas,
     /// The limits for the lifetime of directives contradict each other.
     LifetimeLimits,
-    /// Documents could not be converted to the stored form.
+    /// The upgrade could not convert all old documents to the stored form.
     Upgrade,
     /// OpenSearch Dashboards did not import all saved objects.
     Dashboards,
     /// The data stream of the history is not append-only or has an unsuitable mapping. Even a data
-    /// stream that this installation has created can be unsuitable, because of another template.
+    /// stream that this installation has created can be unsuitable, because another template can
+    /// change its settings.
     History,
     /// Index State Management did not attach the retention policy to some of the backing indices.
     RetentionNotAttached,
-    /// A retention was given, but it needs Index State Management, which the cluster does not have.
+    /// The caller gave a retention, which needs Index State Management, but the cluster does not
+    /// have it.
     NoIndexStateManagement,
 }
 
@@ -71,8 +76,8 @@ enum Repr {
         stream: String,
         source: Box<RequestError>,
     },
-    /// The address of OpenSearch Dashboards or the login is wrong, and the string contains the
-    /// remedy.
+    /// The address of OpenSearch Dashboards or the login is wrong; the string says how to correct
+    /// it.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
 
@@ -81,8 +86,8 @@ impl InstallError {
         Self(Repr::Request(what, Box::new(source)))
     }
 
-    /// Creates the error for a failed step. If the cluster refused the step for a known reason, the
-    /// error contains the remedy.
+    /// Creates the error for a failed step of an installation. If the cluster refused the step for
+    /// a known reason, the error's text contains the remedy.
     pub(super) fn of_step(what: &'static str, source: RequestError) -> Self {
         let says = |words: &str| source.reason().is_some_and(|reason| reason.contains(words));
         if says("same priority") {
@@ -147,7 +152,7 @@ impl InstallError {
         })
     }
 
-    /// Returns the kind of the error.
+    /// Returns the reason for the failure of the installation.
     #[must_use]
     pub fn kind(&self) -> InstallErrorKind {
         match self.0 {
@@ -165,15 +170,15 @@ impl InstallError {
         }
     }
 
-    /// Returns true if the input is invalid, because the limits for the lifetime of directives
-    /// contradict each other.
+    /// Returns true if the caller's input is invalid, because the limits for the lifetime of
+    /// directives contradict each other.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(self.0, Repr::LifetimeLimits(_))
     }
 
     /// Returns true if OpenSearch itself reported that the requested resource does not exist. A
-    /// status 404 of another server does not count as such a report.
+    /// response with status 404 does not count if another server, such as a load balancer, sent it.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.request_error()
@@ -181,14 +186,15 @@ impl InstallError {
     }
 
     /// Returns true if no node returned a usable response in time, or if the cluster is overloaded.
-    /// After such a failure, a later attempt may succeed.
+    /// If no node is reachable or the cluster is overloaded, a later attempt may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Returns true if the cluster refused the request, or did not accept the credentials.
+    /// Returns true if the cluster refused a request of the installation, or did not accept the
+    /// credentials.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.0 {

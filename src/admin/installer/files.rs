@@ -37,7 +37,7 @@ pub(super) fn fleet_history_template() -> Value {
     parse(FLEET_HISTORY_TEMPLATE_JSON)
 }
 
-/// Returns the names of the fields in the mapping of the index.
+/// Returns the names of all fields in the mapping that this program installs for the index.
 pub(in crate::admin) fn mapped_fields() -> Vec<String> {
     let template = template();
     let properties = template["template"]["mappings"]["properties"].as_object();
@@ -45,7 +45,7 @@ pub(in crate::admin) fn mapped_fields() -> Vec<String> {
     names.cloned().collect()
 }
 
-/// Parses an embedded file. A test checks that each embedded file is valid JSON.
+/// Parses an embedded JSON file. A test checks that each embedded file is valid JSON.
 pub(in crate::admin) fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }

@@ -1,10 +1,9 @@
 //! Installs the fleet's index and the history of the fleet. In the fleet's index, instances report
 //! which directives they apply. The history of the fleet is a data stream that contains a record of
-//! these reports.
+//! the instances' reports.
 //!
-//! The history of the fleet and the history of the directives are separate data streams. Every
-//! proxy may write to the history of the fleet, but must not be able to write records of
-//! operations.
+//! The history of the fleet and the history of the directives are separate data streams, because
+//! every proxy may write to the first but not to the second.
 
 use std::time::Duration;
 
@@ -30,13 +29,13 @@ impl Installer {
     }
 
     /// Installs the index of the [fleet](crate::fleet) and the history of the fleet, verifies both,
-    /// and returns the steps. If a retention is given, the method also creates a policy that
-    /// deletes older records, in the same way as [`install_history`](Self::install_history).
+    /// and returns the steps. If the caller gives a retention, the method also creates a policy
+    /// that deletes older records, as [`install_history`](Self::install_history) does.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. The steps before the failed step are not
-    /// undone. If the caller repeats the installation, the installation continues with the failed
-    /// step.
+    /// Returns an [`InstallError`] if a step fails. The installation does not undo the steps that
+    /// it executed before the failed step. If the caller repeats the installation, the installation
+    /// continues with the failed step.
     pub async fn install_fleet(
         &self,
         retention: Option<Duration>,
@@ -53,11 +52,12 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Returns the state of the history of the fleet; `None` if the fleet has no history.
+    /// Returns the state of the data stream with the fleet's history; `None` if the data stream
+    /// does not exist.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
-    /// data stream.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
+    /// reading the data stream.
     pub async fn fleet_history_state(&self) -> Result<Option<HistoryState>, InstallError> {
         self.of_fleet().history_state().await
     }

@@ -1,5 +1,5 @@
-//! Installs the data stream that contains the history of the index. This module also reads the
-//! state of an existing history.
+//! Installs the data stream that contains the history of the index. The module also reads the state
+//! of an existing history.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::http::{Method, Request, segment};
 
 const TEMPLATE: &str = "history template";
 const STREAM: &str = "history stream";
-/// The setting with which an index refuses every edit and every deletion of a record.
+/// If this index setting is true, OpenSearch refuses to change or delete any record of the index.
 const APPEND_ONLY: &str = "index.append_only.enabled";
 
 /// The state of the history's data stream in the cluster.
@@ -23,24 +23,25 @@ const APPEND_ONLY: &str = "index.append_only.enabled";
 pub struct HistoryState {
     /// The name of the data stream that contains the history.
     pub stream: String,
-    /// The reasons why the backing indices are unsuitable for a history.
+    /// The reasons why the backing indices are unsuitable for a history; empty if all are suitable.
     pub problems: Vec<String>,
-    /// How long the records of the history are kept.
+    /// How long the cluster keeps the records of the history.
     pub retention: RetentionPolicy,
 }
 
-/// How long the records of a history are kept.
+/// How long the cluster keeps the records of a history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
-    /// A policy of Index State Management deletes each backing index of the history when this time
-    /// has passed since the last record of the backing index.
+    /// A policy of Index State Management deletes each backing index of the history this long after
+    /// the last record of the backing index.
     Policy(String),
     /// There is no retention policy, so all records are kept.
     None,
-    /// The cluster has no Index State Management.
+    /// The cluster has no Index State Management, so it keeps all records.
     Unsupported,
-    /// The role does not permit reading policies.
+    /// It is not known how long the cluster keeps the records, because the user's role does not
+    /// permit reading policies.
     NotPermitted,
 }
 
@@ -79,12 +80,13 @@ impl Installer {
     }
 
     /// Creates the append-only data stream for the history of the index, verifies it, and returns
-    /// the steps. If a retention is given, the method also creates a policy of Index State
+    /// the steps. If the caller gives a retention, the method also creates a policy of Index State
     /// Management that deletes older records.
     ///
     /// # Errors
-    /// Returns an error if the cluster refuses a step, if an existing stream is not append-only, or
-    /// if a retention is given and the cluster has no Index State Management.
+    /// Returns an error if the cluster refuses a step, or if an existing data stream is not
+    /// append-only. The method also returns an error if the caller gives a retention but the
+    /// cluster has no Index State Management.
     pub async fn install_history(
         &self,
         retention: Option<Duration>,
@@ -108,8 +110,8 @@ impl Installer {
     /// Returns the state of the history; `None` if the index has no history.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if the role does not permit reading the
-    /// stream.
+    /// Returns an error if the cluster does not respond, or if the user's role does not permit
+    /// reading the data stream.
     pub async fn history_state(&self) -> Result<Option<HistoryState>, InstallError> {
         let Some(indices) = self.history_indices().await? else {
             return Ok(None);
@@ -135,7 +137,7 @@ impl Installer {
     }
 
     /// Requests the backing indices of the data stream, with flat settings. Returns `None` if the
-    /// data stream does not exist, and an error if another resource has the name of the data
+    /// data stream does not exist, and an error if an index or an alias has the name of the data
     /// stream.
     async fn history_indices(&self) -> Result<Option<Value>, InstallError> {
         let stream = stream_name(self.client.index());
@@ -151,13 +153,14 @@ impl Installer {
         }
     }
 
-    /// Returns an installer for the template of the history.
+    /// Returns an installer for the index template of the history's data stream.
     fn of_history(&self, stream: &str) -> Self {
         self.for_index(stream, (TEMPLATE, self.history_file))
     }
 }
 
-/// Returns the reasons why the backing indices are unsuitable for a history.
+/// Returns the reasons why the backing indices are unsuitable for a history, or an empty list if
+/// all are suitable.
 fn problems(indices: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     for (name, index) in indices.as_object().into_iter().flatten() {

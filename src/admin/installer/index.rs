@@ -1,9 +1,9 @@
 //! Creates the index with its settings and its mapping, or updates an existing index. The installer
 //! then verifies the settings and the mapping of the index.
 //!
-//! The create request contains all settings and the whole mapping. If the request did not contain a
-//! setting, a template with a higher priority could give this setting a wrong value, for example
-//! several shards or another pipeline.
+//! The request that creates the index contains all settings and the whole mapping. If the create
+//! request left out a setting, a template with a higher priority could give this setting a wrong
+//! value, for example several shards or another pipeline.
 
 use opensearch::indices::{
     IndicesCreateParts, IndicesGetParts, IndicesPutMappingParts, IndicesPutSettingsParts,
@@ -20,8 +20,8 @@ const WHAT: &str = "index";
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
-    /// Returns the steps that create the index. If the index exists, returns the steps that update
-    /// it to the settings and the mapping in the template.
+    /// Returns the steps that create a missing index, or that update an existing index to the
+    /// settings and the mapping of the template.
     pub(super) async fn plan_index(
         &self,
         wanted: &Value,
@@ -50,7 +50,8 @@ impl Installer {
         Ok(steps)
     }
 
-    /// After the installation, verifies the settings and the mapping of the index.
+    /// Verifies, after an installation, that the index has the settings and the mapping of the
+    /// template.
     pub(super) async fn verify_index(&self) -> Result<(), InstallError> {
         let wanted = self.template(None)["template"].take();
         let Some((_, index)) = self.existing_index().await? else {
@@ -99,8 +100,8 @@ impl Installer {
         }
     }
 
-    /// If the current values of some changeable settings are wrong, returns the right values of
-    /// these settings. Returns `None` if all changeable settings already have the right values.
+    /// Returns the right values of those changeable settings whose current values are wrong.
+    /// Returns `None` if all changeable settings already have the right values.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE
             .into_iter()
@@ -125,7 +126,8 @@ impl Installer {
     }
 }
 
-/// Describes the differences from the template that cannot be corrected while the index is open.
+/// Describes how the index differs from the template in ways that cannot be corrected while the
+/// index is open.
 fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let settings = &index["settings"];
@@ -164,8 +166,8 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
     (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
-        // The version in `_meta` tells a reader which fields the mapping must contain, so that the
-        // reader can detect hidden fields.
+        // A reader of the mapping learns from the version in `_meta` which fields the mapping must
+        // contain, so that the reader can detect hidden fields.
         let meta = &wanted["mappings"]["_meta"];
         json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })
     })

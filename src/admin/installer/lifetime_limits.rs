@@ -1,5 +1,5 @@
-//! The limits of a cluster for the lifetime of directives. These limits are stored as parameters of
-//! the ingest pipeline.
+//! Defines the limits that a cluster sets for the lifetime of directives. The lifetime limits are
+//! stored as parameters of the ingest pipeline.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::error::InstallError;
 
-/// The limits for the lifetime of directives. The ingest pipeline enforces these limits, so they
-/// apply to the writes of every client.
+/// The cluster's limits for the lifetime of directives. The ingest pipeline enforces the lifetime
+/// limits, so they apply to the writes of every client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LifetimeLimits {
@@ -20,15 +20,15 @@ pub struct LifetimeLimits {
     pub max_capture_ttl: Duration,
 }
 
-/// New values for the limits. If a value is `None`, the installed value of this limit stays in
-/// force.
+/// A change of the cluster's [`LifetimeLimits`]. A limit whose new value is `None` keeps its
+/// installed value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LifetimeLimitsChange {
-    /// The new value of [`LifetimeLimits::default_ttl`].
+    /// The new value of [`LifetimeLimits::default_ttl`]; `None` keeps the installed value.
     pub default_ttl: Option<Duration>,
-    /// The new value of [`LifetimeLimits::max_ttl`].
+    /// The new value of [`LifetimeLimits::max_ttl`]; `None` keeps the installed value.
     pub max_ttl: Option<Duration>,
-    /// The new value of [`LifetimeLimits::max_capture_ttl`].
+    /// The new value of [`LifetimeLimits::max_capture_ttl`]; `None` keeps the installed value.
     pub max_capture_ttl: Option<Duration>,
 }
 
@@ -37,15 +37,15 @@ const MAX_TTL: &str = "max_ttl_secs";
 const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 
 impl LifetimeLimits {
-    /// The limits that a first installation sets.
+    /// The lifetime limits that an installation sets if the cluster has none yet.
     pub const INITIAL: Self = Self {
         default_ttl: Duration::from_secs(15 * 60),
         max_ttl: Duration::from_secs(30 * 24 * 3600),
         max_capture_ttl: Duration::from_secs(3600),
     };
 
-    /// Reads the limits from the parameters of a pipeline. Returns `None` if the pipeline comes
-    /// from an earlier version, which had no limits.
+    /// Reads the lifetime limits from the parameters of an ingest pipeline. Returns `None` if the
+    /// pipeline comes from an earlier version, which had no lifetime limits.
     pub(super) fn of(params: &Value) -> Option<Self> {
         let seconds = |name: &str| params[name].as_u64().map(Duration::from_secs);
         Some(Self {
@@ -61,8 +61,8 @@ impl LifetimeLimits {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns the limits after a change. A limit that the change does not set, and that is higher
-    /// than the new `max_ttl`, is lowered to the new `max_ttl`.
+    /// Applies a change to the lifetime limits, and returns the result. A limit that the change
+    /// does not set is lowered to the new `max_ttl` if it exceeds the new `max_ttl`.
     pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let limits = Self {

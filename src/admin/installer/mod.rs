@@ -2,8 +2,8 @@
 //! and the dashboards.
 //!
 //! An installation is planned as a list of requests. The flag `--dry-run` prints the list of
-//! requests. An installation can be repeated. An installation never replaces a resource that is
-//! newer than this program.
+//! requests without sending them. An installation can be repeated, and then changes only what is
+//! missing or outdated. An installation never replaces a resource that is newer than this program.
 
 mod dashboards;
 mod document_conversion;
@@ -29,7 +29,7 @@ pub(super) use files::{mapped_fields, parse as file};
 pub use history::{HistoryState, RetentionPolicy};
 pub use lifetime_limits::{LifetimeLimits, LifetimeLimitsChange};
 
-/// What a step changes in the cluster.
+/// What a step of an installation does to a resource in the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Change {
@@ -51,19 +51,19 @@ impl fmt::Display for Change {
     }
 }
 
-/// One request of an installation.
+/// One step of an installation, which is a request that creates or updates a resource.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct InstallStep {
-    /// The name of the installed resource.
+    /// The kind of the installed resource for messages, such as `index template`.
     pub what: &'static str,
-    /// What the step changes in the cluster.
+    /// Whether the step creates, updates or keeps the resource.
     pub change: Change,
-    /// The HTTP method of the request.
+    /// The HTTP method of the step's request, such as `PUT`.
     pub method: &'static str,
-    /// The path of the request.
+    /// The URL path to which the step sends its request.
     pub path: String,
-    /// The body of the request; `null` if the request has no body.
+    /// The JSON body of the step's request; `null` if the request has no body.
     pub body: Value,
 }
 
@@ -79,17 +79,17 @@ impl InstallStep {
     }
 }
 
-/// A template: its name for messages, and a function that returns its JSON.
+/// The name of a template for messages, and a function that returns the template's JSON.
 type TemplateFile = (&'static str, fn() -> Value);
 
-/// Installs all resources for the index of a client.
+/// Installs the resources that the cluster needs to store directives in the index of a client.
 #[derive(Clone, Debug)]
 pub struct Installer {
     pub(super) client: Client,
     limits: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
-    /// The template of the index, from an embedded file.
+    /// The template from which the installer creates the index, from an embedded file.
     template_file: TemplateFile,
     /// Returns the template of the history's data stream, from an embedded file.
     history_file: fn() -> Value,
@@ -109,7 +109,7 @@ impl Installer {
         }
     }
 
-    /// Returns an installer for another index or data stream, with another template.
+    /// Returns an installer for the index or data stream `name`, with the given template.
     fn for_index(&self, name: &str, template_file: TemplateFile) -> Self {
         Self {
             client: self.client.with_index(name),
@@ -118,17 +118,17 @@ impl Installer {
         }
     }
 
-    /// Sets the limits of the cluster for the lifetime of directives. If a limit has no new value,
-    /// its installed value stays in force.
+    /// Sets the limits of the cluster for the lifetime of directives. A limit without a new value
+    /// keeps its installed value.
     #[must_use]
     pub fn with_lifetime_limits(mut self, limits: LifetimeLimitsChange) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets the number of replicas. If the number of replicas is not set, a new index has one
-    /// replica as soon as the cluster has a second node (`auto_expand_replicas` is `0-1`), and an
-    /// existing index keeps its number of replicas.
+    /// Sets a fixed number of replicas for the index. Without a call of `with_replicas`, a new
+    /// index gets one replica as soon as the cluster has a second node (`auto_expand_replicas` is
+    /// `0-1`), and an existing index keeps its number of replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);
@@ -159,9 +159,9 @@ impl Installer {
     /// steps.
     ///
     /// # Errors
-    /// Returns an [`InstallError`] if a step fails. The steps before the failed step are not
-    /// undone. If the caller repeats the installation, the installation continues with the failed
-    /// step.
+    /// Returns an [`InstallError`] if a step fails. The installation does not undo the steps that
+    /// it executed before the failed step. If the caller repeats the installation, the installation
+    /// continues with the failed step.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in &steps {
@@ -171,7 +171,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Executes a step of the installation. If the resource is up to date, the method does nothing.
+    /// Sends the request of an installation step, unless the resource is already up to date.
     async fn execute(&self, step: &InstallStep) -> Result<(), InstallError> {
         if step.change == Change::Keep {
             return Ok(());
@@ -197,7 +197,8 @@ impl Installer {
         }
     }
 
-    /// Requests an installed resource. Returns `None` if the resource does not exist.
+    /// Requests the JSON of an installed resource from the cluster. Returns `None` if the requested
+    /// resource does not exist.
     pub(super) async fn fetch(
         &self,
         what: &'static str,
@@ -211,7 +212,7 @@ impl Installer {
     }
 }
 
-/// Describes which parts of a step failed although the response has status 2xx.
+/// Describes which parts of an installation step failed although the response has status 2xx.
 fn failures_of(step: &InstallStep, response: &[u8]) -> Vec<String> {
     if step.what == retention::ATTACHMENT {
         retention::failures(&serde_json::from_slice(response).unwrap_or_default())

@@ -1,5 +1,5 @@
 //! Creates or updates the ingest pipeline. The lifetime limits of the cluster are parameters of the
-//! pipeline. An update of the pipeline preserves these limits.
+//! pipeline, and an update of the pipeline preserves them.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
@@ -26,8 +26,8 @@ impl Installer {
     pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
         let mut body = files::pipeline();
         let installed = self.installed_pipeline().await?;
-        // If the installed pipeline is newer than this program, `change` returns an error before
-        // the code reads the limits of the pipeline.
+        // `change` returns an error if the installed pipeline is newer than this program, so the
+        // code below never reads the limits of a newer pipeline.
         let mut change = change(WHAT, &body, installed.as_ref())?;
         let ours = limits(&body)
             .ok_or_else(|| InstallError::limits("the embedded pipeline has no limits"))?;
@@ -49,11 +49,11 @@ impl Installer {
 }
 
 impl DirectivesApi {
-    /// Returns the lifetime limits of the cluster. Returns `None` if the role does not permit
-    /// reading the ingest pipeline, or if no pipeline with limits is installed.
+    /// Returns the lifetime limits of the cluster. Returns `None` if the user's role does not
+    /// permit reading the ingest pipeline, or if no pipeline with limits is installed.
     ///
     /// # Errors
-    /// Returns an error if the cluster does not respond, or if it does not accept the credentials.
+    /// Returns an error if the cluster does not respond, or does not accept the credentials.
     pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, WriteError> {
         let request = Request::new(Method::Get, path());
         match self.client.json::<Value>(request).await {

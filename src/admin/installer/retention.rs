@@ -45,7 +45,7 @@ impl PlannedPolicy {
 }
 
 impl Installer {
-    /// Returns the step that installs a policy with the given retention.
+    /// Returns the installation step that installs a policy with the given retention.
     pub(super) async fn plan_policy(
         &self,
         stream: &str,
@@ -58,8 +58,8 @@ impl Installer {
         policy["ism_template"][0]["index_patterns"] = json!([stream]);
         policy["states"][0]["transitions"][0]["conditions"]["min_rollover_age"] =
             age.clone().into();
-        // The policy deletes whole backing indices. So, if the retention is short, each backing
-        // index must cover only a short time.
+        // The policy deletes whole backing indices, so a short retention needs backing indices that
+        // each cover only a short time.
         let rollover = if retention < SHORT { "1d" } else { "30d" };
         policy["states"][0]["actions"][0]["rollover"]["min_index_age"] = rollover.into();
         policy["description"] = format!(
@@ -88,8 +88,8 @@ impl Installer {
     }
 
     /// Returns the steps that attach the policy to the existing backing indices. ISM itself
-    /// attaches a policy only to new indices, and an index keeps the version of the policy that was
-    /// attached to it.
+    /// attaches a policy only to new indices, and an existing index keeps the version of the policy
+    /// that was attached to it.
     pub(super) async fn plan_attachment(
         &self,
         stream: &str,
@@ -137,7 +137,7 @@ impl Installer {
     }
 }
 
-/// Returns the retention of an installed policy.
+/// Returns the retention of an installed policy, such as `90d`.
 pub(super) fn retention_of(policy: &Value) -> Option<&str> {
     policy["policy"]["states"][0]["transitions"][0]["conditions"]["min_rollover_age"].as_str()
 }
@@ -157,8 +157,8 @@ fn version(policy: &Value) -> (u64, u64) {
     (number("_seq_no"), number("_primary_term"))
 }
 
-/// Returns the reasons why ISM did not execute a request for some of the indices. The response to a
-/// request that ISM did not execute has status 200, too.
+/// Returns the reasons why ISM did not execute a request for some of the indices. ISM responds with
+/// status 200 even if it did not execute the request.
 pub(super) fn failures(response: &Value) -> Vec<String> {
     if response["failures"] != true {
         return Vec::new();
@@ -175,7 +175,7 @@ pub(super) fn failures(response: &Value) -> Vec<String> {
     failed
 }
 
-/// Formats a duration in the format that ISM expects.
+/// Formats a duration in the format that ISM expects, such as `90d`.
 fn ism_time(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;
     match duration.as_secs() {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::files;
 
-/// The name of the index in the file of saved objects. Each id in the file of saved objects begins
-/// with `directives`.
+/// The placeholder for the name of the index in the file of saved objects. Each id in the file of
+/// saved objects begins with `directives`.
 const INDEX_IN_FILE: &str = "directives";
 /// A link to a dashboard consists of the text `#/view/` and the id of the dashboard.
 const LINK: &str = "#/view/";
@@ -19,7 +19,7 @@ pub(super) fn saved_objects(index: &str) -> String {
     })
 }
 
-/// Returns the id of the dashboard that shows the present directives of an index.
+/// Returns the id of the dashboard that shows the directives that an index contains now.
 pub(super) fn dashboard_id(index: &str) -> String {
     format!("{index}.dashboard")
 }
@@ -62,7 +62,7 @@ fn adapt(line: &str, index: &str) -> String {
     object.to_string()
 }
 
-/// Renames the index of each search in a Vega specification.
+/// Replaces the name of the index in each search of a Vega specification.
 fn rename_searched_indices(value: &mut Value, index: &str) {
     match value {
         Value::Object(fields) => {
@@ -84,8 +84,8 @@ fn rename_searched_indices(value: &mut Value, index: &str) {
     }
 }
 
-/// If a name or an id begins with the index name of the file, replaces this beginning by the name
-/// of the index.
+/// If a name or an id begins with the placeholder for the index, replaces this placeholder with the
+/// name `index`.
 fn rename(name: &mut Value, index: &str) {
     let rest = name
         .as_str()
@@ -95,7 +95,8 @@ fn rename(name: &mut Value, index: &str) {
     }
 }
 
-/// Applies a change to the JSON that the string `text` contains.
+/// Applies a change to the JSON that the string `text` contains, because saved objects contain JSON
+/// as strings.
 fn within_text(text: &mut Value, change: impl FnOnce(&mut Value)) {
     let value = text
         .as_str()

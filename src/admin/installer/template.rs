@@ -1,4 +1,4 @@
-//! Installs the index template. OpenSearch uses the template if the index is created without the
+//! Installs the index template, which OpenSearch uses if the index is created without the
 //! installer, for example by a first write.
 
 use opensearch::indices::IndicesPutIndexTemplateParts;
@@ -28,8 +28,8 @@ impl Installer {
         Ok(InstallStep::put(what, change, path, body))
     }
 
-    /// Returns the template for the client's index. If the installer does not set the priority or
-    /// the number of replicas, the value of the installed template stays.
+    /// Returns the index template that should be installed for the client's index. A priority or a
+    /// number of replicas that the installer does not set is taken from the installed template.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
         let (_, file) = self.template_file;
         let mut template = file();
@@ -46,14 +46,15 @@ impl Installer {
     }
 }
 
-/// Replaces the automatic number of replicas with a fixed number.
+/// Sets a fixed number of replicas in the settings, and turns off `auto_expand_replicas`.
 pub(super) fn set_replicas(settings: &mut Value, replicas: &str) {
     settings["index.auto_expand_replicas"] = "false".into();
     settings["index.number_of_replicas"] = replicas.into();
 }
 
-/// Returns the fixed number of replicas of a template. OpenSearch always returns nested settings,
-/// even if they were written with flat names.
+/// Returns the fixed number of replicas in a template; `None` if the template sets no fixed number.
+/// OpenSearch returns the settings of a template as nested objects, even if they were written with
+/// flat names.
 fn replicas(template: &Value) -> Option<String> {
     let settings = &template["template"]["settings"];
     let flat = &settings["index.number_of_replicas"];

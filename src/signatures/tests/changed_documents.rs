@@ -44,15 +44,15 @@ fn no_bit_of_a_signed_document_can_change() {
             continue;
         };
         changed += 1;
-        // A changed document is accepted only in two cases. Either the flipped bit did not change
-        // the directive, for example because `T` or `Z` in a time became lower case, or no
-        // signature covers the changed field.
+        // A changed document is accepted if the flipped bit did not change the directive, for
+        // example because `T` or `Z` in a time became lower case, or if no signature covers the
+        // changed field.
         if let Some(found) = applies(&trust, &flipped) {
             assert_eq!(found, whole, "{flipped}");
         }
     }
     assert!(changed > 3_000, "{changed}");
-    // If a bit of the signature itself changes, the document is always rejected.
+    // If a bit of the signature itself is flipped, the proxy always rejects the document.
     let begin = source.find("alice:").unwrap();
     for bit in 8 * begin..8 * (begin + "alice:0123456789abcdef:".len() + 128) {
         if let Some(flipped) = with_flipped_bit(&source, bit) {
@@ -68,7 +68,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A document is rejected if its signature belongs to a different directive.
+    /// A proxy rejects a document if its signature belongs to a different directive.
     #[test]
     fn no_other_value_has_the_signature_of_a_directive(
         rates in (0..=1000_u16, 0..=1000_u16),

@@ -119,8 +119,8 @@ fn trusted_keys_and_their_files_are_bounded() {
     assert!(error.contains("larger than 1048576 bytes"), "{error}");
 }
 
-/// Checks the test vector in `docs/SIGNATURES.md`. Another implementation of Ed25519 computed this
-/// test vector.
+/// Checks the test vector in `docs/SIGNATURES.md`, which another implementation of Ed25519
+/// computed.
 #[test]
 fn a_signature_is_as_documented() {
     let folder = tempfile::tempdir().unwrap();

@@ -70,9 +70,9 @@ async fn an_error_of_the_service_is_returned_unchanged() {
     assert_eq!(service.oneshot(matching).await.err(), Some("refused"));
 }
 
-/// A service whose caller must call `poll_ready` before each call. A clone of such a service is not
-/// ready until its own `poll_ready` was called. The contract of `Service` permits that a clone is
-/// not ready.
+/// A service whose caller must call `poll_ready` before each call. A clone of a `Strict` service is
+/// not ready until somebody has called its own `poll_ready`. The contract of the trait `Service`
+/// permits that a clone is not ready.
 #[derive(Default)]
 struct Strict {
     polls: u8,
