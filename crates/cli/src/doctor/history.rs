@@ -14,7 +14,8 @@ use crate::error_text;
 /// history.
 struct Part {
     name: &'static str,
-    /// What the operator cannot do or see if this part is not installed.
+    /// What `doctor` reports as missing if this part is not installed, such as "the index has no
+    /// history".
     purpose: &'static str,
     init: &'static str,
 }

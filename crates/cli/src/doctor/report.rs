@@ -34,8 +34,8 @@ pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) health: Health,
     pub(super) text: String,
-    /// The command or the action that solves the problem; `None` if the check found no problem or
-    /// knows no remedy.
+    /// The command or the action that solves the problem which the check found; `None` if it found
+    /// no problem.
     pub(super) fix: Option<String>,
 }
 
