@@ -1,9 +1,9 @@
 //! Prints the candidates with which a shell completes a command line: ids of directives, contexts,
 //! levels, endpoints and fields.
 //!
-//! The shell's completion script runs the binary `directives` to get the candidates. The shell's
-//! script passes its own name in the environment variable [`VARIABLE`], and the words that the user
-//! has typed as arguments.
+//! The shell's completion script runs the binary `directives` to get the candidates. The completion
+//! script passes the name of the shell in the environment variable [`VARIABLE`], and the typed
+//! words as arguments.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// If a shell has started this process to complete a command line, prints the candidates and
-/// returns true.
+/// returns true; if not, returns false.
 pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
     let own = std::env::args_os().take_while(|arg| arg != "--");
     let words = reordered_words();

@@ -1,5 +1,5 @@
 //! Asks the user on a terminal to confirm a write that affects many requests or directives. A
-//! script cannot answer on a terminal, so it confirms such a write with `--yes`.
+//! script cannot answer a question on a terminal, so it confirms the write with `--yes`.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 

@@ -1,5 +1,6 @@
 //! Defines the flags with which a subcommand connects to the cluster: addresses, credentials, TLS
-//! and time limits. Also converts these flags to the library's configuration of the cluster.
+//! and time limits. Also converts the connection flags to the library's configuration of the
+//! cluster.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -183,8 +184,8 @@ impl ConnectionArgs {
         })
     }
 
-    /// Returns the location of the index for reports: its name, and the cluster's first address
-    /// without credentials.
+    /// Returns the location of the index for reports: the name of the index, and the first address
+    /// of the cluster without credentials.
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;

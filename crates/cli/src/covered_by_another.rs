@@ -79,9 +79,9 @@ impl<'a> Candidates<'a> {
         Self(all)
     }
 
-    /// Returns the first of these directives that covers the given directive, or `None` if none of
-    /// them does. If two directives cover each other, the one with the smaller id covers the one
-    /// with the greater id.
+    /// Returns the first candidate that covers the given directive, or `None` if no candidate does.
+    /// If two directives cover each other, the one with the smaller id covers the one with the
+    /// greater id.
     fn that_cover(&self, directive: &DiagnosticsDirective, now: Timestamp) -> Option<&'a Document> {
         wider(&directive.match_)
             .iter()
@@ -97,8 +97,9 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all subsets of the targets of a directive. A directive with fewer targets matches at
-/// least the same requests, so only a directive with one of these subsets can cover the given one.
+/// Returns all subsets of the targets of a directive. Only a directive whose targets are one of
+/// these subsets can cover the given directive, because a directive with fewer targets matches more
+/// requests.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -119,8 +120,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Returns true if `one` has no effect because of `other`: `other` records at least as much for at
-/// least the same requests, does not start later, and does not end earlier.
+/// Returns true if `one` has no effect because `other` records at least as much for at least the
+/// same requests, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

@@ -3,8 +3,8 @@
 use opensearch_directives::internal::visible;
 use serde_json::Value;
 
-/// Returns a first line with the names of the columns, and then one line for each object. Each
-/// column contains the field of the object that has the same name as the column.
+/// Returns one line with the names of the columns, and then one line for each object. Each column
+/// contains the field of the object that has the same name as the column.
 pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> String {
     let mut lines = vec![columns.join(",")];
     for object in objects {

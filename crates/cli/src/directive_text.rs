@@ -62,8 +62,8 @@ pub(super) fn decision(decision: Decision) -> String {
     parts.join(", ")
 }
 
-/// Formats the change of one field of a directive, together with the effect of the change. Also
-/// returns true if the directive records more after the change than before.
+/// Formats the change of one field of a directive, together with the effect of the change. The
+/// second value of the result is true if the directive records more after the change than before.
 pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
     let unit = if change.field == "sample_per_mille" {
         " ‰"

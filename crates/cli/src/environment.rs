@@ -85,8 +85,8 @@ fn is_empty(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// Returns the name of the environment variable of a flag: `DIRECTIVES_` followed by the flag's
-/// name.
+/// Returns the name of a flag's environment variable, which is `DIRECTIVES_` followed by the name
+/// of the flag.
 fn variable(service: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
     let is_of_operators = || WITH_VARIABLE.contains(&long) || SET_ONCE.contains(&long);

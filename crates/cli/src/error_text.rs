@@ -24,8 +24,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // The function removes the general beginning of the message, because the cause behind it is
-        // more specific.
+        // The function removes the general words at the start of the message, because the cause
+        // behind them is more specific.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,

@@ -17,7 +17,7 @@ const TRUNCATED: [&str; 8] = [
     "REVOKED FOR",
 ];
 
-/// The columns with free texts, and the maximum number of characters that the table shows of such a
+/// The columns with free texts. The table shows at most [`LONGEST_FREE_TEXT`] characters of a free
 /// text, even if the output is not a terminal. Without this maximum, one long text would widen all
 /// lines of the table. The JSON output contains the whole text.
 const FREE_TEXTS: [&str; 2] = ["REASON", "REVOKED FOR"];
@@ -31,11 +31,11 @@ pub(super) fn terminal_width() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
-/// Formats rows of text as a table, which is at most `width` wide if a width is given. To fit the
-/// width, the function first truncates long texts in the columns of [`TRUNCATED`]. If the table is
-/// still too wide, the function omits the columns without content. If the table is then still too
-/// wide, the function truncates the texts in all other columns. Finally, the function omits the
-/// columns in `droppable`, one after the other.
+/// Formats rows of text as a table. If `width` is given, the table is at most `width` characters
+/// wide. To fit the width, the function first truncates long texts in the columns of [`TRUNCATED`].
+/// If the table is still too wide, the function omits the columns without content. If omitting
+/// these columns is not enough, the function truncates the texts in all other columns. Finally, the
+/// function omits the columns in `droppable`, one after the other.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Command};
 
-/// Moves the flags in front of the verb to the place behind the verb. If a flag in front of the
+/// Moves each flag that precedes the verb to a position after the verb. If a flag in front of the
 /// verb is not a flag of any verb, the function moves nothing, so that the parser refuses this
 /// flag.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {

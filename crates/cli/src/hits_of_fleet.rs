@@ -1,6 +1,6 @@
 //! `directives hits --fleet`: adds up the counts of matches in the reports of all live instances.
-//! An operator finds directives with a wrong target by these counts, because no instance counts a
-//! match of such a directive.
+//! An operator finds directives with a wrong target by their counts, because no instance counts a
+//! match of them.
 
 use std::collections::BTreeMap;
 

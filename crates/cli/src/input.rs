@@ -86,9 +86,8 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
     }
     parse_drafts(&json).map_err(|error| {
         if is_yaml(file) {
-            // The error message refers to lines of the JSON to which the YAML was converted. The
-            // function removes these line numbers, because the author of the YAML file has never
-            // seen this JSON.
+            // The function removes the line numbers from the error, because they refer to JSON that
+            // the author of the YAML file has never seen.
             Failure::of_file(file, without_lines(&error.to_string()))
         } else {
             Failure::of_file(file, error)

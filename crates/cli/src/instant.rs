@@ -62,8 +62,8 @@ impl When {
                 for date in [today, tomorrow] {
                     let local = zone.to_ambiguous_timestamp(date.to_datetime(time));
                     // On a day on which the clocks are set back, they can show a time of day twice,
-                    // so there are two candidates. If the clocks are set forward and skip a time of
-                    // day, both candidates are later than the skipped time by the length of the
+                    // so the loop tries both instants. If the clocks are set forward and skip a
+                    // time of day, the result is later than the skipped time by the length of the
                     // skip.
                     for instant in [local.compatible(), local.later()] {
                         let instant = instant.map_err(|_| too_far.clone())?;

@@ -229,9 +229,9 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     Cli::from_arg_matches(&matches)
 }
 
-/// Replaces the usage line of a parser's error by the usage line in the verb's help text. clap's
-/// own usage line would also list flags that environment variables set, as if the user had to type
-/// these flags.
+/// Replaces the usage line of a parser's error by the usage line in the verb's help text. The usage
+/// line that clap generates also contains flags that environment variables set, as if the user had
+/// to type these flags.
 fn with_whole_usage(
     mut error: clap::Error,
     command: &mut clap::Command,

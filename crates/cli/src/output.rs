@@ -104,7 +104,7 @@ fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     escaped
 }
 
-/// Prints the first ten warnings to standard error, and then the number of the omitted ones.
+/// Prints the first ten warnings to standard error, and then the number of omitted warnings.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {

@@ -11,8 +11,7 @@ use opensearch_directives::document::Document;
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
-/// Returns the singular or the plural of a word, depending on the number: `is` or `are`, `index` or
-/// `indices`.
+/// Returns the singular or the plural of a word, such as `is` or `are`, depending on the number.
 pub(super) fn verb<N: Copy + PartialEq + From<u8>>(
     number: N,
     one: &'static str,

@@ -65,8 +65,8 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Returns the reason why a draft is probably a mistake; `None` if it is none, or if a flag
-    /// consents to it.
+    /// Returns the reason why a draft is probably a mistake; `None` if there is no reason, or if a
+    /// flag consents to the draft.
     pub(super) fn problem(&self, draft: &Draft) -> Option<String> {
         if draft.match_ == DirectiveMatch::all() && !self.everything {
             return Some(
@@ -93,7 +93,7 @@ impl GuardArgs {
     }
 
     /// Checks the planned writes, and asks the user to consent to those that need consent. If
-    /// `question` is given, the function also asks the user this further question.
+    /// `question` is given, the function also asks the user this question.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -135,9 +135,9 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses to replace a directive if this needs the user's consent, but no flag gives it and
-    /// there is no terminal on which to ask. With `--create-only`, the function refuses to replace
-    /// any directive.
+    /// Refuses a replacement that needs the user's consent if no flag consents to it and the
+    /// command cannot ask on a terminal. With `--create-only`, the function refuses to replace any
+    /// directive.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -218,8 +218,8 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// Returns the reason why a write needs the user's consent: the directive matches every request,
-/// captures, or replaces another author's directive.
+/// Returns the reason why a write needs the user's consent: the new directive matches every request
+/// or captures, or the write replaces another author's directive.
 fn risk(planned: &PlannedWrite, author: &str, change: Change) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -20,8 +20,8 @@ use super::fleet_progress::{
 use super::output::{note, print, print_json};
 use super::watch_flag::watch;
 
-/// The time since its last report after which `status` no longer shows a silent instance or one
-/// that left the fleet, unless `--all` is given.
+/// Without `--all`, `status` omits an instance that is no longer live if its last report is older
+/// than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The maximum number of rejected documents in the table of `directives status`.
 const SHOWN_REJECTIONS: usize = 10;

@@ -1,8 +1,8 @@
 //! Determines the maximum and the default time to live of directives. Sets the default in drafts
 //! that state no end, and refuses drafts that exceed the maximum.
 //!
-//! The command reads both limits from the cluster, if the user's role permits this. The flag
-//! `--max-ttl` can lower the maximum of the cluster, but cannot raise it.
+//! The command reads the maximum and the default from the cluster, if the user's role permits this.
+//! The flag `--max-ttl` can lower the maximum of the cluster, but cannot raise it.
 
 use std::time::Duration;
 
@@ -33,9 +33,10 @@ pub(super) struct TtlLimits {
 
 impl TtlLimits {
     /// Reads the limits on the time to live from the cluster. If the user's role does not permit
-    /// reading the limits, `--max-ttl` is the maximum. If `--max-ttl` is also absent, the maximum
-    /// is that of a new installation. If the command does not know the limits of the cluster, the
-    /// ingest pipeline still refuses a write that exceeds them.
+    /// reading the limits, `--max-ttl` is the maximum. If the role does not permit reading the
+    /// limits and `--max-ttl` is absent, the maximum is that of a new installation. If the command
+    /// does not know the limits of the cluster, the ingest pipeline still refuses a write that
+    /// exceeds them.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),

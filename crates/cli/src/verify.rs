@@ -1,5 +1,5 @@
-//! `directives verify`: reports whose valid signatures each stored directive has, and whether the
-//! directive satisfies a proxy's signature policy.
+//! `directives verify`: reports the signers of each stored directive whose signatures are valid,
+//! and whether the directive satisfies the signature policy of a proxy.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -207,8 +207,8 @@ impl Report {
         }
     }
 
-    /// Formats the changed fields of a directive as text. A changed end of the directive is the
-    /// last of these changes.
+    /// Formats the changed fields of a directive as text. If the end of the directive has changed,
+    /// this change comes last.
     fn changes(&self, entry: &Entry) -> String {
         let after = entry
             .planned

@@ -89,8 +89,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The reporting task ends within a limited time after the store has ended. The result is
-        // ignored, because a panic of the reporting task has already been printed.
+        // The reporting task ends within a limited time after the store has ended. The result of
+        // the reporting task is ignored, because a panic of this task has already been printed.
         let _ = reporting.await;
     }
     Ok(())
@@ -122,8 +122,9 @@ fn announce_health(listeners: &[Listener]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reloads all tokens, credentials and certificates, and then polls at once. If one of these files
-/// is unusable, the agent continues to use what it read from the file before.
+/// Reloads all tokens, credentials and certificates, and then polls at once. If a file with tokens,
+/// credentials or certificates is unusable, the agent continues to use the earlier content of this
+/// file.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;

@@ -26,7 +26,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// Reads the phase of the agent; each part of the agent that serves requests has such a receiver.
+/// Reads the phase of the agent; every part of the agent that serves requests has a receiver of the
+/// phase.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 
@@ -50,7 +51,7 @@ impl PhaseReceiver {
     }
 }
 
-/// What an operator asks of the agent by sending a signal.
+/// The request that an operator sends to the agent by a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Request {
     /// SIGTERM or SIGINT (Ctrl-C): serve requests for the drain time, and then stop.

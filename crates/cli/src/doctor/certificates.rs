@@ -13,7 +13,7 @@ use crate::bounded_file;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
-/// The time before the expiry of a certificate from which on `doctor` reports a warning.
+/// `doctor` reports a warning if a certificate expires within this time.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Checks when the certificates in the given PEM files expire.
@@ -48,9 +48,9 @@ fn first_end(file: &Path) -> Result<Timestamp, String> {
 
 /// Checks when the certificates of the cluster's nodes expire, if the security plugin reports them.
 pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
-    // `doctor` does not report that the cluster refused to return its certificates: only
-    // administrators of the security plugin may read them, and many clusters do not have this
-    // plugin.
+    // `doctor` does not report an error if the cluster refuses to return its certificates. Only
+    // administrators of the security plugin may read the certificates, and many clusters do not
+    // have this plugin.
     let Ok(certificates) = api.server_certificates().await else {
         return;
     };

@@ -9,8 +9,8 @@ use crate::field_filters::State;
 
 const NAME: &str = "documents";
 const HIDDEN: &str = "hidden";
-/// The limit, in percent of the documents that a proxy accepts, above which `doctor` reports a
-/// warning.
+/// `doctor` reports a warning if the index contains more than this percentage of the maximum number
+/// of documents.
 const WARN_ABOVE_PERCENT: usize = 80;
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {

@@ -1,5 +1,5 @@
-//! Checks that the history of the fleet contains each live instance, because `history --at` reads
-//! there on which instances a directive applied.
+//! Checks that the history of the fleet contains each live instance, because `history --at` uses
+//! this history to find the instances that applied a directive.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ const NAME: &str = "fleet";
 const AUDITOR: &str = "map the user to the role directives_auditor";
 /// The maximum number of instances that one line of the `doctor` report names.
 const NAMED: usize = 5;
-/// The time after its start within which an instance may have no visible record yet, without a
-/// warning.
+/// `doctor` does not warn about an instance without a record if the instance started less than this
+/// time ago.
 const STARTING: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {

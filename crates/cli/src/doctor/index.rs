@@ -12,7 +12,7 @@ use crate::report_wording::{count, verb};
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
-/// The age of the index's newest snapshot above which `doctor` reports a warning.
+/// `doctor` reports a warning if the newest snapshot of the index is older than this duration.
 const OLD_SNAPSHOT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Checks the settings and shards of the index, and returns whether the index exists.

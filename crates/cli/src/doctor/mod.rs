@@ -63,8 +63,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let api = DirectivesApi::new(client.clone());
     certificates::check_files(checks, files);
     if !check_cluster(checks, &api, location).await {
-        // `doctor` skips all other checks if it cannot connect to the cluster, because each of them
-        // would report the same error.
+        // `doctor` skips all other checks if it cannot connect to the cluster, because these checks
+        // would only report the same error.
         return;
     }
     check_caller(checks, &api).await;

@@ -34,8 +34,7 @@ pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) health: Health,
     pub(super) text: String,
-    /// The command or the action that solves the problem which the check found; `None` if it found
-    /// no problem.
+    /// The command or the action that solves the problem; `None` if the check found no problem.
     pub(super) fix: Option<String>,
 }
 
@@ -67,8 +66,8 @@ impl Checks {
     }
 
     /// Records that `doctor` could not perform a check. If the user's role does not permit a
-    /// request of the check, the result is a warning. After any other error of the request, the
-    /// result is a failure.
+    /// request of the check, the result is a warning. If a request of the check fails for any other
+    /// reason, the result is a failure.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(

@@ -142,8 +142,8 @@ pub(super) async fn run(
                 row
             });
             print(&csv::lines(&COLUMNS, rows))?;
-            // The doubts are also printed as notes, because a CSV output without directives has no
-            // row that could contain them.
+            // The doubts about the result are also printed as notes, because a CSV output without
+            // directives has no row for them.
             for text in &texts {
                 note(&printable(text));
             }

@@ -33,8 +33,8 @@ pub(super) struct PastInstances {
 }
 
 impl PastInstances {
-    /// Reads the history of the fleet at an instant. An error is stored in the result, so that the
-    /// command still prints everything else.
+    /// Reads the history of the fleet at an instant. If the history of the fleet cannot be read,
+    /// the result contains the error, so that the command still prints the rest of its output.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
             Ok(fleet) => Self { fleet, error: None },

@@ -94,8 +94,8 @@ pub(super) async fn run(
     }
     audit_log_check::summarize(records.iter());
     let mut exit = Exit::Success;
-    // It is an error if the history has no record of a given id, unless another filter is given,
-    // which may exclude all records of this directive.
+    // An id without a record is an error only if no other filter is given, because another filter
+    // may exclude all records of a directive.
     let mut only_ids = RecordFilter::default();
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
@@ -186,8 +186,9 @@ pub(super) fn what(record: &Record) -> String {
 }
 
 /// Returns true if the table's column for the reason or the ticket already shows the new value of
-/// the field. Returns false for a removed value, which no column shows, and for a directive's
-/// reason if the column shows the reason of a revocation or rejection instead.
+/// the field. Returns false for a removed value, which no column shows. For a revocation or a
+/// rejection, also returns false for the reason of the directive, because the column shows the
+/// reason of the revocation or the rejection.
 fn has_column(record: &Record, document: &Value, name: &str) -> bool {
     let shown = match name {
         "reason" => &record.reason,

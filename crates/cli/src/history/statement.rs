@@ -50,9 +50,9 @@ pub(super) fn statement(found: &Verification, authors: &Authors<'_>) -> String {
     statement + "."
 }
 
-/// Describes what remains uncertain because of records that somebody may have forged. Such a record
-/// must not make the other records worthless, because everybody with the permission to append
-/// records can append a forged one.
+/// Describes what remains uncertain because of records that somebody may have forged. Everybody
+/// with the permission to append records can append a forged record, so a forged record must not
+/// make the other records worthless.
 fn forged(found: &Verification) -> Vec<String> {
     let (disagree, unreadable) = (found.contradictions.len(), found.unreadable.len());
     let mut forged = Vec::new();
@@ -101,7 +101,8 @@ pub(super) fn indices(number: usize) -> String {
     format!("{number} backing {}", verb(number, "index", "indices"))
 }
 
-/// Returns the parts of the sentence that name what the history lacks, such as missing numbers.
+/// Returns phrases that name what the history lacks, such as missing numbers, for the last sentence
+/// of the report.
 fn lacks(found: &Verification) -> Vec<String> {
     let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
     let missing = gaps.clone().filter_map(Gap::operations);

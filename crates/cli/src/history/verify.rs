@@ -76,8 +76,8 @@ pub(super) async fn run(
         }
         HistoryFormat::Csv => print(&gaps_as_csv(&found))?,
     }
-    // A record that cannot be decoded must not hide a gap, so the exit code for a gap takes
-    // precedence over the one for this record.
+    // In the exit code, a gap takes precedence over a record that cannot be decoded, because this
+    // record must not hide the gap.
     let is_changed = !found.stream.is_intact() || !found.contradictions.is_empty();
     Ok(if is_changed {
         Exit::HistoryNotIntact
@@ -267,8 +267,8 @@ fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
     )];
     lines.push(match concerns(gap) {
         Some(concerns) if ledger.is_current => format!("    can concern {concerns}"),
-        // The command can no longer compare the documents of this index with the records, so a
-        // further directive may be concerned.
+        // The records of this index can no longer be compared with its documents, so the gap may
+        // also concern another directive.
         Some(concerns) => format!("    can concern {concerns}; or another directive"),
         None => "    nothing tells which directives it concerns".to_owned(),
     });

@@ -110,7 +110,7 @@ fn a_junk_record_does_not_make_the_sentence_worthless() {
     ] {
         assert!(sentence.contains(text), "{text}: {sentence}");
     }
-    // A record that cannot be decoded does not hide a gap either.
+    // A record that cannot be decoded does not hide a gap.
     let report = report_of(&[junk.clone(), junk, record(1, "a", &json!({}))]);
     let sentence = report.lines().last().unwrap();
     for text in [

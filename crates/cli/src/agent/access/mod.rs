@@ -113,7 +113,7 @@ impl AccessArgs {
 }
 
 /// The access rules that the agent currently applies to requests. After SIGHUP, the agent reloads
-/// the tokens and the certificates of these rules from their files.
+/// its tokens and certificates from their files.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,

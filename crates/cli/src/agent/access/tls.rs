@@ -104,8 +104,7 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// Replaces the type `Tls` in a build without rustls. An agent that was built without rustls
-    /// cannot serve TLS.
+    /// Replaces the type `Tls` in a build without rustls, in which the agent cannot serve TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

@@ -36,8 +36,8 @@ pub(super) struct ListingCache {
 /// the cache must encode the set again when the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// The snapshot that contains the encoded set. The reference is weak, so that the cache does
-    /// not keep the snapshot in memory after the agent has replaced it.
+    /// The snapshot that contains the encoded set. The reference to the snapshot is weak, so that
+    /// the cache does not keep the snapshot in memory after the agent has replaced it.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -81,8 +81,8 @@ impl ListingCache {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // If the directive has already expired, `left` is negative and cannot be converted,
-                // so the sleep lasts zero seconds.
+                // If the directive has already expired, the remaining time is negative, so its
+                // conversion fails and the sleep takes zero seconds.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -144,15 +144,15 @@ impl Listing {
     }
 }
 
-/// What a response of `GET /v1/directives` contains.
+/// The content of the agent's response to `GET /v1/directives`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// Only the tag of the set, because the query parameter `known` shows that the client already
-    /// has this set.
+    /// The response contains only the tag of the set, because the query parameter `known` shows
+    /// that the client already has this set.
     TagOnly,
-    /// Status 304 without a body, because the header `If-None-Match` shows that the client already
-    /// has the set.
+    /// The response has status 304 and no body, because the header `If-None-Match` shows that the
+    /// client already has the set.
     NotModified,
 }
 

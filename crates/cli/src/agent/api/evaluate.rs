@@ -51,8 +51,8 @@ impl<'a> Verdict<'a> {
         let mut directives = Vec::new();
         let decision = request.evaluate(set, now, |directive| directives.push(directive.id));
         directives.sort_unstable();
-        // A directive for an index applies once for each occurrence of the index in the request's
-        // path, so its id can occur repeatedly.
+        // If the request's path names an index repeatedly, the evaluation returns a directive for
+        // this index repeatedly, so duplicates are removed here.
         directives.dedup();
         Self {
             decision,

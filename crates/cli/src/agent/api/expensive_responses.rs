@@ -15,8 +15,8 @@ use super::problem::Problem;
 const MAX_INLINE_SIZE: usize = 1000;
 /// The maximum number of large responses that are computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// The maximum time for which a request waits for a permit to compute a large response; the agent
-/// then responds that it is overloaded.
+/// The maximum time for which a request waits for a permit to compute a large response; after this
+/// time, the agent responds that it is overloaded.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Issues the permits, which limit the number of large responses that the agent computes or sends

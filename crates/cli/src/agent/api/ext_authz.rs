@@ -1,7 +1,8 @@
-//! `/v1/ext_authz/...`: responds to authorization checks, which proxies send before they forward a
-//! client's request, with the decision for the client's request. Examples are Envoy's ext_authz and
-//! nginx's auth_request. The agent uses the library's extractor to get the attributes of the
-//! client's request, so that a directive has the same meaning in every proxy.
+//! `/v1/ext_authz/...`: responds to a proxy's authorization check with the decision for the
+//! client's request. Proxies such as Envoy (ext_authz) and nginx (auth_request) send an
+//! authorization check to the agent before they forward a client's request. The agent uses the
+//! library's extractor to get the attributes of the client's request, so that a directive has the
+//! same meaning in every proxy.
 //!
 //! The agent never refuses an authorization check, because the proxy would then reject the client's
 //! request. If an authorization check does not state the client's request correctly, the agent
@@ -56,9 +57,10 @@ pub(super) fn extract(check: &Parts) -> Result<Extracted<'_>, Problem> {
 }
 
 /// Returns the method and the path of the client's request, which the proxy's authorization check
-/// contains. The proxy sends the method and the path either in two headers, or as the method of the
-/// check and the part of the check's path behind the prefix. Proxies should send the two headers,
-/// because OpenSearch accepts some paths that are not valid as a part of the check's path.
+/// contains. The proxy states the method and the path either in two headers, or as the method of
+/// its authorization check and the part of the check's path behind the prefix. Proxies should send
+/// the two headers, because OpenSearch accepts some paths that are not valid as a part of the
+/// check's path.
 fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
     let method = forwarded(check, FORWARDED_METHOD)?;
     let path = forwarded(check, FORWARDED_URI)?;
@@ -69,8 +71,8 @@ fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
     match (method, path) {
         (Some(method), Some(path)) => Ok((method, path)),
         (None, None) => {
-            // The last slash of the prefix in the check's path is also the first slash of the
-            // client's path.
+            // The prefix of the check's path ends with the slash with which the client's path
+            // begins.
             let path = check.uri.path().get(PREFIX.len() - 1..);
             Ok((check.method.as_str(), path.unwrap_or_default()))
         }
@@ -93,8 +95,8 @@ fn forwarded<'a>(check: &'a Parts, name: &str) -> Result<Option<&'a str>, Proble
         .map_err(|_| Problem::field(name, "it is not UTF-8"))
 }
 
-/// Replaces the status of the response to an authorization check by that of a server error if it is
-/// a client error.
+/// If the response to an authorization check has the status of a client error, changes this status
+/// to that of a server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;

@@ -66,8 +66,8 @@ pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
 }
 
 /// Parses the headers of a proxy's authorization check, and returns the attributes of the client's
-/// request. Each line of the input is a header in the form `NAME: VALUE`. The function skips the
-/// lines that no HTTP server would accept.
+/// request. Each line of the input is a header, with a name, a colon and a value. The function
+/// skips the lines that no HTTP server would accept.
 ///
 /// # Errors
 /// Returns the agent's error message if the agent would refuse the headers.

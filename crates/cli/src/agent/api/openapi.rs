@@ -57,7 +57,7 @@ pub(super) async fn get(Extension(Description(json)): Extension<Description>) ->
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// Describes the error responses with one HTTP status for the OpenAPI description.
+/// Describes the error response with the given HTTP status for the OpenAPI description.
 fn problem(
     status: &str,
     description: &str,

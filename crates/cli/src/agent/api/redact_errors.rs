@@ -18,8 +18,8 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// Returns the part of `text` behind the bracket that matches an opening bracket directly in front
-/// of `text`. Returns an empty string if `text` does not contain the closing bracket, because
+/// Returns the text behind the closing bracket that belongs to an opening bracket in front of
+/// `text`. Returns an empty string if `text` does not contain the closing bracket, because
 /// OpenSearch may have truncated the error message.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;

@@ -1,4 +1,4 @@
-//! Decodes the request that the agent must evaluate from the body of an API request. If the body of
+//! Decodes the body of an API request to the request that the agent must evaluate. If the body of
 //! the API request is invalid, the error names the invalid field.
 
 use std::borrow::Cow;
@@ -68,8 +68,8 @@ pub(super) struct RequestByIndex {
 
 impl EvaluateRequest {
     /// Parses the body of an API request, or returns an error that names the invalid field. If the
-    /// tenant is unknown, the client must omit the field `tenant`; a `null` is invalid there, as in
-    /// a directive.
+    /// tenant is unknown, the client must omit the field `tenant`; the value `null` is invalid, as
+    /// it is in a directive.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let mut object = unique_fields(body)?;
         if object.contains_key("method") || object.contains_key("path") {

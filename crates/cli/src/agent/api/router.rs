@@ -21,8 +21,8 @@ use super::{
     directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, reports, snapshot,
 };
 
-/// The maximum size of a request body in bytes: `MAX_BODY_BYTES` for a single evaluation, and
-/// `MAX_BATCH_BODY_BYTES` for a batch or for reports.
+/// The maximum size of a request body in bytes, for a single evaluation (`MAX_BODY_BYTES`) and for
+/// a batch or for reports (`MAX_BATCH_BODY_BYTES`).
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 

@@ -110,7 +110,7 @@ pub(super) async fn get(
             .await?;
     }
     // The agent measures the waiting time and the age of the snapshot before it loads the snapshot.
-    // The age that the client computes from these times may therefore be too high, but is never too
+    // Because of this order, the age that the client computes may be too high, but is never too
     // low.
     let waited = wait.map(|_| begun.elapsed());
     let age = agent.store.age().ok_or_else(no_snapshot)?;

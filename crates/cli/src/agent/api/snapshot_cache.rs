@@ -19,8 +19,8 @@ const MAX_ENCODED: usize = 8;
 /// A cache that contains the published snapshot and its differences from earlier snapshots, both
 /// encoded as JSON.
 ///
-/// After a publish, the cache keeps the replaced snapshot until a client sends the next request.
-/// The cache then compares the replaced snapshot with the new one.
+/// After a publish, the cache keeps the replaced snapshot until the next client request arrives,
+/// and then compares it with the new snapshot.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -111,8 +111,8 @@ impl SnapshotCache {
     }
 
     /// Locks the cache, and returns the lock and the published snapshot. If a publish has replaced
-    /// the cached snapshot, the function first records the changes between the two snapshots and
-    /// caches the new one.
+    /// the cached snapshot, the function first records the changes from the cached snapshot to the
+    /// new one, and then caches the new one.
     async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
         let mut state = Arc::clone(&self.state).lock_owned().await;
         // The off file turns off directives only in this agent. Other agents that poll this agent
@@ -137,9 +137,10 @@ impl SnapshotCache {
 
 impl State {
     /// Returns the tag of the current snapshot and the encoded differences from the snapshot with
-    /// the tag `since`. Returns `None` if the cache does not contain these differences, because no
-    /// client has requested them yet. The function does not compute missing differences from the
-    /// history: with thousands of clients, the many searches would take longer than one encoding.
+    /// the tag `since`. Returns `None` if the cache does not contain the encoded differences,
+    /// because no client has requested them yet. The function does not search the history for
+    /// missing differences: a search for each of thousands of clients would take longer than
+    /// encoding the differences once.
     fn encoded_delta(&self, since: &str) -> Option<(Arc<str>, Arc<RawValue>)> {
         let current = self.current.as_ref()?;
         let (_, json) = current.deltas.iter().find(|(tag, _)| **tag == *since)?;

@@ -1,8 +1,8 @@
-//! Remembers which directives changed between the most recent snapshots. If a client has one of
-//! these recent snapshots, the agent sends the client only the differences.
+//! Remembers which directives changed between the most recent snapshots. If a client has one of the
+//! most recent snapshots, the agent sends the client only the differences from this snapshot.
 //!
-//! The history stores only the ids of the changed directives, because the current snapshot contains
-//! their present content.
+//! The history stores only the ids of the changed directives, because their present content is in
+//! the current snapshot.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct History {
     ids: usize,
 }
 
-/// The tag of a snapshot that a newer one has replaced, and the changes between the two.
+/// The tag of a replaced snapshot, and the changes from this snapshot to the one that replaced it.
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,

@@ -1,13 +1,12 @@
-//! Limits the number of open connections. When the limit is reached, a new connection replaces the
-//! connection that has been idle for the longest time.
+//! Limits the number of open connections of the agent.
 //!
-//! At the limit, a new connection replaces the connection that has been idle for the longest time.
-//! Clients that open many connections without sending requests can therefore not prevent other
-//! clients from connecting. The agent does not close a connection that it has just accepted,
-//! because the first request of this connection may be on its way. If the agent can close no
-//! connection, it accepts a few connections above the limit, which serve only health checks. If all
-//! the connections for health checks are also in use, the agent may even close an idle connection
-//! that it has just accepted.
+//! When the limit is reached, a new connection replaces the connection that has been idle for the
+//! longest time. Clients that open many connections without sending requests can therefore not
+//! prevent other clients from connecting. The agent does not close a connection that it has just
+//! accepted, because the first request of this connection may be on its way. If the agent can close
+//! no connection, it accepts a few connections above the limit, which serve only health checks. If
+//! all the connections for health checks are also in use, the agent may even close an idle
+//! connection that it has just accepted.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +55,8 @@ impl Entry {
         self.requests_under_way == 0 && !self.is_evicted
     }
 
-    /// Returns true if the connection was told to end, and no request in progress delays its end.
+    /// Returns true if the agent has told the connection to end, and no request in progress delays
+    /// its end.
     fn is_ending(&self) -> bool {
         self.requests_under_way == 0 && self.is_evicted
     }
@@ -178,8 +178,8 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection that has been idle for the longest time, among the connections that
-    /// the filter permits to close. Returns false if the filter permits no idle connection.
+    /// Closes the connection that has been idle for the longest time, among those that
+    /// `may_be_closed` accepts. Returns false if `may_be_closed` accepts no idle connection.
     fn evict_longest_idle(
         &self,
         open: &mut HashMap<u64, Entry>,
@@ -213,8 +213,8 @@ impl Admitted {
             entry.has_had_request = true;
             if entry.is_evicted {
                 // The agent has selected this connection to make room, but the connection now stays
-                // open until the response to its new request. The waiting tasks are therefore
-                // woken, so that they select another connection to close.
+                // open until the response to its new request. The tasks that wait for a free slot
+                // are therefore woken, so that they select another connection to close.
                 self.shared.freed.notify_waiters();
             }
         }

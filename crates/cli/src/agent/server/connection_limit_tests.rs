@@ -40,8 +40,8 @@ async fn a_connection_with_a_request_under_way_stays() {
     for _ in 0..HEALTH_RESERVE {
         let reserved = connections.admit().await;
         assert!(reserved.health_only);
-        // The request never ends because its guard is never dropped, so the agent cannot close this
-        // connection to make room.
+        // The test never ends this request, so the agent cannot close its connection to make room
+        // for another one.
         std::mem::forget(reserved.begin_request());
         std::mem::forget(reserved);
     }

@@ -102,8 +102,8 @@ async fn bind_all(
     Ok(listeners)
 }
 
-/// Resolves a host name to the address on which the agent listens. If the host has addresses of
-/// both kinds, returns an IPv4 address, because a client that cannot connect by IPv6 then tries
+/// Resolves a host name to the address on which the agent listens. If the host has both IPv4 and
+/// IPv6 addresses, returns an IPv4 address, because a client that cannot connect by IPv6 then tries
 /// IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
@@ -120,8 +120,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // On a host without IPv6, the agent listens on the unspecified IPv4 address instead of the
-        // unspecified IPv6 address. Each of them stands for all network interfaces.
+        // On a host without IPv6, the agent listens on the IPv4 address for all network interfaces
+        // instead of the IPv6 address for all network interfaces.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>

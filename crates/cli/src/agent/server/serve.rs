@@ -22,10 +22,10 @@ use super::listeners::{Listener, Stream};
 /// The time limit from accepting a connection to receiving its first request, including the TLS
 /// handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time for which a connection may be idle between two requests. It is longer than 60 s, after
-/// which nginx and common load balancers close their idle connections, so that the client closes a
-/// connection first. If the agent closed the connection first, it would lose a request that the
-/// client sends at the same moment.
+/// The time for which a connection may be idle between two requests. This time is longer than 60 s,
+/// because nginx and common load balancers close idle connections after 60 s, and the client must
+/// close a connection first. If the agent closed the connection first, it would lose a request that
+/// the client sends at the same moment.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The maximum total size of a request's headers in bytes. Each connection can use this much memory
 /// for headers before the agent refuses the request.
@@ -55,7 +55,7 @@ struct Server {
 }
 
 /// Serves requests until the phase is [`Stopping`](super::super::signals::Phase::Stopping). After
-/// the stop, requests in progress have [`DRAIN_TIMEOUT`] to complete.
+/// the stop signal, the requests in progress must complete within [`DRAIN_TIMEOUT`].
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -79,9 +79,9 @@ async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
         // The loop removes the tasks of ended connections here, so that the set of tasks does not
-        // grow forever. A branch of `select!` that removes tasks would cancel the future of
-        // `accept` each time it completes. The agent would then lose a client that waits for a free
-        // slot.
+        // grow forever. If a branch of `select!` removed the tasks, each completion of this branch
+        // would cancel the future of `accept`, and the agent would lose a client that waits for a
+        // free slot.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
@@ -97,7 +97,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     }
     drop(listener);
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // Connections that are still busy after this time limit are closed when the process exits.
+    // Connections that are still busy after `DRAIN_TIMEOUT` are closed when the process exits.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
 }
 

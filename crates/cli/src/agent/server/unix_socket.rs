@@ -70,8 +70,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // The agent does not remove a socket file with which another program has replaced the
-        // agent's file.
+        // If another program has replaced the socket file, the agent does not remove it, because it
+        // is the other program's file.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             // If removing the socket file fails, the file stays until the next start of an agent
             // removes it.
@@ -85,8 +85,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Locks the path of a Unix socket for this process. The process holds the lock until the returned
-/// file is closed.
+/// Locks the file `PATH.lock`, so that only this process uses the path of the socket. The process
+/// holds the lock until the returned file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
