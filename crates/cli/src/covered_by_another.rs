@@ -97,9 +97,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all subsets of the targets of a directive. Only a directive whose targets are one of
-/// these subsets can cover the given directive, because a directive with fewer targets matches more
-/// requests.
+/// Returns all subsets of the targets of a directive. Only a directive whose targets are a subset
+/// of the given ones can cover the given directive, because fewer targets match more requests.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [

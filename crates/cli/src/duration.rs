@@ -20,8 +20,8 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it must be longer than zero; {fix}"))
 }
 
-/// Converts a duration to the type of the crate `jiff`. A duration that is too long for this type
-/// becomes [`SignedDuration::MAX`].
+/// Converts a duration to the type of the crate `jiff`. A duration that is too long for
+/// `SignedDuration` becomes [`SignedDuration::MAX`].
 pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

@@ -33,9 +33,9 @@ pub(super) fn terminal_width() -> Option<u16> {
 
 /// Formats rows of text as a table. If `width` is given, the table is at most `width` characters
 /// wide. To fit the width, the function first truncates long texts in the columns of [`TRUNCATED`].
-/// If the table is still too wide, the function omits the columns without content. If omitting
-/// these columns is not enough, the function truncates the texts in all other columns. Finally, the
-/// function omits the columns in `droppable`, one after the other.
+/// If the table is still too wide, the function omits the columns without content. If omitting the
+/// columns without content is not enough, the function truncates the texts in all other columns.
+/// Finally, the function omits the columns in `droppable`, one after the other.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,

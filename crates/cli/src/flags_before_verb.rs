@@ -7,8 +7,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Command};
 
 /// Moves each flag that precedes the verb to a position after the verb. If a flag in front of the
-/// verb is not a flag of any verb, the function moves nothing, so that the parser refuses this
-/// flag.
+/// verb is unknown to all verbs, the function moves nothing, so that the parser refuses this flag.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let takes_value = flags(command);
     let mut end = 1;
@@ -88,8 +87,8 @@ mod tests {
                 "directives -ojson --dry-run apply -f x",
                 "directives apply -ojson --dry-run -f x",
             ),
-            // The function does not move a flag that no verb has, and moves nothing if the command
-            // line has no verb.
+            // A flag stays at its position if no verb has this flag, or if the command line
+            // contains no verb.
             ("directives --version list", "directives --version list"),
             ("directives --nosuch list", "directives --nosuch list"),
             ("directives --context", "directives --context"),

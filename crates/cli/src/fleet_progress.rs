@@ -40,8 +40,8 @@ impl<'a> Convergence<'a> {
     }
 
     /// Returns true if at least `per_mille` thousandths of the live instances apply every
-    /// operation. Returns false if no instance is live, because then nothing shows that an
-    /// operation is applied.
+    /// operation. Returns false if no instance is live, because no report shows that an operation
+    /// is applied.
     pub(super) fn is_reached(&self, per_mille: u16) -> bool {
         self.live > 0 && self.applied * 1000 >= self.live * u64::from(per_mille)
     }

@@ -15,8 +15,8 @@ use super::output::note;
 /// than the limit of the parser, so that the parser detects and refuses a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print although a draft does not have them. `apply` removes
-/// these fields, so that it accepts the output of `get` and `list` as input.
+/// The fields that `get` and `list` print although a draft does not have them. `apply` removes the
+/// fields that only `get` and `list` print, so that it accepts their output as input.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
@@ -36,7 +36,8 @@ const PRINTED_ONLY: [&str; 12] = [
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
     Keep,
-    /// The command skips these entries, because a directive that has ended applies to no request.
+    /// The command skips entries that have ended, because a directive that has ended applies to no
+    /// request.
     Skip,
 }
 
@@ -171,8 +172,8 @@ pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
 }
 
 /// Returns limits for the YAML parser that depend on the size of the file. A file without aliases
-/// never exceeds these limits, because it has at most as many nodes as bytes. The limits refuse a
-/// small file with aliases that expand to a huge document.
+/// never exceeds the limits, because it has at most as many YAML nodes as bytes. The limits refuse
+/// a small file with aliases that expand to a huge document.
 fn yaml_options(text: &str) -> serde_saphyr::Options {
     const AT_LEAST: usize = 250_000;
     let limit = text.len().max(AT_LEAST);

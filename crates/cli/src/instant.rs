@@ -90,8 +90,8 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The time that is left is rounded to seconds. Without the rounding, the report would show
-        // 14m 59s for a new directive with a time to live of 15m.
+        // The time until the end of the directive is rounded to seconds. Without the rounding, the
+        // report would show 14m 59s for a new directive with a time to live of 15m.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))
@@ -176,7 +176,7 @@ mod tests {
             // On 10 March, the local clocks jump from 02:00 to 03:00, so they never show 02:30.
             ("2030-03-10T06:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
             ("2030-03-10T08:00:00Z", "02:30", "2030-03-11T06:30:00Z"),
-            // On 3 November, the local clocks show 01:30 twice.
+            // On 3 November, the local clocks are set back, so they show 01:30 twice.
             ("2030-11-03T05:00:00Z", "01:30", "2030-11-03T05:30:00Z"),
             ("2030-11-03T05:45:00Z", "01:30", "2030-11-03T06:30:00Z"),
             ("2030-11-03T06:45:00Z", "01:30", "2030-11-04T06:30:00Z"),

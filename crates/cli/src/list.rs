@@ -81,7 +81,8 @@ struct Listing {
 
 impl Listing {
     /// Returns the id, the version and the state of each directive in the list. `--watch` compares
-    /// these values to detect a change of the list; relative times would differ at every read.
+    /// the versions and states to detect a change of the list; relative times would differ at every
+    /// read.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

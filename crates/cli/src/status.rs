@@ -98,8 +98,8 @@ pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Returns the name and the state of each instance, without relative times. `--watch` compares
-/// these values to detect a change of the fleet.
+/// Returns the name, the state and the applied operation of each instance, without relative times.
+/// `--watch` compares these states to detect a change of the fleet.
 fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
     let state = |report: &InstanceReport| {
         let state = fleet.state(report);

@@ -1,5 +1,5 @@
-//! `directives verify`: reports the signers of each stored directive whose signatures are valid,
-//! and whether the directive satisfies the signature policy of a proxy.
+//! `directives verify`: reports who has validly signed each stored directive, and whether the
+//! directive satisfies the signature policy of a proxy.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -31,7 +31,7 @@ use server::{Connections, Listener, Listeners};
 use signals::{Request, Signals, phases, run_until_stopped};
 
 /// The maximum number of connections that the API listeners serve at the same time. Connections
-/// whose clients wait for a change do not count towards this maximum.
+/// whose clients wait for a change do not count towards `API_CONNECTIONS`.
 const API_CONNECTIONS: usize = 512;
 /// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;

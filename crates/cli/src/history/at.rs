@@ -175,7 +175,7 @@ fn doubts<'a>(past: &'a Past, applying: &[Applying<'_>]) -> Vec<&'a Doubt> {
 }
 
 /// Returns the directives that applied at the instant in `--at`. The function also compares the
-/// authors of the operations that wrote and ended these directives with the audit log.
+/// authors of the operations that wrote and ended the directives with the audit log.
 async fn applying<'a>(
     sources: &Sources<'_>,
     past: &'a Past,

@@ -35,7 +35,7 @@ pub(super) struct Witness(Option<AuditLog>);
 impl AuditLogArgs {
     /// Reads the events of the audit log from the period in which the records were written. If
     /// neither `--audit-log` nor `--no-audit-log` is given, the function reads the audit log with
-    /// the default name, unless it does not exist or the user may not read it.
+    /// the default name if it exists and the user may read it.
     pub(super) async fn read(
         &self,
         history: &History,

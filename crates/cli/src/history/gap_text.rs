@@ -58,7 +58,7 @@ pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String
 }
 
 /// Describes the directives that a gap may concern. Returns `None` if there is no evidence about
-/// the gap, because it may then concern every directive.
+/// the gap; a gap without evidence may concern every directive.
 pub(super) fn concerns(gap: &Gap) -> Option<String> {
     if gap.evidence.is_empty() {
         return None;

@@ -21,7 +21,7 @@ async fn full(limit: usize) -> (Connections, Vec<Admitted>) {
 async fn the_longest_idle_connection_makes_room() {
     let (connections, admitted) = full(3).await;
     tokio::time::advance(FIRST_REQUEST_GRACE).await;
-    // This request makes the first connection the most recently used one, so the agent closes
+    // The request on the first connection makes it the most recently used one, so the agent closes
     // another connection first.
     drop(admitted[0].begin_request());
     let new = connections.admit().await;

@@ -2,7 +2,7 @@
 //! uses a Unix socket, and whether the connection is reserved for health checks.
 
 /// The facts that the agent knows about a connection before its first request. The agent attaches
-/// these facts to each request on the connection.
+/// the facts about a connection to each request on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in super::super) struct Peer {
     /// Whether the client uses a Unix socket, so that the mode of the socket file has already

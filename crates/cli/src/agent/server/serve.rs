@@ -22,10 +22,10 @@ use super::listeners::{Listener, Stream};
 /// The time limit from accepting a connection to receiving its first request, including the TLS
 /// handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time for which a connection may be idle between two requests. This time is longer than 60 s,
-/// because nginx and common load balancers close idle connections after 60 s, and the client must
-/// close a connection first. If the agent closed the connection first, it would lose a request that
-/// the client sends at the same moment.
+/// The time for which a connection may be idle between two requests. The idle time exceeds 60 s,
+/// after which nginx and common load balancers close idle connections, so that the client is the
+/// first to close a connection. If the agent closed the connection first, it would lose a request
+/// that the client sends at the same moment.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The maximum total size of a request's headers in bytes. Each connection can use this much memory
 /// for headers before the agent refuses the request.
