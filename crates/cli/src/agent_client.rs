@@ -1,4 +1,4 @@
-//! Sends single requests to an agent, over HTTP, HTTPS or a Unix socket.
+//! Sends single requests to an agent over HTTP, HTTPS or a Unix socket.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -14,12 +14,13 @@ use super::directive_text::printable;
 use super::error_text;
 use super::exit::{Exit, Failure};
 
-/// The size limit of a response, in bytes. A list of 100,000 directives is smaller than this limit.
+/// The maximum size of an agent's response in bytes. A response that lists 100,000 directives is
+/// smaller than this maximum.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";
 
-/// The address of an agent.
+/// The address at which the command reaches an agent: a URL or the path of a Unix socket.
 #[derive(Clone, Debug)]
 pub(super) enum AgentUrl {
     Http(Url),
@@ -54,7 +55,7 @@ impl std::fmt::Display for AgentUrl {
     }
 }
 
-/// A client of one agent.
+/// An HTTP client that sends its requests to one agent.
 #[derive(Debug)]
 pub(super) struct AgentClient {
     client: Client,
@@ -63,8 +64,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client of one agent. The client accepts the agent's certificate if its CA is in
-    /// the file `ca_certificate`, or if the operating system trusts its CA.
+    /// Creates a client of one agent, which sends `token` with each request. The client trusts the
+    /// CA certificates in the file `ca_certificate`, and those that the operating system trusts.
     fn new(
         agent: AgentUrl,
         token: Option<String>,
@@ -91,8 +92,9 @@ impl AgentClient {
         })
     }
 
-    /// Creates a client of one agent. If a token file is given or `DIRECTIVES_AGENT_TOKEN` is set,
-    /// the client sends the token with each request.
+    /// Creates a client of one agent, with the token from a file or from the environment. If a
+    /// token file is given or `DIRECTIVES_AGENT_TOKEN` is set, the client sends this token with
+    /// each request.
     pub(super) fn with_token_file(
         agent: &AgentUrl,
         token_file: Option<&PathBuf>,
@@ -112,8 +114,8 @@ impl AgentClient {
         Self::new(agent.clone(), token, ca_certificate, timeout)
     }
 
-    /// Sends a request to the agent and decodes the response from JSON. Returns `None` if the
-    /// client's token does not permit the request (status 403).
+    /// Sends a request to the agent and decodes the JSON of the response. Returns `None` if the
+    /// agent refuses the request because of the client's token (status 403).
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -182,7 +184,7 @@ impl AgentClient {
     }
 }
 
-/// Decodes JSON from the response of an agent.
+/// Decodes the JSON of an agent's response, and reports invalid JSON as a failure of the command.
 pub(super) fn decode<'de, T: Deserialize<'de>>(
     json: impl Deserializer<'de, Error = serde_json::Error>,
 ) -> Result<T, Failure> {

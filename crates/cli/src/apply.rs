@@ -1,5 +1,5 @@
-//! `directives apply`: creates or replaces directives, from flags or from files. With `--prune`,
-//! the command also revokes directives that the files no longer contain.
+//! `directives apply`: creates or replaces directives, which flags or files describe. With
+//! `--prune`, the command also revokes the owner's directives that the files no longer contain.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -176,8 +176,8 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
 }
 
 impl ApplyArgs {
-    /// Returns the drafts that the flags describe, without their times: one draft for each given
-    /// endpoint, since a directive has at most one endpoint.
+    /// Returns one draft for each `--endpoint`, because a directive has at most one endpoint. The
+    /// drafts do not contain their start and end yet.
     fn drafts(&mut self) -> Result<Vec<Draft>, Failure> {
         let mut endpoints = std::mem::take(&mut self.endpoint);
         endpoints.sort_by_key(|endpoint| endpoint.as_str());
@@ -212,8 +212,8 @@ impl ApplyArgs {
         Ok(draft)
     }
 
-    /// Sets the start and the end of the drafts. The function computes both times from the
-    /// cluster's clock, because the clock of this machine may be wrong.
+    /// Sets the start and the end of all drafts. The start and the end are relative to the
+    /// cluster's time, because the clock of this machine may be wrong.
     fn set_times(&self, drafts: &mut [Draft], now: Timestamp) -> Result<(), Failure> {
         let starts_at = instant("--starts-at", self.starts_at, now, now)?;
         let expiry = self.expiry(starts_at, now)?;
@@ -225,7 +225,7 @@ impl ApplyArgs {
         Ok(())
     }
 
-    /// Returns the flag that states how long the directive applies.
+    /// Returns the name of the flag that states the end or the duration of the directive.
     fn end_flag(&self) -> &'static str {
         match (self.until, self.for_) {
             (Some(_), _) => "--until",
@@ -234,7 +234,7 @@ impl ApplyArgs {
         }
     }
 
-    /// Refuses an end of the directives that is not after their start, or that is in the past.
+    /// Returns an error if the directives would end in the past, or not after their start.
     fn check_end(
         &self,
         expiry: Expiry,
@@ -265,8 +265,8 @@ impl ApplyArgs {
     }
 
     fn expiry(&self, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Expiry, Failure> {
-        // A time of day in `--until` means the first time after the start of the directive at which
-        // clocks show this time of day.
+        // A time of day in `--until` means the first instant after the start of the directive at
+        // which the local clock shows this time.
         let begin = starts_at.map_or(now, |start| start.max(now));
         if let Some(until) = instant("--until", self.until, now, begin)? {
             return Ok(Expiry::At(until));
@@ -286,9 +286,9 @@ impl ApplyArgs {
     }
 }
 
-/// Converts the time in a flag to an instant. A time of day means the first instant after `begin`
-/// at which clocks show this time of day. If the flag contains a time of day, the function also
-/// prints the instant, because the user may have meant another time zone.
+/// Converts the value of a flag to an instant. If the value is a time of day, the function returns
+/// the first instant after `begin` at which the local clock shows this time. The function also
+/// prints the instant for a time of day, because the user may have meant another time zone.
 fn instant(
     flag: &str,
     when: Option<When>,

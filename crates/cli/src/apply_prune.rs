@@ -1,5 +1,5 @@
-//! `apply --owner NAME --prune`: revokes the owner's directives that are not in the applied files.
-//! The command `directives prune` deletes documents, but the flag `--prune` of `apply` deletes no
+//! `apply --owner NAME --prune`: revokes the directives of this owner that the applied files do not
+//! contain. In contrast to the command `directives prune`, the flag `--prune` of `apply` deletes no
 //! documents.
 
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::report_wording::count;
 
-/// The reason that is stored with a revocation by `--prune` if `--reason` is not given.
+/// The reason that `apply --prune` stores with a revocation if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
 
 /// The flags that concern the owner of directives.
@@ -32,8 +32,8 @@ pub(super) struct OwnerArgs {
 }
 
 impl OwnerArgs {
-    /// Sets the owner of each draft that states no owner. If `--prune` is given, a draft of another
-    /// owner is an error.
+    /// Sets the owner in each draft that does not state its owner. If `--prune` is given, a draft
+    /// with an owner other than `--owner` is an error.
     pub(super) fn assign(&self, drafts: &mut [Draft]) -> Result<(), Failure> {
         for draft in drafts {
             let owner = draft.owner.take().or_else(|| self.owner.clone());
@@ -49,7 +49,7 @@ impl OwnerArgs {
         Ok(())
     }
 
-    /// Plans the revocation of each of the owner's directives for which the files contain no draft.
+    /// Plans to revoke the owner's directives that the applied files do not contain.
     pub(super) async fn plan_prune(
         &self,
         api: &DirectivesApi,
@@ -71,8 +71,8 @@ impl OwnerArgs {
             .collect())
     }
 
-    /// Returns true if a directive has the owner in `--owner` and has not ended. Returns false for
-    /// a malformed document, because its owner is unknown.
+    /// Returns true if a stored directive belongs to the owner in `--owner` and has not ended.
+    /// Returns false for a malformed document, because the owner of its directive is unknown.
     fn owns_live(&self, stored: &Stored, now: Timestamp) -> bool {
         let live = matches!(State::of(stored, now), State::Active | State::Scheduled);
         let owner = stored
@@ -83,8 +83,8 @@ impl OwnerArgs {
         live && self.owner.is_some() && owner == Some(&self.owner)
     }
 
-    /// Returns the question with which the user confirms the revocations, or `None` if there are no
-    /// revocations.
+    /// Returns the question that asks the user to confirm the revocations, or `None` if nothing is
+    /// revoked.
     pub(super) fn question(&self, revocations: usize) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
         (revocations > 0).then(|| {

@@ -1,14 +1,14 @@
-//! Reads small files with a limit on their size, so that a wrong path (a device, a disk image) costs
-//! neither memory nor time.
+//! Reads small files with a limit on their size: if a path wrongly names a device or a disk image,
+//! reading it costs neither much memory nor much time.
 
 use std::io::{Error, Read as _, Result};
 use std::path::Path;
 
-/// The size limit of a file with tokens, certificates or contexts, in bytes.
+/// The maximum size in bytes of a file with tokens, certificates or contexts.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Reads a whole file, or fails if the file is larger than 4 MiB. The function blocks its thread
-/// while it reads.
+/// Reads a whole file, or returns an error if the file is larger than 4 MiB. The function blocks
+/// the calling thread.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     let mut content = Vec::new();
     let open = std::fs::File::open(file)?;
@@ -20,13 +20,14 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Reads a whole file of UTF-8 text, or fails if the file is larger than 4 MiB. The function blocks
-/// its thread while it reads.
+/// Reads a whole file of UTF-8 text, or returns an error if the file is larger than 4 MiB. The
+/// function blocks the calling thread.
 pub(super) fn read_text(file: &Path) -> Result<String> {
     String::from_utf8(read(file)?).map_err(|_| Error::other("the file is not UTF-8 text"))
 }
 
-/// Runs [`read`] or [`read_text`] on a thread for blocking work.
+/// Runs [`read`] or [`read_text`] on a thread for blocking work, so that the async runtime is not
+/// blocked.
 pub(super) async fn without_blocking<T: Send + 'static>(
     read: fn(&Path) -> Result<T>,
     file: &Path,

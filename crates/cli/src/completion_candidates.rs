@@ -1,9 +1,9 @@
-//! Returns the candidates with which a shell completes its command line: ids of directives,
-//! contexts, levels, endpoints and fields.
+//! Prints the candidates with which a shell completes a command line: ids of directives, contexts,
+//! levels, endpoints and fields.
 //!
-//! The shell's completion script runs the binary `directives` to get the candidates. The
-//! environment variable [`VARIABLE`] names the shell, and the arguments are the words that the user
-//! has typed.
+//! The shell's completion script runs the binary `directives` to get the candidates. The completion
+//! script passes the name of the shell in the environment variable [`VARIABLE`], and the typed
+//! words as arguments.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -22,15 +22,15 @@ use super::edit;
 use super::field_filters::State;
 use super::flags_before_verb::move_behind_verb;
 
-/// The environment variable that the completion script sets to request candidates.
+/// The environment variable with which the shell's completion script requests candidates.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// The time limit for requests to the cluster. The limit is short, because the user waits while the
-/// shell requests the candidates.
+/// The time limit of a request to the cluster for completion candidates. The limit is short,
+/// because the user waits for the candidates at the prompt.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// If a shell has started the binary to complete a command line, prints the candidates and returns
-/// true; otherwise, returns false.
+/// If a shell has started this process to complete a command line, prints the candidates and
+/// returns true; if not, returns false.
 pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
     let own = std::env::args_os().take_while(|arg| arg != "--");
     let words = reordered_words();
@@ -40,15 +40,14 @@ pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
         .try_complete(args, std::env::current_dir().ok().as_deref())
 }
 
-/// Returns the words of the command line that the user is typing, with the flags moved behind the
-/// verb.
+/// Returns the words that the user has typed so far, with the flags moved behind the verb.
 fn reordered_words() -> Vec<OsString> {
     let words = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
     let words: Vec<OsString> = words.collect();
     let command = super::command(None);
     let moved = move_behind_verb(words.clone(), &command);
-    // If the user has not completed the verb yet, the function does not move any word, because the
-    // shell completes the word at the cursor.
+    // While the user still types the verb, the function moves no words, because the shell completes
+    // the word at the cursor.
     match moved.get(1).and_then(|verb| verb.to_str()) {
         Some(verb) if command.find_subcommand(verb).is_some() => moved,
         Some(_) | None => words,
@@ -95,8 +94,9 @@ fn contexts() -> Vec<CompletionCandidate> {
     contexts.into_keys().map(CompletionCandidate::new).collect()
 }
 
-/// Returns the ids of the directives in the index. If the cluster does not respond in time, returns
-/// no ids, because an error message would disturb the user's input.
+/// Returns the ids of all directives in the index, as completion candidates. If the cluster does
+/// not respond in time, returns no ids, because an error message would disturb the user at the
+/// prompt.
 fn ids() -> Vec<CompletionCandidate> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,5 +1,6 @@
 //! Defines the flags with which a subcommand connects to the cluster: addresses, credentials, TLS
-//! and time limits. Also converts the connection flags to the library's configuration.
+//! and time limits. Also converts the connection flags to the library's configuration of the
+//! cluster.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +16,8 @@ use url::Url;
 use super::exit::Failure;
 use super::{context_file, credential_command, duration};
 
-/// The flags that an operator usually sets once, in a context or in the environment.
+/// The connection flags that an operator usually sets only once, in a context or in the
+/// environment.
 pub(super) const SET_ONCE: [&str; 13] = [
     "username",
     "password-file",
@@ -111,8 +113,8 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The address in a flag, exactly as the user typed it. Even an address that cannot be parsed may
-/// contain a password, so the command never prints this text.
+/// The address of a cluster, exactly as the user typed it in the flag. An address that cannot be
+/// parsed may still contain a password, so the command never prints this text.
 #[derive(Clone)]
 struct UrlText(String);
 
@@ -152,15 +154,15 @@ pub(super) struct TimeoutArgs {
 }
 
 impl TimeoutArgs {
-    /// Returns the time limit of one request.
+    /// Returns the time limit of one request to one node.
     pub(super) fn request_timeout(self) -> Duration {
         self.request_timeout
     }
 }
 
 impl ConnectionArgs {
-    /// Builds the library's configuration of the cluster. The library itself reads the secrets that
-    /// are in files.
+    /// Converts the flags to the library's configuration of the cluster. The configuration contains
+    /// only the paths of files with secrets, because the library reads these files itself.
     pub(super) async fn cluster(
         &self,
         request_timeout: Duration,
@@ -182,13 +184,13 @@ impl ConnectionArgs {
         })
     }
 
-    /// Returns the location of the index, as reports show it: the index name and the first address
-    /// without credentials.
+    /// Returns the location of the index for reports: the name of the index, and the first address
+    /// of the cluster without credentials.
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;
             // `set_username` and `set_password` fail only for an address that cannot contain
-            // credentials, so the errors are ignored.
+            // credentials, so their errors are ignored.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             Some(url.as_str().trim_end_matches('/').to_owned())
@@ -201,13 +203,13 @@ impl ConnectionArgs {
         }
     }
 
-    /// Returns the path of the file with CA certificates, if `--ca-certificate` is given.
+    /// Returns the path in `--ca-certificate`, or `None` if this flag is not given.
     pub(super) fn ca_certificate(&self) -> Option<&PathBuf> {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses `--credential-command` for a process that runs for days. A long-running process
-    /// would run `--credential-command` only once, so it could not renew the secret.
+    /// Refuses `--credential-command` for the agent and the recorder, which run for days. A process
+    /// runs the credential command only once, so it could not renew an expired secret.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),
@@ -218,13 +220,13 @@ impl ConnectionArgs {
         }
     }
 
-    /// Returns the paths of all PEM files with certificates that the flags name.
+    /// Returns the paths in the flags that name PEM files with certificates.
     pub(super) fn certificate_files(&self) -> Vec<PathBuf> {
         let files = [&self.ca_certificate, &self.client_certificate];
         files.into_iter().flatten().cloned().collect()
     }
 
-    /// Returns a copy of the connection flags, with the given address instead of `--url`.
+    /// Returns a copy of the connection flags in which the given address replaces `--url`.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],
@@ -232,12 +234,12 @@ impl ConnectionArgs {
         }
     }
 
-    /// Creates a client of the cluster for a command that runs once.
+    /// Creates a client of the cluster for a command that ends after a few requests.
     pub(super) async fn client(&self, timeout: TimeoutArgs) -> Result<Client, Failure> {
         let cluster = self.cluster(timeout.request_timeout).await?;
         if let Some(url) = cluster.unencrypted_url() {
-            // The command continues even if it cannot print the warning about unencrypted
-            // credentials.
+            // If the warning about unencrypted credentials cannot be printed, the command
+            // continues.
             let _ = writeln!(
                 std::io::stderr(),
                 "warning: credentials are sent to {} over the network without encryption; use \
@@ -305,8 +307,8 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret in the given file, such as a password. Without a file, returns the secret in
-/// the environment variable. An empty variable counts as unset.
+/// Returns the secret in the given file, such as a password. If no file is given, returns the
+/// secret in the environment variable. An empty environment variable counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),

@@ -1,5 +1,5 @@
-//! `directives context`: stores the addresses and credential files of clusters under names, and
-//! selects the current cluster.
+//! `directives context`: stores the address and the credential files of each cluster under a name,
+//! and selects the current cluster.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -181,7 +181,8 @@ fn list(all: &Contexts, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the result of a change of contexts: as JSON if the field is true, and otherwise as text.
+/// Prints what a `directives context` command changed: as JSON if the field is true, and as text if
+/// it is false.
 struct Output(bool);
 
 impl Output {
@@ -203,9 +204,9 @@ fn json_of(name: &str, context: &Context, all: &Contexts) -> Result<Value, Failu
 }
 
 impl SetArgs {
-    /// Returns a context with the values of the flags. If a flag is absent, the context keeps its
-    /// value from `before`. If any flag for credentials is given, the given credentials replace all
-    /// credentials of `before`.
+    /// Returns a context that contains the values of the given flags. For each flag that is not
+    /// given, the new context keeps the value in the context `before`. If at least one flag for
+    /// credentials is given, the new context keeps no credentials of `before`.
     fn context(self, before: Context) -> Result<Context, Failure> {
         if self.url.iter().any(|url| url.password().is_some()) {
             return Err(Failure::usage(

@@ -1,5 +1,5 @@
-//! Reads and writes the file that stores the contexts and the name of the current context. A
-//! context is a named set of connection flags.
+//! Reads and writes the file that stores all contexts and the name of the current context. A
+//! context is a set of connection flags that is stored under a name.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::bounded_file;
 use super::exit::Failure;
 
-/// The values of connection flags that are stored under a name. Each field has the name of a flag,
-/// and contains the value that the context sets for this flag. A context contains the paths of
-/// files with secrets, but never the secrets.
+/// The values of connection flags that the user has stored under a name. Each field is named like a
+/// flag, and contains the value that the context sets for this flag. A context contains the paths
+/// of files with secrets, but never the secrets themselves.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -35,13 +35,13 @@ pub(super) struct Context {
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
-    /// Whether the user must confirm each write to the cluster of this context.
+    /// Whether the user must confirm each write while this context is selected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) protected: bool,
 }
 
 impl Context {
-    /// Returns the flags that the context sets, with their values.
+    /// Returns the names and the values of the flags that this context sets.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         [
@@ -60,7 +60,7 @@ impl Context {
     }
 }
 
-/// The content of the file of contexts: all contexts, and the name of the current context.
+/// The content of the contexts file: all contexts, and the name of the current context.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Contexts {
@@ -71,7 +71,8 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Reads the file of contexts. If the file of contexts does not exist, returns no contexts.
+    /// Reads the contexts file. If the contexts file does not exist, returns an empty list of
+    /// contexts.
     pub(super) fn read() -> Result<Self, Failure> {
         let Some(file) = file() else {
             return Ok(Self::default());
@@ -85,7 +86,7 @@ impl Contexts {
         }
     }
 
-    /// Replaces the file of contexts atomically, so that a reader never sees an incomplete file.
+    /// Replaces the contexts file atomically, so that no reader sees an incomplete file.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let file = file().ok_or_else(|| {
             Failure::usage("the folder for the contexts is unknown: set HOME or DIRECTIVES_CONFIG")
@@ -100,7 +101,7 @@ impl Contexts {
         Ok(())
     }
 
-    /// Returns the context with the given name.
+    /// Returns the context with the given name, or an error that lists the known names.
     pub(super) fn get(&self, name: &str) -> Result<&Context, Failure> {
         self.contexts.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
@@ -113,8 +114,8 @@ impl Contexts {
     }
 }
 
-/// Returns the path of the file of contexts: `DIRECTIVES_CONFIG`, or a file in the user's
-/// configuration folder.
+/// Returns the path of the contexts file: the value of `DIRECTIVES_CONFIG`, or else a file in the
+/// user's configuration folder.
 fn file() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(file) = variable("DIRECTIVES_CONFIG") {
@@ -127,7 +128,7 @@ fn file() -> Option<PathBuf> {
     Some(folder.join("directives").join("contexts.yaml"))
 }
 
-/// The context that this run of the command uses.
+/// The context that this process uses, with its name.
 #[derive(Clone, Debug)]
 pub(super) struct Selected {
     pub(super) name: String,
@@ -136,22 +137,22 @@ pub(super) struct Selected {
 
 static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
 
-/// Returns the context of this run of the command, or `None` if no context is used or [`select`]
-/// has not run yet.
+/// Returns the context that this process uses; `None` if it uses no context, or if [`select`] has
+/// not run yet.
 pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
 }
 
-/// Returns the name of this run's context, if the user must confirm every write in this context.
+/// Returns the name of the context that this process uses, if the user must confirm every write in
+/// this context.
 pub(super) fn protected() -> Option<&'static str> {
     let selected = selected().filter(|selected| selected.context.protected)?;
     Some(&selected.name)
 }
 
-/// Selects the context that `--context` names. If `--context` is absent, selects the context that
-/// `DIRECTIVES_CONTEXT` names. If both `--context` and `DIRECTIVES_CONTEXT` are absent, selects the
-/// current context. The context is selected before the command line is parsed, because a context
-/// sets the defaults of flags.
+/// Selects a context: the one that `--context` names, else the one that `DIRECTIVES_CONTEXT` names,
+/// else the current context. This function runs before the parser of the command line, because the
+/// selected context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -161,9 +162,9 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // `context use` sets the current context for the commands of operators. A service (the agent or
-    // the recorder) ignores the current context. A service uses a context only if a flag or a
-    // variable names this context.
+    // `context use` sets the current context only for the commands of operators. The agent and the
+    // recorder ignore the current context, and use a context only if `--context` or
+    // `DIRECTIVES_CONTEXT` names it.
     let is_service = matches!(verb, Some("agent" | "record"));
     let current = contexts.current.clone().filter(|_| !is_service);
     let Some(name) = named.or(current) else {
@@ -171,7 +172,8 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     };
     let context = contexts.get(&name)?.clone();
     let selected = Selected { name, context };
-    // `set` fails only if a context has already been selected, but `select` runs only once.
+    // `SELECTED` can be set only once, and `select` runs only once, so the call of `set` does not
+    // fail.
     let _ = SELECTED.set(Some(selected.clone()));
     Ok(Some(selected))
 }

@@ -1,8 +1,10 @@
-//! Finds planned directives that have no effect because another directive covers them.
+//! Finds planned directives that would have no effect, because another directive already covers
+//! them.
 //!
-//! If several directives match a request, the highest level applies. A request in a smaller sample
-//! is also in every larger sample. Therefore, a directive has no effect if another directive
-//! matches at least the same requests, applies at least as long, and records at least as much.
+//! If several directives match a request, the highest of their levels applies. A request that is in
+//! a small sample is also in every larger sample. A directive therefore has no effect if another
+//! directive matches at least the same requests, applies at least as long, and records at least as
+//! much.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,9 +17,10 @@ use super::directive_text::{printable, summary};
 use super::instant::until;
 use super::output;
 
-/// Warns about each planned directive that is covered by another directive.
+/// Prints a warning for each planned directive that another directive covers.
 ///
-/// The warning is only a hint, so the write continues even if the other directives cannot be read.
+/// If the other directives cannot be read, the write continues without a warning, because the
+/// warning is only a hint.
 pub(super) async fn warn(api: &DirectivesApi, plan: &[PlannedWrite], now: Timestamp) {
     if !plan.iter().any(is_written) {
         return;
@@ -63,7 +66,7 @@ fn applies(document: &Document, now: Timestamp) -> bool {
     !document.revoked && document.directive.expires_at > now
 }
 
-/// The directives that may cover a planned directive, in groups with the same targets.
+/// The directives that may cover a planned directive, grouped by their targets.
 struct Candidates<'a>(HashMap<&'a DirectiveMatch, Vec<&'a Document>>);
 
 impl<'a> Candidates<'a> {
@@ -76,8 +79,9 @@ impl<'a> Candidates<'a> {
         Self(all)
     }
 
-    /// Returns the first directive that covers the given directive. If two directives cover each
-    /// other, only the directive with the greater id counts as covered.
+    /// Returns the first candidate that covers the given directive, or `None` if no candidate does.
+    /// If two directives cover each other, the one with the smaller id covers the one with the
+    /// greater id.
     fn that_cover(&self, directive: &DiagnosticsDirective, now: Timestamp) -> Option<&'a Document> {
         wider(&directive.match_)
             .iter()
@@ -93,8 +97,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all subsets of the given targets of a directive. A directive whose targets are a subset
-/// of the given targets matches at least the requests that the given targets match.
+/// Returns all subsets of the targets of a directive. Only a directive whose targets are a subset
+/// of the given ones can cover the given directive, because fewer targets match more requests.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -115,8 +119,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Returns true if `one` has no effect because of `other`: `other` matches at least the same
-/// requests, records at least as much, does not start later, and does not end earlier.
+/// Returns true if `one` has no effect because `other` records at least as much for at least the
+/// same requests, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

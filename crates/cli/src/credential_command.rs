@@ -1,5 +1,5 @@
 //! Runs the command in `--credential-command`, such as a password manager, and reads the secret
-//! that it prints.
+//! from its output.
 
 use std::process::Stdio;
 
@@ -9,11 +9,12 @@ use tokio::process::Command;
 
 use super::exit::Failure;
 
-/// The size limit of a secret in bytes.
+/// The maximum size in bytes of the secret that the credential command prints.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Runs a command in the shell and returns its output. The command uses the standard input and
-/// standard error of `directives`, so it can ask the user for a password.
+/// Runs the credential command in the shell, and returns its output as the secret. The credential
+/// command shares standard input and standard error with `directives`, so it can ask the user for a
+/// password.
 pub(super) async fn secret(command: &str) -> Result<Secret, Failure> {
     let failed = |problem: String| Failure::usage(format!("--credential-command: {problem}"));
     let (shell, flag) = if cfg!(windows) {

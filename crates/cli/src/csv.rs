@@ -3,8 +3,8 @@
 use opensearch_directives::internal::visible;
 use serde_json::Value;
 
-/// Returns a line with the names of the columns, and a line for each object. A column contains the
-/// value of the field that has the same name as the column.
+/// Returns one line with the names of the columns, and then one line for each object. Each column
+/// contains the field of the object that has the same name as the column.
 pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> String {
     let mut lines = vec![columns.join(",")];
     for object in objects {
@@ -14,7 +14,7 @@ pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> S
     lines.join("\n")
 }
 
-/// Formats one JSON value as a cell of a table. The elements of a list are separated by spaces.
+/// Formats one JSON value as a CSV cell. Spaces separate the elements of a list in a cell.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -27,9 +27,9 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Formats a text that another person may have written as a cell. Control characters and invisible
-/// characters in the text are escaped. If a spreadsheet would interpret the text as a formula, an
-/// apostrophe is added in front of it.
+/// Formats a text as a CSV cell; another person may have written this text. The function escapes
+/// control characters and invisible characters. If a spreadsheet would interpret the text as a
+/// formula, the function adds an apostrophe in front of the text.
 fn quoted(text: &str) -> String {
     let mut text = visible(text, true);
     if text.starts_with(['=', '+', '-', '@']) {

@@ -1,16 +1,16 @@
-//! Parses an address of OpenSearch Dashboards that a user has copied from a browser. The type also
-//! describes the tenant and the workspace into which the dashboards are imported.
+//! Parses an address of OpenSearch Dashboards that the user has copied from a browser. Also
+//! determines the tenant and the workspace into which `init` imports the dashboards.
 
 use std::str::FromStr;
 
 use url::Url;
 
-/// An address of OpenSearch Dashboards with its base path and workspace, but without the page
+/// The address of OpenSearch Dashboards, with the base path and the workspace, but without the page
 /// (`/app/...`).
 #[derive(Clone, Debug)]
 pub(super) struct DashboardsAddress {
     pub(super) url: Url,
-    /// The tenant that the copied address names.
+    /// The tenant that the address from the browser contains; `None` if it contains no tenant.
     tenant: Option<String>,
 }
 
@@ -19,7 +19,8 @@ impl FromStr for DashboardsAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let write = "write an address such as http://HOST:5601 or https://HOST/BASE-PATH";
-        // The error does not contain the address, because the address may contain a password.
+        // The error message does not repeat the address, because the address may contain a
+        // password.
         let mut url: Url = text
             .trim()
             .parse()
@@ -46,23 +47,25 @@ impl FromStr for DashboardsAddress {
 }
 
 impl DashboardsAddress {
-    /// Returns the tenant for the import: the tenant in the flag, or the tenant in the address if
-    /// the flag is absent.
+    /// Returns the tenant into which `init` imports the dashboards: the tenant in the flag, or else
+    /// the tenant in the address.
     pub(super) fn tenant<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.or(self.tenant.as_deref())
     }
 
-    /// Returns the address as text for output, without credentials and without a trailing slash.
+    /// Returns the address for the output of the command, without credentials and without a
+    /// trailing slash.
     pub(super) fn shown(&self) -> String {
         let mut url = self.url.clone();
-        // `set_username` and `set_password` fail only for an address without a host, which
-        // `from_str` refuses.
+        // `set_username` and `set_password` fail only for an address without a host, and `from_str`
+        // has already refused such an address.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Describes the location of the imported objects: the tenant, the workspace and the address.
+    /// Describes where the imported objects are: in which tenant, in which workspace, and at which
+    /// address.
     pub(super) fn place(&self, tenant: Option<&str>) -> String {
         let workspace = self.workspace().map(|id| format!(" the workspace {id} of"));
         let tenant = match tenant {
@@ -78,7 +81,7 @@ impl DashboardsAddress {
         segments.next()
     }
 
-    /// Returns the URL of a page below the address of OpenSearch Dashboards.
+    /// Returns the URL of a page of OpenSearch Dashboards, such as an imported dashboard.
     pub(super) fn link(&self, path: &str, tenant: Option<&str>) -> String {
         let (page, fragment) = path.split_once('#').unwrap_or((path, ""));
         let query = tenant.map(|tenant| {
@@ -111,7 +114,8 @@ mod tests {
                 Some("ops"),
             ),
             ("https://ann:secret@h/base", "https://h/base", None),
-            // `/apps` is a base path, although it begins like the page `/app`.
+            // `/apps` is a part of the base path, although it begins with `/app`, the path of the
+            // pages.
             ("https://h/apps/app/home", "https://h/apps", None),
         ] {
             let address: DashboardsAddress = text.parse().unwrap();

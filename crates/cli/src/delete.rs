@@ -29,7 +29,7 @@ pub(super) struct DeleteArgs {
 
 pub(super) async fn run(args: DeleteArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
-    // The command deletes even if the author is unknown, because no document stores the author of a
+    // The command does not need the name of the author, because no document stores the author of a
     // deletion.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;

@@ -1,4 +1,5 @@
-//! `directives diff`: compares files with the index and reports what `apply` would change.
+//! `directives diff`: compares files with the index, and reports what `directives apply` would
+//! change.
 
 use std::path::PathBuf;
 use std::time::Duration;

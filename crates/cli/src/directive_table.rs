@@ -1,4 +1,4 @@
-//! Formats documents as a table with one row for each document.
+//! Formats the documents of directives as a table with one row for each document.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::Stored;
@@ -22,12 +22,12 @@ const WIDE_HEADER: [&str; 7] = [
     "REVOKED BY",
     "REVOKED FOR",
 ];
-/// The columns that the table omits if the terminal is too narrow, in the order in which it omits
-/// them.
+/// The columns that the table omits on a narrow terminal; the first one in this list is omitted
+/// first.
 const DROPPABLE: [&str; 5] = ["REASON", "BY", "SAMPLE", "RECORDS", "LEVEL"];
 
-/// Formats the documents as a table with one row for each document. If a width is given, long texts
-/// are truncated so that the table does not exceed this width.
+/// Formats the documents of directives as a table with one row for each document. If `width` is
+/// given, the function truncates long texts, so that the table is not wider than `width`.
 pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u16>) -> String {
     let header: Vec<&str> = HEADER
         .into_iter()
@@ -59,8 +59,8 @@ fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
     row
 }
 
-/// Returns the cells of the row for a document, without the first two cells, which contain the id
-/// and the state.
+/// Returns the cells of a document's row, except for the first two, which contain the id and the
+/// state.
 pub(super) fn columns(document: &Document, now: Timestamp) -> [String; 7] {
     let directive = &document.directive;
     let audit = &document.audit;

@@ -5,8 +5,8 @@ use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{Decision, DirectiveMatch, EndpointKind};
 
-/// The text that is shown instead of the targets if a directive has no target. The text is in
-/// capitals so that nobody overlooks it.
+/// The text that replaces the targets of a directive if the directive has no target. The text is in
+/// capitals, so that nobody overlooks that the directive matches every request.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// Formats the targets of a directive, such as `tenant=acme index=orders`.
@@ -27,7 +27,7 @@ pub(super) fn targets(match_: &DirectiveMatch) -> String {
     }
 }
 
-/// Formats what a directive records in addition to its level, such as `ring-buffer capture`.
+/// Formats what a directive requests in addition to its level, such as `ring-buffer capture`.
 pub(super) fn records(document: &Document) -> String {
     let records: Vec<&str> = [
         (document.directive.ring_buffer, "ring-buffer"),
@@ -39,7 +39,7 @@ pub(super) fn records(document: &Document) -> String {
     records.join(" ")
 }
 
-/// Formats a directive as one line: its level, its targets, and its other settings.
+/// Formats a directive as one line, which contains its level, its targets and its other settings.
 pub(super) fn summary(document: &Document) -> String {
     let directive = &document.directive;
     let mut parts = vec![
@@ -54,7 +54,7 @@ pub(super) fn summary(document: &Document) -> String {
     parts.join(", ")
 }
 
-/// Formats a decision as a list, such as `Shape, ring-buffer, capture`.
+/// Formats the decision for a request as a list, such as `Shape, ring-buffer, capture`.
 pub(super) fn decision(decision: Decision) -> String {
     let mut parts = vec![decision.level.as_str()];
     parts.extend(decision.ring_buffer.then_some("ring-buffer"));
@@ -62,8 +62,8 @@ pub(super) fn decision(decision: Decision) -> String {
     parts.join(", ")
 }
 
-/// Formats the change of one field of a directive, and the effect of this change. Also returns
-/// whether the directive records more after the change than before.
+/// Formats the change of one field of a directive, together with the effect of the change. The
+/// second value of the result is true if the directive records more after the change than before.
 pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
     let unit = if change.field == "sample_per_mille" {
         " ‰"
@@ -111,8 +111,8 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
     (format!("{text}{word}"), widens)
 }
 
-/// Formats the author of the last write, and the user that the cluster authenticated for the last
-/// write.
+/// Formats the author that the last write of a directive claims, and the user whom the cluster
+/// authenticated for this write.
 pub(super) fn author(audit: &Audit) -> Option<String> {
     let claimed = audit.updated_by.as_deref()?;
     Some(match audit.authenticated_as.as_deref() {
@@ -121,7 +121,7 @@ pub(super) fn author(audit: &Audit) -> Option<String> {
     })
 }
 
-/// Replaces characters that control a terminal, change the direction of text or are invisible,
+/// Replaces each character that is invisible, controls a terminal or changes the direction of text,
 /// because another user may have written the text.
 pub(super) fn printable(text: &str) -> String {
     text.chars()

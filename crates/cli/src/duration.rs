@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::{RoundMode, SignedDuration, SignedDurationRound, Span, SpanRelativeTo, Timestamp, Unit};
 
-/// Parses durations such as `200ms`, `5s`, `15m`, `2h` and `7d`. A day in a duration is 24 hours.
+/// Parses a duration such as `200ms`, `5s`, `15m`, `2h` or `7d`. A day in a duration always has 24
+/// hours.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let fix = "write a duration such as 200ms, 5s, 15m, 2h or 7d";
     let span: Span = text
@@ -19,13 +20,13 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it must be longer than zero; {fix}"))
 }
 
-/// Converts a duration to jiff's type. A duration that jiff's type cannot represent becomes the
-/// maximum of the type.
+/// Converts a duration to the type of the crate `jiff`. A duration that is too long for
+/// `SignedDuration` becomes [`SignedDuration::MAX`].
 pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-/// Formats the approximate time from now to an instant: `in 14m 30s`, or `3h 5m ago`.
+/// Formats the approximate time between now and an instant, such as `in 14m 30s` or `3h 5m ago`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);
     if distance.is_negative() {
@@ -35,7 +36,7 @@ pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats a duration with its two largest units, such as `14m 30s`.
+/// Formats a duration with only its two largest units, such as `14m 30s`.
 pub(super) fn length(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let days = SignedDuration::from_hours(seconds / 86_400 * 24);
@@ -44,7 +45,7 @@ pub(super) fn length(duration: SignedDuration) -> String {
         3_600.. => (Unit::Minute, duration),
         _ => (Unit::Second, duration),
     };
-    // The duration is rounded down, so that the text never shows more time than is left.
+    // The duration is rounded down, so that the text never shows a longer time than is left.
     let rounding = SignedDurationRound::new()
         .smallest(unit)
         .mode(RoundMode::Trunc);

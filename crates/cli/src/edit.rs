@@ -49,7 +49,7 @@ pub(super) struct EditArgs {
     write: WriteArgs,
 }
 
-/// The fields that `--unset` can remove.
+/// The fields of a directive that `--unset` can remove.
 pub(super) const FIELDS: [&str; 10] = [
     "tenant",
     "index",
@@ -93,8 +93,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let write = async {
         if let Some(file) = &file {
             draft = file.read(&args.id)?;
-            // The editor may have been open for a long time, so the command reads the cluster's
-            // time again.
+            // The command reads the cluster's time again, because the user may have spent a long
+            // time in the editor.
             now = api.now().await?;
             draft.author = Some(author.clone());
         }
@@ -116,7 +116,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
 }
 
 impl EditArgs {
-    /// Changes the fields of a draft as `--set` and `--unset` state.
+    /// Changes the fields of a draft that `--set` and `--unset` name.
     fn change(&self, draft: &mut Draft, now: Timestamp) -> Result<(), Failure> {
         for (field, value) in &self.set {
             set(draft, field, value, now)
@@ -130,8 +130,8 @@ impl EditArgs {
     }
 }
 
-/// Returns the document if the directive is active or scheduled, and otherwise the reason why the
-/// directive cannot be changed: it has ended, or its document is malformed.
+/// Returns the document of an active or scheduled directive, or the reason why the command cannot
+/// change the directive.
 pub(super) fn changeable(stored: &Stored, now: Timestamp) -> Result<&Document, String> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
@@ -144,7 +144,7 @@ pub(super) fn changeable(stored: &Stored, now: Timestamp) -> Result<&Document, S
     }
 }
 
-/// Converts a stored directive to a draft with the same content.
+/// Converts a stored directive to a draft with the same content, for another write.
 pub(super) fn draft_of(document: &Document, author: &str) -> Draft {
     let directive = &document.directive;
     let mut draft = Draft::new(
@@ -231,8 +231,8 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// The fields that an edit does not keep. The command or the pipeline sets the fields in this
-    /// list at each write.
+    /// The fields that an edit does not keep, because the command or the pipeline sets them at each
+    /// write.
     const STAMPED: [&str; 10] = [
         "targets",
         "created_at",
@@ -246,7 +246,7 @@ mod tests {
         "revoked_reason",
     ];
 
-    /// Returns a stored document in which every field differs from its default value.
+    /// Returns a stored document that has a value other than the default in every field.
     fn stored() -> Fields {
         let document = json!({
             "targets": ["tenant", "index", "principal", "endpoint"],

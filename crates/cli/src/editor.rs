@@ -1,4 +1,5 @@
-//! Opens a directive as JSON in the user's editor, and reads the edited directive from the file.
+//! Opens a directive as JSON in the user's editor, and reads the edited directive when the editor
+//! has ended.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,13 +11,13 @@ use super::bounded_file;
 use super::exit::{Exit, Failure};
 use super::output::note;
 
-/// The file in which the user edits a directive. If the content of the file was not written to the
-/// index, the command keeps the file, so that the user does not lose the changes.
+/// The file in which the user edits a directive. The command keeps the file if it did not write the
+/// content to the index, so that the user does not lose the changes.
 #[derive(Debug)]
 pub(super) struct EditedFile(tempfile::NamedTempFile);
 
 impl EditedFile {
-    /// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and waits until this program
+    /// Opens a draft in the editor that `$VISUAL` or `$EDITOR` names, and waits until the editor
     /// ends.
     pub(super) fn open(draft: &Draft) -> Result<Self, Failure> {
         let editor = ["VISUAL", "EDITOR"]
@@ -49,7 +50,7 @@ impl EditedFile {
         })
     }
 
-    /// Reads the draft that the user saved in the editor.
+    /// Reads the draft that the user has saved in the editor.
     pub(super) fn read(&self, id: &str) -> Result<Draft, Failure> {
         let saved = bounded_file::read_text(self.0.path())?;
         if saved.trim().is_empty() {
@@ -66,8 +67,8 @@ impl EditedFile {
         }
     }
 
-    /// If the content of the file was not written to the index, keeps the file and reports its
-    /// path.
+    /// Keeps the file and reports its path, unless the command has written the content of the file
+    /// to the index.
     pub(super) fn keep_unless_written(
         self,
         written: Result<Exit, Failure>,
@@ -84,7 +85,7 @@ impl EditedFile {
         }
     }
 
-    /// Keeps the edited file, and adds its path to the error.
+    /// Keeps the edited file, and adds its path to the error message.
     fn keep(self, failure: Failure) -> Failure {
         match self.kept() {
             Some(note) => failure.with_note(&note),
@@ -92,8 +93,8 @@ impl EditedFile {
         }
     }
 
-    /// Keeps the edited file, and returns a text that contains its path. Returns `None` for an
-    /// empty file, which is deleted.
+    /// Keeps the edited file, and returns a note that contains its path. An empty file is deleted,
+    /// and the function then returns `None`.
     fn kept(self) -> Option<String> {
         let is_empty =
             bounded_file::read_text(self.0.path()).is_ok_and(|text| text.trim().is_empty());
@@ -105,8 +106,8 @@ impl EditedFile {
     }
 }
 
-/// Builds the command that runs the editor. The shell splits the editor's words, because `$EDITOR`
-/// may contain arguments and quotes, such as `code --wait`.
+/// Builds the shell command that opens the file in the editor. The shell splits `$EDITOR` into
+/// words, because it may contain arguments and quotes, such as `code --wait`.
 fn command(editor: &str, file: &Path) -> Command {
     let mut command;
     if cfg!(windows) {
@@ -121,8 +122,8 @@ fn command(editor: &str, file: &Path) -> Command {
     command
 }
 
-/// Converts a draft to indented JSON for the editor: with the id of the directive, without the
-/// fields that the command itself sets.
+/// Converts a draft to indented JSON for the editor. The JSON contains the directive's id, but no
+/// field that the command sets itself.
 fn text_of(draft: &Draft) -> Result<String, Failure> {
     let source = encode_draft(draft, &Audit::default());
     let mut value: serde_json::Value =

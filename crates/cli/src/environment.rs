@@ -1,9 +1,10 @@
-//! Sets flags from environment variables. An empty variable counts as unset.
+//! Lets environment variables set the flags of the command. An empty environment variable counts as
+//! unset.
 //!
-//! Environment variables exist for all flags of the agent and of the recorder. In the commands of
-//! operators, variables exist for the flags of the connection, of the output and of the author. No
-//! variable exists for a flag that describes or selects directives, because a forgotten variable
-//! would silently change what a command does.
+//! For the agent and the recorder, every flag has an environment variable. In the commands of
+//! operators, only the flags for the connection, the output and the author have environment
+//! variables. A flag that describes or selects directives has no variable, because a forgotten
+//! variable would silently change what a command does.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use clap::{Arg, ArgAction, Command};
 use super::connection::SET_ONCE;
 use super::context_file::Selected;
 
-/// The flags that an environment variable can set in the commands of operators, in addition to
+/// The flags for which the commands of operators read an environment variable, in addition to
 /// [`SET_ONCE`].
 const WITH_VARIABLE: [&str; 6] = [
     "context",
@@ -24,9 +25,9 @@ const WITH_VARIABLE: [&str; 6] = [
     "dry-run",
 ];
 
-/// Assigns an environment variable to each flag that can be set by a variable. An empty variable
-/// counts as unset. The values of a context become the defaults of flags, so a variable or the
-/// command line overrides them.
+/// Adds an environment variable to each flag that may have one. An empty environment variable
+/// counts as unset. The selected context sets the defaults of flags, so an environment variable or
+/// a flag on the command line overrides the context.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -48,8 +49,8 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Returns true if a verb connects to the cluster or to an agent. The flags of a verb that connects
-/// to neither have no environment variables.
+/// Returns true if a verb connects to the cluster or to an agent. A verb without a connection reads
+/// no environment variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
         || verb
@@ -61,21 +62,21 @@ fn with_variable(service: bool, arg: Arg) -> Arg {
     match variable(service, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // Every value of the variable sets the flag, except words for "no", such as `0` and
-                // `false`.
+                // Every value of the environment variable sets the flag, except for words that mean
+                // "no", such as `0` and `false`.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };
-            // The help text does not show the value of the variable, because the value may be an
-            // address that contains a password.
+            // The help text hides the current value of the environment variable, because it may be
+            // an address with a password.
             arg.env(variable).hide_env_values(true)
         }
         Some(_) | None => arg,
     }
 }
 
-/// Returns true if a verb runs or checks a service: an agent or a recorder. All flags of a verb
-/// that runs or checks a service have environment variables.
+/// Returns true if a verb runs or checks an agent or a recorder. All flags of the verbs `agent`,
+/// `probe` and `record` have environment variables.
 fn is_of_service(verb: &str) -> bool {
     matches!(verb, "agent" | "probe" | "record")
 }
@@ -84,8 +85,8 @@ fn is_empty(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// Returns the name of the environment variable for a flag: `DIRECTIVES_` followed by the name of
-/// the flag.
+/// Returns the name of a flag's environment variable, which is `DIRECTIVES_` followed by the name
+/// of the flag.
 fn variable(service: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
     let is_of_operators = || WITH_VARIABLE.contains(&long) || SET_ONCE.contains(&long);
@@ -124,8 +125,8 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // The path of a file is not a secret even if the file contains a secret, so a
-                // variable may contain this path.
+                // A flag for the path of a secret's file may have an environment variable, because
+                // the path itself is not a secret.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))

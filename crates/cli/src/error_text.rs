@@ -1,4 +1,5 @@
-//! Formats an error for the operator: first the problem, and with `--verbose` also the details.
+//! Formats an error for the operator: first the problem, and behind it the details if `--verbose`
+//! is given.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -7,13 +8,14 @@ use opensearch_directives::error::{RequestError, RequestErrorKind, chain};
 
 static VERBOSE: OnceLock<bool> = OnceLock::new();
 
-/// Sets whether error messages contain the details.
+/// Sets for the whole process whether error messages contain all details.
 pub(super) fn set_verbose(verbose: bool) {
-    // `set` fails only if a value has already been set, but `set_verbose` is called only once.
+    // `set` cannot fail here, because it fails only at a second call, and the command calls
+    // `set_verbose` only once.
     let _ = VERBOSE.set(verbose);
 }
 
-/// Formats an error and its causes as one line.
+/// Formats an error and its causes as one line of text.
 pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     if VERBOSE.get() == Some(&true) {
         return chain(error);
@@ -22,8 +24,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // The function removes this prefix of the message, because the cause behind the prefix is
-        // more specific.
+        // The function removes the general words at the start of the message, because the cause
+        // behind them is more specific.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,
@@ -31,8 +33,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// Formats the innermost cause of a failed connection. With `--verbose`, formats all causes of the
-/// failed connection.
+/// Formats only the innermost cause of a failed connection. With `--verbose`, formats all causes of
+/// the failed connection.
 pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     if VERBOSE.get() == Some(&true) {
         return chain(error);
@@ -40,8 +42,7 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(without_number).unwrap_or_default()
 }
 
-/// Formats an error without the number that the operating system assigns to it, such as `(os error
-/// 111)`.
+/// Formats an error without the error number of the operating system, such as `(os error 111)`.
 fn without_number(error: &(dyn Error + 'static)) -> String {
     let text = error.to_string();
     text.split(" (os error")
@@ -50,13 +51,12 @@ fn without_number(error: &(dyn Error + 'static)) -> String {
         .to_owned()
 }
 
-/// Iterates over an error and its causes.
+/// Iterates over an error, its cause, the cause of its cause, and so on.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// If the error means that the cluster is unreachable or busy, returns a short message for the
-/// error.
+/// Returns a short message if the cluster is unreachable or busy, and `None` for all other errors.
 fn brief(error: &RequestError) -> Option<String> {
     let node = error.node()?.trim_end_matches('/');
     let text = error.to_string();

@@ -1,4 +1,4 @@
-//! Maps errors of the library to the documented exit codes, and prints errors.
+//! Maps the library's errors to the documented exit codes of the command, and prints the errors.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use opensearch_directives::internal::visible;
 
 use super::error_text;
 
-/// The section of `--help` that documents environment variables and exit codes.
+/// The section of `--help` that explains the environment variables and the exit codes.
 pub(super) const HELP: &str = "\
 Flags for the connection, the output and the author, and all flags of the agent, can also be set
 by environment variables. The name of a variable is DIRECTIVES_ and the flag's name, such as
@@ -39,7 +39,7 @@ Exit codes:
 If several directives have different results, the worst result decides. A write that succeeded is a
 success even if it could not be recorded in the history; a warning says what was not recorded.";
 
-/// The exit code of the command.
+/// The exit code with which the process ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
     Success = 0,
@@ -57,8 +57,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Returns a number by which exit codes are compared: the more severe the result, the greater
-    /// the number. If a command has several results, the most severe result decides the exit code.
+    /// Returns how severe an exit code is: the more severe the result, the greater the number. If
+    /// one run of the command has several results, the most severe one decides the exit code.
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -78,7 +78,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The reason why the command fails, with the exit code that it causes.
+/// The reason why the command failed, with the exit code of the process.
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
@@ -87,20 +87,20 @@ pub(super) struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A part of the error message may come from a server, so control characters in the message
-        // are escaped.
+        // Control characters in the error message are escaped, because parts of the message may
+        // come from a server.
         let text = visible(&self.text(), true);
         write!(f, "error: {text}")
     }
 }
 
 impl Failure {
-    /// Returns the error message without the word `error`.
+    /// Returns the error message without the leading word `error`.
     pub(super) fn text(&self) -> String {
         error_text::text(&*self.error)
     }
 
-    /// Adds a line to the error message.
+    /// Returns the failure with a further line in its error message.
     pub(super) fn with_note(self, note: &str) -> Self {
         let text = format!("{}\n{note}", self.text());
         Self::new(self.exit, text)
@@ -117,7 +117,7 @@ impl Failure {
         Self::new(Exit::Usage, error)
     }
 
-    /// Creates a failure that reports invalid content of a file.
+    /// Creates the failure that reports that a file has invalid content.
     pub(super) fn of_file(
         file: &std::path::Path,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -130,9 +130,9 @@ impl Failure {
         Self::new(Exit::Other, error)
     }
 
-    /// Prints the error and its causes on standard error, and returns the exit code.
+    /// Prints the error and its causes on standard error, and returns the exit code of the process.
     pub(super) fn report(self) -> Exit {
-        // It is not a failure if the reader of the output, such as `head`, closes the pipe early.
+        // The command succeeds if the reader of its output, such as `head`, closes the pipe early.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
@@ -146,10 +146,10 @@ impl Failure {
 fn of_request(error: &RequestError) -> Exit {
     match error.status() {
         _ if error.is_unreachable() => Exit::Unreachable,
-        // Status 429 means that the cluster is overloaded.
+        // OpenSearch returns status 429 if the cluster is overloaded.
         Some(429) => Exit::Unreachable,
-        // A response with status 404 but without an exception does not come from OpenSearch, so it
-        // does not show that a directive is missing.
+        // A response of status 404 without an OpenSearch exception comes from another server, such
+        // as a proxy, so it does not show that a directive is missing.
         Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
         Some(400..=499) => Exit::Refused,
@@ -164,7 +164,7 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// Maps an error of the directives API to an exit code.
+/// Maps an error of the library's `DirectivesApi` to an exit code.
 pub(super) fn exit_of(error: &WriteError) -> Exit {
     if error.is_invalid() {
         Exit::Usage

@@ -1,5 +1,6 @@
-//! `directives explain`: evaluates a request. For each directive that does not apply, the command
-//! reports the first condition that the request does not meet.
+//! `directives explain`: evaluates a request, and shows which directives apply to it. For each
+//! directive that does not apply, the command shows the first condition that the request does not
+//! meet.
 
 use std::path::PathBuf;
 
@@ -68,12 +69,12 @@ pub(super) struct ExplainArgs {
     timeout: TimeoutArgs,
 }
 
-/// Whether one directive applies to the request, and the reason why it does or does not.
+/// Whether one directive applies to the request, and the reason for this.
 struct Verdict {
     id: String,
     applies: bool,
-    /// The rank of the directive in the list. A directive has a higher rank if the request meets
-    /// more of its conditions.
+    /// The rank of the directive in the output: the more conditions of the directive the request
+    /// meets, the higher the rank.
     held: usize,
     reason: String,
 }
@@ -116,8 +117,8 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Replaces the verdict of this process with the agent's verdict. The agent may decide
-    /// differently than this process, because the agent has another clock and perhaps another set.
+    /// Replaces the verdict that this process computed by the verdict of the agent. The agent's
+    /// verdict may differ, because the agent has another clock and perhaps another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);
@@ -173,7 +174,7 @@ fn verdict(candidate: &Candidate, request: &RequestAttrs<'_>, now: Timestamp, id
 }
 
 /// Returns what the directive records for the request. If the request does not meet a condition of
-/// the directive, the function returns the rank of the directive and the unmet condition instead.
+/// the directive, returns this condition and the rank of the directive as the error.
 fn first_miss(
     document: &Document,
     state: State,
@@ -213,11 +214,12 @@ fn first_miss(
         };
         return Err((held * 2 + usize::from(near), reason));
     }
-    // All targets match, so only the state of the directive or its sample can exclude the request.
+    // The request meets all targets, so only the state or the sample of the directive can exclude
+    // it.
     effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
 }
 
-/// Returns what a directive records whose targets match the request, or the reason why this
+/// Returns what a directive records for a request that meets all its targets, or the reason why the
 /// directive does not apply now.
 fn effect(
     document: &Document,

@@ -1,5 +1,5 @@
-//! Obtains the decision for a request from the index or from an agent, together with the directives
-//! that may cause the decision.
+//! Obtains the decision for a request, either from the index or from an agent, together with the
+//! directives that may have caused it.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -16,13 +16,13 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::output::note;
 
-/// A decision for a request, and the directives that may cause this decision.
+/// The decision for a request, and the directives that may have caused it.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) decision: Decision,
     pub(super) directives: Vec<Candidate>,
-    /// The ids of the directives that an agent applied, or `None` if the decision comes from the
-    /// index.
+    /// The ids of the directives that the agent applied to the request; `None` if the decision was
+    /// computed from the index.
     pub(super) applied_by_agent: Option<Vec<String>>,
     pub(super) now: Timestamp,
 }
@@ -31,7 +31,7 @@ pub(super) struct Evidence {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) id: String,
-    /// The document of the directive, or the reason why its content is unknown.
+    /// The document of the directive, or the reason why the document is unknown.
     pub(super) document: Result<Document, String>,
     pub(super) state: State,
 }
@@ -58,7 +58,8 @@ impl Candidate {
     }
 }
 
-/// Reads the index, and computes the decision that a proxy with the same directives would make.
+/// Reads all directives from the index, and computes the decision that a proxy with these
+/// directives would make.
 pub(super) async fn from_index(
     api: &DirectivesApi,
     request: &RequestAttrs<'_>,
@@ -83,7 +84,7 @@ pub(super) async fn from_index(
     })
 }
 
-/// Requests the decision and the published set from the agent.
+/// Requests the agent's decision for the request, and the set that the agent has published.
 pub(super) async fn from_agent(
     agent: &AgentClient,
     request: &RequestAttrs<'_>,
@@ -129,7 +130,7 @@ pub(super) async fn from_agent(
     })
 }
 
-/// Returns the body of a request for the agent's decision.
+/// Returns the body with which the command asks the agent for its decision.
 fn body_of(request: &RequestAttrs<'_>, request_id: &str) -> Value {
     let mut body = json!({
         "index": request.index,
@@ -143,7 +144,7 @@ fn body_of(request: &RequestAttrs<'_>, request_id: &str) -> Value {
     body
 }
 
-/// The fields of an agent's response that contain the decision for the request.
+/// The fields in an agent's response to `POST /v1/evaluate` that contain the decision.
 #[derive(Deserialize)]
 struct Decided {
     level: DiagLevel,
@@ -152,7 +153,7 @@ struct Decided {
     directives: Vec<String>,
 }
 
-/// The field of an agent's response that contains the published set.
+/// The field in an agent's response to `GET /v1/directives` that contains the published set.
 #[derive(Default, Deserialize)]
 struct Published {
     directives: Vec<PublishedDirective>,

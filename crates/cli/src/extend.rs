@@ -1,4 +1,4 @@
-//! `directives extend`: moves the end of directives to a later instant.
+//! `directives extend`: moves the end of directives to a later time.
 
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
 }
 
 impl ExtendArgs {
-    /// Returns the directive with its new end, or the reason why it cannot be extended.
+    /// Returns a draft of the directive with its new end, or the reason why the command cannot
+    /// extend the directive.
     fn extended(&self, stored: &Stored, author: &str, now: Timestamp) -> Result<Draft, String> {
         let document = changeable(stored, now)?;
         let present = document.directive.expires_at;

@@ -84,7 +84,7 @@ pub(super) struct FilterArgs {
     ending_within: Option<Duration>,
 }
 
-/// A field with which a directive selects the requests to which it applies.
+/// A field of a directive that narrows the requests to which the directive applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Field {
     Tenant,
@@ -110,7 +110,7 @@ fn field_value(text: &str) -> Result<(Field, String), String> {
 }
 
 impl FilterArgs {
-    /// Returns true if no filter is given.
+    /// Returns true if the command line contains no filter.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             state,
@@ -130,13 +130,14 @@ impl FilterArgs {
             && ending_within.is_none()
     }
 
-    /// Returns true if the command line contains a filter for the state.
+    /// Returns true if the command line contains a filter for the state of directives.
     pub(super) fn has_state(&self) -> bool {
         !self.state.is_empty()
     }
 
-    /// Returns true if a document passes all filters. A malformed document passes a filter for the
-    /// state, but no other filter, because its fields are unknown.
+    /// Returns true if a stored directive passes all filters on the command line. A malformed
+    /// document can pass a filter for the state, but passes no other filter, because its fields are
+    /// unknown.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

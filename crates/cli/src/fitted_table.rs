@@ -1,11 +1,11 @@
-//! Formats rows as a table that fits the terminal.
+//! Formats rows of text as a table that fits the width of the terminal.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
 use super::directive_text::printable;
 
-/// The columns that are truncated if the terminal is too narrow. The other columns are short, or
-/// contain a text that an operator needs in full.
+/// The columns whose texts the table truncates on a narrow terminal. Texts in all other columns are
+/// short, or an operator needs them in full.
 const TRUNCATED: [&str; 8] = [
     "WHAT",
     "MATCHES",
@@ -17,23 +17,25 @@ const TRUNCATED: [&str; 8] = [
     "REVOKED FOR",
 ];
 
-/// The columns with free texts, and the maximum number of characters of such a text if the output
-/// is not a terminal. Otherwise, one long text would widen all lines. JSON contains the whole text.
+/// The columns with free texts. The table shows at most [`LONGEST_FREE_TEXT`] characters of a free
+/// text, even if the output is not a terminal. Without this maximum, one long text would widen all
+/// lines of the table. The JSON output contains the whole text.
 const FREE_TEXTS: [&str; 2] = ["REASON", "REVOKED FOR"];
 const LONGEST_FREE_TEXT: usize = 100;
 
-/// The number of spaces that the table style adds to each column.
+/// The number of spaces that the style of the table adds to each column.
 const PADDING: u16 = 2;
 
-/// Returns the width of the terminal, or `None` if standard output is not a terminal.
+/// Returns the width of the terminal in characters, or `None` if standard output is not a terminal.
 pub(super) fn terminal_width() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
-/// Formats rows as a table. If `width` is given, long texts are truncated so that the table is not
-/// wider than `width`. If the table is then still wider than `width`, columns without content are
-/// omitted. If this is not enough, all other texts are truncated. At last, the columns in
-/// `droppable` are omitted in their order.
+/// Formats rows of text as a table. If `width` is given, the table is at most `width` characters
+/// wide. To fit the width, the function first truncates long texts in the columns of [`TRUNCATED`].
+/// If the table is still too wide, the function omits the columns without content. If omitting the
+/// columns without content is not enough, the function truncates the texts in all other columns.
+/// Finally, the function omits the columns in `droppable`, one after the other.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
@@ -62,25 +64,27 @@ pub(super) fn fitted(
     let columns = layout(columns.collect(), width, droppable);
     let indices: Vec<usize> = columns.iter().map(|column| column.index).collect();
     let mut table = table_of(&names, &rows, &indices);
-    // If a text contains the delimiter, the table library truncates the text at the delimiter. No
-    // text contains the delimiter `\0`, so the library may truncate a text at any character, even
+    // The table library truncates a text at its delimiter if the text contains the delimiter. No
+    // text contains the delimiter `\0`, so the library can truncate a text at any character, even
     // within a word.
     table
         .set_delimiter('\0')
         .set_truncation_indicator("…")
         .set_content_arrangement(ContentArrangement::Dynamic)
-        // The width of the table may exceed the terminal's width by one, because the space at the
-        // start of each line is not printed.
+        // The library may make the table wider than the terminal by one character, because the
+        // leading space of each line is not printed.
         .set_width(width.saturating_add(1));
     for (column, Column { least, .. }) in table.column_iter_mut().zip(&columns) {
-        // The table library counts the padding of a column as a part of its width.
+        // The width of a column in the table library includes the padding, so the padding is added
+        // to the least width.
         let least = Width::Fixed(least.saturating_add(PADDING));
         column.set_constraint(ColumnConstraint::LowerBoundary(least));
     }
     trimmed(&table)
 }
 
-/// Returns the content of a cell. A free text that is too long is truncated.
+/// Returns the text that the table shows in a cell. A free text is truncated if it is longer than
+/// [`LONGEST_FREE_TEXT`].
 fn shown(column: &str, text: &str) -> String {
     let text = printable(text);
     match text.char_indices().nth(LONGEST_FREE_TEXT) {
@@ -89,21 +93,23 @@ fn shown(column: &str, text: &str) -> String {
     }
 }
 
-/// A column of a table whose width is limited.
+/// A column of a table that must fit a given width.
 struct Column<'a> {
     index: usize,
     name: &'a str,
-    /// The least width of the column: the table truncates no text of the column below this width.
+    /// The minimum width of the column, to which the table may truncate its texts.
     least: u16,
     is_empty: bool,
 }
 
-/// Returns the least width of a column on a terminal that is wide enough for all columns.
+/// Returns the minimum width of a column, unless the terminal is so narrow that the table must
+/// truncate all columns.
 fn least_width(name: &str, content: u16, width: u16) -> u16 {
     if TRUNCATED.contains(&name) {
         header_width(name)
     } else {
-        // The width of the id is limited, so that a very long id does not occupy the whole line.
+        // The minimum width of the id is limited, so that a very long id does not fill the whole
+        // line.
         content.min(width / 3)
     }
 }
@@ -112,7 +118,7 @@ fn header_width(name: &str) -> u16 {
     u16::try_from(name.len()).unwrap_or(u16::MAX)
 }
 
-/// Omits and narrows columns until all remaining columns together fit the width.
+/// Omits and narrows columns until the remaining columns together fit the width.
 fn layout<'a>(mut columns: Vec<Column<'a>>, width: u16, droppable: &[&str]) -> Vec<Column<'a>> {
     let fits = |columns: &[Column<'_>]| {
         let widths = columns.iter().map(|column| column.least + PADDING);
@@ -139,7 +145,7 @@ fn layout<'a>(mut columns: Vec<Column<'a>>, width: u16, droppable: &[&str]) -> V
     columns
 }
 
-/// Formats the columns with the given indices as a table with all rows.
+/// Formats all rows as a table that contains only the columns with the given indices.
 fn table_of(header: &[String], rows: &[Vec<String>], columns: &[usize]) -> Table {
     let line = |cells: &[String]| {
         let mut row = Row::from(columns.iter().map(|&column| cells[column].clone()));
@@ -154,7 +160,8 @@ fn table_of(header: &[String], rows: &[Vec<String>], columns: &[usize]) -> Table
     table
 }
 
-/// Returns the lines of a table without the white space that the table style adds at both ends.
+/// Returns the lines of a table without the spaces that the table style adds at the start and at
+/// the end of each line.
 pub(super) fn trimmed(table: &Table) -> String {
     table
         .lines()
@@ -249,7 +256,8 @@ mod tests {
             for name in ["ID", "STATE", "LEVEL", "MATCHES", "EXPIRES"] {
                 assert!(table.contains(name), "{width}: {table}");
             }
-            // If the terminal is too narrow, the table first omits a column without content.
+            // On a narrow terminal, the table omits a column without content before it omits any
+            // other column.
             assert!(!table.contains("REASON"), "{width}: {table}");
             let has = |name: &str| table.split_whitespace().any(|word| word == name);
             assert!(dropped.is_empty() || !has(dropped), "{width}: {table}");

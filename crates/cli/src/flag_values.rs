@@ -1,19 +1,20 @@
-//! Parses levels and classes of endpoints regardless of case, and sample rates in percent or per
-//! mille.
+//! Parses the values of flags: levels and classes of endpoints regardless of case, and sample rates
+//! in percent or per mille.
 
 use opensearch_directives::{DiagLevel, EndpointKind};
 
-/// Parses a level regardless of case.
+/// Parses the name of a level regardless of case.
 pub(super) fn level(text: &str) -> Result<DiagLevel, String> {
     named("a level", text, DiagLevel::ALL, DiagLevel::as_str)
 }
 
-/// Parses a class of endpoints regardless of case.
+/// Parses the name of a class of endpoints regardless of case.
 pub(super) fn endpoint(text: &str) -> Result<EndpointKind, String> {
     named("an endpoint", text, EndpointKind::ALL, EndpointKind::as_str)
 }
 
-/// Finds a value by its name. Differences in case, `-` and `_` are ignored.
+/// Finds the value with the given name, such as a level. The function ignores case, `-` and `_` in
+/// the name.
 fn named<T: Copy>(
     what: &str,
     text: &str,
@@ -32,8 +33,8 @@ fn named<T: Copy>(
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity > 0.8)
         .map(|(_, name)| name)
-        // If no name is similar to the text, the message suggests a name that contains the text,
-        // such as IngestBulk for `bulk`.
+        // If no name is similar to the text, the error message suggests a name that contains the
+        // text, such as `IngestBulk` for `bulk`.
         .or_else(|| {
             let is_word = plain(text).len() > 3;
             let mut names = names.iter();
@@ -49,7 +50,7 @@ fn named<T: Copy>(
     ))
 }
 
-/// Parses a sample rate in percent, such as `10%` and `0.5%`, or per mille, such as `5‰`.
+/// Parses a sample rate in percent (`10%`, `0.5%`) or per mille (`5‰`), and returns it per mille.
 pub(super) fn sample(text: &str) -> Result<u16, String> {
     let wrong = || "it is not a sample rate; write 10% or 100‰, in steps of 0.1%".to_owned();
     let (number, scale) = match (text.strip_suffix('%'), text.strip_suffix('‰')) {
@@ -63,7 +64,7 @@ pub(super) fn sample(text: &str) -> Result<u16, String> {
     whole.ok_or_else(wrong)
 }
 
-/// Formats a sample rate for output.
+/// Formats a sample rate per mille for the output, such as `5 ‰`.
 pub(super) fn per_mille(rate: u16) -> String {
     format!("{rate} ‰")
 }

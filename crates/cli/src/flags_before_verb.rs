@@ -1,13 +1,13 @@
-//! Allows flags before the verb: the command treats `directives --context prod list` like
-//! `directives list --context prod`.
+//! Lets the user write flags before the verb: the command treats `directives --context prod list`
+//! like `directives list --context prod`.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 
 use clap::{ArgAction, Command};
 
-/// Moves the flags that precede the verb behind the verb. If a flag before the verb belongs to no
-/// verb, the function moves nothing, and the parser refuses this flag.
+/// Moves each flag that precedes the verb to a position after the verb. If a flag in front of the
+/// verb is unknown to all verbs, the function moves nothing, so that the parser refuses this flag.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let takes_value = flags(command);
     let mut end = 1;
@@ -27,8 +27,8 @@ pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Ve
     args
 }
 
-/// Returns the name of a flag without its value, such as `--output` of `--output=json` and `-o` of
-/// `-ojson`.
+/// Returns the name of a flag without its value, such as `--output` for `--output=json` and `-o`
+/// for `-ojson`.
 fn name(text: &str) -> &str {
     if text.starts_with("--") {
         text.split_once('=').map_or(text, |(name, _)| name)
@@ -37,12 +37,13 @@ fn name(text: &str) -> &str {
     }
 }
 
-/// Returns the flags of all verbs. The map contains `true` for a flag that takes a value.
+/// Returns the flags of all verbs, and for each flag whether it takes the next argument as its
+/// value.
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {
-        // If the value must follow `=`, it is in the same argument as the flag, so the flag does
-        // not take the next argument.
+        // A flag whose value must follow `=` does not take the next argument, because its value is
+        // in the same argument.
         let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
             && !arg.is_require_equals_set();
         let long = arg.get_long_and_visible_aliases().unwrap_or_default();
@@ -86,7 +87,8 @@ mod tests {
                 "directives -ojson --dry-run apply -f x",
                 "directives apply -ojson --dry-run -f x",
             ),
-            // A flag is not moved if it belongs to no verb, or if the command line has no verb.
+            // A flag stays at its position if no verb has this flag, or if the command line
+            // contains no verb.
             ("directives --version list", "directives --version list"),
             ("directives --nosuch list", "directives --nosuch list"),
             ("directives --context", "directives --context"),

@@ -1,5 +1,5 @@
-//! Counts the instances that already apply every operation on the index, and formats the report of
-//! an instance as text or JSON. `status` and `wait` share this code.
+//! Counts the instances that apply every operation on the index, and formats the reports of
+//! instances as text or JSON. Both `directives status` and `directives wait` use this file.
 
 use opensearch_directives::fleet::{
     Fleet, IndexPosition, InstanceReport, InstanceState, UnreadableReport,
@@ -10,21 +10,22 @@ use super::directive_text::printable;
 use super::duration::{length, relative, signed};
 use super::report_wording::count;
 
-/// The live instances in two groups: the instances that apply every operation of a given state of
-/// the index, and the instances that lack an operation.
+/// Counts the live instances that apply every operation up to a state of the index, and lists those
+/// that lack an operation.
 pub(super) struct Convergence<'a> {
-    /// The number of live instances. If the report of an instance was not read or is unreadable,
-    /// the instance counts as live, because nothing shows that it has ended.
+    /// The number of live instances. An instance whose report was not read or cannot be decoded
+    /// counts as live, because nothing shows that it has ended.
     pub(super) live: u64,
-    /// The reports of the live instances that do not apply every operation.
+    /// The reports of the live instances that lack at least one operation.
     pub(super) missing: Vec<&'a InstanceReport>,
     /// The number of live instances that apply every operation.
     pub(super) applied: u64,
 }
 
 impl<'a> Convergence<'a> {
-    /// Compares the reports of the instances with a state of the index. An instance that applies
-    /// all current operations also applies all operations of an earlier state.
+    /// Compares the reports of the instances with a state of the index, which may be earlier than
+    /// the current one. An instance that applies all current operations also applies all operations
+    /// of an earlier state.
     pub(super) fn of(fleet: &'a Fleet, target: &IndexPosition) -> Self {
         let live = fleet.reports.iter();
         let live = live.filter(|report| fleet.state(report).is_live());
@@ -38,15 +39,15 @@ impl<'a> Convergence<'a> {
         }
     }
 
-    /// Returns true if at least the given share of the live instances applies every operation.
-    /// Returns false if no instance is live, because then nothing shows that any operation is
-    /// applied.
+    /// Returns true if at least `per_mille` thousandths of the live instances apply every
+    /// operation. Returns false if no instance is live, because no report shows that an operation
+    /// is applied.
     pub(super) fn is_reached(&self, per_mille: u16) -> bool {
         self.live > 0 && self.applied * 1000 >= self.live * u64::from(per_mille)
     }
 }
 
-/// Describes the state of an instance, such as `behind by 3`.
+/// Describes the state of an instance in words, such as `behind by 3`.
 pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
     let state = fleet.state(report);
     let is_of_another_index = report.index_uuid.as_ref() != Some(&fleet.position.index_uuid);
@@ -77,8 +78,8 @@ pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
     text
 }
 
-/// Converts the report of an instance to JSON, and adds the state of the instance. The applied
-/// operation is the one that the table shows.
+/// Converts the report of an instance to JSON, and adds the instance's state. The field
+/// `applied_seq_no` contains the same operation as the table of `directives status`.
 pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     let state = fleet.state(report);
     let mut value = json!(report);
@@ -95,20 +96,20 @@ pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     value
 }
 
-/// Describes the report of an instance that cannot be decoded, with the reason.
+/// Formats the reason why the report of an instance cannot be decoded.
 pub(super) fn unreadable_text(report: &UnreadableReport) -> String {
     let [instance, reason] = [&report.instance, &report.reason].map(|text| printable(text));
     format!("{instance}: its report is unreadable: {reason}")
 }
 
-/// Converts the reports that cannot be decoded to JSON.
+/// Returns the instances whose reports cannot be decoded, with the reasons, as JSON.
 pub(super) fn unreadable_json(fleet: &Fleet) -> Value {
     let reports = fleet.unreadable.iter();
     let reports = reports.map(|one| json!({ "instance": one.instance, "reason": one.reason }));
     reports.collect()
 }
 
-/// Describes the last known operation on the index in words.
+/// Describes the newest known operation on the index, such as `operation 17`.
 pub(super) fn operation(position: &IndexPosition) -> String {
     match position.assigned_seq_no.or(position.max_seq_no) {
         Some(seq_no) => format!("operation {seq_no}"),

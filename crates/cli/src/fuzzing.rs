@@ -1,5 +1,5 @@
-//! Entry points for the fuzz targets. Each entry point parses untrusted input as the command or its
-//! agent does, and returns the parsed values.
+//! Entry points that the fuzz targets call. Each entry point parses untrusted input in the same way
+//! as the command or its agent, and returns the result.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,18 +11,18 @@ pub use super::agent::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_
 pub use super::history::fuzzing::history_texts;
 use super::{Cli, flags_before_verb, input, parse, status, wait};
 
-/// A command line whose flags were moved behind the verb, and the parser's message about the
-/// command line.
+/// The arguments of a command line after the flags were moved behind the verb, and the message of
+/// the parser.
 #[derive(Debug)]
 pub struct ParsedArguments {
-    /// The arguments in their new order.
+    /// The arguments in the order that the parser receives, with the flags behind the verb.
     pub moved: Vec<OsString>,
-    /// The error message if the parser refused the command line, or the text of `--help` or
-    /// `--version`.
+    /// The error message of the parser, or the text of `--help` or `--version`; `None` if the
+    /// command line is valid.
     pub message: Option<String>,
 }
 
-/// Parses a command line without running it.
+/// Parses a command line, but does not run the command.
 #[must_use]
 pub fn command_line(arguments: Vec<OsString>) -> ParsedArguments {
     let moved = flags_before_verb::move_behind_verb(arguments, &Cli::command());
@@ -33,15 +33,15 @@ pub fn command_line(arguments: Vec<OsString>) -> ParsedArguments {
     }
 }
 
-/// Converts a YAML file for `apply -f` to lines of JSON.
+/// Converts the content of a YAML file for `apply -f` to lines of JSON.
 ///
 /// # Errors
-/// Returns the error message if the text is not YAML.
+/// Returns the error message if the content is not valid YAML.
 pub fn yaml_file(text: &[u8]) -> Result<Vec<u8>, String> {
     input::from_yaml(Path::new("input.yaml"), text).map_err(|failure| failure.to_string())
 }
 
-/// Returns each text that `status` and `wait` would print about a fleet.
+/// Returns the texts that `directives status` and `directives wait` would print about a fleet.
 #[must_use]
 pub fn fleet_texts(fleet: &Fleet) -> Vec<String> {
     let reports: Vec<&InstanceReport> = fleet.reports.iter().collect();

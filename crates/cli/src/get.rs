@@ -1,4 +1,4 @@
-//! `directives get`: looks up directives by their ids and prints every field.
+//! `directives get`: reads the directives with the given ids and prints every field of them.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;

@@ -1,6 +1,6 @@
-//! `directives hits`: shows how many requests each directive matched, according to the counts of an
-//! agent or of the whole fleet. The counts reveal directives with a wrong target, because a
-//! directive with a wrong target matches no request.
+//! `directives hits`: shows how many requests each directive matched, as counted by one agent or by
+//! the whole fleet. An operator finds directives with a wrong target by their counts, because no
+//! request matches a wrong target.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,13 +62,13 @@ pub(super) struct HitsArgs {
     timeout: TimeoutArgs,
 }
 
-/// The response of the agent to `GET /v1/hits`.
+/// The agent's response to `GET /v1/hits`.
 #[derive(Deserialize)]
 struct Response {
     directives: Vec<Value>,
 }
 
-/// The counts of one directive in the agent's response.
+/// The counts of one directive, as the agent's response contains them.
 #[derive(Deserialize)]
 struct Row {
     id: String,
@@ -81,7 +81,7 @@ struct Row {
 }
 
 impl Row {
-    /// Returns true if the directive is active and has matched no request for at least the given
+    /// Returns true if the directive is active and no request has matched it for at least the given
     /// time.
     fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
         self.active && is_unmatched(self.last_matched, self.counted_since, time, now)
@@ -117,8 +117,8 @@ const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
-/// Returns true if matches were counted for at least the given time, and if no request has matched
-/// during this time.
+/// Returns true if no request has matched for at least the given time, and if matches were counted
+/// during all this time.
 fn is_unmatched(
     last: Option<Timestamp>,
     counted_since: Timestamp,
@@ -199,8 +199,9 @@ async fn of_agent(args: HitsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Returns the counts of the directives in `ids`, or of all directives if no id is given. The
-/// counts of each directive are returned both decoded and as the JSON that the agent sent.
+/// Returns the counts of the directives with the given ids, or of all directives if `ids` is empty.
+/// The result contains the counts of each directive both decoded and as the JSON that the agent
+/// sent.
 fn named(response: Response, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> {
     let mut rows = Vec::new();
     for value in response.directives {
@@ -212,7 +213,7 @@ fn named(response: Response, ids: &[String]) -> Result<Vec<(Row, Value)>, Failur
     Ok(rows)
 }
 
-/// Reports an error for each directive id whose counts are not known.
+/// Prints an error for each given id of a directive whose counts are not known.
 fn report_missing(ids: &[String], is_known: impl Fn(&str) -> bool, problem: &str) -> Exit {
     let mut exit = Exit::Success;
     for id in ids.iter().filter(|id| !is_known(id)) {

@@ -1,5 +1,6 @@
-//! `directives hits --fleet`: adds up the counts in the reports of all live instances. The output
-//! reveals directives with a wrong target, because no instance counts a match of such a directive.
+//! `directives hits --fleet`: adds up the counts of matches in the reports of all live instances.
+//! An operator finds directives with a wrong target by their counts, because no instance counts a
+//! match of them.
 
 use std::collections::BTreeMap;
 
@@ -22,17 +23,16 @@ pub(super) const HEADER: [&str; 6] = [
     "COUNTED SINCE",
 ];
 
-/// The counts of one active directive in all live instances.
+/// The counts of one active directive, added up over all live instances.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Row {
     pub(super) id: String,
-    /// The number of live instances that reported counts of the directive.
+    /// The number of live instances whose reports contain counts of the directive.
     instances: usize,
     matched: u64,
     sampled: u64,
     pub(super) last_matched: Option<Timestamp>,
-    /// The earliest time at which one of the live instances began to count the matches of the
-    /// directive.
+    /// The earliest time at which a live instance began to count the matches of the directive.
     pub(super) counted_since: Timestamp,
 }
 
@@ -53,8 +53,8 @@ impl Row {
     }
 }
 
-/// Reads the reports of all instances. Returns the counts of the active directives, ordered by id,
-/// and the current time of the cluster.
+/// Reads the reports of all instances from the index of the fleet. Returns the counts of the active
+/// directives, in the order of their ids, and the current time of the cluster.
 pub(super) async fn read(api: &DirectivesApi) -> Result<(Vec<Row>, Timestamp), Failure> {
     let fleet = api.fleet().await?;
     let live = fleet.reports.iter();
@@ -72,7 +72,7 @@ pub(super) async fn read(api: &DirectivesApi) -> Result<(Vec<Row>, Timestamp), F
     Ok((added_up(&live), fleet.now))
 }
 
-/// Describes the instances from which the counts come, and the age of the oldest of their reports.
+/// Describes which instances the counts come from, and how old the oldest of their reports is.
 fn origin(live: &[&InstanceReport], fleet: &Fleet) -> String {
     let is_counting = |report: &&&InstanceReport| report.hits_omitted.is_some();
     let counting: Vec<_> = live.iter().filter(is_counting).collect();
@@ -95,8 +95,8 @@ fn origin(live: &[&InstanceReport], fleet: &Fleet) -> String {
     parts.join("; ")
 }
 
-/// Formats the age of a report. A negative age counts as zero, because the clocks of the cluster
-/// and of an instance may differ slightly.
+/// Formats the time since an instance wrote its report. A report from the future counts as just
+/// written, because the clocks of the cluster and of the instance may differ slightly.
 fn age(reported_at: Timestamp, now: Timestamp) -> String {
     length(now.max(reported_at).duration_since(reported_at))
 }

@@ -1,5 +1,5 @@
-//! `directives init`: installs the pipeline, the template, the index and, if requested, dashboards
-//! and roles.
+//! `directives init`: installs the ingest pipeline, the template and the index, and on request also
+//! dashboards and roles.
 
 use std::time::Duration;
 
@@ -122,7 +122,8 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     }
     let mut report = InitReport::new(args.connection.location());
     let outcome = install(&args, &installer, &mut report).await;
-    // If a step of the installation fails, the report contains the steps before the failed one.
+    // If a step of the installation fails, the command still reports the steps that succeeded
+    // before.
     if outcome.is_ok() || !report.steps.is_empty() {
         report.print(args.output.is_json())?;
     }
@@ -162,7 +163,7 @@ async fn install(
     Ok(())
 }
 
-/// Returns the requests that the command would send.
+/// Returns a report with the requests that the command would send without `--dry-run`.
 async fn plan(args: &InitArgs, installer: &Installer) -> Result<InitReport, Failure> {
     let mut report = InitReport::new(args.connection.location());
     report.dry_run = true;
@@ -199,8 +200,8 @@ async fn import_dashboards(
     address: &DashboardsAddress,
 ) -> Result<Dashboards, Failure> {
     let tenant = address.tenant(args.dashboards_tenant.as_deref());
-    // The command sends the credentials for the cluster to OpenSearch Dashboards, because
-    // OpenSearch Dashboards forwards these credentials to the cluster.
+    // The command sends the cluster's credentials to OpenSearch Dashboards, which forwards them to
+    // the cluster.
     let there = args.connection.with_url(address.url.clone());
     let dashboards = there.client(args.timeout).await?;
     let objects = installer.import_dashboards(&dashboards, tenant).await?;
@@ -212,8 +213,8 @@ async fn import_dashboards(
     })
 }
 
-/// Parses the name of a tenant. Only printable ASCII is allowed, because the name is sent in an
-/// HTTP header.
+/// Parses the name of a tenant of OpenSearch Dashboards. The name must be printable ASCII, because
+/// the command sends it in an HTTP header.
 fn tenant(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     if is_name {
@@ -240,13 +241,13 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
     Ok(installer)
 }
 
-/// Returns a warning about documents in the format of an earlier version, because proxies reject
-/// such documents.
+/// Returns a warning if the index contains documents in the format of an earlier version, because
+/// proxies reject these documents.
 async fn outdated(installer: &Installer) -> Result<Option<String>, Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(None),
-        // If the cluster refuses the search, the command only prints a note, because the role of an
-        // installer need not permit reading directives.
+        // If the cluster refuses the search for outdated documents, the command only prints a note,
+        // because an installer does not need the permission to read directives.
         Err(error) if error.is_refused() => Ok(Some(
             "note: this role may not search the index, so the command did not search for documents \
              of an earlier version"
@@ -261,8 +262,8 @@ async fn outdated(installer: &Installer) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Returns a warning if the index permits a longer time to live than proxies with default settings
-/// accept.
+/// Returns a warning if the cluster permits a longer time to live than proxies with default
+/// settings accept.
 async fn long_lifetimes(installer: &Installer) -> Result<Option<String>, Failure> {
     let text = |ttl| length(signed(ttl));
     Ok(match installer.lifetime_limits().await? {

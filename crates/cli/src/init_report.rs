@@ -1,4 +1,5 @@
-//! The report of `init` as text or as JSON: what was installed, or what a dry run would install.
+//! The report of `directives init`, as text or as JSON: what the command installed, or what it
+//! would install without `--dry-run`.
 
 use opensearch_directives::admin::InstallStep;
 use serde_json::{Value, json};
@@ -7,25 +8,26 @@ use super::exit::Failure;
 use super::output::{print, print_json};
 use super::report_wording::count;
 
-/// The report of an installation, or of a dry run.
+/// The report of an installation, or of a dry run of the installation.
 #[derive(Debug)]
 pub(super) struct InitReport {
     location: String,
     pub(super) dry_run: bool,
     pub(super) steps: Vec<InstallStep>,
-    /// The number of documents that were converted to the stored form.
+    /// The number of documents that the installation converted to the stored form.
     pub(super) converted: Option<u64>,
     pub(super) warnings: Vec<String>,
     pub(super) dashboards: Option<Dashboards>,
 }
 
-/// The part of the report that describes the import of the dashboards.
+/// The part of the report that describes how the dashboards were imported.
 #[derive(Debug)]
 pub(super) struct Dashboards {
-    /// The tenant, the workspace and the address of the dashboards, in words that fit into a
-    /// sentence of the report.
+    /// The tenant, the workspace and the address of the dashboards, as a part of a sentence in the
+    /// report.
     pub(super) place: String,
-    /// In a dry run, the request that would be sent; otherwise, what the user can do next.
+    /// In a dry run, the request that the command would send; after an import, what the user can do
+    /// next.
     pub(super) action: String,
     /// The number of imported objects; `None` in a dry run.
     pub(super) objects: Option<u64>,
@@ -112,7 +114,7 @@ impl InitReport {
     }
 }
 
-/// Formats the request that a dry run would send.
+/// Formats a request that the command would send without `--dry-run`.
 fn request(step: &InstallStep) -> String {
     let body = match &step.body {
         Value::Null => String::new(),

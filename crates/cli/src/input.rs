@@ -11,12 +11,12 @@ use super::directive_text::printable;
 use super::exit::Failure;
 use super::output::note;
 
-/// The maximum number of bytes that are read from a file. This number is greater by one than the
-/// parser's limit, so that the parser detects a file that is too large.
+/// The maximum number of bytes that the command reads from a file. The maximum is one byte more
+/// than the limit of the parser, so that the parser detects and refuses a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes
-/// these fields if its input is the output of `get` or `list`.
+/// The fields that `get` and `list` print although a draft does not have them. `apply` removes the
+/// fields that only `get` and `list` print, so that it accepts their output as input.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
@@ -32,16 +32,17 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
-/// What happens to entries that `get` or `list` printed as expired or revoked.
+/// What the command does with entries of a file that `get` or `list` printed as expired or revoked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
     Keep,
-    /// The entries are skipped, because directives that have ended apply to no request.
+    /// The command skips entries that have ended, because a directive that has ended applies to no
+    /// request.
     Skip,
 }
 
-/// Reads the drafts in the given files. A folder stands for the files in it that end in .json,
-/// .ndjson, .yaml or .yml. Two drafts with the same id are an error.
+/// Reads the drafts of directives in the given files. A folder stands for its files that end in
+/// .json, .ndjson, .yaml or .yml. It is an error if two drafts have the same id.
 pub(super) async fn drafts(files: &[PathBuf], ended: Ended) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = HashMap::new();
@@ -61,7 +62,7 @@ pub(super) async fn drafts(files: &[PathBuf], ended: Ended) -> Result<Vec<Draft>
     Ok(all)
 }
 
-/// Reads the drafts in one file.
+/// Reads the drafts of directives in one file.
 pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, Failure> {
     let text = read(file).await?;
     let json = if is_yaml(file) {
@@ -86,9 +87,8 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
     }
     parse_drafts(&json).map_err(|error| {
         if is_yaml(file) {
-            // The error counts the lines of the JSON that was converted from YAML. The author of a
-            // YAML file does not know the converted JSON, so the function removes its line numbers
-            // from the error.
+            // The function removes the line numbers from the error, because they refer to JSON that
+            // the author of the YAML file has never seen.
             Failure::of_file(file, without_lines(&error.to_string()))
         } else {
             Failure::of_file(file, error)
@@ -96,7 +96,7 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
     })
 }
 
-/// Removes the line number from the description of each invalid entry.
+/// Removes the line number from each description of an invalid entry.
 fn without_lines(text: &str) -> String {
     let lines = text.lines().map(|line| match line.strip_prefix("  line ") {
         Some(rest) => format!("  {}", rest.split_once(", ").unwrap_or(("", rest)).1),
@@ -105,7 +105,7 @@ fn without_lines(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Replaces each folder by its JSON and YAML files, in the order of their names.
+/// Replaces each folder in the list by its JSON and YAML files, in the order of their names.
 pub(super) async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut all = Vec::new();
     for path in files {
@@ -162,7 +162,7 @@ fn is_yaml(file: &Path) -> bool {
     extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
 }
 
-/// Converts YAML to one JSON document per line, a format that the parser of drafts accepts.
+/// Converts YAML to JSON, one document per line, because the parser of drafts accepts this format.
 pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::of_file(file, error))?;
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, yaml_options(text))
@@ -171,9 +171,9 @@ pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// Returns the limits of the YAML parser for a file. A file without aliases never exceeds these
-/// limits, because the number of its nodes never exceeds its size in bytes. The limits stop a small
-/// file whose aliases expand to a large document.
+/// Returns limits for the YAML parser that depend on the size of the file. A file without aliases
+/// never exceeds the limits, because it has at most as many YAML nodes as bytes. The limits refuse
+/// a small file with aliases that expand to a huge document.
 fn yaml_options(text: &str) -> serde_saphyr::Options {
     const AT_LEAST: usize = 250_000;
     let limit = text.len().max(AT_LEAST);
@@ -186,8 +186,8 @@ fn yaml_options(text: &str) -> serde_saphyr::Options {
     }
 }
 
-/// Returns the first line of an error of the YAML parser, without the parser's advice for
-/// programmers. The other lines of the error only repeat the content of the file.
+/// Returns the first line of a YAML parser's error, without the advice for programmers. The other
+/// lines of the error only quote the content of the file.
 fn yaml_error(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
@@ -202,10 +202,10 @@ fn yaml_error(error: &serde_saphyr::Error) -> String {
     }
 }
 
-/// Removes the fields that `get` and `list` add to a draft, and if `ended` is [`Ended::Skip`], also
-/// the entries that `get` and `list` printed as expired or revoked. Also returns the number of
-/// entries that the function removed. Input that `get` or `list` did not print stays unchanged, so
-/// that the parser's errors refer to the right line.
+/// Removes the fields that `get` and `list` add to a draft. If `ended` is [`Ended::Skip`], also
+/// removes the entries that `get` and `list` printed as expired or revoked. Also returns the number
+/// of removed entries. Input that does not come from `get` or `list` stays unchanged, so that the
+/// parser's errors refer to the right line.
 fn without_printed(input: Vec<u8>, ended: Ended) -> (Vec<u8>, usize) {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()

@@ -1,4 +1,5 @@
-//! Parses times such as `+15m`, `18:00` and RFC 3339, and formats instants for reports.
+//! Parses times that the user types, such as `+15m`, `18:00` or an RFC 3339 timestamp, and formats
+//! instants for reports.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,15 +10,15 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time, in the form in which the user typed it. A relative time such as `+15m` is converted to
-/// an instant only when the current time is known.
+/// A time, as the user typed it. A time such as `+15m` or `18:00` becomes an instant only when the
+/// command knows the current time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
-    /// An instant that the user typed with its date.
+    /// An instant that the user typed as an RFC 3339 timestamp.
     At(Timestamp),
-    /// A duration, counted from now, such as `+15m`.
+    /// A duration from now on, such as `+15m`.
     In(Duration),
-    /// The next instant at which a local clock shows the given time of day.
+    /// The next instant at which a local clock shows the given time of day, such as `18:00`.
     Local(Time),
 }
 
@@ -31,8 +32,9 @@ impl FromStr for When {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        // Only a time of day such as `18:00` or `18:00:30` is local. The parser refuses a date and
-        // time without a UTC offset, because it would have to guess the time zone.
+        // Only a time of day, such as `18:00` or `18:00:30`, refers to the local time zone. The
+        // parser refuses a date and time without a UTC offset, because it would have to guess the
+        // time zone.
         let digits = text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b':');
@@ -48,7 +50,7 @@ impl FromStr for When {
 }
 
 impl When {
-    /// Converts the time that the user typed to an instant.
+    /// Converts the time that the user typed to an instant after `now`.
     pub(super) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
         let too_far = "the time is too far in the future".to_owned();
         match self {
@@ -59,9 +61,10 @@ impl When {
                 let tomorrow = today.checked_add(1.day()).map_err(|_| too_far.clone())?;
                 for date in [today, tomorrow] {
                     let local = zone.to_ambiguous_timestamp(date.to_datetime(time));
-                    // On a day on which the clocks are set back, they can show the time of day
-                    // twice, and the two results differ. If the clocks are set forward and skip the
-                    // time of day, both results are later than this time by the length of the skip.
+                    // On a day on which the clocks are set back, they can show a time of day twice,
+                    // so the loop tries both instants. If the clocks are set forward and skip a
+                    // time of day, the result is later than the skipped time by the length of the
+                    // skip.
                     for instant in [local.compatible(), local.later()] {
                         let instant = instant.map_err(|_| too_far.clone())?;
                         if instant > now {
@@ -74,20 +77,21 @@ impl When {
         }
     }
 
-    /// Returns true if the result of [`resolve`](Self::resolve) depends on the local time zone.
+    /// Returns true for a time of day, because the local time zone then decides which instant it
+    /// means.
     pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Local(_))
     }
 }
 
-/// Formats the end of a directive for reports, such as `until 14:18:03Z (15m)`. If the end is
-/// today, its date is omitted.
+/// Formats the end of a directive for a report, such as `until 14:18:03Z (15m)`. The date is
+/// omitted if the directive ends today.
 pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The time until the end is rounded to seconds. Without this rounding, the report would
-        // show 14m 59s for a new directive with a time to live of 15m.
+        // The time until the end of the directive is rounded to seconds. Without the rounding, the
+        // report would show 14m 59s for a new directive with a time to live of 15m.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))
@@ -96,27 +100,29 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats an instant in UTC, without fractions of a second.
+/// Formats an instant in UTC, rounded down to whole seconds.
 pub(super) fn to_the_second(instant: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
     whole.to_string()
 }
 
-/// Formats an instant as [`to_the_second`] does, but rounds it up.
+/// Formats an instant in UTC, rounded up to whole seconds.
 pub(super) fn to_the_next_second(instant: Timestamp) -> String {
     let is_whole = instant.subsec_nanosecond() == 0;
     let next = instant.as_second().saturating_add(i64::from(!is_whole));
     Timestamp::from_second(next).unwrap_or(instant).to_string()
 }
 
-/// Formats a range of time in whole seconds, such as `between 2030-01-31T14:20:00Z and
-/// 2030-01-31T14:20:05Z`. The printed range contains the whole range.
+/// Formats a time range in whole seconds, such as `between 2030-01-31T14:20:00Z and
+/// 2030-01-31T14:20:05Z`. The start is rounded down and the end is rounded up, so that the text
+/// covers the whole range.
 pub(super) fn between(after: Timestamp, until: Timestamp) -> String {
     let until = to_the_next_second(until);
     format!("between {} and {until}", to_the_second(after))
 }
 
-/// Formats an instant as [`to_the_second`] does. If the instant is today, its date is omitted.
+/// Formats an instant in UTC, rounded down to whole seconds. The date is omitted if the instant is
+/// today.
 pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
     let text = to_the_second(instant);
     let today = now.to_string();
@@ -167,14 +173,14 @@ mod tests {
         let zone = || TimeZone::get("America/New_York").unwrap();
         for (now, text, instant) in [
             ("2030-03-09T08:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
-            // On 10 March, the local clocks go from 02:00 to 03:00, so they show no 02:30.
+            // On 10 March, the local clocks jump from 02:00 to 03:00, so they never show 02:30.
             ("2030-03-10T06:00:00Z", "02:30", "2030-03-10T07:30:00Z"),
             ("2030-03-10T08:00:00Z", "02:30", "2030-03-11T06:30:00Z"),
-            // On 3 November, the local clocks show 01:30 twice.
+            // On 3 November, the local clocks are set back, so they show 01:30 twice.
             ("2030-11-03T05:00:00Z", "01:30", "2030-11-03T05:30:00Z"),
             ("2030-11-03T05:45:00Z", "01:30", "2030-11-03T06:30:00Z"),
             ("2030-11-03T06:45:00Z", "01:30", "2030-11-04T06:30:00Z"),
-            // At this instant, the local date differs from the date in UTC.
+            // At this instant, the local date and the date in UTC are different.
             ("2030-06-01T02:00:00Z", "23:00", "2030-06-01T03:00:00Z"),
         ] {
             let when: When = text.parse().unwrap();

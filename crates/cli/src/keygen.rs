@@ -1,4 +1,4 @@
-//! `directives keygen`: creates the key pair with which a person signs directives.
+//! `directives keygen`: creates a pair of keys, with which a person signs directives.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
-//! The command `directives`: it parses the command line, runs the subcommand, and maps the result
-//! to an exit code. The command uses only the public interface of `opensearch-directives`.
+//! The command `directives`: parses the command line, runs the subcommand, and maps the result to
+//! an exit code. The command uses only the public interface of the library `opensearch-directives`.
 //!
-//! The library of this package exists so that the binary `directives` and the fuzz targets can call
-//! the same code. The library is not an interface for other programs, and can change in every
+//! This package has a library so that both the binary `directives` and the fuzz targets can call
+//! its code. Other programs must not use this library, because it can change incompatibly in every
 //! release.
 
 #![forbid(unsafe_code)]
@@ -173,8 +173,8 @@ enum Command {
     Probe(probe::ProbeArgs),
 }
 
-/// Runs the subcommand that the arguments of the process name, and returns its exit code. If a
-/// shell requests completion candidates, prints these candidates instead.
+/// Runs the subcommand that the process's arguments name, and returns the exit code. If a shell has
+/// started the process to complete a command line, prints the completion candidates instead.
 #[must_use]
 pub fn main() -> ExitCode {
     match completion_candidates::complete_if_requested() {
@@ -184,8 +184,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Parses the command line and runs its subcommand. If the parser or the subcommand fails, the
-/// error is printed to standard error.
+/// Parses the command line, runs the subcommand, and returns the exit code. If parsing or the
+/// subcommand fails, prints the error to standard error.
 fn run_command_line() -> Exit {
     let args = flags_before_verb::move_behind_verb(std::env::args_os().collect(), &Cli::command());
     let context = match context_file::select(&args) {
@@ -195,7 +195,8 @@ fn run_command_line() -> Exit {
     let cli = match parse(args, context.as_ref()) {
         Ok(cli) => cli,
         Err(error) => {
-            // clap prints --help and --version to standard output, and errors to standard error.
+            // clap prints the texts of `--help` and `--version` to standard output, and errors to
+            // standard error.
             let _ = error.print();
             return if error.use_stderr() {
                 Exit::Usage
@@ -222,15 +223,15 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
         .map_err(|error| with_whole_usage(error, &mut command, verb))?;
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
-    // The agent and the recorder have no flag `--verbose`. Errors of the agent and the recorder
-    // always contain all details, because these errors go to a log.
+    // The agent and the recorder do not have the flag `--verbose`. Errors of the agent and the
+    // recorder always contain all details, because these errors go to a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }
 
-/// Replaces the usage line of an error by the usage line in the help of the verb. The usage line
-/// that clap generates for an error also contains flags that the environment sets, as if the user
-/// had to type them.
+/// Replaces the usage line of a parser's error by the usage line in the verb's help text. The usage
+/// line that clap generates also contains flags that environment variables set, as if the user had
+/// to type these flags.
 fn with_whole_usage(
     mut error: clap::Error,
     command: &mut clap::Command,
@@ -246,8 +247,8 @@ fn with_whole_usage(
     error
 }
 
-/// Builds the parser of the command line, including the environment variables that set flags. The
-/// values in the given context become the defaults of flags.
+/// Builds the parser of the command line, with the environment variables that can set flags. The
+/// values in the given context become the defaults of the flags.
 fn command(context: Option<&Selected>) -> clap::Command {
     let command = history::with_flags_for_all_verbs(Cli::command());
     short_help::with_fewer_flags(environment::with_variables(command, context))

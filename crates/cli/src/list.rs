@@ -1,4 +1,4 @@
-//! `directives list`: prints the directives that match the filters, one line each.
+//! `directives list`: prints one line for each directive that passes the filters.
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -68,21 +68,21 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The directives that one read of the index returned, after the filters and `--limit` have been
-/// applied.
+/// The directives that one read of the index returned and that passed the filters and `--limit`.
 struct Listing {
     shown: Vec<Stored>,
-    /// The number of directives that `--limit` omits.
+    /// The number of directives that the list does not show because of `--limit`.
     more: usize,
-    /// A text that names the directive that starts next and the directive that ends next.
+    /// A text that names the next directive to start and the next directive to end.
     next: Option<String>,
-    /// The cluster's time at the read.
+    /// The cluster's time when the command read the index.
     now: Timestamp,
 }
 
 impl Listing {
-    /// Returns the version and the state of each directive. `--watch` compares these values to
-    /// detect a change of the list, because they contain no relative times.
+    /// Returns the id, the version and the state of each directive in the list. `--watch` compares
+    /// the versions and states to detect a change of the list; relative times would differ at every
+    /// read.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);
@@ -91,8 +91,8 @@ impl Listing {
         self.shown.iter().map(state).collect()
     }
 
-    /// Prints the directives and, below a table, which directive starts next and which directive
-    /// ends next.
+    /// Prints the directives, and below a table also the next directive to start and the next
+    /// directive to end.
     fn print_with_next(&self, format: Format) -> Result<(), Failure> {
         print_all(&self.shown, format, self.now)?;
         if let (Format::Table | Format::Wide, Some(next)) = (format, &self.next) {
@@ -119,7 +119,7 @@ async fn select(api: &DirectivesApi, args: &ListArgs) -> Result<Listing, Failure
     })
 }
 
-/// Describes which directive starts next and which directive ends next.
+/// Describes the next directive to start and the next directive to end.
 fn next_changes(all: &[Stored], now: Timestamp) -> Option<String> {
     let next = |verb: &str, state: State, time: fn(&DiagnosticsDirective) -> Option<Timestamp>| {
         let (at, id) = all
@@ -150,7 +150,8 @@ fn sort(all: &mut [Stored], key: SortKey, now: Timestamp) {
         Err(_) => None,
     };
     match key {
-        // The library already returns the directives in the order of their ids.
+        // The directives are already in the order of their ids, because the library returns them in
+        // this order.
         SortKey::Id => {}
         SortKey::State => all.sort_by_key(|stored| (State::of(stored, now), end(stored))),
         SortKey::Expires => all.sort_by_key(end),

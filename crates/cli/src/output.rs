@@ -1,4 +1,4 @@
-//! Prints results to standard output, and notes to standard error.
+//! Prints the results of a command to standard output, and notes to standard error.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -48,21 +48,22 @@ impl ReportFormat {
     }
 }
 
-/// Prints a line. Colours are removed if the output is not a terminal or if NO_COLOR is set.
+/// Prints a line of text to standard output. The colours in the text are removed if standard output
+/// is not a terminal or if `NO_COLOR` is set.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "{text}")?;
     Ok(stdout.flush()?)
 }
 
-/// Prints JSON. Other people may have written the strings in the JSON, so control characters and
-/// invisible characters are escaped. A JSON parser that reads the output returns the original
-/// strings.
+/// Prints a JSON value to standard output. Control characters and invisible characters in the JSON
+/// are escaped, because other people may have written the strings. A JSON parser that reads the
+/// output restores the original strings.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&escaped_json(value))
 }
 
-/// Formats JSON over several lines, and escapes control characters and invisible characters.
+/// Formats a JSON value with indentation, and escapes control characters and invisible characters.
 fn escaped_json(value: &Value) -> String {
     escape(&format!("{value:#}"), |escaped, char| {
         for unit in char.encode_utf16(&mut [0; 2]) {
@@ -77,9 +78,8 @@ pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
     if !text.contains(is_unsafe) {
         return Ok(text);
     }
-    // A plain scalar of YAML cannot contain an escape sequence. The value is therefore formatted as
-    // JSON, with the escape sequences of YAML in its strings. JSON that contains YAML's escape
-    // sequences in its strings is valid YAML.
+    // YAML has no escape sequences in plain scalars, that is, in strings without quotes. The value
+    // is therefore formatted as JSON with the escape sequences of YAML, which is valid YAML.
     Ok(escape(&format!("{value:#}"), |escaped, char| {
         let _ = write!(escaped, "\\U{:08x}", u32::from(char));
     }))
@@ -89,9 +89,9 @@ fn is_unsafe(char: char) -> bool {
     char != '\n' && is_invisible(char)
 }
 
-/// Replaces the unsafe characters of formatted JSON. In formatted JSON, unsafe characters occur
-/// only in strings. The line feeds between the lines of the JSON are safe, and a line feed in a
-/// string is already escaped.
+/// Replaces unsafe characters in the text of a JSON value. Unsafe characters occur only inside the
+/// strings of the JSON text. Line feeds between the lines of the JSON text are safe, and line feeds
+/// in a string are already escaped.
 fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
@@ -104,7 +104,7 @@ fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     escaped
 }
 
-/// Prints the first warnings to standard error, and then the number of omitted warnings.
+/// Prints the first ten warnings to standard error, and then the number of omitted warnings.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {
@@ -115,9 +115,9 @@ pub(super) fn warn(warnings: &[String]) {
     }
 }
 
-/// Prints a note to standard error.
+/// Prints a note to standard error, where it does not mix with the results of the command.
 pub(super) fn note(text: &str) {
-    // If the process cannot write to standard error, the error is ignored and the note is lost.
+    // If writing to standard error fails, the error is ignored and the user does not see the note.
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 

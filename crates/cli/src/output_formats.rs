@@ -1,4 +1,4 @@
-//! Prints the documents that `get` or `list` found: as a table, as a list of fields, or as JSON,
+//! Prints the documents that `get` or `list` read: as a table, as a list of fields, or as JSON,
 //! YAML or CSV.
 
 use comfy_table::{Table, presets};
@@ -15,7 +15,7 @@ use super::field_filters::State;
 use super::fitted_table::{terminal_width, trimmed};
 use super::output::{Format, escaped_yaml, print, print_json};
 
-/// Prints documents of directives in the given format.
+/// Prints the documents of directives in the format that the user has chosen.
 pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {
     let values = || -> Value { all.iter().map(|stored| to_json(stored, now)).collect() };
     match format {
@@ -43,7 +43,7 @@ pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Resul
     }
 }
 
-/// Converts a document to JSON, and adds its id and its state.
+/// Converts a stored document to JSON, and adds the id and the state of its directive.
 pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     let mut object = Map::new();
     object.insert("id".to_owned(), stored.id.clone().into());
@@ -65,7 +65,8 @@ pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     object.into()
 }
 
-/// The columns of the CSV format. The CSV format contains only absolute times.
+/// The columns of the CSV output. All times in the CSV output are absolute, so no column contains a
+/// relative time.
 const CSV_COLUMNS: [&str; 23] = [
     "id",
     "state",
@@ -92,7 +93,7 @@ const CSV_COLUMNS: [&str; 23] = [
     "revoked_reason",
 ];
 
-/// Formats one document with a line for each field.
+/// Formats one document as a list with one line for each field.
 pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

@@ -1,4 +1,4 @@
-//! `directives probe`: sends one health check to an agent and reports the result as an exit code.
+//! `directives probe`: sends one health check to an agent, and reports the result as its exit code.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::error_text;
 use super::exit::{Exit, Failure};
 use super::output::{ReportFormat, print, print_json};
 
-/// The command reads and prints at most this number of bytes of the body of a response.
+/// The maximum number of bytes of a response's body that the command reads and prints.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]

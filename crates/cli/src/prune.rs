@@ -1,4 +1,4 @@
-//! `directives prune`: deletes directives that ended long ago.
+//! `directives prune`: deletes the documents of directives that ended long ago.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) struct PruneArgs {
 
 pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
-    // The command deletes even if the author is unknown, because no document stores the author of a
+    // The command does not need the name of the author, because no document stores the author of a
     // deletion.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
@@ -54,9 +54,9 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the instant at which a directive ended or will end, or `None` for a malformed document.
-/// `prune` never deletes a malformed document, because the instant at which its directive ends is
-/// unknown.
+/// Returns the instant at which a directive ended or will end; `None` for a malformed document.
+/// `prune` never deletes a malformed document, because it does not know when the directive of this
+/// document ends.
 fn ended_at(stored: &Stored) -> Option<Timestamp> {
     let document = stored.document.as_ref().ok()?;
     let expires_at = document.directive.expires_at;

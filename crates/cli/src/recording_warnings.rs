@@ -1,4 +1,5 @@
-//! Warns if writes of a command succeeded but could not be recorded in the history.
+//! Warns if the command has written directives, but could not record some of these writes in the
+//! history.
 
 use opensearch_directives::admin::HistoryReport;
 use opensearch_directives::error::chain;
@@ -8,11 +9,11 @@ use super::directive_text::printable;
 use super::output::note;
 use super::report_wording::verb;
 
-/// The maximum number of writes that a warning names.
+/// The maximum number of unrecorded writes that a warning names.
 const NAMED: usize = 20;
 
-/// Prints a warning on standard error if a write could not be recorded in the history. The exit
-/// code stays the same, because the directives themselves were written.
+/// Prints a warning to standard error if a write could not be recorded in the history. The warning
+/// does not change the exit code, because the directives themselves were written.
 pub(super) fn warn(history: &HistoryReport) {
     if let Some(error) = &history.unclear {
         note(&format!(
@@ -41,7 +42,7 @@ pub(super) fn warn(history: &HistoryReport) {
     ));
 }
 
-/// Returns as JSON how many writes the history recorded, and which writes it did not record.
+/// Returns as JSON how many writes are recorded in the history, and which writes are not recorded.
 pub(super) fn json(history: &HistoryReport) -> Value {
     let unrecorded: Vec<Value> = history
         .unrecorded

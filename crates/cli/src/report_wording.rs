@@ -1,4 +1,5 @@
-//! Formats parts of a report: a number of things, a changed expiry, a revocation, or a conflict.
+//! Formats parts of a report: a number with its noun, a changed expiry, a revocation, or a
+//! conflict.
 
 use std::fmt::Display;
 
@@ -10,7 +11,7 @@ use opensearch_directives::document::Document;
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
-/// Returns the form of a word that fits a number: `is` or `are`, `index` or `indices`.
+/// Returns the singular or the plural of a word, such as `is` or `are`, depending on the number.
 pub(super) fn verb<N: Copy + PartialEq + From<u8>>(
     number: N,
     one: &'static str,
@@ -19,13 +20,13 @@ pub(super) fn verb<N: Copy + PartialEq + From<u8>>(
     if number == 1.into() { one } else { several }
 }
 
-/// Formats a number with its noun: `1 operation`, `2 operations`.
+/// Formats a number with its noun, such as `1 operation` or `2 operations`.
 pub(super) fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
     let s = if number == 1.into() { "" } else { "s" };
     format!("{number} {thing}{s}")
 }
 
-/// Formats the new and the previous expiry of a directive.
+/// Formats the new expiry of a directive together with the previous one.
 pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     match (instant(&field.before), change(field, None).1) {
@@ -43,7 +44,7 @@ pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     }
 }
 
-/// Formats the author and the time of a revocation.
+/// Formats who revoked a directive, and when.
 pub(super) fn revoked(document: &Document) -> String {
     let audit = &document.audit;
     let by = audit.revoked_by.as_deref().unwrap_or("somebody");
@@ -53,7 +54,8 @@ pub(super) fn revoked(document: &Document) -> String {
     }
 }
 
-/// Formats a conflict: the author, the time and the content of the competing change.
+/// Describes the change of another author that conflicts with a planned write: its author, time and
+/// content.
 pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> String {
     let Some(current) = current else {
         return "somebody deleted it meanwhile; nothing was written".to_owned();
@@ -88,8 +90,8 @@ pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> Stri
     )
 }
 
-/// Adds a colour to a text that needs attention. If the output is not a terminal, the colour is
-/// removed when the text is printed.
+/// Colours a text if it needs the user's attention. If the output is not a terminal, the colour is
+/// removed later, when the text is printed.
 pub(super) fn style(text: String, attention: bool, color: AnsiColor) -> String {
     if !attention {
         return text;

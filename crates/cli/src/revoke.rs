@@ -1,5 +1,5 @@
-//! `directives revoke`: ends directives at once by marking their documents as revoked. The revoked
-//! documents stay in the index.
+//! `directives revoke`: ends directives at once, by marking their documents in the index as
+//! revoked. The revoked documents stay in the index.
 
 use clap::Args;
 use opensearch_directives::admin::PlannedWrite;

@@ -1,5 +1,5 @@
-//! Refuses writes that are probably mistakes, and requires the user's consent for writes with a
-//! wide effect.
+//! Refuses writes that are probably mistakes, and asks for the user's consent to writes that affect
+//! many requests or another author's directives.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -41,7 +41,8 @@ pub(super) struct GuardArgs {
 }
 
 impl GuardArgs {
-    /// Returns what happens to entries of a file that `list` printed as expired or revoked.
+    /// Returns what the command does with entries of a file that `list` printed as expired or
+    /// revoked.
     pub(super) fn ended(&self) -> Ended {
         if self.reactivate {
             Ended::Keep
@@ -50,7 +51,8 @@ impl GuardArgs {
         }
     }
 
-    /// Refuses drafts that are probably mistakes, before the command sends its first request.
+    /// Refuses drafts that are probably mistakes, before the command sends a request to the
+    /// cluster.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
         for draft in drafts {
             if let Some(problem) = self.problem(draft) {
@@ -63,7 +65,8 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Returns the reason why a draft is probably a mistake, unless a flag consents to it.
+    /// Returns the reason why a draft is probably a mistake; `None` if there is no reason, or if a
+    /// flag consents to the draft.
     pub(super) fn problem(&self, draft: &Draft) -> Option<String> {
         if draft.match_ == DirectiveMatch::all() && !self.everything {
             return Some(
@@ -89,7 +92,7 @@ impl GuardArgs {
         })
     }
 
-    /// Checks the planned writes, and asks the user to consent to the writes with a wide effect. If
+    /// Checks the planned writes, and asks the user to consent to those that need consent. If
     /// `question` is given, the function also asks the user this question.
     pub(super) fn check_plan(
         &self,
@@ -132,9 +135,9 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses a replacement that needs consent, if no flag gives this consent and the command has
-    /// no terminal on which it can ask the user. Also refuses every replacement if `--create-only`
-    /// is given.
+    /// Refuses a replacement that needs the user's consent if no flag consents to it and the
+    /// command cannot ask on a terminal. With `--create-only`, the function refuses to replace any
+    /// directive.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -167,17 +170,17 @@ impl GuardArgs {
     }
 }
 
-/// How a command changes a stored directive.
+/// Whether a command replaces a stored directive as a whole or edits some of its fields.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
-    /// The command replaces the whole directive, so the author may not know its previous content.
+    /// The command replaces the whole directive, so its author may not know the previous content.
     Replacement,
-    /// The command changes only the fields that the author names.
+    /// The command changes only the fields that the user names.
     Edit,
 }
 
 impl Change {
-    /// Returns the flag with which the author states the reason for the change.
+    /// Returns the flag in which the user states the reason for the change.
     fn reason_flag(self) -> &'static str {
         match self {
             Self::Replacement => "--reason",
@@ -191,7 +194,7 @@ fn only_prolongs(planned: &PlannedWrite) -> bool {
     changes.all(|change| change.effect == ChangeEffect::Prolongs)
 }
 
-/// Returns a warning about a draft that has no effect.
+/// Returns a warning if the directive in a draft would have no effect.
 pub(super) fn warning(draft: &Draft) -> Option<String> {
     let empty = if draft.level == DiagLevel::Off && !draft.ring_buffer && !draft.capture {
         "the level Off records nothing and turns no other directive off"
@@ -215,8 +218,8 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// Returns the reason why a write needs consent: the written directive matches every request or
-/// captures, or the write replaces another author's directive.
+/// Returns the reason why a write needs the user's consent: the new directive matches every request
+/// or captures, or the write replaces another author's directive.
 fn risk(planned: &PlannedWrite, author: &str, change: Change) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -1,5 +1,5 @@
-//! Selects the directives for `revoke` and `delete`: by ids, by the ids in files, by filters, or
-//! with `--all`.
+//! Selects the directives that `revoke` or `delete` changes: by ids, by the ids in files, by
+//! filters, or with `--all`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -35,19 +35,21 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// The selected directives, with the content and the versions that the command read from the index.
+/// The selected directives, with the content and the version that the command has read from the
+/// index.
 #[derive(Debug)]
 pub(super) struct Selection {
     found: Vec<Stored>,
-    /// The ids for which the index contains no directive.
+    /// The given ids for which the index contains no directive.
     missing: Vec<NotPlanned>,
-    /// Whether the user named each directive by its id, so that no confirmation is needed.
+    /// Whether the user gave the id of each directive, so that the command does not ask for
+    /// confirmation.
     named: bool,
 }
 
 impl Selection {
-    /// Plans a write of each selected directive, and executes the plan. If filters or `--all`
-    /// selected the directives, the function first shows their number and asks the user for
+    /// Plans a write for each selected directive, and then executes all planned writes. If the user
+    /// has not named each directive by its id, the function first shows their number and asks for
     /// confirmation.
     pub(super) async fn write(
         self,
@@ -69,7 +71,7 @@ impl Selection {
 }
 
 impl SelectionArgs {
-    /// Reads the directives that the flags select.
+    /// Reads the directives that the command line selects from the index.
     pub(super) async fn read(
         &self,
         api: &DirectivesApi,
@@ -94,8 +96,8 @@ impl SelectionArgs {
         }
     }
 
-    /// Returns true if the filters select a directive. The filters select a directive that has
-    /// ended only if one of them is for the state.
+    /// Returns true if the filters on the command line select a stored directive. A directive that
+    /// has ended is selected only if one of the filters is for the state.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,
@@ -109,7 +111,7 @@ impl SelectionArgs {
         for draft in input::drafts(&self.file, Ended::Keep).await? {
             ids.push(draft.id);
         }
-        // If an id was given twice, the command reads its directive only once.
+        // If the user gave an id twice, the command handles its directive only once.
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         let texts: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -1,11 +1,11 @@
-//! Shortens the help text of `-h`: the flags that an operator sets once, in a context or in the
-//! environment, appear only in the help text of `--help`.
+//! Shortens the help text of `-h`. Only the long help text of `--help` shows the flags that an
+//! operator sets once, in a context or in the environment.
 
 use clap::Command;
 
 use super::connection::SET_ONCE;
 
-/// The flags that `-h` does not show, in addition to [`SET_ONCE`].
+/// The flags that only the long help text (`--help`) shows, in addition to [`SET_ONCE`].
 const ONLY_IN_LONG_HELP: [&str; 5] = [
     "max-ttl",
     "sign-with",
@@ -14,7 +14,7 @@ const ONLY_IN_LONG_HELP: [&str; 5] = [
     "create-only",
 ];
 
-/// Hides rarely used flags in the short help of each verb for operators.
+/// Hides rarely used flags in the short help text (`-h`) of each verb for operators.
 pub(super) fn with_fewer_flags(command: Command) -> Command {
     command.mut_subcommands(|verb| {
         let is_service = matches!(verb.get_name(), "agent" | "record");

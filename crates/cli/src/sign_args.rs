@@ -1,5 +1,5 @@
-//! Defines the flag `--sign-with` of the verbs that write directives, and signs drafts before they
-//! are written.
+//! Defines the flag `--sign-with` of the verbs that write directives, and signs the drafts before
+//! the command writes them.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(super) struct SignArgs {
     sign_with: Vec<PathBuf>,
 }
 
-/// Reads the private keys in the given files.
+/// Reads one private key from each of the given files.
 pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
     files
         .iter()
@@ -28,21 +28,21 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the private keys in the files that `--sign-with` names. The verbs read the keys before
-    /// the first request, so that the command reports a missing key file as a mistake in the
-    /// command line.
+    /// Reads the private keys from the files that `--sign-with` names. The verbs call this function
+    /// before their first request, so that the command reports a missing key file as a mistake in
+    /// the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }
 }
 
-/// The private keys with which the command signs the directives that it writes.
+/// Signs the directives that a command writes, with the private keys that the user has given.
 #[derive(Debug)]
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Signs the drafts, and returns the plan to write them. A caller that has already read the
-    /// stored directives passes them in `stored`, in the order of the drafts.
+    /// Signs the drafts, and plans their writes. If the caller has already read the stored
+    /// directives, it passes them in `stored`, in the order of the drafts.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

@@ -1,4 +1,5 @@
-//! The flags that set which keys are trusted and which directives need signatures.
+//! Defines the flags that state which signing keys a proxy trusts, and which directives need
+//! signatures.
 
 use std::path::PathBuf;
 
@@ -23,15 +24,15 @@ pub(super) struct SignatureArgs {
 }
 
 impl SignatureArgs {
-    /// Returns how signatures are checked according to the flags, or `None` if `--trusted-keys` is
-    /// not given.
+    /// Returns how the store checks signatures according to the flags; `None` if `--trusted-keys`
+    /// is not given.
     pub(super) fn checks(&self) -> Result<Option<SignatureChecks>, Failure> {
         if self.trusted_keys.is_empty() {
             return Ok(None);
         }
         let checks = SignatureChecks::new(&self.trusted_keys);
-        // An environment variable contains the word `policy` and the file of the policy in one
-        // string.
+        // In an environment variable, one string contains both the word `policy` and the path of
+        // the policy file.
         let words: Vec<&str> = match &self.signatures[..] {
             [one] => match one.split_once(' ') {
                 Some((name, file)) => vec![name, file],

@@ -1,5 +1,5 @@
-//! `directives status`: shows the reports of all instances, and whether each instance applies every
-//! operation on the index.
+//! `directives status`: shows the reports of all instances, and whether each instance already
+//! applies every operation on the index.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,15 @@ use super::fleet_progress::{
 use super::output::{note, print, print_json};
 use super::watch_flag::watch;
 
-/// Without `--all`, `status` omits an instance that left the fleet or sent its last report longer
-/// ago than this duration.
+/// Without `--all`, `status` omits an instance that is no longer live if its last report is older
+/// than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// The maximum number of rejected documents that the table of `status` shows.
+/// The maximum number of rejected documents in the table of `directives status`.
 const SHOWN_REJECTIONS: usize = 10;
-/// The maximum number of unreadable reports for which the table of `status` shows the reason.
+/// The maximum number of unreadable reports for which the table of `directives status` contains the
+/// reason.
 const SHOWN_UNREADABLE: usize = 10;
-/// The name of the state of an instance whose report cannot be decoded.
+/// The state that `directives status` shows for an instance whose report cannot be decoded.
 const UNREADABLE: &str = "unreadable";
 const HEADER: [&str; 10] = [
     "INSTANCE",
@@ -97,8 +98,8 @@ pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Returns the state of each instance without relative times. `--watch` compares these states to
-/// detect a change of the fleet.
+/// Returns the name, the state and the applied operation of each instance, without relative times.
+/// `--watch` compares these states to detect a change of the fleet.
 fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
     let state = |report: &InstanceReport| {
         let state = fleet.state(report);
@@ -167,7 +168,8 @@ pub(super) fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     lines.join("\n")
 }
 
-/// Returns one line for each document that an instance rejects, or rejected when it last reported.
+/// Returns one line for each document that an instance rejects, or rejected at the time of its last
+/// report.
 fn rejections(fleet: &Fleet, report: &InstanceReport) -> impl Iterator<Item = String> {
     let is_live = fleet.state(report).is_live();
     let last_report = relative(report.reported_at, fleet.now);
@@ -207,7 +209,7 @@ fn unreadable_row(report: &UnreadableReport) -> Vec<String> {
     row
 }
 
-/// Returns the line that states how many instances are in each state.
+/// Returns the line that counts the instances in each state.
 fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let counts: Vec<String> = counts(fleet, shown)
         .into_iter()

@@ -1,8 +1,8 @@
 //! Determines the maximum and the default time to live of directives. Sets the default in drafts
-//! without an end, and refuses drafts that exceed the maximum.
+//! that state no end, and refuses drafts that exceed the maximum.
 //!
-//! The command reads the maximum and the default from the cluster, if the role permits this
-//! request. `--max-ttl` can lower the maximum of the cluster, but cannot raise it.
+//! The command reads the maximum and the default from the cluster, if the user's role permits this.
+//! The flag `--max-ttl` can lower the maximum of the cluster, but cannot raise it.
 
 use std::time::Duration;
 
@@ -16,26 +16,27 @@ use super::duration::{length, signed};
 use super::exit::Failure;
 use super::output::warn;
 
-/// If a directive captures bodies, its default time to live is never longer than this constant.
+/// The longest default time to live of a directive that captures bodies.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
-/// The limits of the time to live for one run of the command.
+/// The limits on the time to live that one run of the command uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// The default time to live; `None` if the lifetime limits of the cluster are unknown. If the
-    /// limits are unknown, only the ingest pipeline can set the default time to live.
+    /// The default time to live; `None` if the command does not know the limits of the cluster. If
+    /// the command does not know the default, the ingest pipeline sets it.
     default_ttl: Option<Duration>,
-    /// The flag or command with which the user can raise `max_ttl`.
+    /// The flag or the command with which the user can raise the maximum time to live.
     remedy: &'static str,
 }
 
 impl TtlLimits {
-    /// Reads the lifetime limits of the cluster. If the role does not permit reading the limits,
-    /// the maximum is `--max-ttl`. If `--max-ttl` is also absent, the maximum is the maximum of a
-    /// new installation. Even if the command does not know the limits of the cluster, the ingest
-    /// pipeline refuses a write that exceeds these limits.
+    /// Reads the limits on the time to live from the cluster. If the user's role does not permit
+    /// reading the limits, `--max-ttl` is the maximum. If the role does not permit reading the
+    /// limits and `--max-ttl` is absent, the maximum is that of a new installation. If the command
+    /// does not know the limits of the cluster, the ingest pipeline still refuses a write that
+    /// exceeds them.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),
@@ -43,12 +44,12 @@ impl TtlLimits {
         }
     }
 
-    /// Returns true if the lifetime limits come from the cluster.
+    /// Returns true if the command has read the limits from the cluster.
     pub(super) fn are_of_cluster(&self) -> bool {
         self.default_ttl.is_some()
     }
 
-    /// Returns the limits that the command uses if the lifetime limits of the cluster are unknown.
+    /// Returns the limits that the command uses if it does not know those of the cluster.
     pub(super) fn without_cluster_limits(flag: Option<Duration>) -> Self {
         Self {
             max_ttl: flag.unwrap_or(LifetimeLimits::INITIAL.max_ttl),
@@ -78,8 +79,8 @@ impl TtlLimits {
         })
     }
 
-    /// Sets the default time to live in drafts without an end, and checks all drafts as
-    /// [`check`](Self::check) does.
+    /// Sets the default time to live in drafts that state no end, and refuses drafts that exceed
+    /// the maximum.
     pub(super) fn prepare(
         &self,
         drafts: &mut [Draft],
@@ -92,8 +93,8 @@ impl TtlLimits {
         self.check(drafts, flag, now)
     }
 
-    /// If a draft states no end, sets the default time to live, counted from the start of the
-    /// directive.
+    /// If a draft states no end, sets it to the start of the directive plus the default time to
+    /// live.
     pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
         if draft.expiry != Expiry::SiteDefault {
             return Ok(());
@@ -112,16 +113,17 @@ impl TtlLimits {
                 Failure::usage(format!("{id}: its start is too far in the future"))
             })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
-            // The pipeline sets the expiry, because only the pipeline knows the default time to
-            // live of the cluster.
+            // The ingest pipeline sets the expiry, because the command does not know the default
+            // time to live of the cluster.
             None => Expiry::SiteDefault,
         };
         Ok(())
     }
 
-    /// Refuses drafts whose time to live exceeds a limit. `flag` is the flag that states the end of
-    /// the directives, or `None` if fields of the drafts state the end. Warns if proxies with
-    /// default settings would reject a directive.
+    /// Returns an error if the time to live in a draft exceeds a limit. The parameter `flag` names
+    /// the flag that states the end of the directives; `None` if fields of the drafts state the
+    /// end. The function prints a warning if proxies with default settings would reject a
+    /// directive.
     pub(super) fn check(
         &self,
         drafts: &[Draft],
@@ -139,8 +141,8 @@ impl TtlLimits {
         Ok(())
     }
 
-    /// Returns the limit that a draft exceeds, in the words of the flag or field that states its
-    /// end.
+    /// Describes the limit that a draft exceeds, and names the flag or the field that states the
+    /// draft's end.
     pub(super) fn problem(
         &self,
         draft: &Draft,
@@ -168,7 +170,8 @@ impl TtlLimits {
     }
 }
 
-/// Returns a warning if proxies with default settings would reject the directive.
+/// Returns a warning if proxies with default settings would reject the directive because of its
+/// expiry.
 pub(super) fn warning(draft: &Draft, now: Timestamp) -> Option<String> {
     let from_now = Lifetime::of(draft, now)?.from_now;
     (from_now > signed(Config::DEFAULT_MAX_TTL)).then(|| {
@@ -181,16 +184,17 @@ pub(super) fn warning(draft: &Draft, now: Timestamp) -> Option<String> {
     })
 }
 
-/// How long the directive of a draft applies.
+/// The time for which the directive of a draft applies, counted from now and from its start.
 struct Lifetime {
     from_now: SignedDuration,
-    /// The limit for a directive that captures counts from the start of the directive.
+    /// The time from the start of the directive to its end, which is limited if the directive
+    /// captures.
     from_start: SignedDuration,
 }
 
 impl Lifetime {
-    /// Returns how long the directive of a draft applies. Returns `None` if the draft states no
-    /// end, because the pipeline then sets the default of the cluster.
+    /// Computes the time for which the directive of a draft applies. Returns `None` if the draft
+    /// states no end, because the ingest pipeline then sets the default of the cluster.
     fn of(draft: &Draft, now: Timestamp) -> Option<Self> {
         let (from_now, from_start) = match (draft.expiry, draft.starts_at) {
             (Expiry::After(ttl), _) => (signed(ttl), signed(ttl)),

@@ -1,5 +1,5 @@
-//! `directives validate`: checks the directives in files with the decoder that proxies use and, if
-//! requested, against the lifetime limits of the cluster.
+//! `directives validate`: checks the directives in files with the decoder that proxies use, and on
+//! request also against the cluster's limits on the time to live.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ pub(super) struct ValidateArgs {
     timeout: TimeoutArgs,
 }
 
-/// The reason why one directive is invalid, or why a file cannot be read.
+/// The reason why a directive in a file is invalid, or why the file cannot be read.
 struct Problem {
     file: PathBuf,
     /// The id of the invalid directive; `None` if the problem concerns the whole file.
@@ -64,7 +64,7 @@ struct Problem {
     text: String,
 }
 
-/// The result of checking files.
+/// The number of directives in the checked files, and the problems that were found.
 #[derive(Default)]
 struct Checked {
     directives: usize,
@@ -104,9 +104,9 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
 }
 
 impl ValidateArgs {
-    /// Checks the drafts that one file contains, and adds the problems to `checked`. `files` maps
-    /// each id that was already checked to its file, so that the check detects an id that occurs
-    /// twice.
+    /// Checks the drafts in one file, and adds the problems that it finds to `checked`. The map
+    /// `files` contains the file of each id that was already checked, so that the function detects
+    /// a repeated id.
     fn check(
         &self,
         file: &Path,
@@ -162,7 +162,8 @@ impl Checked {
         for one in &self.problems {
             let place = match &one.id {
                 Some(id) => format!("{}: {}: ", one.file.display(), printable(id)),
-                // The text of a problem with a whole file already names the file.
+                // If a problem concerns the whole file, the text of the problem already names the
+                // file.
                 None => String::new(),
             };
             print(&format!("invalid {place}{}", visible(&one.text, true)))?;

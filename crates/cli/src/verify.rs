@@ -40,12 +40,12 @@ pub(super) struct VerifyArgs {
     timeout: TimeoutArgs,
 }
 
-/// The verdict on the signatures of one directive. A proxy with the same trusted keys and the same
-/// policy would accept or reject the directive in the same way.
+/// The result of checking the signatures of one directive. A proxy with the same trusted keys and
+/// the same policy accepts or rejects the directive in the same way.
 struct Verdict {
     id: String,
     signers: Vec<String>,
-    /// The names of signers whose keys are not trusted.
+    /// The names of the signers whose keys are not among the trusted keys.
     unknown: Vec<String>,
     problem: Option<String>,
 }
@@ -77,8 +77,8 @@ pub(super) async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Reads the directives with the given ids, or all directives if no id is given. Also returns the
-/// ids for which the index contains no directive.
+/// Reads the stored directives with the given ids, or all directives if no id is given. Also
+/// returns the given ids for which the index contains no directive.
 async fn read(api: &DirectivesApi, ids: &[String]) -> Result<(Vec<Stored>, Vec<String>), Failure> {
     if ids.is_empty() {
         return Ok((api.list().await?, Vec::new()));
@@ -151,7 +151,8 @@ fn report(verdicts: &[Verdict], as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the names of the signers, as the document states them.
+/// Returns the names of the signers that a document states; the function does not check the
+/// signatures.
 pub(super) fn signers(signatures: &[Signature]) -> String {
     let names: Vec<&str> = signatures.iter().map(Signature::signer).collect();
     names.join(", ")

@@ -1,6 +1,6 @@
 //! `directives wait`: waits until the instances apply every operation on the index, and names the
-//! instances that do not apply all of them. A verb that writes waits in the same way after its
-//! write if it has the flag `--wait`.
+//! instances that still lack an operation. With the flag `--wait`, a verb that writes directives
+//! waits in the same way after its write.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use super::report_wording::{count, verb};
 
 /// The default time limit of `directives wait` and of the flag `--wait`.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";
-/// The pause between two reads of the reports.
+/// The time between two reads of the instances' reports.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The maximum number of instances that the text of the report names.
+/// The maximum number of instances that the text output names.
 const NAMED: usize = 50;
 
 #[derive(Debug, Args)]
@@ -71,16 +71,16 @@ pub(super) async fn run(args: WaitArgs) -> Result<Exit, Failure> {
     Ok(wait.exit())
 }
 
-/// Waits after a write until all live instances apply it, or until the time limit has passed.
-/// Prints to standard error how many instances apply the write.
+/// Waits until all live instances apply the writes of this command, or until the time limit has
+/// passed. The function prints to standard error how many instances apply the writes.
 pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Result<Exit, Failure> {
     let wait = until_converged(api, 1000, timeout).await?;
     note(&wait.text());
     Ok(wait.exit())
 }
 
-/// Returns the text that `wait` prints for a fleet. Only a fuzz target calls this function, to
-/// check the text for a given fleet.
+/// Returns the text that `directives wait` would print for a fleet. Only a fuzz target calls this
+/// function, to check the text for an arbitrary fleet.
 pub(super) fn text_of(fleet: Fleet) -> String {
     let wait = Wait {
         target: fleet.position.clone(),
@@ -91,17 +91,17 @@ pub(super) fn text_of(fleet: Fleet) -> String {
     wait.text()
 }
 
-/// The outcome of waiting until the instances of a fleet apply every operation.
+/// The result of waiting until the instances of a fleet apply every operation.
 struct Wait {
     fleet: Fleet,
-    /// The state of the index when the command began to wait.
+    /// The state of the index when the command began to wait, which the instances must reach.
     target: IndexPosition,
     per_mille: u16,
     elapsed: Duration,
 }
 
-/// Reads the reports until enough live instances apply every operation that the index contained
-/// when the function was called.
+/// Reads the reports again and again, until enough live instances apply every operation that the
+/// index contained at the call of this function.
 async fn until_converged(
     api: &DirectivesApi,
     per_mille: u16,
@@ -119,8 +119,8 @@ async fn until_converged(
         tokio::time::sleep(PAUSE.min(timeout.saturating_sub(begin.elapsed()))).await;
         match api.fleet().await {
             Ok(fleet) => wait.fleet = fleet,
-            // If the cluster is unreachable, the wait continues, because the cluster may respond
-            // again before the time limit.
+            // The command continues to wait while the cluster is unreachable, because the cluster
+            // may respond again before the time limit.
             Err(error) if error.is_unreachable() => {}
             Err(error) => return Err(error.into()),
         }
@@ -194,8 +194,8 @@ impl Wait {
         lines.join("\n")
     }
 
-    /// Returns lines about the instances whose state is not known: instances with an unreadable
-    /// report, and instances whose reports were not read.
+    /// Returns lines about the instances whose state is unknown, because their reports are
+    /// unreadable or were not read.
     fn unknown(&self) -> impl Iterator<Item = String> {
         let unreadable = &self.fleet.unreadable;
         let named = unreadable.iter().take(NAMED).map(unreadable_text);

@@ -1,5 +1,5 @@
-//! The flag `--watch`: reads a list every two seconds and prints it again whenever it has changed,
-//! until the process is stopped.
+//! Implements the flag `--watch`: reads a list every two seconds and prints it again when it has
+//! changed, until the user stops the process.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::exit::{Exit, Failure};
 use super::output::note;
 
-/// The pause between two reads of the list.
+/// The time between two reads of the list.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads a list repeatedly, and shows the list whenever it has changed. On a terminal, the function
-/// shows the list after every read, because the output contains relative times.
+/// Reads a list again and again, and prints it whenever it has changed. On a terminal, the function
+/// prints the list after every read, because the printed list contains relative times.
 ///
-/// `state` returns the part of the list that is compared to detect a change: everything except
-/// relative times.
+/// The closure `state` returns the part of the list that is compared to detect a change, without
+/// the relative times.
 pub(super) async fn watch<T, S: PartialEq, E: Display>(
     read: impl AsyncFn() -> Result<T, E>,
     state: impl Fn(&T) -> S,
@@ -35,15 +35,16 @@ pub(super) async fn watch<T, S: PartialEq, E: Display>(
                     shown = Some(state);
                 }
             }
-            // A failed read does not end the command, because the next read may succeed.
+            // If a read fails, the command only prints the error, because the next read may
+            // succeed.
             Err(error) => note(&error.to_string()),
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Clears the terminal's screen before the list is printed again. The escape sequences that clear
-/// the screen are not colours, so they are written even if NO_COLOR is set.
+/// Clears the screen of the terminal before the list is printed again. The escape sequences that
+/// clear the screen are written even if `NO_COLOR` is set, because they are not colours.
 fn clear_screen() -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(b"\x1b[2J\x1b[H")?;

@@ -1,5 +1,5 @@
-//! Defines the flags that all verbs that write share: author, dry run, consent, and the format of
-//! the report.
+//! Defines the flags that all verbs that write directives have: author, dry run, consent, and the
+//! format of the report.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(super) struct WriteArgs {
 }
 
 impl WriteArgs {
-    /// Connects to the index, and determines the user that the cluster authenticated.
+    /// Creates a client for the index, and determines the user whom the cluster authenticated.
     pub(super) async fn api(&self) -> Result<DirectivesApi, Failure> {
         let api = DirectivesApi::new(self.connection.client(self.timeout).await?);
         let user = api.authenticated_user().await?;
@@ -62,12 +62,12 @@ impl WriteArgs {
         Ok(api.with_authenticated_user(user).with_recorder_name(name))
     }
 
-    /// Determines the author whose name is stored with the write.
+    /// Determines the name of the author to store with the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the planned writes and asks the user to consent to them. The function asks nothing in
+    /// Shows the planned writes, and asks the user to consent to them. The function does not ask in
     /// a dry run, or if `--yes` is given.
     pub(super) fn confirm(
         &self,
@@ -89,8 +89,8 @@ impl WriteArgs {
         Ok(())
     }
 
-    /// Executes a plan and prints the report, which also contains the directives in `not_planned`.
-    /// In a dry run, the function prints the plan without executing it.
+    /// Executes the planned writes and prints the report, which also contains the directives in
+    /// `not_planned`. In a dry run, the function only prints the planned writes.
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,
@@ -108,13 +108,13 @@ impl WriteArgs {
             Report::of_plan(location, now, plan)
         } else {
             if self.wait.is_some() {
-                // If the fleet's reports cannot be read, the command writes nothing, because after
-                // the write it could not wait for the instances.
+                // With `--wait`, the command writes nothing if it cannot read the reports of the
+                // fleet, because it could not wait for the instances after the write.
                 api.fleet().await?;
             }
             let report = api.execute(plan).await;
-            // Many writes take a while, and the report states how long the directives still apply.
-            // The command therefore reads the cluster's time again after the writes.
+            // The command reads the cluster's time again after the writes, because they may take a
+            // while and the report states how long the directives still apply.
             let now = api.now().await.unwrap_or(now);
             Report::of(location, now, report)
         };

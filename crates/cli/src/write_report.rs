@@ -1,5 +1,5 @@
-//! Reports the results of a write as text or as JSON: one entry for each directive, and a summary.
-//! The worst result of all directives decides the exit code.
+//! Reports the results of a write, as text or as JSON, with one entry for each directive and a
+//! summary. The worst result among the directives decides the exit code.
 
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::recording_warnings;
 use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::write_result::{Done, NotPlanned};
 
-/// The entry of one directive in the report of a write.
+/// The entry for one directive in the report of a write.
 #[derive(Debug)]
 pub(super) struct Entry {
     id: String,
@@ -26,7 +26,7 @@ pub(super) struct Entry {
     detail: Option<String>,
 }
 
-/// The report of a write, or of a dry run.
+/// The report of the writes that a command executed, or of its dry run.
 #[derive(Debug)]
 pub(super) struct Report {
     location: String,
@@ -38,7 +38,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Creates the report of a dry run.
+    /// Creates the report of a dry run, from the planned writes.
     pub(super) fn of_plan(location: String, now: Timestamp, plan: Vec<PlannedWrite>) -> Self {
         let entries = plan.into_iter().map(|planned| {
             let done = planned.kind().into();
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of a plan that was executed.
+    /// Creates the report of a command that has executed its planned writes.
     pub(super) fn of(location: String, now: Timestamp, report: WriteReport) -> Self {
         let entries = report
             .outcomes
@@ -89,7 +89,7 @@ impl Report {
         }
     }
 
-    /// Adds an entry for each directive that the user named, but that the plan does not contain.
+    /// Adds an entry for each directive that the user named, but for which no write was planned.
     pub(super) fn with_not_planned(mut self, all: Vec<NotPlanned>) -> Self {
         self.entries.extend(all.into_iter().map(|one| Entry {
             id: one.id,
@@ -101,8 +101,8 @@ impl Report {
         self
     }
 
-    /// Prints the report of a write. Returns the exit code of the worst result, or the error if a
-    /// request failed.
+    /// Prints the report of the writes. Returns the exit code of the worst result, or the error if
+    /// a request to the cluster failed.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print_json(&self.json())?;
@@ -112,8 +112,8 @@ impl Report {
         if let Some(history) = &self.history {
             recording_warnings::warn(history);
         }
-        // After a failed request, the command sends no more writes. The entries of writes that were
-        // not sent do not decide the exit code, because the error of the failed request is more
+        // After a failed request, the command does not send the writes that remain. The unsent
+        // writes do not decide the exit code, because the error of the failed request is more
         // specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
@@ -129,7 +129,7 @@ impl Report {
         }
     }
 
-    /// Formats the report of a write as lines of text.
+    /// Formats the report of the writes as lines of text.
     pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.entries.iter().map(|entry| self.line(entry)).collect();
         if self.entries.len() > 1 {
@@ -146,8 +146,8 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Returns what the command would do without `--dry-run`, such as `would create`. Returns
-    /// `None` if this is no dry run.
+    /// Returns what the command would do to a directive without `--dry-run`, such as `would
+    /// create`. Returns `None` if `--dry-run` is not given.
     fn would(&self, done: Done) -> Option<String> {
         let verb = done.verb().filter(|_| self.dry_run)?;
         Some(format!("would {verb}"))
@@ -207,8 +207,8 @@ impl Report {
         }
     }
 
-    /// Returns the changed fields of a directive as text. A change of the directive's end comes
-    /// last.
+    /// Formats the changed fields of a directive as text. If the end of the directive has changed,
+    /// this change comes last.
     fn changes(&self, entry: &Entry) -> String {
         let after = entry
             .planned

@@ -1,10 +1,11 @@
-//! The result of a write for one directive: its name in a report, and the exit code that it causes.
+//! The result of a write for one directive, with its name in the report and the exit code that it
+//! causes.
 
 use opensearch_directives::admin::PlannedKind;
 
 use super::exit::Exit;
 
-/// The result of a write for one directive.
+/// What a write did, or would do, with one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Done {
     Created,
@@ -22,7 +23,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// Returns the name of the result in a report, such as `created`.
+    /// Returns the name of the result in the report, such as `created`.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -40,7 +41,8 @@ impl Done {
         }
     }
 
-    /// Returns the verb for a dry run, such as `create`, or `None` if nothing would be written.
+    /// Returns the verb with which a dry run describes the result, such as `create`; `None` if
+    /// nothing would be written.
     pub(super) fn verb(self) -> Option<&'static str> {
         match self {
             Self::Created => Some("create"),
@@ -58,7 +60,7 @@ impl Done {
         }
     }
 
-    /// Returns the exit code of a command whose worst result is this one.
+    /// Returns the exit code of the command if this is its worst result.
     pub(super) fn exit(self) -> Exit {
         match self {
             Self::Created
@@ -89,7 +91,7 @@ impl From<PlannedKind> for Done {
     }
 }
 
-/// A directive that the user named, but that the command does not write.
+/// A directive that the user named, but for which the command plans no write.
 #[derive(Debug)]
 pub(super) struct NotPlanned {
     pub(super) id: String,
@@ -107,7 +109,7 @@ impl NotPlanned {
         }
     }
 
-    /// Creates the result for a directive that the command cannot change as the user requested.
+    /// Creates the result for a directive that the command cannot change as the user wants.
     pub(super) fn skipped(id: impl Into<String>, detail: String) -> Self {
         Self {
             id: id.into(),

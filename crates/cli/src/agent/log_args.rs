@@ -1,6 +1,7 @@
-//! Defines the flags for the log of the agent and of the recorder. `--log` selects the events that
-//! the agent logs to standard error. If `--log` is absent, the variable `RUST_LOG` selects these
-//! events. `--log-format` selects the format.
+//! Defines the flags that control the log of the agent and of the recorder. The flag `--log`
+//! selects the events that the process logs to standard error. If `--log` is absent, the
+//! environment variable `RUST_LOG` selects the events to log. The flag `--log-format` selects text
+//! or JSON.
 
 use std::io::IsTerminal as _;
 
@@ -9,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::super::exit::Failure;
 
-/// The variable from which most Rust programs read their log filter.
+/// The environment variable from which most Rust programs read the filter of their log.
 const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "info";
 
@@ -32,16 +33,16 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    /// Installs the subscriber that writes the log of the whole process.
+    /// Installs the tracing subscriber that writes the log of the whole process.
     pub(super) fn install(&self) -> Result<(), Failure> {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(self.filter()?)
             .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-            // The JSON format puts the fields of an event into a separate object. If the fields
-            // were in the same object as the event's level, a field named `level` would collide
-            // with it.
+            // The JSON formatter writes the fields of an event into a separate object inside the
+            // event. In the event's own object, a field named `level` would collide with the level
+            // of the event.
             LogFormat::Json => subscriber.json().init(),
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! `directives agent`: polls the index and serves the published set over HTTP. The agent is for
-//! proxies that are not written in Rust, and for operators who want to see the same set as a proxy.
+//! proxies that are not written in Rust, and for operators who want to see the set that a proxy
+//! applies.
 //!
-//! `server` accepts connections, `access` decides which requests are served, and `api`
-//! computes the responses.
+//! The module `server` accepts connections, `access` decides which requests the agent serves, and
+//! `api` computes the responses.
 
 mod access;
 mod api;
@@ -29,16 +30,16 @@ pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
 use signals::{Request, Signals, phases, run_until_stopped};
 
-/// The maximum number of connections that the API listeners serve at the same time. The limit does
-/// not count the connections of clients that wait for a change.
+/// The maximum number of connections that the API listeners serve at the same time. Connections
+/// whose clients wait for a change do not count towards `API_CONNECTIONS`.
 const API_CONNECTIONS: usize = 512;
 /// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The signal handlers are installed before the first read, so that a signal during the first
-    // read of the index is not lost.
+    // The agent installs the signal handlers before it first reads the index, so that it does not
+    // lose a signal during this read.
     let mut signals = Signals::listen()?;
     let access = Access::load(&args.access).await?;
     let config = args.config().await?;
@@ -88,21 +89,21 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The reporting task ends within a limited time. If the reporting task panicked, the panic
-        // has already been reported, so the error is ignored.
+        // The reporting task ends within a limited time after the store has ended. The result of
+        // the reporting task is ignored, because a panic of this task has already been printed.
         let _ = reporting.await;
     }
     Ok(())
 }
 
-/// Completes at the first termination signal during the start of the agent. Until the agent has
-/// started, it ignores signals to reload.
+/// Completes when the process receives its first termination signal while the agent starts. A
+/// signal to reload has no effect before the agent has started.
 async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }
 
-/// Prints the addresses on which the agent listens. Programs that start the agent read the printed
-/// lines.
+/// Prints the addresses on which the agent listens. The lines on standard output have a stable
+/// form, because programs that start the agent parse them.
 fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     for listener in &listeners.api {
         let url = listener.url(tls)?;
@@ -121,9 +122,9 @@ fn announce_health(listeners: &[Listener]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reloads all tokens and certificates, both for clients and for the cluster, and polls at once. If
-/// a file with tokens or certificates is unusable, the agent continues to use the earlier content
-/// of this file.
+/// Reloads all tokens, credentials and certificates, and then polls at once. If a file with tokens,
+/// credentials or certificates is unusable, the agent continues to use the earlier content of this
+/// file.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;

@@ -1,4 +1,5 @@
-//! Defines the flags that control polling, and converts them to the configuration of the store.
+//! Defines the flags that control polling, and converts them to the configuration of the agent's
+//! store.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,7 +64,7 @@ pub(super) struct PollingArgs {
 }
 
 impl PollingArgs {
-    /// Returns a configuration of the store with the values of the polling flags.
+    /// Converts the polling flags to a configuration of the store.
     pub(super) async fn config(&self) -> Result<Config, Failure> {
         self.connection.require_renewable_credentials()?;
         let cluster = self.connection.cluster(self.request_timeout).await?;
@@ -163,7 +164,7 @@ enum UpstreamKind {
 }
 
 impl AgentArgs {
-    /// Returns true if the server at `--url` is another agent.
+    /// Returns true if `--upstream` states that the server at `--url` is another agent.
     pub(super) fn polls_agent(&self) -> bool {
         self.upstream == UpstreamKind::Agent
     }

@@ -1,8 +1,9 @@
-//! The command `directives record` polls the index only to record the operations on it. The
-//! recorder serves only health checks and metrics, and not the API of the agent.
+//! The command `directives record` polls the index, only to record the operations on the index in
+//! its history. The recorder serves health checks and metrics, but not the API of the agent.
 //!
-//! The recorder can start before the index and the history exist, and waits until both exist. If
-//! the recorder exited instead of waiting, it would miss the first operations on the index.
+//! The recorder can start before the index and its history exist, and then waits until both exist.
+//! A recorder that exited while the index or its history does not exist would miss the first
+//! operations on the index.
 
 use std::sync::Arc;
 
@@ -44,11 +45,12 @@ pub(in super::super) struct RecordArgs {
     log: LogArgs,
 }
 
-/// Records until a signal ends the process. The recorder sends its queued records before it ends.
+/// Records operations until a signal ends the process. Before the recorder ends, it writes its
+/// queued records to the history.
 pub(in super::super) async fn run(args: RecordArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The signal handlers are installed before the first read, so that a signal during the first
-    // read of the index is not lost.
+    // The recorder installs the signal handlers before it first reads the index, so that it does
+    // not lose a signal during this read.
     let mut signals = Signals::listen()?;
     let config = args.polling.config().await?;
     let config = config
@@ -74,7 +76,7 @@ pub(in super::super) async fn run(args: RecordArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reloads the credentials and the certificates for the cluster, and polls at once.
+/// Reloads the recorder's credentials and certificates for the cluster, and then polls at once.
 async fn reload(store: &OpenSearchDirectiveStore) {
     info!("reloading credentials and certificates");
     store.reload_credentials();

@@ -1,4 +1,4 @@
-//! Defines the flags for the agent's reports about its state, and starts the task that writes these
+//! Defines the flags for the agent's reports to the fleet, and starts the task that writes these
 //! reports into an index.
 
 use std::time::Duration;
@@ -25,9 +25,10 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Starts the task that writes the reports. Returns the task, and the handle that accepts the
-    /// reports of other instances. When the store has ended, the task reports that the agent has
-    /// left the fleet, and then ends. `server` is the cluster or the agent that the store polls.
+    /// Starts the task that writes the agent's reports to the fleet. Returns the task, and a handle
+    /// that accepts the reports of other instances. When the store has ended, the task writes a
+    /// last report, which states that the agent has left the fleet. The parameter `server` is the
+    /// cluster or the agent that the store polls.
     pub(super) fn start(
         &self,
         store: &OpenSearchDirectiveStore,
@@ -53,8 +54,8 @@ impl ReportArgs {
     }
 }
 
-/// Parses the interval between two reports of the agent, and checks that it is in the permitted
-/// range.
+/// Parses the interval between two reports, and refuses an interval outside
+/// [`Reporter::INTERVALS`].
 fn report_interval(text: &str) -> Result<Duration, String> {
     let interval = parse(text)?;
     if Reporter::INTERVALS.contains(&interval) {

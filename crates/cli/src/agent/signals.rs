@@ -1,5 +1,6 @@
-//! Handles the signals that the process receives. After SIGHUP, the agent reloads its files. After
-//! SIGTERM or SIGINT, the agent drains and then stops.
+//! Handles the signals that the agent's process receives. After SIGHUP, the agent reloads its
+//! secrets and certificates from their files. After SIGTERM or SIGINT, the agent serves requests
+//! for the drain time and then stops.
 
 use std::time::Duration;
 
@@ -8,24 +9,25 @@ use tracing::info;
 
 use super::super::exit::Failure;
 
-/// The phase of the agent, which decides how the agent handles requests.
+/// The phase of the agent's life, which decides how the agent handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
-    /// The agent polls the index and serves requests.
+    /// The agent polls the index and serves all requests.
     Serving,
-    /// The agent polls and serves, but `/readyz` fails, so that load balancers send no new traffic.
+    /// The agent still polls and serves requests, but `/readyz` fails, so that load balancers send
+    /// no new traffic.
     Draining,
-    /// The agent accepts no new connections, and responds at once to the clients that wait for a
+    /// The agent accepts no new connections, and responds at once to clients that wait for a
     /// change.
     Stopping,
 }
 
-/// The sending half of the channel for the phase, which [`run_until_stopped`] owns.
+/// Sets the phase of the agent; [`run_until_stopped`] owns this sender.
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// The receiving half of the channel for the phase. The parts of the agent that serve requests read
-/// the phase from this receiver.
+/// Reads the phase of the agent; every part of the agent that serves requests has a receiver of the
+/// phase.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 
@@ -39,7 +41,7 @@ impl PhaseReceiver {
         *self.0.borrow() != Phase::Serving
     }
 
-    /// Returns when the agent begins to stop, or when the sender of the phase has been dropped.
+    /// Waits until the agent begins to stop, or until the sender of the phase is dropped.
     pub(super) async fn stopping(&self) {
         let _ = self
             .0
@@ -49,19 +51,18 @@ impl PhaseReceiver {
     }
 }
 
-/// What the operator requests with a signal.
+/// The request that an operator sends to the agent by a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Request {
-    /// SIGTERM or SIGINT (Ctrl-C): the agent drains and then stops.
+    /// SIGTERM or SIGINT (Ctrl-C): serve requests for the drain time, and then stop.
     Terminate,
-    /// SIGHUP: the agent reloads the files with secrets and certificates.
+    /// SIGHUP: reload the files with secrets and certificates.
     Reload,
 }
 
-/// Handles the signals of a running agent, and returns when the agent must stop. The first
-/// termination signal starts the drain time, in which the agent still serves requests. A second
-/// termination signal ends the drain time early. Reload signals are handled before and during the
-/// drain time.
+/// Handles the signals of a running agent, until the agent must stop. At the first termination
+/// signal, the drain time begins, in which the agent still serves requests. A second termination
+/// signal ends the drain time at once. A reload signal works both before and during the drain time.
 pub(super) async fn run_until_stopped(
     phase: &PhaseSender,
     signals: &mut Signals,
@@ -93,7 +94,7 @@ pub(super) async fn run_until_stopped(
     phase.0.send_replace(Phase::Stopping);
 }
 
-/// Receives the signals of the process from the moment at which this value is created.
+/// Receives the signals that the process gets after the creation of this value.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -122,7 +123,7 @@ impl Signals {
     }
 }
 
-/// Receives Ctrl-C, the only signal on this platform.
+/// Receives Ctrl-C, the only signal that the agent handles on this platform.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(super) struct Signals;
@@ -135,8 +136,8 @@ impl Signals {
     }
 
     pub(super) async fn next(&mut self) -> Request {
-        // If no handler can be installed, the process never receives a signal, so this future never
-        // completes.
+        // If no handler for Ctrl-C can be installed, the process never receives the signal, so this
+        // future never completes.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

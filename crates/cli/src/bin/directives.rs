@@ -1,5 +1,7 @@
-//! The binary `directives`. All code is in the library of this package, so that the fuzz targets
-//! can call the parsers of the command and of its agent.
+//! The binary `directives`.
+//!
+//! All code is in the library of this package, so that the fuzz targets can also call the parsers
+//! of the command and of its agent.
 
 #![forbid(unsafe_code)]
 

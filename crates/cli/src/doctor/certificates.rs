@@ -1,4 +1,5 @@
-//! Checks when the certificates in files and the certificates of the nodes expire.
+//! Checks when the certificates expire: those in files that the flags name, and those of the
+//! cluster's nodes.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ const NAME: &str = "certificates";
 /// `doctor` reports a warning if a certificate expires within this time.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Checks when the certificates in PEM files expire.
+/// Checks when the certificates in the given PEM files expire.
 pub(super) fn check_files(checks: &mut Checks, files: Vec<PathBuf>) {
     for file in files {
         let place = file.display().to_string();
@@ -27,7 +28,7 @@ pub(super) fn check_files(checks: &mut Checks, files: Vec<PathBuf>) {
     }
 }
 
-/// Returns the earliest expiry of the certificates in a file.
+/// Returns the instant at which the first of the certificates in a file expires.
 fn first_end(file: &Path) -> Result<Timestamp, String> {
     let content = bounded_file::read(file).map_err(|error| error.to_string())?;
     let mut ends = Vec::new();
@@ -45,11 +46,11 @@ fn first_end(file: &Path) -> Result<Timestamp, String> {
         .ok_or_else(|| "it contains no certificate".to_owned())
 }
 
-/// Checks when the certificates of the nodes expire, if the security plugin reports them.
+/// Checks when the certificates of the cluster's nodes expire, if the security plugin reports them.
 pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
-    // If the request for the certificates fails, `doctor` does not report the error. Only
+    // `doctor` does not report an error if the cluster refuses to return its certificates. Only
     // administrators of the security plugin may read the certificates, and many clusters do not
-    // have the plugin.
+    // have this plugin.
     let Ok(certificates) = api.server_certificates().await else {
         return;
     };

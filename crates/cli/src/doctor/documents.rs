@@ -1,5 +1,5 @@
-//! Checks the documents: whether there are more documents than proxies accept, whether some
-//! documents are malformed, and whether the role hides documents or fields.
+//! Checks the documents in the index: whether there are more than a proxy accepts, whether some are
+//! malformed, and whether the user's role hides documents or fields.
 
 use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::{Clock as _, Config, SystemClock};
@@ -9,8 +9,8 @@ use crate::field_filters::State;
 
 const NAME: &str = "documents";
 const HIDDEN: &str = "hidden";
-/// `doctor` reports a warning if the index contains more than this percentage of the documents that
-/// proxies accept.
+/// `doctor` reports a warning if the index contains more than this percentage of the maximum number
+/// of documents.
 const WARN_ABOVE_PERCENT: usize = 80;
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {

@@ -1,5 +1,5 @@
-//! Checks that the history of the fleet names each live instance, so that `history --at` can say on
-//! which instances a directive applied.
+//! Checks that the history of the fleet contains each live instance, because `history --at` uses
+//! this history to find the instances that applied a directive.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,10 @@ use crate::report_wording::{count, verb};
 
 const NAME: &str = "fleet";
 const AUDITOR: &str = "map the user to the role directives_auditor";
-/// The maximum number of instances that one line of the report names.
+/// The maximum number of instances that one line of the `doctor` report names.
 const NAMED: usize = 5;
-/// The time after the start of an instance in which its first record may not be visible yet.
+/// `doctor` does not warn about an instance without a record if the instance started less than this
+/// time ago.
 const STARTING: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
@@ -37,12 +38,12 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// The live instances, as `status` counts them.
+/// The live instances, which `doctor` counts in the same way as `directives status`.
 struct Live {
     number: usize,
-    /// The number of instances without a record that have just started.
+    /// The number of live instances that have no record because they have just started.
     starting: usize,
-    /// The names of the other instances without a record.
+    /// The names of the live instances that have no record although they started some time ago.
     missing: Vec<String>,
 }
 
@@ -61,8 +62,8 @@ impl Live {
     }
 }
 
-/// Finds the live instances without a record in the history of the fleet; `None` if the fleet has no
-/// history.
+/// Finds the live instances that have no record in the history of the fleet; returns `None` if the
+/// fleet has no history.
 async fn unrecorded(api: &DirectivesApi) -> Result<Option<Live>, WriteError> {
     let fleet = api.fleet().await?;
     let Some(past) = api.fleet_at(fleet.now).await? else {

@@ -1,5 +1,5 @@
-//! Checks the history of the index and the history of the fleet: whether all parts are installed,
-//! whether the streams are append-only and intact, and how long they keep records.
+//! Checks the history of the index and the history of the fleet: whether they are completely
+//! installed, append-only and intact, and how long they keep records.
 
 use opensearch_directives::admin::{
     Change, HistoryState, InstallError, InstallStep, Installer, RetentionPolicy,
@@ -10,10 +10,12 @@ use super::INSTALLER;
 use super::report::Checks;
 use crate::error_text;
 
-/// A part of the installation that `directives init` creates only if a flag requests it.
+/// A part of the installation that `directives init` creates only if its flag is given, such as the
+/// history.
 struct Part {
     name: &'static str,
-    /// What the index lacks if this part is not installed.
+    /// What `doctor` reports as missing if this part is not installed, such as "the index has no
+    /// history".
     purpose: &'static str,
     init: &'static str,
 }
@@ -30,7 +32,7 @@ const FLEET: Part = Part {
 };
 const RETENTION: &str = "retention";
 
-/// Checks the history of the index.
+/// Checks whether the history of the index is installed and intact.
 pub(super) async fn check(checks: &mut Checks, installer: &Installer, history: &History) {
     let steps = installer.plan_history(None).await;
     if check_steps(checks, &HISTORY, steps) {
@@ -39,7 +41,8 @@ pub(super) async fn check(checks: &mut Checks, installer: &Installer, history: &
     }
 }
 
-/// Checks the index of the fleet and the history of the fleet, and returns whether they exist.
+/// Checks the index of the fleet and the history of the fleet, and returns true if one of them
+/// exists.
 pub(super) async fn check_fleet(checks: &mut Checks, installer: &Installer) -> bool {
     let exists = check_steps(checks, &FLEET, installer.plan_fleet(None).await);
     if exists {
@@ -48,8 +51,8 @@ pub(super) async fn check_fleet(checks: &mut Checks, installer: &Installer) -> b
     exists
 }
 
-/// Compares the installed resources with the resources that this version installs. Returns true if
-/// at least one resource of the part exists.
+/// Compares the resources of one part of the installation with those that this version would
+/// install. Returns true if at least one resource of the part exists.
 fn check_steps(
     checks: &mut Checks,
     part: &Part,
@@ -80,7 +83,8 @@ fn check_stream(
 ) {
     let state = match state {
         Ok(Some(state)) => state,
-        // A missing data stream was already reported as a missing part of the installation.
+        // If the data stream is missing, an earlier check has already reported it as a missing part
+        // of the installation.
         Ok(None) => return,
         Err(error) => return checks.installation_not_checked(part.name, &error),
     };
@@ -124,12 +128,13 @@ fn check_stream(
     }
 }
 
-/// Checks that the history is intact: compares the number of its records with the number of
+/// Checks that the history is intact, by comparing the number of its records with the number of
 /// operations on its data stream.
 async fn check_records(checks: &mut Checks, history: &History) {
     let state = match history.stream_state().await {
         Ok(state) => state,
-        // A missing data stream was already reported as a missing part of the installation.
+        // If the data stream is missing, an earlier check has already reported it as a missing part
+        // of the installation.
         Err(error) if error.is_missing() => return,
         Err(error) => {
             let text = format!("records not checked: {}", error_text::text(&error));

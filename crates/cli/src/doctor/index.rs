@@ -1,5 +1,5 @@
-//! Checks the index: its shards and replicas, its refresh interval, its availability zones, and its
-//! snapshots.
+//! Checks the index of directives: its shards and replicas, refresh interval, availability zones
+//! and snapshots.
 
 use jiff::SignedDuration;
 use opensearch_directives::admin::{DirectivesApi, IndexState};
@@ -15,7 +15,7 @@ const SNAPSHOTS: &str = "snapshots";
 /// `doctor` reports a warning if the newest snapshot of the index is older than this duration.
 const OLD_SNAPSHOT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Checks the index, and returns whether the index exists.
+/// Checks the settings and shards of the index, and returns whether the index exists.
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) -> bool {
     let state = match api.index_state().await {
         Ok(state) => state,
@@ -86,8 +86,8 @@ async fn check_health(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the number of shard copies with the number of availability zones across which the
-/// cluster distributes the copies.
+/// Compares the number of shard copies with the number of availability zones over which the cluster
+/// distributes these copies.
 async fn check_zones(checks: &mut Checks, api: &DirectivesApi, state: &IndexState) {
     let zones = match api.balanced_zones().await {
         Ok(Some(zones)) => zones,

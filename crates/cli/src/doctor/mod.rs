@@ -1,4 +1,4 @@
-//! `directives doctor`: checks everything that directives depend on, and names the remedy for each
+//! `directives doctor`: checks everything on which directives depend, and names a remedy for each
 //! problem.
 
 mod certificates;
@@ -23,8 +23,8 @@ use super::exit::{Exit, Failure};
 use super::output::ReportFormat;
 use report::Checks;
 
-/// The remedy that `doctor` proposes if the user may not read the pipeline, the template or the
-/// index settings.
+/// The remedy that `doctor` proposes if the user lacks the permission to read the pipeline, the
+/// template or the index settings.
 const INSTALLER: &str =
     "map the user to the role directives_installer, or let an installer check it";
 
@@ -63,8 +63,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let api = DirectivesApi::new(client.clone());
     certificates::check_files(checks, files);
     if !check_cluster(checks, &api, location).await {
-        // After a failed connection, the other checks are skipped, because each of them would
-        // report the same failure.
+        // `doctor` skips all other checks if it cannot connect to the cluster, because these checks
+        // would only report the same error.
         return;
     }
     check_caller(checks, &api).await;
@@ -82,7 +82,7 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     check_clock(checks, &api).await;
 }
 
-/// Checks whether the cluster responds, and returns the result.
+/// Checks whether the cluster responds, and returns true if it does.
 async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str) -> bool {
     match api.cluster_info().await {
         Ok(info) => {
@@ -97,8 +97,8 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             checks.ok("cluster", text);
             true
         }
-        // The roles that `init --roles` creates do not permit a request for the cluster's version.
-        // If the cluster refuses the request for its version, the check therefore does not fail.
+        // The roles that `init --roles` creates do not permit a client to request the cluster's
+        // version. The check therefore succeeds even if the cluster refuses to return its version.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true
@@ -128,9 +128,8 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the installed pipeline, template and index with the resources that this version
-/// installs. Also compares the lifetime limits of the cluster with the default limits of the
-/// proxies.
+/// Compares the installed pipeline, template and index with those that this version would install.
+/// Also compares the time to live that the cluster permits with the default limit of the proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);
@@ -147,8 +146,8 @@ async fn check_installation(checks: &mut Checks, client: Client) {
     check_limits(checks, &installer).await;
 }
 
-/// Compares the longest time to live that the cluster permits with the default limit of the
-/// proxies.
+/// Compares the longest time to live that the cluster permits with the longest one that a proxy
+/// accepts by default.
 async fn check_limits(checks: &mut Checks, installer: &Installer) {
     let length = |ttl| length(signed(ttl));
     match installer.lifetime_limits().await {

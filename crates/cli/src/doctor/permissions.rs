@@ -1,4 +1,5 @@
-//! Checks the permissions of the user, and names the roles that contain each missing permission.
+//! Checks the user's permissions, and names the roles that contain each permission that the user
+//! lacks.
 
 use opensearch_directives::admin::DirectivesApi;
 

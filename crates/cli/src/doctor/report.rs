@@ -1,4 +1,5 @@
-//! The report of `doctor`: one line or one JSON object for each check, with the remedy.
+//! The report of `directives doctor`: one line of text or one JSON object for each check, with a
+//! remedy for each problem.
 
 use anstyle::{AnsiColor, Style};
 use opensearch_directives::admin::{Change, InstallError, InstallStep, WriteError};
@@ -27,17 +28,17 @@ impl Health {
     }
 }
 
-/// The result of one check.
+/// The result of one check of `directives doctor`.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) health: Health,
     pub(super) text: String,
-    /// The command or the action that solves the problem, if there is one.
+    /// The command or the action that solves the problem; `None` if the check found no problem.
     pub(super) fix: Option<String>,
 }
 
-/// The results of all checks that `doctor` has performed so far.
+/// The results of all checks that `doctor` has finished so far.
 #[derive(Debug, Default)]
 pub(super) struct Checks(Vec<Check>);
 
@@ -64,8 +65,9 @@ impl Checks {
         self.add(name, Health::Failure, text, Some(fix.into()));
     }
 
-    /// Records that `doctor` could not perform a check. If the cluster refused the request because
-    /// of the role, the result is a warning. After any other error, the result is a failure.
+    /// Records that `doctor` could not perform a check. If the user's role does not permit a
+    /// request of the check, the result is a warning. If a request of the check fails for any other
+    /// reason, the result is a failure.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(
@@ -78,7 +80,7 @@ impl Checks {
         }
     }
 
-    /// Records that `doctor` could not check a resource that `directives init` installs.
+    /// Records that `doctor` could not check one of the resources that `directives init` installs.
     pub(super) fn installation_not_checked(&mut self, name: &'static str, error: &InstallError) {
         let text = error_text::text(error);
         if error.is_refused() {
@@ -112,8 +114,8 @@ impl Checks {
         self.0.push(Check {
             name,
             health,
-            // The text may contain names and errors from untrusted sources, so its control
-            // characters and invisible characters are replaced.
+            // Control characters and invisible characters are replaced, because the text may
+            // contain names and errors from untrusted sources.
             text: printable(&text.into()),
             fix: fix.map(|fix| printable(&fix)),
         });

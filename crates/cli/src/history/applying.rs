@@ -1,5 +1,5 @@
-//! One directive that applied at an instant, with the operation that wrote it, its end, and the
-//! instances that applied it.
+//! Describes one directive that applied at an instant: the operation that wrote it, its end, and
+//! the instances that applied it.
 
 use opensearch_directives::history::{End, PastDirective, Record};
 use serde_json::{Value, json};
@@ -34,13 +34,14 @@ pub(super) const COLUMNS: [&str; 21] = [
     "doubts",
 ];
 
-/// A directive that applied at an instant.
+/// A directive that applied at the instant in `history --at`.
 pub(super) struct Applying<'a> {
     pub(super) directive: &'a PastDirective,
     end: End,
-    /// The operation that wrote the directive as it applied at the instant.
+    /// The operation that wrote the version of the directive that applied at the instant.
     written: Witnessed,
-    /// The operation that ended the directive; `None` if no operation ended the directive.
+    /// The operation that ended the directive; `None` if no operation did, for example because the
+    /// directive expired.
     ended: Option<Witnessed>,
 }
 
@@ -58,13 +59,14 @@ impl<'a> Applying<'a> {
         }
     }
 
-    /// Returns the operations that began and ended the directive.
+    /// Returns the operation that wrote the directive and, if there is one, the operation that
+    /// ended it.
     pub(super) fn operations(&self) -> impl Iterator<Item = &Witnessed> {
         std::iter::once(&self.written).chain(&self.ended)
     }
 
-    /// Formats the directive as lines: its content, its author and reason, how it ended, and the
-    /// instances that applied it.
+    /// Formats the directive as several lines: its content, its author and reason, how it ended,
+    /// and the instances that applied it.
     pub(super) fn lines(&self, instances: &PastInstances) -> Vec<String> {
         let record = &self.written.record;
         let summary = self.directive.live().map(summary).unwrap_or_default();
@@ -110,7 +112,7 @@ impl<'a> Applying<'a> {
         }
     }
 
-    /// Returns the directive as JSON, with the instances that applied it.
+    /// Converts the directive to JSON, including the instances that applied it.
     pub(super) fn json(&self, instances: &PastInstances) -> Value {
         let mut row = self.row();
         if let Some(instances) = instances.json(self.directive) {
@@ -160,8 +162,8 @@ impl<'a> Applying<'a> {
     }
 }
 
-/// Formats an operation with its author and reason, such as `revoked 2030-01-31T14:20:00Z by carol:
-/// found it (INC-1)`.
+/// Formats an operation with its time, author and reason, such as `revoked 2030-01-31T14:20:00Z by
+/// carol: found it (INC-1)`.
 fn operation(operation: &Witnessed) -> String {
     let record = &operation.record;
     let by = operation.author().map_or_else(

@@ -1,5 +1,5 @@
-//! `directives history --at`: shows which directives applied at an instant, who wrote them and why,
-//! and how they ended.
+//! `directives history --at`: shows the directives that applied at an instant, their authors and
+//! reasons, and how they ended.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
@@ -23,8 +23,8 @@ use crate::instant::{self, to_the_second};
 use crate::output::{note, print, print_json};
 use crate::report_wording::count;
 
-/// The ids and the attributes on the command line, which select the directives that `history --at`
-/// shows.
+/// The ids and the request attributes on the command line, which select the directives that
+/// `history --at` shows.
 pub(super) struct Question<'a> {
     pub(super) ids: &'a [String],
     pub(super) tenant: Option<&'a str>,
@@ -32,8 +32,8 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Returns the request to evaluate, or `None` if the command line does not state all attributes
-    /// of a request.
+    /// Returns the request to evaluate, or `None` if the command line states only some of a
+    /// request's attributes.
     fn whole_request(&self) -> Option<RequestAttrs<'_>> {
         let (index, principal) = (&self.request.index, &self.request.principal);
         let endpoint = self.request.endpoint?;
@@ -42,7 +42,8 @@ impl Question<'_> {
         Some(request)
     }
 
-    /// Returns true if a directive can apply at an instant to a request with the given attributes.
+    /// Returns true if a directive can apply at an instant to a request with the attributes on the
+    /// command line.
     fn can_apply(&self, document: &Document, instant: Timestamp) -> bool {
         if let Some(request) = self.whole_request() {
             let set = DirectiveSet::from_directives(vec![document.directive.clone()]);
@@ -72,7 +73,7 @@ impl Question<'_> {
                 .is_some_and(|document| self.can_apply(document, instant))
     }
 
-    /// Formats the attributes that the command line states, such as `tenant=acme index=orders`.
+    /// Formats the request attributes on the command line, such as `tenant=acme index=orders`.
     fn text(&self) -> String {
         let endpoint = self.request.endpoint.map(EndpointKind::as_str);
         let all = [
@@ -88,8 +89,8 @@ impl Question<'_> {
     }
 }
 
-/// The sources from which `history --at` determines which directives applied: the history, the
-/// index, and the audit log.
+/// The sources from which `history --at` finds out which directives applied: the history, the index
+/// and the audit log.
 pub(super) struct Sources<'a> {
     pub(super) history: &'a History,
     pub(super) api: &'a DirectivesApi,
@@ -141,7 +142,8 @@ pub(super) async fn run(
                 row
             });
             print(&csv::lines(&COLUMNS, rows))?;
-            // If no directive applied, there is no row that could contain the doubts.
+            // The doubts about the result are also printed as notes, because a CSV output without
+            // directives has no row for them.
             for text in &texts {
                 note(&printable(text));
             }
@@ -155,8 +157,8 @@ pub(super) async fn run(
     })
 }
 
-/// Returns the reasons why the result may be wrong. The deletion of a directive matters only if the
-/// result contains the directive.
+/// Returns the reasons why the list of directives that applied may be wrong. A doubt about the
+/// deletion of a directive matters only if the list contains this directive.
 fn doubts<'a>(past: &'a Past, applying: &[Applying<'_>]) -> Vec<&'a Doubt> {
     let is_shown = |id: &str| {
         applying
@@ -172,8 +174,8 @@ fn doubts<'a>(past: &'a Past, applying: &[Applying<'_>]) -> Vec<&'a Doubt> {
         .collect()
 }
 
-/// Returns the directives that applied at the instant. Also compares the authors of the operations
-/// that began and ended these directives with the audit log.
+/// Returns the directives that applied at the instant in `--at`. The function also compares the
+/// authors of the operations that wrote and ended the directives with the audit log.
 async fn applying<'a>(
     sources: &Sources<'_>,
     past: &'a Past,
@@ -233,7 +235,7 @@ fn headline(
     format!("{at}{of}: {directives} could apply, {level} at most")
 }
 
-/// Formats a reason why the list of applying directives may be wrong.
+/// Describes a reason why the list of directives that applied may be wrong.
 fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
     match doubt {
         Doubt::Gap(gap) => {

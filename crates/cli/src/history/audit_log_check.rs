@@ -1,5 +1,5 @@
-//! Compares the author in each record with the user in the audit log of the security plugin. Marks
-//! each record whose author contradicts the user in the audit log.
+//! Compares the author that each record claims with the user in the security plugin's audit log.
+//! Marks each record that claims an author other than the user in the audit log.
 
 use clap::Args;
 use opensearch_directives::history::{AuditLog, History, Record, RecordFilter};
@@ -20,22 +20,22 @@ pub(super) struct AuditLogArgs {
     no_audit_log: bool,
 }
 
-/// A record, with the user whom the audit log names for the same operation.
+/// A record of an operation, with the user whom the audit log names for the same operation.
 pub(super) struct Witnessed {
     pub(super) record: Record,
-    /// Whether the record was compared with the audit log.
+    /// Whether the command compared the record with the audit log.
     is_checked: bool,
     witness: Option<String>,
 }
 
-/// The audit log with which records are compared; `None` if records are not compared with an audit
-/// log.
+/// The audit log with which the command compares records; `None` if it does not compare them with
+/// an audit log.
 pub(super) struct Witness(Option<AuditLog>);
 
 impl AuditLogArgs {
-    /// Reads the part of the audit log from the period of the records. If neither `--audit-log` nor
-    /// `--no-audit-log` is given, reads the audit log with the default name if it exists and the
-    /// user may read it.
+    /// Reads the events of the audit log from the period in which the records were written. If
+    /// neither `--audit-log` nor `--no-audit-log` is given, the function reads the audit log with
+    /// the default name if it exists and the user may read it.
     pub(super) async fn read(
         &self,
         history: &History,
@@ -55,7 +55,7 @@ impl AuditLogArgs {
 }
 
 impl Witness {
-    /// Compares the author of a record with the audit log.
+    /// Adds to a record the user whom the audit log names for the operation.
     pub(super) fn of(&self, record: Record) -> Witnessed {
         let log = self.0.as_ref();
         Witnessed {
@@ -66,15 +66,16 @@ impl Witness {
     }
 }
 
-/// Reads the records that satisfy the filter, and compares them with the audit log.
+/// Reads the records that satisfy the filter, and compares their authors with the audit log.
 pub(super) async fn read(
     history: &History,
     filter: &RecordFilter,
     audit_log: &AuditLogArgs,
 ) -> Result<Vec<Witnessed>, Failure> {
     let mut wanted = filter.clone();
-    // A writer can claim another author's name. If there is an audit log, the function therefore
-    // reads the records of all authors and compares them with the audit log.
+    // A writer can claim the name of another author in a record. If there is an audit log, the
+    // function therefore reads the records of all authors, and filters them by author only after
+    // the comparison.
     if filter.by.is_some() && audit_log.has_log(history).await? {
         wanted.by = None;
     }
@@ -86,8 +87,8 @@ pub(super) async fn read(
     Ok(records.filter(is_wanted).collect())
 }
 
-/// Reports the number of operations that the audit log names, and the number of records with a
-/// contradiction.
+/// Prints the number of operations whose user the audit log names, and the number of records whose
+/// author it contradicts.
 pub(super) fn summarize<'a>(records: impl Iterator<Item = &'a Witnessed>) {
     let counts = Counts::of(records);
     let all = counts.all;
@@ -106,11 +107,11 @@ pub(super) fn summarize<'a>(records: impl Iterator<Item = &'a Witnessed>) {
     }
 }
 
-/// The results of comparing the authors of several records.
+/// The number of records that were compared with the audit log, and the results of the comparison.
 pub(super) struct Counts {
     pub(super) all: usize,
-    /// The number of operations for which the audit log names a user; `None` if the audit log was
-    /// not read.
+    /// The number of operations for which the audit log names a user; `None` if the command did not
+    /// read an audit log.
     pub(super) named: Option<usize>,
     pub(super) contradicted: usize,
 }
@@ -134,7 +135,7 @@ impl Counts {
 }
 
 impl Witnessed {
-    /// Returns a record that was not compared with an audit log.
+    /// Wraps a record that the command did not compare with an audit log.
     pub(super) fn unchecked(record: Record) -> Self {
         Self {
             record,
@@ -143,8 +144,8 @@ impl Witnessed {
         }
     }
 
-    /// Returns the user whom the cluster authenticated for the operation. The name comes from the
-    /// audit log, or from the record if the audit log does not name the user.
+    /// Returns the name of the user whom the cluster authenticated for the operation. The name
+    /// comes from the audit log, or from the record if the audit log does not name a user.
     pub(super) fn user(&self) -> Option<&str> {
         let stated = self.record.authenticated_by.as_deref();
         self.witness.as_deref().or(stated)
@@ -158,8 +159,8 @@ impl Witnessed {
         stated || self.witness.as_deref() == Some(name)
     }
 
-    /// Returns whether the audit log names the user of the operation, or `None` if the audit log
-    /// was not read.
+    /// Returns whether the audit log names the user of the operation; `None` if the command did not
+    /// read an audit log.
     pub(super) fn is_witnessed(&self) -> Option<bool> {
         self.is_checked.then_some(self.witness.is_some())
     }
@@ -168,18 +169,20 @@ impl Witnessed {
         !self.contradictions().is_empty()
     }
 
-    /// Describes each contradiction between the claimed author, the authenticated user in the
-    /// record, and the user in the audit log.
+    /// Describes each contradiction between the author that the record claims, the authenticated
+    /// user in the record, and the user in the audit log.
     pub(super) fn contradictions(&self) -> Vec<String> {
         self.record.contradictions(self.witness.as_deref())
     }
 
-    /// Returns the text for the column of authors in the table of `directives history`.
+    /// Returns the author as text for the table of `directives history`; a contradicted author is
+    /// marked.
     pub(super) fn author(&self) -> Option<String> {
         author(&self.record, self.user(), self.is_contradicted())
     }
 
-    /// Returns the record as JSON, with the user whom the audit log names as `authenticated_by`.
+    /// Converts the record to JSON, and sets `authenticated_by` to the user whom the audit log
+    /// names.
     pub(super) fn to_json(&self) -> Result<Value, Failure> {
         let mut json = serde_json::to_value(&self.record).map_err(Failure::other)?;
         if let Some(user) = &self.witness {
@@ -196,9 +199,8 @@ impl Witnessed {
     }
 }
 
-/// Returns the author that the writer claimed. If the cluster authenticated another user, the name
-/// of this user follows. If the record names no author, the text contains only the authenticated
-/// user.
+/// Returns the author that the record claims, followed by the user whom the cluster authenticated,
+/// if this is another user. If the record claims no author, returns only the authenticated user.
 pub(super) fn author(record: &Record, user: Option<&str>, is_contradicted: bool) -> Option<String> {
     match (record.by.as_deref(), user) {
         (Some(by), Some(user)) if is_contradicted => {

@@ -1,5 +1,5 @@
-//! Formats the records and reports of a history for a fuzz target, in the same way as `directives
-//! history`.
+//! Formats the records and reports of a history for a fuzz target, as `directives history` would
+//! print them.
 
 use opensearch_directives::fuzzing::EvaluatedHistory;
 
@@ -9,7 +9,7 @@ use super::verified_authors::Authors;
 use super::{printed, verify, warning};
 use crate::fitted_table::fitted;
 
-/// Returns each text that `directives history` would print.
+/// Returns the texts that `directives history` would print for a history.
 #[must_use]
 pub fn history_texts(history: &EvaluatedHistory) -> Vec<String> {
     let records: Vec<Witnessed> = history

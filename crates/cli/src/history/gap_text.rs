@@ -1,4 +1,5 @@
-//! Describes the gaps of a history in words. A gap is a range of `_seq_no`s without a record.
+//! Describes the gaps of a history in words. A gap consists of consecutive `_seq_no`s for which the
+//! history has no record.
 
 use jiff::Timestamp;
 use opensearch_directives::history::{Evidence, Gap, IndexLedger, Neighbour};
@@ -7,11 +8,12 @@ use crate::directive_text::printable;
 use crate::instant::to_the_second;
 use crate::report_wording::count;
 
-/// The maximum number of directives that one line names. The JSON output names all directives that
-/// a gap can concern.
+/// The maximum number of directives that one line of text names. The JSON output names all
+/// directives that a gap may concern.
 const SHOWN: usize = 8;
 
-/// Formats the `_seq_no`s of a gap: `number 17`, `numbers 17 to 19`, `numbers from 17 on`.
+/// Formats the `_seq_no`s of a gap, such as `number 17`, `numbers 17 to 19` or `numbers from 17
+/// on`.
 pub(super) fn numbers(gap: &Gap) -> String {
     match gap.last {
         Some(last) => range(gap.first, last),
@@ -27,7 +29,7 @@ pub(super) fn range(first: u64, last: u64) -> String {
     }
 }
 
-/// Describes the time range in which the operations of a gap happened.
+/// Describes the time range in which the operations in a gap happened.
 pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String {
     let side = |neighbour: &Neighbour| {
         format!(
@@ -55,8 +57,8 @@ pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String
     format!("{start} and {end}")
 }
 
-/// Describes the directives that a gap can concern. If there is no evidence, the gap can concern
-/// every directive, and the function returns `None`.
+/// Describes the directives that a gap may concern. Returns `None` if there is no evidence about
+/// the gap; a gap without evidence may concern every directive.
 pub(super) fn concerns(gap: &Gap) -> Option<String> {
     if gap.evidence.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! `directives history`: shows the operations on the directives, the directives that applied at an
+//! `directives history`: shows the operations on directives, the directives that applied at an
 //! instant, and whether the history is complete.
 
 mod applying;
@@ -92,7 +92,7 @@ pub(super) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// Returns true if the command line selects operations or an instant.
+    /// Returns true if a flag or an id on the command line selects operations or an instant.
     fn selects_operations(&self) -> bool {
         let times = [self.at, self.since, self.until];
         let texts = [&self.by, &self.ticket, &self.tenant];
@@ -193,8 +193,8 @@ fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
     )
 }
 
-/// Prints the lines of a report about the history. Other people may have written the ids, names and
-/// uuids in the lines, so characters that control a terminal are replaced.
+/// Prints the lines of a report about the history. Characters that control a terminal are replaced,
+/// because other people may have written the ids, names and uuids in these lines.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
     print(&printed(lines))
 }
@@ -204,8 +204,8 @@ fn printed(lines: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Permits the flags of the connection, of the audit log and of the output both directly behind
-/// `history` and behind its verb.
+/// Lets the user write the flags for the connection, the audit log and the output either directly
+/// behind `history` or behind its verb.
 pub(super) fn with_flags_for_all_verbs(command: Command) -> Command {
     let shared = TimeoutArgs::augment_args(ConnectionArgs::augment_args(Command::new("shared")));
     let shared = AuditLogArgs::augment_args(shared);

@@ -1,4 +1,4 @@
-//! Reads the history of the fleet to find the instances on which a directive applied at an instant.
+//! Reads the history of the fleet to find the instances that applied a directive at an instant.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::DirectivesApi;
@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use crate::error_text;
 use crate::report_wording::count;
 
-/// The maximum number of instances that one line names.
+/// The maximum number of instances that one line of text names.
 const NAMED: usize = 20;
-/// Each state of an instance, with the state's name in JSON and the words with which its line of
-/// text begins.
+/// The states that an instance can have had, each with its name in JSON and the beginning of its
+/// line of text.
 const STATES: [(PastState, &str, &str); 6] = [
     (PastState::Applied, "applied", "applied on"),
     (PastState::NotYet, "not_yet", "not yet on"),
@@ -22,18 +22,19 @@ const STATES: [(PastState, &str, &str); 6] = [
     (PastState::Unknown, "unknown", "not known for"),
 ];
 
-/// The instances that were running at an instant.
+/// The instances that were running at the instant in `history --at`.
 pub(super) struct PastInstances {
-    /// The state of the fleet at the instant; `None` if the fleet has no history, or if this
-    /// history cannot be read.
+    /// The state of the fleet at the instant; `None` if the fleet has no history, or if the command
+    /// cannot read it.
     fleet: Option<PastFleet>,
-    /// The error of reading the history of the fleet; `None` if there was no error.
+    /// The error that occurred while the command read the history of the fleet; `None` if there was
+    /// no error.
     error: Option<String>,
 }
 
 impl PastInstances {
-    /// Reads the history of the fleet. If the history of the fleet cannot be read, the command
-    /// still prints the rest of its output.
+    /// Reads the history of the fleet at an instant. If the history of the fleet cannot be read,
+    /// the result contains the error, so that the command still prints the rest of its output.
     pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
         match api.fleet_at(instant).await {
             Ok(fleet) => Self { fleet, error: None },
@@ -44,8 +45,8 @@ impl PastInstances {
         }
     }
 
-    /// Returns a line for each reason why some or all instances are not known. Returns no line if
-    /// all instances are known, or if the fleet has no history.
+    /// Returns a line for each reason why the names of some or all instances are unknown. Returns
+    /// no lines if all instances are known, or if the fleet has no history.
     pub(super) fn problems(&self) -> Vec<String> {
         let error = self
             .error
@@ -65,7 +66,7 @@ impl PastInstances {
         }
     }
 
-    /// Returns the names of the instances in each state.
+    /// Groups the names of the instances by the state that each instance had at the instant.
     fn by_state(&self, directive: &PastDirective) -> Vec<(&'static str, &'static str, Vec<&str>)> {
         let instances = self.instances();
         let version = directive.version();
@@ -80,8 +81,8 @@ impl PastInstances {
         named.filter(|(_, _, names)| !names.is_empty()).collect()
     }
 
-    /// Returns one line for each state in which at least one instance was, with the names of these
-    /// instances.
+    /// Returns one line for each state in which an instance was, with the names of the instances in
+    /// this state.
     pub(super) fn lines(&self, directive: &PastDirective) -> Vec<String> {
         let states = self.by_state(directive).into_iter();
         let lines = states.map(|(_, text, names)| {
@@ -97,7 +98,7 @@ impl PastInstances {
         lines.collect()
     }
 
-    /// Returns the names of the instances in each state as JSON; `None` if the fleet has no
+    /// Returns the names of the instances, grouped by state, as JSON; `None` if the fleet has no
     /// readable history.
     pub(super) fn json(&self, directive: &PastDirective) -> Option<Value> {
         self.fleet.as_ref()?;
@@ -109,7 +110,7 @@ impl PastInstances {
     }
 }
 
-/// Returns the line that reports unreadable records of the fleet's history, or `None` if all
+/// Returns the line that warns about unreadable records in the fleet's history; `None` if all
 /// records are readable.
 fn unreadable(fleet: &PastFleet) -> Option<String> {
     let first = fleet.unreadable.first()?;
@@ -120,8 +121,8 @@ fn unreadable(fleet: &PastFleet) -> Option<String> {
     ))
 }
 
-/// Returns the line that reports that the command did not read all instances, or `None` if it read
-/// all of them.
+/// Returns the line that warns that the command did not read all instances of the fleet; `None` if
+/// it read all instances.
 fn truncation(fleet: &PastFleet) -> Option<String> {
     let read = fleet.instances.len();
     fleet.is_truncated.then(|| {

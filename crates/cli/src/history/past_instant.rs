@@ -1,4 +1,5 @@
-//! Parses an instant in the past: RFC 3339, or a duration that counts back from now.
+//! Parses an instant in the past, which the user writes as an RFC 3339 timestamp or as a duration
+//! before now.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::duration;
 
-/// An instant in the past, in the form in which the user typed it.
+/// An instant in the past, as the user typed it: a timestamp, or a duration before now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PastInstant {
     At(Timestamp),
@@ -37,7 +38,7 @@ impl FromStr for PastInstant {
 }
 
 impl PastInstant {
-    /// Returns the instant as a timestamp, or an error if the instant is in the future.
+    /// Converts the instant to a timestamp, or returns an error if the instant is in the future.
     pub(super) fn resolve(self, now: Timestamp) -> Result<Timestamp, String> {
         match self {
             Self::At(instant) if instant > now => Err(format!(

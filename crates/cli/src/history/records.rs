@@ -1,4 +1,4 @@
-//! Prints records of the history, one line each.
+//! Prints the records of the history, one line for each record.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub(super) const HEADER: [&str; 7] = [
     "REASON",
     "TICKET",
 ];
-/// Fields that the column of changes omits, because the kind, the author and the time already show
-/// them.
+/// The fields that the column of changed fields omits, because other columns already show the kind,
+/// the author and the time of the operation.
 const TOLD_ELSEWHERE: [&str; 6] = [
     "created_at",
     "created_by",
@@ -35,8 +35,8 @@ const TOLD_ELSEWHERE: [&str; 6] = [
     "revoked_reason",
 ];
 
-/// The columns of the CSV format: first the fields of the record, then the fields of the record's
-/// document, and last the results of the comparison with the audit log.
+/// The columns of the CSV output: first the fields of the record, then those of its document, and
+/// finally the results of the comparison with the audit log.
 const RECORD_COLUMNS: [&str; 18] = [
     "@timestamp",
     "kind",
@@ -94,8 +94,8 @@ pub(super) async fn run(
     }
     audit_log_check::summarize(records.iter());
     let mut exit = Exit::Success;
-    // An id without a record is an error only if the user gave no other filter. If there is another
-    // filter, this filter may exclude all records of the directive.
+    // An id without a record is an error only if no other filter is given, because another filter
+    // may exclude all records of a directive.
     let mut only_ids = RecordFilter::default();
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
@@ -145,7 +145,7 @@ pub(super) fn row(witnessed: &Witnessed) -> Vec<String> {
 }
 
 /// Describes a deletion that a recorder noticed, such as `deleted between 2030-01-31T14:20:00Z and
-/// 2030-01-31T14:20:05Z, noticed by recorder proxy-1`; `None` for all other operations.
+/// 2030-01-31T14:20:05Z, noticed by recorder proxy-1`; returns `None` for every other operation.
 pub(super) fn noticed_deletion(record: &Record) -> Option<String> {
     if !record.is_noticed_deletion() {
         return None;
@@ -157,8 +157,8 @@ pub(super) fn noticed_deletion(record: &Record) -> Option<String> {
     Some(format!("deleted {when}, noticed by {}", record.recorded_by))
 }
 
-/// Describes what the operation wrote: the whole directive if the operation created it, and
-/// otherwise the changed fields.
+/// Describes what an operation wrote: the whole directive if the operation created it, or else only
+/// the changed fields.
 pub(super) fn what(record: &Record) -> String {
     let Some(document) = record.document() else {
         return match record.kind {
@@ -185,9 +185,10 @@ pub(super) fn what(record: &Record) -> String {
     fields.collect::<Vec<_>>().join(", ")
 }
 
-/// Returns true if a column of the table already shows the new value of a field. The columns of the
-/// reason and of the ticket show no value that was removed, and for a revocation or a rejection, the
-/// reason is another one.
+/// Returns true if the table's column for the reason or the ticket already shows the new value of
+/// the field. Returns false for a removed value, which no column shows. For a revocation or a
+/// rejection, also returns false for the reason of the directive, because the column shows the
+/// reason of the revocation or the rejection.
 fn has_column(record: &Record, document: &Value, name: &str) -> bool {
     let shown = match name {
         "reason" => &record.reason,
@@ -200,8 +201,8 @@ fn has_column(record: &Record, document: &Value, name: &str) -> bool {
 
 fn whole(record: &Record, document: &Value) -> String {
     let source = document.to_string();
-    // The limit on the time to live may have changed since the operation, so the decoder does not
-    // check the present limit.
+    // The decoder does not check the time to live, because the limit may have changed since the
+    // operation.
     let limits = DecodeLimits {
         now: record.timestamp,
         max_ttl: Duration::MAX,
@@ -241,7 +242,8 @@ mod tests {
         assert_eq!(what(&columns), "");
         let removed = record("replaced", None, &all, &json!({}));
         assert_eq!(what(&removed), "reason removed, ticket removed");
-        // The column shows the reason of the revocation.
+        // For a revocation, the column shows the reason of the revocation instead of the
+        // directive's reason.
         let revoked = record("revoked", Some("found"), &all, &document);
         assert_eq!(what(&revoked), "reason=slow");
     }

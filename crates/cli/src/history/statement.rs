@@ -1,5 +1,6 @@
-//! The last sentence of `directives history verify`, which an auditor can quote: whether every
-//! operation is recorded, whether the history is intact, and whether the authors are contradicted.
+//! Writes the last sentence of `directives history verify`, which an auditor can quote: whether
+//! every operation is recorded, whether the history is intact, and whether the authors are
+//! contradicted.
 
 use opensearch_directives::history::{BackingIndex, Gap, Verification};
 
@@ -49,8 +50,9 @@ pub(super) fn statement(found: &Verification, authors: &Authors<'_>) -> String {
     statement + "."
 }
 
-/// Returns what the records that somebody may have forged leave open. Everybody who may append
-/// records can append such a record, so it must not make the other records worthless.
+/// Describes what remains uncertain because of records that somebody may have forged. Everybody
+/// with the permission to append records can append a forged record, so a forged record must not
+/// make the other records worthless.
 fn forged(found: &Verification) -> Vec<String> {
     let (disagree, unreadable) = (found.contradictions.len(), found.unreadable.len());
     let mut forged = Vec::new();
@@ -71,7 +73,7 @@ fn forged(found: &Verification) -> Vec<String> {
     forged
 }
 
-/// Returns the signs that a record was changed or removed.
+/// Describes the signs that somebody has changed or removed a record of the history.
 fn damage(found: &Verification) -> Vec<String> {
     let backing = &found.stream.backing;
     let editable = backing.iter().filter(|index| !index.append_only).count();
@@ -99,11 +101,12 @@ pub(super) fn indices(number: usize) -> String {
     format!("{number} backing {}", verb(number, "index", "indices"))
 }
 
-/// Returns the parts of the statement that name what the history lacks, such as missing numbers.
+/// Returns phrases that name what the history lacks, such as missing numbers, for the last sentence
+/// of the report.
 fn lacks(found: &Verification) -> Vec<String> {
     let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
     let missing = gaps.clone().filter_map(Gap::operations);
-    // Forged records can claim any numbers, so a sum without saturation could overflow.
+    // The sum saturates instead of overflowing, because forged records can claim arbitrary numbers.
     let missing = missing.fold(0, u64::saturating_add);
     let open = gaps.filter(|gap| gap.last.is_none()).count();
     let mut lacks = Vec::new();

@@ -1,4 +1,4 @@
-//! The authors in the records that `directives history verify` reads, compared with the audit log.
+//! Compares the authors in the records that `directives history verify` reads with the audit log.
 
 use opensearch_directives::history::Record;
 use serde_json::{Value, json};
@@ -8,10 +8,11 @@ use crate::exit::Failure;
 use crate::instant::to_the_second;
 use crate::report_wording::count;
 
-/// The number of contradictions that the text lists. The JSON output contains all contradictions.
+/// The maximum number of contradicted authors that the text output lists. The JSON output lists all
+/// contradicted authors.
 const SHOWN: usize = 50;
 
-/// The result of comparing the authors of all records with the audit log.
+/// The result of comparing the authors of all records of the history with the audit log.
 pub(super) struct Authors<'a> {
     counts: Counts,
     contradicted: Vec<&'a Witnessed>,
@@ -26,7 +27,7 @@ impl<'a> Authors<'a> {
         }
     }
 
-    /// Returns a line for each record whose claimed author is contradicted.
+    /// Returns a line for each record whose claimed author the authenticated user contradicts.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.counts.named.is_some() || !self.contradicted.is_empty() {
@@ -47,8 +48,8 @@ impl<'a> Authors<'a> {
         lines
     }
 
-    /// Returns the part of the last sentence of the report that concerns the authors. Returns
-    /// `None` if nothing is known about the authors.
+    /// Returns what the last sentence of the report says about the authors of the records. Returns
+    /// `None` if the command knows nothing about the authors.
     pub(super) fn clause(&self) -> Option<String> {
         let contradicted = match self.contradicted.len() {
             0 => None,

@@ -1,5 +1,5 @@
-//! `directives history verify`: reports each `_seq_no` of the index whose operation has no record,
-//! and ends with a sentence that an auditor can quote.
+//! `directives history verify`: reports each `_seq_no` of the index for which the history has no
+//! record, and ends with a sentence that an auditor can quote.
 
 use std::time::Duration;
 
@@ -21,9 +21,10 @@ use crate::instant::to_the_second;
 use crate::output::{print, print_json};
 use crate::report_wording::{count, verb};
 
-/// The number of gaps that the text lists for one index. The JSON output contains all gaps.
+/// The maximum number of gaps that the text output lists for one index. The JSON output lists all
+/// gaps.
 const SHOWN: usize = 50;
-/// The kinds of operations that can lack a record although recorders ran.
+/// The kinds of operations that may have no record even if recorders ran all the time.
 const CAN_BE: &str = "a version that was replaced before a recorder saw it, a deletion (also of an id \
                       that did not exist), or a write that OpenSearch refused after it had assigned \
                       the number";
@@ -75,7 +76,8 @@ pub(super) async fn run(
         }
         HistoryFormat::Csv => print(&gaps_as_csv(&found))?,
     }
-    // A record that cannot be decoded hides no other record, so it does not hide a gap either.
+    // In the exit code, a gap takes precedence over a record that cannot be decoded, because this
+    // record must not hide the gap.
     let is_changed = !found.stream.is_intact() || !found.contradictions.is_empty();
     Ok(if is_changed {
         Exit::HistoryNotIntact
@@ -190,7 +192,7 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Describes the deletions that recorders noticed without their numbers.
+/// Describes the deletions that recorders noticed without learning their `_seq_no`s.
 fn deletions_without_numbers(ledger: &IndexLedger) -> Vec<String> {
     let mut lines = Vec::new();
     let explained = ledger.deletions_by_absence;
@@ -219,8 +221,8 @@ fn deletions_without_numbers(ledger: &IndexLedger) -> Vec<String> {
     lines
 }
 
-/// Describes three kinds of events: changes of the primary term, operations that the index lost,
-/// and jumps in the versions of documents.
+/// Describes events that interrupt the numbering: new primary terms, operations that the index
+/// lost, and jumps in the versions of documents.
 fn changes(ledger: &IndexLedger) -> Vec<String> {
     let mut lines = Vec::new();
     for change in &ledger.term_changes {
@@ -265,7 +267,8 @@ fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
     )];
     lines.push(match concerns(gap) {
         Some(concerns) if ledger.is_current => format!("    can concern {concerns}"),
-        // The documents of the index can no longer be compared with the records.
+        // The records of this index can no longer be compared with its documents, so the gap may
+        // also concern another directive.
         Some(concerns) => format!("    can concern {concerns}; or another directive"),
         None => "    nothing tells which directives it concerns".to_owned(),
     });

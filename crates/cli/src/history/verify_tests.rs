@@ -1,5 +1,5 @@
-//! Tests the report and the quotable sentence of `history verify` for records that recorders,
-//! writers and forgers can append.
+//! Tests the report of `history verify` and its last sentence with records that recorders, writers
+//! and forgers can append.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Returns a record of an operation on the index `I`.
+/// Returns the record of an operation with the given number on the index `I`.
 fn record(number: u64, directive: &str, changes: &Value) -> Value {
     let mut record = json!({
         "@timestamp": "2026-11-27T14:03:00Z", "kind": "created", "directive": directive,
@@ -26,12 +26,12 @@ fn record(number: u64, directive: &str, changes: &Value) -> Value {
     record
 }
 
-/// Returns the record of a directive that no longer exists.
+/// Returns the record of a directive that no longer exists in the index.
 fn former(number: u64, directive: &str) -> Value {
     record(number, directive, &json!({ "document": null }))
 }
 
-/// Returns the record of a deletion that a recorder noticed without its number.
+/// Returns the record of a deletion that a recorder noticed without learning its `_seq_no`.
 fn noticed(directive: &str, after: u64, until: u64) -> Value {
     let deletion = json!({
         "kind": "deleted", "document": null, "version": null, "primary_term": null, "seq_no": null,
@@ -40,7 +40,7 @@ fn noticed(directive: &str, after: u64, until: u64) -> Value {
     record(0, directive, &deletion)
 }
 
-/// Returns the report on an index whose last number is that of the last record.
+/// Returns the report on an index whose last `_seq_no` is that of the last record.
 fn report_of(records: &[Value]) -> String {
     let lines: Vec<String> = records.iter().map(Value::to_string).collect();
     let mut found = history_records(&lines.join("\n")).verification;
@@ -110,7 +110,7 @@ fn a_junk_record_does_not_make_the_sentence_worthless() {
     ] {
         assert!(sentence.contains(text), "{text}: {sentence}");
     }
-    // It does not hide a gap either.
+    // A record that cannot be decoded does not hide a gap.
     let report = report_of(&[junk.clone(), junk, record(1, "a", &json!({}))]);
     let sentence = report.lines().last().unwrap();
     for text in [

@@ -1,5 +1,6 @@
-//! Refuses requests that web pages of other sites send. Without the checks in this file, a page in
-//! a browser on this host could read the agent's data, directly or by DNS rebinding.
+//! Refuses requests to the agent that a browser sends on behalf of a web page of another site.
+//! Without the checks in this file, a malicious web page could use the browser on this host to read
+//! the agent's data, either directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,8 +13,8 @@ use super::super::api::Problem;
 /// The host names under which clients may address the agent.
 ///
 /// In a DNS rebinding attack, a host name of the attacker resolves to this host. The agent refuses
-/// the attacker's name, because the list of allowed names does not contain it. The agent accepts
-/// every IP address as the host, because DNS rebinding needs a name.
+/// requests to the attacker's host name, because the list of allowed names does not contain it. The
+/// agent accepts requests to any IP address, because an attack by DNS rebinding needs a host name.
 #[derive(Debug)]
 pub(in super::super) struct HostNames(HashSet<String>);
 
@@ -49,9 +50,9 @@ impl HostNames {
         Ok(())
     }
 
-    /// Returns true if the authority consists only of an allowed host, with or without a port. The
-    /// function compares the whole text of the authority, because the parser of URIs ignores a user
-    /// name before the host and any text behind the host.
+    /// Returns true if the authority of a request's URI consists only of an allowed host, with or
+    /// without a port. The function compares the whole text of the authority, because the URI
+    /// parser ignores a user name in front of the host and any text behind the host.
     fn allows(&self, authority: &Authority) -> bool {
         let host = authority.host();
         let port = authority.as_str().strip_prefix(host);
@@ -69,7 +70,7 @@ impl HostNames {
 
 /// Refuses a request if its headers `Sec-Fetch-Site` or `Origin` show that a browser sent it for a
 /// page of another origin. Programs other than browsers send neither `Sec-Fetch-Site` nor `Origin`,
-/// so their requests pass this check.
+/// so this check accepts their requests.
 pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     for site in headers.get_all("sec-fetch-site") {
@@ -129,9 +130,9 @@ mod tests {
         ] {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
-        // A request in HTTP/1.0 needs no `Host` header. An absolute request target contains a host
-        // name in addition to the `Host` header. The agent also checks the host name in the request
-        // target.
+        // The agent accepts a request without a `Host` header, because HTTP/1.0 does not require
+        // this header. If the request target is an absolute URI, it contains a host name, and the
+        // agent checks this name in addition to the `Host` header.
         names.check(&path, &headers(&[])).unwrap();
         let absolute: Uri = "http://attacker.example/v1/status".parse().unwrap();
         let host = headers(&[("host", "localhost")]);

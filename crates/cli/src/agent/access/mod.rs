@@ -1,5 +1,5 @@
 //! Decides which requests the agent serves: checks TLS, tokens and client certificates, and refuses
-//! requests that web pages of other sites send.
+//! requests that a browser sends on behalf of web pages of other sites.
 //!
 //! By default, only programs on this host can reach the agent. If other hosts can reach the agent,
 //! each request needs TLS, and also a token or a client certificate. With the flag
@@ -67,7 +67,8 @@ pub(super) struct AccessArgs {
     allow_unauthenticated: bool,
 }
 
-/// The permission that a request to the API needs. Each permission has its own file of tokens.
+/// The permission that a request to the agent's API needs. The tokens for each permission are in a
+/// separate file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Permission {
     Read,
@@ -95,7 +96,7 @@ impl AccessArgs {
             || self.report_token_file.is_some()
     }
 
-    /// Refuses a listening address if other hosts could use this address without TLS or without
+    /// Refuses a listening address that other hosts can reach without TLS or without
     /// authentication, unless `--allow-unauthenticated` is given.
     pub(super) fn check_beyond_this_host(&self, address: &Address) -> Result<(), Failure> {
         let is_protected =
@@ -112,7 +113,7 @@ impl AccessArgs {
 }
 
 /// The access rules that the agent currently applies to requests. After SIGHUP, the agent reloads
-/// the files with tokens and certificates.
+/// its tokens and certificates from their files.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
@@ -164,9 +165,9 @@ impl Access {
         }))
     }
 
-    /// Reloads the files with tokens and certificates. If a token file is unusable, the agent
-    /// continues to use all earlier tokens. If a file of the certificate is unusable, the agent
-    /// continues to use the earlier certificate.
+    /// Reloads the agent's tokens and certificates from their files. If one of the token files is
+    /// unusable, the agent keeps all its current tokens. If the certificate file or its key file is
+    /// unusable, the agent keeps its current certificate.
     pub(super) async fn reload(&self) {
         if let Some(current) = &self.tokens {
             match self.files.tokens.load().await {
@@ -199,14 +200,16 @@ impl Access {
         self.tls.as_ref().map(tls::Tls::receiver)
     }
 
-    /// Refuses a request that a web page of another site sent, or whose host name is not allowed.
+    /// Refuses a request whose host name is not allowed, or which a browser sent for a web page of
+    /// another site.
     pub(super) fn check_browser(
         &self,
         peer: Peer,
         uri: &axum::http::Uri,
         headers: &HeaderMap,
     ) -> Result<(), Problem> {
-        // Browsers cannot connect to a Unix socket, so a request over a Unix socket needs no check.
+        // Browsers cannot connect to a Unix socket, so the agent accepts a request over a Unix
+        // socket without checking its host name and origin.
         if peer.is_unix {
             return Ok(());
         }
@@ -214,9 +217,10 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Refuses a request whose token does not have the required permission. A client of a Unix
-    /// socket needs no token, because the mode of the socket file decides who may connect. The TLS
-    /// handshake has already checked client certificates.
+    /// Refuses a request whose token does not have the required permission. A client that connects
+    /// through a Unix socket needs no token, because the mode of the socket file already decides
+    /// which users may connect. This function does not check client certificates, because the TLS
+    /// handshake has already checked them.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

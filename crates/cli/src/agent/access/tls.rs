@@ -1,4 +1,4 @@
-//! Loads the certificates of the API, and replaces them without a restart of the agent.
+//! Loads the TLS certificates of the agent's API, and replaces them without a restart of the agent.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ mod with_rustls {
     use super::TlsFiles;
     use crate::bounded_file;
 
-    /// The TLS configuration that new connections to the API use.
+    /// The TLS configuration for new connections to the agent's API; a reload replaces it.
     #[derive(Debug)]
     pub(in super::super) struct Tls(watch::Sender<Arc<ServerConfig>>);
 
@@ -104,8 +104,7 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// Replaces the type `Tls` in a build without rustls. An agent that was built without rustls
-    /// cannot serve TLS.
+    /// Replaces the type `Tls` in a build without rustls, in which the agent cannot serve TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

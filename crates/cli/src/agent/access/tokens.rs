@@ -1,5 +1,5 @@
-//! Reads bearer tokens from files, and checks the token of a request. A token has the permissions
-//! of all files that contain it.
+//! Reads bearer tokens from files, and checks the token of a request. If several files contain the
+//! same token, the token has the permissions of all these files.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::Permission;
 use crate::bounded_file;
 
-/// The minimum length of a bearer token in bytes. The agent refuses a file with a shorter token,
-/// because an attacker could guess a short token.
+/// The minimum length of a bearer token in bytes. The agent refuses a token file that contains a
+/// shorter token, because an attacker could guess a short token.
 const MIN_TOKEN_BYTES: usize = 16;
 
 /// The paths of the files that list the bearer tokens. Each permission has at most one file of
@@ -24,8 +24,8 @@ pub(super) struct TokenFiles {
     pub(super) report: Option<PathBuf>,
 }
 
-/// The hashes of the bearer tokens, for each permission. The agent compares hashes and not the
-/// tokens themselves, so the duration of a comparison reveals nothing about a token.
+/// The hashes of the bearer tokens that grant each permission. The agent compares hashes instead of
+/// the tokens, so the duration of a comparison reveals nothing about a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
@@ -34,13 +34,14 @@ pub(super) struct Tokens {
     report: HashSet<[u8; 32]>,
 }
 
-/// The result of checking a request's token.
+/// The result of checking whether a request's token permits the request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Permitted,
-    /// A file lists the token, but the token does not have the required permission.
+    /// The agent knows the request's token, but this token does not grant the permission that the
+    /// request needs.
     Lacking,
-    /// The request has no token, or no file lists its token.
+    /// The request has no token, or a token that is in none of the token files.
     Unknown,
 }
 
@@ -65,7 +66,8 @@ async fn load_file(file: Option<&Path>) -> Result<HashSet<[u8; 32]>, String> {
     parse(&text).map_err(|problem| format!("{}: {problem}", file.display()))
 }
 
-/// Parses one token per line, and skips empty lines and lines that begin with `#`.
+/// Parses the content of a token file: one token per line, without empty lines and lines that begin
+/// with `#`.
 fn parse(text: &str) -> Result<HashSet<[u8; 32]>, String> {
     let mut tokens = HashSet::new();
     for (line, number) in text.lines().map(str::trim).zip(1..) {
@@ -118,7 +120,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
     // The agent refuses a request with two `Authorization` headers, because a proxy in front of the
-    // agent may have checked only one of these headers.
+    // agent may have checked only one of the two.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

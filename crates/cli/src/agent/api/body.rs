@@ -1,5 +1,5 @@
-//! Reads the bodies of requests to the agent. Each body must arrive within a time limit and must
-//! not exceed a size limit.
+//! Reads the bodies of requests to the agent. The whole body must arrive within a time limit, and
+//! must not exceed the size limit of its route.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::problem::Problem;
 /// The time within which the whole body of a request must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request body that has arrived completely. The layer `DefaultBodyLimit` of each route limits
-/// the size of the request body.
+/// The body of a request to the agent, after all its bytes have arrived. The layer
+/// `DefaultBodyLimit` of each route limits the size of the body.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Bytes);
 

@@ -24,8 +24,7 @@ use super::query::parameters;
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
-/// A cache that encodes the published set once after each change, and returns the same bytes to all
-/// clients.
+/// Encodes the published set once after each change, and returns the same bytes to all clients.
 #[derive(Clone, Debug)]
 pub(super) struct ListingCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -33,12 +32,12 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// The published set, encoded as a response body. The encoded set marks the expired directives, so
-/// it is valid only until the next directive expires.
+/// The published set, encoded as a response body. The encoded text marks the expired directives, so
+/// the cache must encode the set again when the next directive expires.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// The snapshot whose set was encoded. The reference to the snapshot is weak, so the cache does
-    /// not keep a replaced snapshot in memory.
+    /// The snapshot that contains the encoded set. The reference to the snapshot is weak, so that
+    /// the cache does not keep the snapshot in memory after the agent has replaced it.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -67,8 +66,8 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock of the cache, so the closure encodes the whole set even if the
-        // client disconnects.
+        // The closure owns the cache's lock, so it encodes the whole set even if the client
+        // disconnects in the meantime.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -76,13 +75,14 @@ impl ListingCache {
         Ok(listing.await??)
     }
 
-    /// Waits until the next expiry of a directive makes the listing invalid.
+    /// Waits until the next directive of the set expires, because the encoded set is out of date
+    /// from then on.
     async fn expiry(&self, listing: &Listing) {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // If the expiry has already passed, the remaining time is negative, so its
-                // conversion fails, and the function returns at once.
+                // If the directive has already expired, the remaining time is negative, so its
+                // conversion fails and the sleep takes zero seconds.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -119,12 +119,14 @@ impl Listing {
     }
 
     fn respond(self, form: Form) -> Result<Response, Problem> {
-        // A quoted string of hexadecimal digits is always a valid header value.
+        // The entity tag consists of hexadecimal digits in quotes, so it is always a valid header
+        // value.
         let etag = HeaderValue::from_str(&format!("\"{}\"", self.tag))
             .map_err(|_| Problem::internal("the entity tag is not a valid header"))?;
         let headers = [
             (header::ETAG, etag),
-            // An HTTP cache may store the response, but must revalidate it before each use.
+            // `no-cache` permits an HTTP cache to store the response, but the cache must revalidate
+            // it before each use.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
         let json = [(header::CONTENT_TYPE, "application/json")];
@@ -142,7 +144,7 @@ impl Listing {
     }
 }
 
-/// What a response of `GET /v1/directives` contains.
+/// The content of the agent's response to `GET /v1/directives`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
@@ -154,8 +156,8 @@ enum Form {
     NotModified,
 }
 
-/// The tags of the sets that the client already has, from the query and from the headers of the
-/// request.
+/// The tags of the sets that the client already has, which the request names in its query and in
+/// its headers.
 struct Seen<'a> {
     known: Option<String>,
     headers: &'a HeaderMap,
@@ -203,8 +205,8 @@ pub(super) async fn get(
         known,
         headers: &headers,
     };
-    // The subscription starts before the first load of the set, so that a publish between the
-    // subscription and the load is not missed.
+    // The handler subscribes before it loads the set for the first time; otherwise it could miss a
+    // publish between the load and the subscription.
     let mut subscription = agent.store.subscribe();
     let deadline = wait.map(|wait| Instant::now() + wait);
     let mut slot = None;

@@ -4,18 +4,18 @@ use axum::http::{HeaderMap, header};
 use opensearch_directives::internal::Hex;
 use sha2::{Digest as _, Sha256};
 
-/// Computes a tag of 32 hexadecimal digits from the content of a response. Because the tag depends
-/// only on the content, all agents return the same tag for the same content.
+/// Computes a tag of 32 hexadecimal digits from the content of a response. Agents return the same
+/// tag for the same content, because the tag depends only on the content.
 pub(super) fn content_tag(bytes: &[u8]) -> String {
     Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
-/// Returns true if `If-None-Match` contains the tag, either unchanged or as a proxy has modified
-/// it.
+/// Returns true if the header `If-None-Match` contains the tag, either unchanged or in a form to
+/// which a proxy has changed it.
 ///
-/// A proxy that compresses responses modifies the entity tags of the responses: it marks a tag as
-/// weak, or appends a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that
-/// contains the tag cannot belong to other content.
+/// A proxy that compresses a response changes its entity tag: the proxy marks the tag as weak, or
+/// appends a suffix such as `-gzip`. A header value that contains the tag always refers to the
+/// tagged content, because the tag is a hash of 128 bits.
 pub(super) fn names_tag(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
@@ -42,9 +42,8 @@ mod tests {
         for form in [
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
-            // The entity tags up to `/zstd` have the forms that come from Apache's mod_deflate and
-            // mod_brotli, from Jetty, and from Caddy. The entity tag without quotes comes from a
-            // proxy that removes the quotes.
+            // Apache's mod_deflate and mod_brotli, Jetty and Caddy change entity tags to the forms
+            // from `-gzip` to `/zstd`. Some proxies remove the quotes of an entity tag.
             format!("\"{tag}-gzip\""),
             format!("\"{tag}-br\""),
             format!("\"{tag};gzip\""),

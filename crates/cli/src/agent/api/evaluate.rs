@@ -1,6 +1,6 @@
 //! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: return the decision for one request, or the
-//! decisions for several requests. All decisions of a batch come from the same set and are for the
-//! same instant.
+//! decisions for several requests. The agent evaluates all requests of a batch with the same set
+//! and for the same instant.
 
 use axum::extract::{RawQuery, State};
 use axum::http::header;
@@ -36,12 +36,13 @@ struct Decisions<'a> {
     decisions: Vec<Verdict<'a>>,
 }
 
-/// The decision for a request, with the directives that apply.
+/// The decision for one evaluated request, and the directives that apply to this request.
 #[derive(Debug, Serialize)]
 struct Verdict<'a> {
     #[serde(flatten)]
     decision: Decision,
-    /// The ids of the directives that apply, in ascending order.
+    /// The ids of the directives that apply to the request, in ascending order and without
+    /// duplicates.
     directives: Vec<&'a str>,
 }
 
@@ -50,8 +51,8 @@ impl<'a> Verdict<'a> {
         let mut directives = Vec::new();
         let decision = request.evaluate(set, now, |directive| directives.push(directive.id));
         directives.sort_unstable();
-        // If the path of a request names an index repeatedly, the evaluation returns the directive
-        // for this index repeatedly.
+        // If the request's path names an index repeatedly, the evaluation returns a directive for
+        // this index repeatedly, so duplicates are removed here.
         directives.dedup();
         Self {
             decision,
@@ -90,8 +91,8 @@ pub(super) async fn one(
     Ok((headers, json(body)).into_response())
 }
 
-/// Returns the decision as headers, for proxies that cannot read bodies, such as nginx with
-/// `auth_request`.
+/// Returns the decision as response headers, for proxies that cannot read response bodies, such as
+/// nginx with `auth_request`.
 pub(super) fn decision_headers(decision: Decision) -> [(&'static str, &'static str); 3] {
     let bool = |value| if value { "true" } else { "false" };
     [
@@ -128,8 +129,8 @@ pub(super) async fn batch(
 pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
     let problem =
         |error: &str| Problem::field("body", &format!("it is not {{\"requests\": [...]}}{error}"));
-    // The body of a batch must be a JSON object. Without this check of the first character, the
-    // parser would also accept an array that contains the values of the fields.
+    // The body of a batch must be a JSON object. Without this check for `{`, the parser would also
+    // accept a JSON array that lists the values of the fields.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(problem(""));
     }

@@ -1,5 +1,5 @@
-//! Computes large responses, which need much processor time or memory. The agent computes large
-//! responses on tokio's threads for blocking work, and limits how many of them it computes at the
+//! Limits the computation of large responses, which need much processor time or memory. The agent
+//! computes large responses on tokio's blocking threads, and only a limited number of them at the
 //! same time.
 
 use std::sync::Arc;
@@ -10,20 +10,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// A response with more directives than this number is computed on a thread for blocking work, and
-/// not on a thread of the async runtime.
+/// The agent computes a response with more directives than this number on a thread for blocking
+/// work instead of a thread of the async runtime.
 const MAX_INLINE_SIZE: usize = 1000;
 /// The maximum number of large responses that are computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// The maximum time for which a request waits for a permit to compute a large response.
+/// The maximum time for which a request waits for a permit to compute a large response; after this
+/// time, the agent responds that it is overloaded.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Issues the permits that limit how many large responses are computed or sent at the same time.
+/// Issues the permits, which limit the number of large responses that the agent computes or sends
+/// at the same time.
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Semaphore>);
 
-/// A permit to compute and send one large response. Dropping this value makes the permit available
-/// for another large response.
+/// A permit to compute and send one large response. Dropping the permit makes it available for
+/// another large response.
 #[derive(Debug)]
 pub(super) struct AdmissionPermit(
     #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
@@ -34,13 +36,13 @@ impl Admission {
         Self(Arc::new(Semaphore::new(MAX_CONCURRENT)))
     }
 
-    /// Waits for a permit to compute a large response, at most for [`PERMIT_TIMEOUT`].
+    /// Waits for a permit to compute a large response, but not longer than [`PERMIT_TIMEOUT`].
     pub(super) async fn permit(&self) -> Result<AdmissionPermit, Problem> {
         let permit = Arc::clone(&self.0).acquire_owned();
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
             Ok(Ok(permit)) => Ok(AdmissionPermit(permit)),
-            // The semaphore of the permits is never closed, so the only possible error is the
-            // timeout.
+            // The agent never closes the semaphore that issues the permits, so the only possible
+            // error is the timeout.
             Ok(Err(_)) | Err(_) => Err(Problem::busy(format!(
                 "{MAX_CONCURRENT} large responses are in progress; try again"
             ))),
@@ -48,9 +50,9 @@ impl Admission {
     }
 }
 
-/// Runs a closure that processes `size` directives. For at most [`MAX_INLINE_SIZE`] directives, the
-/// closure runs on the current thread. A closure that processes more directives runs on a thread
-/// for blocking work.
+/// Runs a closure that processes `size` directives. If `size` is at most [`MAX_INLINE_SIZE`], the
+/// closure runs on the current thread. If `size` is greater than [`MAX_INLINE_SIZE`], the closure
+/// runs on a thread for blocking work.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -63,8 +65,8 @@ pub(super) async fn run_sized<T: Send + 'static>(
         .map_err(|_| Problem::internal("the agent has a bug: computing the response panicked"))
 }
 
-/// Builds the body of a large response. The body holds the permit until the last byte of the body
-/// is sent.
+/// Builds the body of a large response from its bytes. The body holds the permit until the agent
+/// has sent the last byte of the body.
 pub(super) fn hold_until_sent(permit: AdmissionPermit, bytes: Vec<u8>) -> Bytes {
     struct Held(
         Vec<u8>,

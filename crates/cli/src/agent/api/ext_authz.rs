@@ -1,14 +1,14 @@
-//! `/v1/ext_authz/...`: responds to the authorization checks of proxies, such as Envoy's ext_authz
-//! and nginx's auth_request, with the decision for the client's request. The library's extractor
-//! takes the attributes from the method, the path and the headers of the client's request, so that
-//! a directive has the same meaning in every proxy.
+//! `/v1/ext_authz/...`: responds to a proxy's authorization check with the decision for the
+//! client's request. Proxies such as Envoy (ext_authz) and nginx (auth_request) send an
+//! authorization check to the agent before they forward a client's request. The agent uses the
+//! library's extractor to get the attributes of the client's request, so that a directive has the
+//! same meaning in every proxy.
 //!
-//! If the agent refused an authorization check, the proxy would reject the client's request. The
-//! agent therefore never refuses an authorization check. If the check does not state the client's
-//! request correctly, the agent decides that no directive applies, and sends the reason in the
-//! header `Directives-Error`. If the access checks refuse a request, the agent responds with a
-//! server error instead of a client error, because a proxy can be configured to ignore server
-//! errors.
+//! The agent never refuses an authorization check, because the proxy would then reject the client's
+//! request. If an authorization check does not state the client's request correctly, the agent
+//! responds that no directive applies, with the reason in the header `Directives-Error`. If the
+//! access checks refuse an authorization check, the agent responds with a server error instead of a
+//! client error, because a proxy can be configured to ignore server errors.
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -47,7 +47,7 @@ pub(super) async fn any(State(agent): State<Agent>, request: Request) -> Respons
     decision_headers(decision).into_response()
 }
 
-/// Extracts the attributes of the client's request from a proxy's authorization check.
+/// Extracts the attributes of the client's request from the authorization check that a proxy sent.
 pub(super) fn extract(check: &Parts) -> Result<Extracted<'_>, Problem> {
     let (method, path) = client_request(check)?;
     let extractor = RestExtractor::new()
@@ -56,10 +56,11 @@ pub(super) fn extract(check: &Parts) -> Result<Extracted<'_>, Problem> {
     Ok(extractor.extract_forwarded(method, path, &check.headers))
 }
 
-/// Returns the method and the path of the client's request, which an authorization check contains.
-/// A proxy sends this method and this path either in two headers, or as the method of the check and
-/// the part of the check's path behind the prefix. Proxies should send headers, because OpenSearch
-/// also accepts paths that are not valid in a check.
+/// Returns the method and the path of the client's request, which the proxy's authorization check
+/// contains. The proxy states the method and the path either in two headers, or as the method of
+/// its authorization check and the part of the check's path behind the prefix. Proxies should send
+/// the two headers, because OpenSearch accepts some paths that are not valid as a part of the
+/// check's path.
 fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
     let method = forwarded(check, FORWARDED_METHOD)?;
     let path = forwarded(check, FORWARDED_URI)?;
@@ -70,7 +71,8 @@ fn client_request(check: &Parts) -> Result<(&str, &str), Problem> {
     match (method, path) {
         (Some(method), Some(path)) => Ok((method, path)),
         (None, None) => {
-            // The last slash of the prefix is the first slash of the client's path.
+            // The prefix of the check's path ends with the slash with which the client's path
+            // begins.
             let path = check.uri.path().get(PREFIX.len() - 1..);
             Ok((check.method.as_str(), path.unwrap_or_default()))
         }
@@ -93,8 +95,8 @@ fn forwarded<'a>(check: &'a Parts, name: &str) -> Result<Option<&'a str>, Proble
         .map_err(|_| Problem::field(name, "it is not UTF-8"))
 }
 
-/// If the response to an authorization check is a client error, changes its status to that of a
-/// server error.
+/// If the response to an authorization check has the status of a client error, changes this status
+/// to that of a server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;

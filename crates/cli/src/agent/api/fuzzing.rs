@@ -1,5 +1,5 @@
-//! Entry points for the fuzz targets. Each entry point parses a part of a request in the same way
-//! as the handlers of the agent.
+//! Entry points that the fuzz targets call. Each entry point parses a part of an HTTP request in
+//! the same way as the agent's handlers.
 
 use axum::http::{HeaderName, HeaderValue, Request};
 use opensearch_directives::RequestAttrs;
@@ -10,18 +10,18 @@ use super::problem::Problem;
 use super::query::parameters;
 use super::request_to_evaluate::EvaluateRequest;
 
-/// The attributes that the agent extracts from a request that it accepts.
+/// The attributes that the agent extracts from a valid request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attributes {
-    /// The tenant of the request, if the request names one.
+    /// The tenant; `None` if the request names no tenant.
     pub tenant: Option<String>,
-    /// The names of the indices, as the path of the request contains them.
+    /// The names of the indices, exactly as the path of the request contains them.
     pub index: String,
     /// The name of the principal who sent the request.
     pub principal: String,
-    /// The name of the request's class of endpoints, such as `Search`.
+    /// The name of the class of endpoints to which the request belongs, such as `Search`.
     pub endpoint: &'static str,
-    /// The id of the request, which decides whether a sample contains the request.
+    /// The id of the request, which decides whether the request is in the sample of a directive.
     pub request_id: String,
 }
 
@@ -45,29 +45,32 @@ fn message(problem: &Problem) -> String {
     problem.detail().to_owned()
 }
 
-/// Parses a body of `POST /v1/evaluate` into the attributes of the request.
+/// Parses the body of a request to `POST /v1/evaluate`, and returns the attributes that the body
+/// states.
 ///
 /// # Errors
-/// Returns the detail of the error if the agent would refuse the request.
+/// Returns the agent's error message if the agent would refuse the body.
 pub fn evaluate_body(body: &[u8]) -> Result<Attributes, String> {
     let request = EvaluateRequest::parse(body).map_err(|problem| message(&problem))?;
     Ok(Attributes::of_body(&request))
 }
 
-/// Parses a body of `POST /v1/evaluate/batch` into the attributes of its requests.
+/// Parses the body of a request to `POST /v1/evaluate/batch`, and returns the attributes of each
+/// request in the batch.
 ///
 /// # Errors
-/// Returns the detail of the error if the agent would refuse the request.
+/// Returns the agent's error message if the agent would refuse the body.
 pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
     let requests = parse_batch(body).map_err(|problem| message(&problem))?;
     Ok(requests.iter().map(Attributes::of_body).collect())
 }
 
-/// Takes the client's request from the headers of an authorization check. Each line of the input
-/// has the form `NAME: VALUE`. The function skips a header line that no HTTP server would accept.
+/// Parses the headers of a proxy's authorization check, and returns the attributes of the client's
+/// request. Each line of the input is a header, with a name, a colon and a value. The function
+/// skips the lines that no HTTP server would accept.
 ///
 /// # Errors
-/// Returns the detail of the error if the agent would refuse the request.
+/// Returns the agent's error message if the agent would refuse the headers.
 pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
     let (mut check, ()) = Request::new(()).into_parts();
     let headers = &mut check.headers;
@@ -89,10 +92,11 @@ pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
     ))
 }
 
-/// Parses a query string of `GET /v1/directives`, with its parameters `wait` and `known`.
+/// Parses the query string of a request to `GET /v1/directives`, and returns its parameters `wait`
+/// and `known`.
 ///
 /// # Errors
-/// Returns the detail of the error if the agent would refuse the request.
+/// Returns the agent's error message if the agent would refuse the query string.
 pub fn query(text: &str) -> Result<[Option<String>; 2], String> {
     parameters(["wait", "known"], Some(text)).map_err(|problem| message(&problem))
 }

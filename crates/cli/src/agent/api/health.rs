@@ -64,7 +64,7 @@ pub(super) async fn readyz(
     })
 }
 
-/// Returns the error of the last attempt to write records to the history, or `None` if the attempt
+/// Returns the error of the last attempt to write records to the history, or `None` if this attempt
 /// succeeded.
 fn recording_error(status: &Status) -> Option<String> {
     let recorder = status.recorder.as_ref()?;

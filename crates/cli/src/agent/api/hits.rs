@@ -22,7 +22,7 @@ pub(super) async fn get(State(agent): State<Agent>) -> Result<Response, Problem>
     let permit = agent.admission.permit().await?;
     let store = agent.store;
     let size = store.snapshot().set().len();
-    // The store of an agent always counts matches, so the counts exist.
+    // The store of an agent always counts matches, so `hits` never returns `None` here.
     let json = run_sized(size, move || {
         serde_json::to_vec(&store.hits().unwrap_or_default())
     });

@@ -42,7 +42,7 @@ pub(super) async fn get(
     Ok((headers, text).into_response())
 }
 
-/// Returns true if OpenMetrics has at least the same weight as plain text in the `Accept` header. A
+/// Returns true if the `Accept` header gives OpenMetrics at least the weight of plain text. A
 /// wildcard in the `Accept` header counts as plain text, because every client understands plain
 /// text.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
@@ -92,7 +92,7 @@ mod tests {
                 Some("Application/OpenMetrics-Text; version=1.0.0, */*"),
                 true,
             ),
-            // Prometheus 2 and 3 send the following `Accept` headers.
+            // The `Accept` headers that Prometheus 2 and Prometheus 3 send.
             (
                 Some(
                     "application/openmetrics-text;version=1.0.0;q=0.5,\

@@ -1,5 +1,5 @@
-//! The handlers of the agent's HTTP interface, with their OpenAPI descriptions. There is one file
-//! for each group of paths.
+//! The handlers of the agent's HTTP interface, with their OpenAPI descriptions, in one file for
+//! each group of paths.
 
 mod body;
 mod directives;

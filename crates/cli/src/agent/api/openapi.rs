@@ -1,4 +1,5 @@
-//! Generates the OpenAPI description from the handlers and their types.
+//! Generates the agent's OpenAPI description from the request handlers and from the types of their
+//! requests and responses.
 
 use std::collections::BTreeMap;
 
@@ -39,12 +40,13 @@ use super::state::Agent;
 )]
 struct Base;
 
-/// Creates a router that collects the OpenAPI descriptions of its routes.
+/// Creates an empty router that collects the OpenAPI descriptions of the routes that are added to
+/// it.
 pub(super) fn router() -> OpenApiRouter<Agent> {
     OpenApiRouter::with_openapi(Base::openapi())
 }
 
-/// The OpenAPI description as JSON.
+/// The OpenAPI description as JSON, encoded once at the start of the agent.
 #[derive(Clone, Debug)]
 pub(super) struct Description(pub(super) Bytes);
 
@@ -55,7 +57,7 @@ pub(super) async fn get(Extension(Description(json)): Extension<Description>) ->
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// Describes one kind of error response for the OpenAPI description.
+/// Describes the error response with the given HTTP status for the OpenAPI description.
 fn problem(
     status: &str,
     description: &str,
@@ -81,7 +83,7 @@ fn problem(
 
 macro_rules! problems {
     ($($name:ident: $status:literal, $description:literal, $retry_after:literal;)*) => {$(
-        /// An error response that several paths share.
+        /// The OpenAPI description of an error response that several paths share.
         pub(super) struct $name;
 
         impl IntoResponses for $name {

@@ -47,9 +47,9 @@ struct ActiveDirective<'a> {
 }
 
 impl<'a> ActiveDirective<'a> {
-    /// Converts a directive to osproxy's format. Returns `None` if the directive is not active for
-    /// at least one more second. The time until the expiry of the directive is rounded down to
-    /// seconds, so that the directive never ends too late in osproxy.
+    /// Converts a directive to osproxy's format. Returns `None` if the directive is not active, or
+    /// if it expires in less than one second. The time to the expiry is rounded down to seconds, so
+    /// that the directive never ends later in osproxy than its author requested.
     fn new(directive: DirectiveRef<'a>, now: Timestamp) -> Option<Self> {
         if !directive.is_active(now) {
             return None;

@@ -7,7 +7,7 @@ use opensearch_directives::internal::visible_beginning;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The maximum number of characters of a text in a problem document.
+/// The maximum length of each text in a problem document, in characters.
 const MAX_CHARACTERS: usize = 1_000;
 
 /// A problem document (RFC 9457). Its texts may contain parts of the request or of a response of the
@@ -38,8 +38,8 @@ impl Problem {
         }
     }
 
-    /// Reports an invalid field of the request. The detail of the problem document begins with the
-    /// name of the field.
+    /// Creates the response to a request with an invalid field. The `detail` of the problem
+    /// document begins with the name of the invalid field.
     pub(super) fn field(field: impl Into<String>, problem: &str) -> Self {
         let field = field.into();
         Self {
@@ -48,8 +48,8 @@ impl Problem {
         }
     }
 
-    /// If the invalid field is inside a part of the body such as `requests[3]`, adds the path of
-    /// this part in front of the field's name.
+    /// Adds the path of the enclosing part of the body, such as `requests[3]`, in front of the name
+    /// of the invalid field.
     pub(super) fn within(self, part: &str) -> Self {
         let Some(field) = self.field else {
             return self;
@@ -66,8 +66,8 @@ impl Problem {
         }
     }
 
-    /// Reports that the agent is temporarily overloaded (status 503). The client may send the same
-    /// request again after a second.
+    /// Creates the response that the agent is temporarily overloaded (status 503). The response
+    /// tells the client to try again after one second.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self {
             retry_after: Some(1),
@@ -107,7 +107,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Reports that the agent could not encode its own response.
+/// Creates the response that the agent could not encode its own response as JSON.
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Self {
         Self::internal(error.to_string())

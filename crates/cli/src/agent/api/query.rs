@@ -1,4 +1,4 @@
-//! Parses query strings strictly: an unknown parameter or a repeated parameter is an error.
+//! Parses query strings strictly: an unknown or repeated parameter is an error.
 
 use super::problem::Problem;
 
@@ -20,8 +20,8 @@ pub(super) fn parameters<const N: usize>(
     Ok(values)
 }
 
-/// Returns true if the query contains the flag `name`, a parameter without a value. Every other
-/// parameter in the query is an error.
+/// Returns true if the query string contains the parameter `name` without a value. Returns an error
+/// if the query string contains any other parameter.
 pub(super) fn single_flag(name: &'static str, query: Option<&str>) -> Result<bool, Problem> {
     let [value] = parameters([name], query)?;
     match value.as_deref() {

@@ -1,6 +1,6 @@
-//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes this
-//! name and these roles in the error of each refused request, but clients of the agent do not need
-//! them.
+//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes the
+//! user's name and roles in each error about a missing permission, but the agent's clients do not
+//! need to know them.
 
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";
@@ -18,9 +18,9 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// Returns the part of the text after the bracket that closes the pair. The opening bracket of this
-/// pair is in front of the text. If the text was truncated before the closing bracket, the function
-/// returns an empty string.
+/// Returns the text behind the closing bracket that belongs to an opening bracket in front of
+/// `text`. Returns an empty string if `text` does not contain the closing bracket, because
+/// OpenSearch may have truncated the error message.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

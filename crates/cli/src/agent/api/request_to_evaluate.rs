@@ -1,5 +1,5 @@
-//! Decodes the request to evaluate from the body of the API request. If the body is invalid, the
-//! error names the invalid field.
+//! Decodes the body of an API request to the request that the agent must evaluate. If the body of
+//! the API request is invalid, the error names the invalid field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -67,8 +67,9 @@ pub(super) struct RequestByIndex {
 }
 
 impl EvaluateRequest {
-    /// Parses the body, or returns an error that names the invalid field. A client must omit an
-    /// unknown tenant: `null` is invalid, as in a directive.
+    /// Parses the body of an API request, or returns an error that names the invalid field. If the
+    /// tenant is unknown, the client must omit the field `tenant`; the value `null` is invalid, as
+    /// it is in a directive.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let mut object = unique_fields(body)?;
         if object.contains_key("method") || object.contains_key("path") {
@@ -98,7 +99,7 @@ impl EvaluateRequest {
         }))
     }
 
-    /// Evaluates the request, and calls `applies` for each directive that applies.
+    /// Evaluates the request against the set, and calls `applies` for each directive that applies.
     pub(super) fn evaluate<'a>(
         &self,
         set: &'a DirectiveSet,
@@ -144,7 +145,8 @@ impl EvaluateRequest {
     }
 }
 
-/// Returns the fields of a request body. An unknown or repeated field in the body is an error.
+/// Returns the fields of a request body. Returns an error if the body contains an unknown field, or
+/// the same field twice.
 fn unique_fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let Pairs(pairs) = serde_json::from_slice(body)
         .map_err(|error| Problem::field("body", &format!("it is not a JSON object: {error}")))?;
@@ -161,7 +163,7 @@ fn unique_fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     Ok(object)
 }
 
-/// The fields of a JSON object in their original order, including repeated fields.
+/// The fields of a JSON object in their original order; a repeated field occurs repeatedly.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {

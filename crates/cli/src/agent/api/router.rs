@@ -21,13 +21,13 @@ use super::{
     directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, reports, snapshot,
 };
 
-/// The maximum sizes of request bodies, in bytes: the first is for a single evaluation, and the
-/// second is for a batch or for reports.
+/// The maximum size of a request body in bytes, for a single evaluation (`MAX_BODY_BYTES`) and for
+/// a batch or for reports (`MAX_BATCH_BODY_BYTES`).
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
-/// Builds the router of the API. The paths are grouped by the permission that a request to them
-/// needs.
+/// Builds the router of the agent's API, with one group of paths for each permission that requests
+/// can need.
 pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let permission = |permission| {
         middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)
@@ -101,8 +101,8 @@ fn finish(router: Router<Agent>, agent: Agent) -> Router {
         .with_state(agent)
 }
 
-/// Adds the header `Cache-Control: no-store` to a response whose handler has not set
-/// `Cache-Control`, so that no cache stores the response.
+/// Adds the header `Cache-Control: no-store` to a response unless the handler has set
+/// `Cache-Control` itself, so that no HTTP cache stores the response.
 async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response
@@ -112,7 +112,7 @@ async fn forbid_caching(request: Request, next: Next) -> Response {
     response
 }
 
-/// If a connection is reserved for health checks, refuses every request that is not a health check.
+/// Refuses all requests except health checks on a connection that is reserved for health checks.
 async fn reserve_for_health(
     Extension(peer): Extension<Peer>,
     request: Request,

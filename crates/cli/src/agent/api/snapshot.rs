@@ -1,6 +1,7 @@
 //! `GET /v1/snapshot`: returns the published snapshot, or its differences from an earlier snapshot.
-//! Another agent that polls this path can publish the same snapshot. The agent responds at once, or
-//! after the next change of the snapshot if the request has `wait`.
+//! Another agent can poll this path instead of the index, and publish the same snapshot. If the
+//! request has the parameter `wait`, the agent waits until its snapshot differs from the client's;
+//! without `wait`, the agent responds at once.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::snapshot_cache::{Content, no_snapshot};
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
-/// If the differences have at most this number of bytes, they are sent without a permit for large
+/// The agent sends differences of at most this number of bytes without a permit for large
 /// responses.
 const MAX_SMALL_DELTA: usize = 64 << 10;
 
@@ -57,14 +58,15 @@ pub(super) struct SnapshotResponse<'a> {
     delta: Option<&'a RawValue>,
 }
 
-/// The snapshot that the client has, according to its request.
+/// The snapshot that the client already has, as stated in its request.
 struct Client {
     tag: Option<String>,
-    /// Whether the client can apply differences.
+    /// Whether the client can apply the differences between two snapshots.
     takes_delta: bool,
 }
 
-/// The times that the agent measured when a request stopped waiting for a change.
+/// The age of the snapshot and the waiting time of the request, measured when the request stops
+/// waiting.
 struct Measured {
     age: Duration,
     waited: Option<Duration>,
@@ -99,25 +101,25 @@ pub(super) async fn get(
         tag: since.or(known),
     };
     let begun = Instant::now();
-    // The subscription starts before the first load of the snapshot, so that a publish between the
-    // subscription and the load is not missed.
+    // The handler subscribes before it loads the snapshot for the first time; otherwise it could
+    // miss a publish between the load and the subscription.
     let subscription = agent.store.subscribe();
     if let Some(wait) = wait {
         agent
             .until_changed(&client, subscription, begun + wait)
             .await?;
     }
-    // The agent first measures how long the request waited, then the age of the snapshot, and only
-    // then loads the snapshot. Because the agent measures before it loads the snapshot, the age
-    // that the client computes may be too high, but it is never too low.
+    // The agent measures the waiting time and the age of the snapshot before it loads the snapshot.
+    // Because of this order, the age that the client computes may be too high, but is never too
+    // low.
     let waited = wait.map(|_| begun.elapsed());
     let age = agent.store.age().ok_or_else(no_snapshot)?;
     agent.respond(&client, &Measured { age, waited }).await
 }
 
 impl Agent {
-    /// Waits until the published snapshot differs from the client's, until the deadline, or until
-    /// the agent stops.
+    /// Waits until the published snapshot differs from the client's snapshot, until the deadline
+    /// passes, or until the agent stops.
     async fn until_changed(
         &self,
         client: &Client,

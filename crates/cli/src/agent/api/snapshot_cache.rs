@@ -1,5 +1,5 @@
-//! Encodes the published snapshot, and its differences from earlier snapshots, once for all
-//! clients.
+//! Encodes the published snapshot and its differences from earlier snapshots, each only once for
+//! all clients.
 
 use std::sync::Arc;
 
@@ -12,14 +12,15 @@ use super::expensive_responses::run_sized;
 use super::problem::Problem;
 use super::snapshot_history::History;
 
-/// The number of earlier snapshots for which encoded differences are cached. A small number is
-/// sufficient, because nearly all clients have the previous snapshot.
+/// The maximum number of earlier snapshots for which the cache keeps the encoded differences. A
+/// small maximum is sufficient, because nearly all clients have the previous snapshot.
 const MAX_ENCODED: usize = 8;
 
-/// A cache with the JSON of the published snapshot, and of its differences from earlier snapshots.
+/// A cache that contains the published snapshot and its differences from earlier snapshots, both
+/// encoded as JSON.
 ///
-/// After a publish, the cache keeps the replaced snapshot until the next request arrives. When this
-/// request arrives, the cache compares the replaced snapshot with the new one.
+/// After a publish, the cache keeps the replaced snapshot until the next client request arrives,
+/// and then compares it with the new snapshot.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -35,12 +36,13 @@ struct State {
 #[derive(Debug)]
 struct Current {
     snapshot: Arc<Snapshot>,
-    /// How many times the store had emptied its set when it published this snapshot.
+    /// The number of times that the store had emptied its set before it published this snapshot.
     epoch: u64,
     tag: Arc<str>,
-    /// The whole snapshot as JSON; `None` until a client requests the whole snapshot.
+    /// The whole snapshot as JSON; `None` until the first client requests the whole snapshot.
     json: Option<Arc<RawValue>>,
-    /// The differences from earlier snapshots, each with the tag of the earlier snapshot.
+    /// The encoded differences of this snapshot from earlier snapshots, each with the tag of the
+    /// earlier snapshot.
     deltas: Vec<(Arc<str>, Arc<RawValue>)>,
 }
 
@@ -70,8 +72,8 @@ impl SnapshotCache {
             .unwrap_or_default())
     }
 
-    /// Returns the published snapshot and its tag. If `since` is the tag of an earlier snapshot
-    /// that is remembered, returns only the differences.
+    /// Returns the whole published snapshot and its tag. If the cache remembers a snapshot with the
+    /// tag `since`, returns only the differences from that snapshot.
     pub(super) async fn content(
         &self,
         since: Option<&str>,
@@ -82,7 +84,8 @@ impl SnapshotCache {
         }
         let delta = since.and_then(|since| {
             let changes = state.history.changes_since(since)?;
-            // If most directives differ, the whole snapshot is smaller than the differences.
+            // If more than about half of the directives changed, the agent sends the whole
+            // snapshot, because the differences would not be smaller.
             (changes.ids.len() <= snapshot.set().len() / 2 + 16).then_some((since, changes))
         });
         let size = match &delta {
@@ -90,8 +93,8 @@ impl SnapshotCache {
             None => snapshot.set().len(),
         };
         let delta = delta.map(|(since, changes)| (Arc::<str>::from(since), changes));
-        // The closure owns the lock of the cache, so the closure encodes the whole snapshot even if
-        // the client disconnects.
+        // The closure owns the cache's lock, so it encodes the whole snapshot even if the client
+        // disconnects in the meantime.
         run_sized(size, move || {
             let current = state.current.as_mut().ok_or_else(no_snapshot)?;
             let content = match delta {
@@ -107,13 +110,13 @@ impl SnapshotCache {
         .await?
     }
 
-    /// Returns the published snapshot, with the lock of the cache. If the cache contains an earlier
-    /// snapshot, the function first compares the earlier snapshot with the published one, and then
-    /// caches the published one.
+    /// Locks the cache, and returns the lock and the published snapshot. If a publish has replaced
+    /// the cached snapshot, the function first records the changes from the cached snapshot to the
+    /// new one, and then caches the new one.
     async fn current(&self) -> Result<(OwnedMutexGuard<State>, Arc<Snapshot>), Problem> {
         let mut state = Arc::clone(&self.state).lock_owned().await;
-        // The off file turns directives off only in this agent. Agents that poll this agent still
-        // receive the directives.
+        // The off file turns off directives only in this agent. Other agents that poll this agent
+        // still receive the directives while the off file exists.
         let (snapshot, epoch) = self.store.kept_snapshot_in_epoch();
         if snapshot.revision().is_none() {
             *state = State::default();
@@ -133,10 +136,11 @@ impl SnapshotCache {
 }
 
 impl State {
-    /// Returns the tag of the current snapshot and its encoded differences from the snapshot with
-    /// the tag `since`. Returns `None` if no client has requested these differences yet. The
-    /// function does not search the history, because a search for each of thousands of clients
-    /// would take longer than encoding the differences once.
+    /// Returns the tag of the current snapshot and the encoded differences from the snapshot with
+    /// the tag `since`. Returns `None` if the cache does not contain the encoded differences,
+    /// because no client has requested them yet. The function does not search the history for
+    /// missing differences: a search for each of thousands of clients would take longer than
+    /// encoding the differences once.
     fn encoded_delta(&self, since: &str) -> Option<(Arc<str>, Arc<RawValue>)> {
         let current = self.current.as_ref()?;
         let (_, json) = current.deltas.iter().find(|(tag, _)| **tag == *since)?;
@@ -156,10 +160,11 @@ impl State {
             return;
         };
         if before.epoch != epoch {
-            // If the store emptied its set after it had published the earlier snapshots, the new
-            // snapshot may be older than these earlier snapshots. A client that receives
-            // differences does not compare the ages of snapshots. The cache therefore forgets the
-            // earlier snapshots, so that clients receive the whole new snapshot.
+            // After the store has emptied its set, the next snapshot that it publishes may be older
+            // than the earlier snapshots. A client that receives only differences does not check
+            // whether the new snapshot is older than its own. The cache therefore forgets the
+            // earlier snapshots when the store has emptied its set, so that clients receive the
+            // whole new snapshot.
             self.history = History::default();
         } else if before.tag != tag {
             let changes = snapshot.changes_since(&before.snapshot, History::MAX_CHANGES);
@@ -209,8 +214,8 @@ mod tests {
         }))
     }
 
-    /// Returns true if the history contains the changes since an earlier snapshot, so that only the
-    /// differences can be sent.
+    /// Returns true if the history contains the changes since the snapshot `earlier`, so that the
+    /// agent can send only the differences.
     fn remembers(state: &State, earlier: &Snapshot) -> bool {
         let changes = state.history.changes_since(&earlier.content_tag());
         changes.is_some()
@@ -223,8 +228,8 @@ mod tests {
         state.replace(&one, 0);
         state.replace(&two, 0);
         assert!(remembers(&state, &one));
-        // Between two requests of clients, the store emptied its set, and then read an older set
-        // from the index.
+        // Between two client requests, the store empties its set and then reads an older set from
+        // the index.
         state.replace(&one, 1);
         assert!(!remembers(&state, &two) && !remembers(&state, &one));
         state.replace(&three, 1);
@@ -245,8 +250,8 @@ mod tests {
             .as_mut()
             .unwrap()
             .keep_delta(Arc::clone(&since), &json);
-        // If another client requests the same differences, the cache does not search the history
-        // again.
+        // If another client requests the same differences, the cache returns the encoded
+        // differences and does not search the history again.
         state.history = History::default();
         let (tag, sent) = state.encoded_delta(&since).unwrap();
         assert_eq!(*tag, *two.content_tag());

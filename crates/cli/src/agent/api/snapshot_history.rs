@@ -1,31 +1,31 @@
-//! Remembers which directives changed between the last snapshots. If a client has one of the last
-//! snapshots, the agent needs to send only the differences.
+//! Remembers which directives changed between the most recent snapshots. If a client has one of the
+//! most recent snapshots, the agent sends the client only the differences from this snapshot.
 //!
-//! The history contains only the ids of these directives, because the current snapshot contains the
-//! present content of these directives.
+//! The history stores only the ids of the changed directives, because their present content is in
+//! the current snapshot.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opensearch_directives::internal::SnapshotChanges;
 
-/// The maximum number of ids of changed directives in the whole history. If the ids have the
-/// maximum length, the ids and the tags take at most about 10 MB. If the ids have a usual length,
-/// the ids and the tags take about 1 MB.
+/// The maximum number of ids of changed directives in the whole history. With ids of the usual
+/// length, the history takes about 1 MB; with ids of the maximum length, it takes at most about 10
+/// MB.
 const MAX_IDS: usize = 16_384;
 /// The maximum number of snapshots in the history.
 const MAX_SNAPSHOTS: usize = 1_024;
 
-/// The tags of the last snapshots (`tag` in a response), and the ids of the directives that changed
-/// from each snapshot to the next.
+/// The tags of the most recent snapshots, and the ids of the directives that changed from each
+/// snapshot to the next.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The replaced snapshots, from the oldest to the newest.
+    /// The snapshots that newer ones have replaced, from the oldest to the newest.
     snapshots: VecDeque<Past>,
     ids: usize,
 }
 
-/// An earlier snapshot, with the changes that followed it.
+/// The tag of a replaced snapshot, and the changes from this snapshot to the one that replaced it.
 #[derive(Debug)]
 struct Past {
     tag: Arc<str>,
@@ -34,12 +34,12 @@ struct Past {
 }
 
 impl History {
-    /// If more directives than this number have changed, the agent sends the whole snapshot instead
-    /// of the differences.
+    /// The maximum number of changed directives for which the agent sends differences; after more
+    /// changes, it sends the whole snapshot.
     pub(super) const MAX_CHANGES: usize = MAX_IDS;
 
-    /// Records that a newer snapshot replaced the snapshot with this tag. If `changes` is `None`,
-    /// the differences are too large or unknown, so the history forgets all earlier snapshots.
+    /// Records that a newer snapshot has replaced the snapshot with the given tag. If `changes` is
+    /// `None`, the changes are unknown or too many, so the history forgets all earlier snapshots.
     pub(super) fn replace(&mut self, tag: Arc<str>, changes: Option<SnapshotChanges>) {
         let Some(changes) = changes else {
             *self = Self::default();
@@ -55,11 +55,11 @@ impl History {
         }
     }
 
-    /// Returns the changes from the snapshot with this tag to the current snapshot. Returns `None`
-    /// if the history does not contain this tag.
+    /// Returns the changes from the snapshot with the given tag to the current snapshot. Returns
+    /// `None` if the history contains no snapshot with this tag.
     pub(super) fn changes_since(&self, tag: &str) -> Option<SnapshotChanges> {
-        // If the same snapshot was current twice, the search returns its later occurrence, because
-        // fewer changes followed the later occurrence.
+        // If the history contains the same snapshot twice, the search starts at the later
+        // occurrence, because fewer changes followed it.
         let position = self.snapshots.iter().rposition(|past| *past.tag == *tag)?;
         let mut sum = SnapshotChanges::default();
         for past in self.snapshots.range(position..) {

@@ -1,5 +1,5 @@
-//! The state that all handlers share: the store, the caches of encoded responses, and the limits on
-//! concurrent work.
+//! The state that all handlers of the agent's API share: the store, the caches of encoded
+//! responses, and the limits on concurrent work.
 
 use std::sync::Arc;
 
@@ -24,14 +24,13 @@ pub(in super::super) struct Agent {
     pub(super) snapshots: SnapshotCache,
     pub(super) wait_slots: WaitSlots,
     pub(super) admission: Admission,
-    /// The handle that accepts the reports of other instances; `None` if this agent does not report
-    /// to the fleet.
+    /// Accepts the reports of other instances; `None` if this agent does not report to the fleet.
     pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
-    /// The gauge of the number of live tokio tasks. The agent updates this gauge whenever a client
-    /// requests the metrics.
+    /// The number of live tokio tasks, which the agent updates whenever a client requests the
+    /// metrics.
     pub(super) tasks: Gauge,
-    /// True in the process of `directives record`, which serves no set and only records operations.
+    /// True in the process of `directives record`, which only records operations and serves no set.
     pub(super) only_records: bool,
 }
 
@@ -69,15 +68,15 @@ impl Agent {
         }
     }
 
-    /// Marks the process as one of `directives record`, which serves no set and only records
-    /// operations.
+    /// Marks this process as a recorder (`directives record`), which only records operations and
+    /// serves no set.
     pub(in super::super) fn recording_only(mut self) -> Self {
         self.only_records = true;
         self
     }
 
-    /// Makes the agent accept the reports of other instances, if this agent itself reports to the
-    /// fleet.
+    /// Makes the agent accept the reports of other instances; `None` if this agent itself does not
+    /// report to the fleet.
     pub(in super::super) fn with_relay(mut self, relay: Option<Relay>) -> Self {
         self.relay = relay;
         self

@@ -1,5 +1,5 @@
-//! Limits the number of clients that wait for a change, and the time for which each client may
-//! wait.
+//! Limits the number of clients that wait for a change of the set or the snapshot, and how long
+//! each client may wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use super::super::super::duration;
 use super::super::signals::PhaseReceiver;
 use super::problem::Problem;
 
-/// The longest time for which a client may wait for a change in one request.
+/// The longest time for which the agent holds a request that waits for a change.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// The slots for clients that wait for a change, and the signal that ends every wait when the agent
+/// The slots for clients that wait for a change, and the signal that ends all waits when the agent
 /// stops.
 #[derive(Clone, Debug)]
 pub(super) struct WaitSlots {
@@ -25,7 +25,7 @@ pub(super) struct WaitSlots {
     phase: PhaseReceiver,
 }
 
-/// The slot of a client that waits for a change. Dropping the slot frees it for another client.
+/// The slot that a waiting client occupies; dropping this value frees the slot for another client.
 #[derive(Debug)]
 pub(super) struct WaitSlot {
     _permit: OwnedSemaphorePermit,
@@ -54,7 +54,8 @@ impl WaitSlots {
         }
     }
 
-    /// Takes a slot for a waiting client, or returns an error if all slots are in use.
+    /// Takes a slot for a client that waits for a change, or returns an error if all slots are in
+    /// use.
     pub(super) fn take(&self) -> Result<WaitSlot, Problem> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             let max = self.max;
@@ -69,13 +70,14 @@ impl WaitSlots {
         })
     }
 
-    /// Completes when the agent stops, so that every waiting request ends.
+    /// Completes when the agent stops, so that the handlers respond to all waiting clients at once.
     pub(super) async fn ended(&self) {
         self.phase.stopping().await;
     }
 }
 
-/// Parses the parameter `wait`, such as `30s`.
+/// Parses the value of the query parameter `wait`, such as `30s`, and refuses a value above
+/// [`MAX_WAIT`].
 pub(super) fn parse_wait(wait: &str) -> Result<Duration, Problem> {
     let wait = duration::parse(wait).map_err(|problem| Problem::field("wait", &problem))?;
     if wait > MAX_WAIT {

@@ -1,14 +1,15 @@
-//! Parses and formats the addresses of an agent: `HOST:PORT`, `:PORT` or `unix:PATH`.
+//! Parses and formats the addresses on which an agent listens, such as `HOST:PORT`, `:PORT` or
+//! `unix:PATH`.
 
 use std::fmt;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An address on which an agent listens.
+/// An address on which an agent listens: a TCP port or the path of a Unix socket.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super::super) enum Address {
-    /// If the host is empty, the agent listens on all network interfaces.
+    /// With an empty host, the agent listens on all network interfaces.
     Tcp { host: String, port: u16 },
     #[cfg(unix)]
     Unix(PathBuf),

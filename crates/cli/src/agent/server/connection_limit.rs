@@ -1,12 +1,12 @@
-//! Limits the number of open connections. When the limit is reached, selects an idle connection to
-//! close.
+//! Limits the number of open connections of the agent.
 //!
-//! At the limit, a new connection replaces the connection that has been idle for the longest time.
-//! Clients that open many connections without sending requests therefore cannot keep other clients
-//! from connecting. A new connection does not replace a connection that was just accepted, because
-//! its first request may be on its way. If no connection can be replaced, a few further connections
-//! are admitted, but only for health checks. If the connections for health checks are in use, too,
-//! even an idle connection that was just accepted can be replaced.
+//! When the limit is reached, a new connection replaces the connection that has been idle for the
+//! longest time. Clients that open many connections without sending requests can therefore not
+//! prevent other clients from connecting. The agent does not close a connection that it has just
+//! accepted, because the first request of this connection may be on its way. If the agent can close
+//! no connection, it accepts a few connections above the limit, which serve only health checks. If
+//! all the connections for health checks are also in use, the agent may even close an idle
+//! connection that it has just accepted.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +19,13 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The number of connections above the limit that are admitted for health checks.
+/// The number of connections that the agent accepts above the limit, only for health checks.
 const HEALTH_RESERVE: usize = 16;
-/// The time in which the client of a new connection should send its first request.
+/// The time in which the agent does not close a connection that it has just accepted, because the
+/// first request of this connection may be on its way.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// The open connections of one or several listeners.
+/// The open connections of one or several listeners, which share one limit.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Connections(Arc<Shared>);
 
@@ -33,7 +34,7 @@ struct Shared {
     limit: usize,
     open: Mutex<HashMap<u64, Entry>>,
     next_id: AtomicU64,
-    /// Wakes waiting tasks whenever a connection ends or becomes idle.
+    /// Wakes the tasks that wait for a free slot whenever a connection ends or becomes idle.
     freed: Notify,
     count: Gauge,
     evicted: Counter,
@@ -54,31 +55,32 @@ impl Entry {
         self.requests_under_way == 0 && !self.is_evicted
     }
 
-    /// Returns true if the connection was notified that it must end, and has no request in progress
-    /// that delays its end.
+    /// Returns true if the agent has told the connection to end, and no request in progress delays
+    /// its end.
     fn is_ending(&self) -> bool {
         self.requests_under_way == 0 && self.is_evicted
     }
 
-    /// Returns true if the connection was accepted so recently that its first request may still be
-    /// on its way.
+    /// Returns true if the agent accepted the connection so recently that the first request may
+    /// still be on its way.
     fn is_new(&self) -> bool {
         !self.has_had_request && self.idle_since.elapsed() < FIRST_REQUEST_GRACE
     }
 }
 
-/// An admitted connection, which counts as open until this value is dropped.
+/// An accepted connection, which counts as open until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     shared: Arc<Shared>,
     id: u64,
     evict: Arc<Notify>,
-    /// Whether the connection was admitted from the reserve, so that it serves only health checks.
+    /// Whether the connection serves only health checks, because the agent accepted it above the
+    /// limit.
     pub(super) health_only: bool,
 }
 
-/// A request in progress. Until this value is dropped, the agent does not close the connection of
-/// the request to make room for another connection.
+/// A request in progress on a connection. While this value exists, the agent does not close the
+/// connection to make room for another one.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
@@ -110,12 +112,12 @@ impl Connections {
         );
     }
 
-    /// Admits a new connection. If the limit and the reserve for health checks are exhausted, the
-    /// function first waits until another connection has ended.
+    /// Takes a slot for a new connection. If all slots are in use, including the slots for health
+    /// checks, the function waits until another connection has ended.
     pub(super) async fn admit(&self) -> Admitted {
         loop {
-            // The waiter is created before the attempt, so that a notification between the attempt
-            // and the wait is not lost.
+            // The task registers for notifications before it tries to take a slot, so that it does
+            // not miss a slot that becomes free in between.
             let freed = self.0.freed.notified();
             if let Some(admitted) = self.try_admit() {
                 return admitted;
@@ -127,8 +129,8 @@ impl Connections {
     fn try_admit(&self) -> Option<Admitted> {
         let mut open = self.0.open();
         if open.len() >= self.0.limit.saturating_add(HEALTH_RESERVE) {
-            // If a connection is already ending, its slot is enough for the waiting connection, so
-            // no other connection is closed.
+            // If a connection is already ending, the new connection can take its slot, so the agent
+            // does not close a second connection.
             if !open.values().any(Entry::is_ending) {
                 self.0.evict_longest_idle(&mut open, |_| true);
             }
@@ -163,9 +165,9 @@ impl Connections {
         })
     }
 
-    /// Closes the connection that has been idle for the longest time. The accept loop calls this
-    /// function after it failed to accept a connection, usually because no file descriptor was
-    /// free.
+    /// Closes the connection that has been idle for the longest time, to free its file descriptor.
+    /// The accept loop calls this function when it cannot accept a connection, usually because the
+    /// process has no free file descriptor.
     pub(super) fn shed(&self) {
         self.0.evict_longest_idle(&mut self.0.open(), |_| true);
     }
@@ -176,8 +178,8 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection that has been idle for the longest time among those that may be
-    /// closed. Returns false if no such connection exists.
+    /// Closes the connection that has been idle for the longest time, among those that
+    /// `may_be_closed` accepts. Returns false if `may_be_closed` accepts no idle connection.
     fn evict_longest_idle(
         &self,
         open: &mut HashMap<u64, Entry>,
@@ -198,20 +200,21 @@ impl Shared {
 }
 
 impl Admitted {
-    /// Completes when this connection must be closed to make room for another connection.
+    /// Completes when the agent must close this connection to make room for another connection.
     pub(super) async fn evicted(&self) {
         self.evict.notified().await;
     }
 
-    /// Marks the beginning of a request on this connection.
+    /// Records that a request has begun on this connection, so that the agent does not close the
+    /// connection to make room.
     pub(super) fn begin_request(&self) -> UnderWay {
         if let Some(entry) = self.shared.open().get_mut(&self.id) {
             entry.requests_under_way += 1;
             entry.has_had_request = true;
             if entry.is_evicted {
-                // This connection was selected to make room, but now ends only after its new
-                // request. `notify_waiters` therefore wakes the waiting tasks, which then select
-                // another connection to close.
+                // The agent has selected this connection to make room, but the connection now stays
+                // open until the response to its new request. The tasks that wait for a free slot
+                // are therefore woken, so that they select another connection to close.
                 self.shared.freed.notify_waiters();
             }
         }

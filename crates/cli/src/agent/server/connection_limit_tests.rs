@@ -1,5 +1,5 @@
-//! Tests which connections the limit admits, and which connections it closes to make room for
-//! others.
+//! Tests which new connections the limit accepts, and which open connections the agent closes to
+//! make room.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ async fn full(limit: usize) -> (Connections, Vec<Admitted>) {
 async fn the_longest_idle_connection_makes_room() {
     let (connections, admitted) = full(3).await;
     tokio::time::advance(FIRST_REQUEST_GRACE).await;
-    // After this request, the first connection is the most recently used one.
+    // The request on the first connection makes it the most recently used one, so the agent closes
+    // another connection first.
     drop(admitted[0].begin_request());
     let new = connections.admit().await;
     assert!(!new.health_only);
@@ -39,8 +40,8 @@ async fn a_connection_with_a_request_under_way_stays() {
     for _ in 0..HEALTH_RESERVE {
         let reserved = connections.admit().await;
         assert!(reserved.health_only);
-        // The request in progress never ends, so the agent cannot close its connection to make room
-        // for another connection.
+        // The test never ends this request, so the agent cannot close its connection to make room
+        // for another one.
         std::mem::forget(reserved.begin_request());
         std::mem::forget(reserved);
     }
@@ -69,8 +70,8 @@ async fn a_new_connection_does_not_replace_another_new_one() {
         health.push(one);
     }
     assert!(!admitted.iter().chain(&health).any(is_evicted));
-    // If all connections of the reserve are in use, the agent closes the oldest connection without
-    // a request.
+    // If all slots for health checks are in use, the agent closes the oldest connection that has
+    // had no request.
     {
         let next = connections.admit();
         tokio::pin!(next);
@@ -85,8 +86,8 @@ async fn a_new_connection_does_not_replace_another_new_one() {
     assert!(!connections.admit().await.health_only);
 }
 
-/// A connection that was notified that it must end may still receive a request. The connection then
-/// ends only after the response to this request.
+/// A connection may still receive a request after the agent has told it to end. The connection then
+/// ends only after the response to this late request.
 #[tokio::test(start_paused = true)]
 async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
     let (connections, mut admitted) = full(1).await;
@@ -108,7 +109,7 @@ async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
 #[tokio::test(start_paused = true)]
 async fn an_end_admits_the_next() {
     let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-    // All connections have been notified that they must end, but no connection has ended yet.
+    // The agent has told all connections to end, but none of them has ended yet.
     for _ in 0..=HEALTH_RESERVE {
         connections.shed();
     }

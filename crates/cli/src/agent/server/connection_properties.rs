@@ -1,12 +1,13 @@
-//! The properties of a connection that the agent knows before the first request: whether the client
+//! The facts that the agent knows about a connection before its first request: whether the client
 //! uses a Unix socket, and whether the connection is reserved for health checks.
 
-/// The properties of a connection that the agent knows before the first request. The agent attaches
-/// these properties to each request on the connection.
+/// The facts that the agent knows about a connection before its first request. The agent attaches
+/// the facts about a connection to each request on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in super::super) struct Peer {
-    /// The client uses a Unix socket, so the mode of the socket file permits this client.
+    /// Whether the client uses a Unix socket, so that the mode of the socket file has already
+    /// permitted the client.
     pub(in super::super) is_unix: bool,
-    /// The connection uses a slot that is reserved for health checks.
+    /// Whether the connection occupies a slot that is reserved for health checks.
     pub(in super::super) health_only: bool,
 }

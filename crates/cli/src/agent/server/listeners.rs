@@ -1,5 +1,5 @@
-//! Defines the flags for the addresses on which the agent listens, and binds listeners to these
-//! addresses.
+//! Defines the flags for the addresses on which the agent listens, and binds TCP ports and Unix
+//! sockets to these addresses.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,7 +17,7 @@ use super::address::Address;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
 
-/// If a client does not read any part of a response for this time, the agent closes the connection.
+/// The agent closes a connection if the client reads no part of a response for this time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ pub(in super::super) struct ListenArgs {
     pub(in super::super) max_waiting: u16,
 }
 
-/// The bound listeners of the API and of health checks.
+/// The bound listeners, for the API and for health checks.
 #[derive(Debug)]
 pub(in super::super) struct Listeners {
     pub(in super::super) api: Vec<Listener>,
@@ -57,8 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds listeners to all addresses in the flags. Fails if other hosts could reach the API
-    /// without authentication, unless the user has allowed such access.
+    /// Binds a listener to each address that the flags name. Returns an error if other hosts could
+    /// reach the API without authentication, unless the flags permit this.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         #[cfg(unix)]
         let socket_mode = self.socket_mode;
@@ -71,8 +71,8 @@ impl ListenArgs {
     }
 }
 
-/// Binds addresses that serve only health checks and metrics. A Unix socket among these addresses
-/// admits only the user who runs the process.
+/// Binds a listener to each address for health checks and metrics. If the address is a Unix socket,
+/// only the user who runs the process may connect.
 pub(in super::super) async fn bind_health(addresses: &[Address]) -> Result<Vec<Listener>, Failure> {
     bind_all(addresses, None, 0o600).await
 }
@@ -102,8 +102,8 @@ async fn bind_all(
     Ok(listeners)
 }
 
-/// Returns the address to bind for a host name. If the name has IPv4 and IPv6 addresses, the
-/// function returns an IPv4 address, because a client that fails to connect by IPv6 then tries
+/// Resolves a host name to the address on which the agent listens. If the host has both IPv4 and
+/// IPv6 addresses, returns an IPv4 address, because a client that cannot connect by IPv6 then tries
 /// IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
@@ -120,8 +120,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // The unspecified IPv6 address stands for all network interfaces. On a host without IPv6,
-        // the unspecified IPv4 address is bound instead.
+        // On a host without IPv6, the agent listens on the IPv4 address for all network interfaces
+        // instead of the IPv6 address for all network interfaces.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>
@@ -132,7 +132,7 @@ async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// A bound TCP port or Unix socket.
+/// A TCP port or a Unix socket on which the agent listens.
 #[derive(Debug)]
 pub(in super::super) enum Listener {
     Tcp(TcpListener),
@@ -140,7 +140,8 @@ pub(in super::super) enum Listener {
     Unix(SocketFile),
 }
 
-/// The byte stream of a connection. A write fails if the client has not read for `WRITE_TIMEOUT`.
+/// The byte stream of a client's connection. A write to the stream fails if the client has not read
+/// for [`WRITE_TIMEOUT`].
 pub(super) type Stream = Pin<Box<TimeoutStream<Box<dyn Duplex>>>>;
 
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -162,7 +163,7 @@ impl Listener {
         !matches!(self, Self::Tcp(_))
     }
 
-    /// Returns the address of the listener as the URL that a client must use.
+    /// Returns the URL with which a client can reach the listener.
     pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => {

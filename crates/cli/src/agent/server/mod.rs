@@ -1,5 +1,5 @@
-//! Accepts connections on TCP addresses and Unix sockets. Also limits the number of connections,
-//! and the time that a client may take for a request.
+//! Accepts connections on TCP addresses and Unix sockets. Also limits the number of open
+//! connections, and the time within which a client must send a request.
 
 mod address;
 mod connection_limit;

@@ -19,31 +19,33 @@ use super::connection_limit::{Admitted, Connections};
 use super::connection_properties::Peer;
 use super::listeners::{Listener, Stream};
 
-/// The time limit for receiving the first request of a connection, including the TLS handshake.
+/// The time limit from accepting a connection to receiving its first request, including the TLS
+/// handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time for which a connection may be idle between requests. nginx and common load balancers
-/// close idle connections after 60 s. The agent keeps idle connections for longer than 60 s, so
-/// that the client closes the connection first. If the agent closed a connection first, the client
-/// could send a request at the same moment, and this request would be lost.
+/// The time for which a connection may be idle between two requests. The idle time exceeds 60 s,
+/// after which nginx and common load balancers close idle connections, so that the client is the
+/// first to close a connection. If the agent closed the connection first, it would lose a request
+/// that the client sends at the same moment.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The size limit of the headers of a request, in bytes. Each connection can use this amount of
-/// memory before the agent refuses its request.
+/// The maximum total size of a request's headers in bytes. Each connection can use this much memory
+/// for headers before the agent refuses the request.
 const MAX_HEADER_BYTES: usize = 64 << 10;
-/// The time limit for completing the requests in progress after the stop signal.
+/// The time limit after the stop signal for completing the requests in progress.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after the agent failed to accept a connection, usually because the process has too few
-/// file descriptors.
+/// The pause after the agent could not accept a connection, usually because the process has no free
+/// file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Receives the TLS configuration for new connections; `None` if the listener does not use TLS.
+/// Receives the current TLS configuration for new connections; `None` if the listener does not use
+/// TLS.
 #[cfg(feature = "rustls-tls")]
 pub(in super::super) type TlsReceiver =
     Option<tokio::sync::watch::Receiver<Arc<tokio_rustls::rustls::ServerConfig>>>;
-/// Always `None`, because a build without `rustls-tls` has no TLS configuration.
+/// A build without `rustls-tls` has no TLS configuration, so this type has only the value `None`.
 #[cfg(not(feature = "rustls-tls"))]
 pub(in super::super) type TlsReceiver = Option<std::convert::Infallible>;
 
-/// The state that the connections of a listener share.
+/// The state that all connections of a listener share.
 #[derive(Clone, Debug)]
 struct Server {
     app: Router,
@@ -52,9 +54,8 @@ struct Server {
     phase: PhaseReceiver,
 }
 
-/// Serves requests until the phase is [`Stopping`](super::super::signals::Phase::Stopping).
-/// Requests that are in progress when the agent stops may still complete, but only within
-/// [`DRAIN_TIMEOUT`].
+/// Serves requests until the phase is [`Stopping`](super::super::signals::Phase::Stopping). After
+/// the stop signal, the requests in progress must complete within [`DRAIN_TIMEOUT`].
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -77,10 +78,10 @@ pub(in super::super) async fn serve(
 async fn accept_loop(listener: Listener, server: Server) {
     let mut tasks = JoinSet::new();
     loop {
-        // The loop removes the tasks of ended connections, so that the set of tasks does not grow.
-        // A branch of `select!` must not remove the tasks. Whenever such a branch completed,
-        // `select!` would drop the future of `accept`, and with it a client that waits to be
-        // admitted.
+        // The loop removes the tasks of ended connections here, so that the set of tasks does not
+        // grow forever. If a branch of `select!` removed the tasks, each completion of this branch
+        // would cancel the future of `accept`, and the agent would lose a client that waits for a
+        // free slot.
         while tasks.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
@@ -96,7 +97,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     }
     drop(listener);
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // Connections that are still busy after the time limit are closed when the process ends.
+    // Connections that are still busy after `DRAIN_TIMEOUT` are closed when the process exits.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
 }
 
@@ -163,13 +164,13 @@ impl Server {
         let mut is_closing = false;
         loop {
             tokio::select! {
-                // The order of the branches matters: the agent serves a request that has arrived,
-                // even if its connection was just selected to make room for another connection.
+                // `biased` makes the agent serve a request that has arrived, even if the agent has
+                // just selected its connection to make room for another connection.
                 biased;
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The first request may have arrived at the instant at which its time limit
-                    // passed, so `has_served` is checked again.
+                    // The loop checks `has_served` again, because the first request may have
+                    // arrived at the instant at which its time limit passed.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -181,7 +182,8 @@ impl Server {
                 if !has_served.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                // An idle connection ends at once. A busy connection ends after its response.
+                // A graceful shutdown ends an idle connection at once, and a busy connection after
+                // its response.
                 connection.as_mut().graceful_shutdown();
             }
         }
@@ -225,15 +227,15 @@ mod tests {
         let (_sender, phase) = phases();
         let listeners = vec![Listener::Tcp(listener)];
         let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit on connections is zero, so only the connections of the reserve for health
-        // checks are admitted.
+        // The limit on connections is zero, so the server accepts only connections that are
+        // reserved for health checks.
         let mut busy = Vec::new();
         for _ in 0..16 {
             busy.push(client(address, "/wait").await);
             has_begun.recv().await.unwrap();
         }
-        // The accept loop sees the end of a connection and the admission of a new one in random
-        // order, so the test makes several attempts.
+        // The end of a connection and the acceptance of a new connection happen in random order, so
+        // the test makes several attempts.
         for _ in 0..64 {
             let mut waiting = client(address, "/").await;
             drop(busy.pop());

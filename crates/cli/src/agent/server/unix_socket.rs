@@ -1,10 +1,12 @@
-//! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
+//! Creates and removes the agent's Unix socket file, and ensures that only one agent at a time uses
+//! its path.
 //!
-//! Two agents with the same path must not replace each other's socket. However, the socket file of
-//! a killed agent must not prevent the next start of an agent. A lock on the file `PATH.lock` shows
-//! without a race whether a running agent or a killed one created the socket. Only the agent that
-//! holds this lock may use the path, and the system releases the lock when the agent's process
-//! ends. No agent ever removes the lock file `PATH.lock`.
+//! Two agents with the same socket path must not replace each other's socket file. A socket file
+//! that a killed agent has left behind must not prevent the next start of an agent. An agent
+//! therefore locks the file `PATH.lock`, which shows without a race whether the agent that created
+//! the socket file is still running. Only the agent that holds the lock may use the socket path,
+//! and the operating system releases the lock when the agent's process ends. No agent ever removes
+//! the lock file `PATH.lock`.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -14,29 +16,30 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// The number of connections that may wait until the agent accepts them.
+/// The maximum number of connections that the operating system queues until the agent accepts them.
 const BACKLOG: u32 = 1024;
 
-/// A listening Unix socket. Dropping this value removes the socket file.
+/// A Unix socket on which the agent listens. Dropping this value removes the socket file.
 #[derive(Debug)]
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    /// The device and inode numbers of the socket file, with which the agent recognizes its own
-    /// file.
+    /// The device and inode numbers of the agent's own socket file; a file of another program has
+    /// other numbers.
     identity: (u64, u64),
     _lock: File,
 }
 
 impl SocketFile {
-    /// Creates a socket at the path and listens on it. The mode of the socket file is set before
-    /// the first client can connect.
+    /// Creates a Unix socket at the given path and listens on it. The function sets the mode of the
+    /// socket file before the first client can connect.
     pub(super) fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         let lock = lock(path)?;
         remove_stale(path)?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        // No client can connect before the call of `listen`, so the mode is set early enough.
+        // Clients can connect only after the call of `listen`, so setting the mode of the socket
+        // file here is early enough.
         let listener = fs::set_permissions(path, Permissions::from_mode(mode))
             .and_then(|()| socket.listen(BACKLOG));
         let found = listener.and_then(|listener| Ok((listener, identity(path)?)));
@@ -48,7 +51,8 @@ impl SocketFile {
                 _lock: lock,
             }),
             Err(error) => {
-                // If the removal fails, the file stays, and the next start of an agent removes it.
+                // If removing the socket file fails, the file stays until the next start of an
+                // agent removes it.
                 let _ = fs::remove_file(path);
                 Err(error)
             }
@@ -66,10 +70,11 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // If another program has replaced the socket file, the agent does not remove the other
-        // program's file.
+        // If another program has replaced the socket file, the agent does not remove it, because it
+        // is the other program's file.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // If the removal fails, the file stays, and the next start of an agent removes it.
+            // If removing the socket file fails, the file stays until the next start of an agent
+            // removes it.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -80,7 +85,8 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Takes the lock for the path of a socket. The lock is held until the returned file is closed.
+/// Locks the file `PATH.lock`, so that only this process uses the path of the socket. The process
+/// holds the lock until the returned file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
@@ -100,7 +106,7 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Removes a socket file on which no process listens.
+/// Removes the socket file at a path if no process listens on it.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,
@@ -118,7 +124,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Parses the mode of a file from octal digits.
+/// Parses the mode of a socket file from octal digits, such as `660`.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8)
         .ok()
@@ -148,12 +154,13 @@ mod tests {
         drop(first);
         assert!(!path.exists());
 
-        // A killed agent leaves its socket file behind.
+        // The test leaves a socket file behind, as a killed agent does.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         drop(SocketFile::bind(&path, 0o660).unwrap());
 
-        // The test now binds the path itself, as another program that does not take the lock.
+        // The test now listens on the path itself without taking the lock, as another program
+        // would.
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
         assert!(refused.contains("another program"), "{refused}");
