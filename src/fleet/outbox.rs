@@ -1,5 +1,5 @@
-//! Keeps the last report of each instance that reports through this instance, until the report is
-//! written.
+//! Keeps the last report of each instance that reports through this instance, until the fleet's
+//! index or an agent has accepted it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -99,8 +99,9 @@ impl Outbox {
         taken
     }
 
-    /// Compares all reports with the report `own`. A report whose `applied_seq_no` thereby becomes
-    /// known or rises is pending again.
+    /// Fills in the `applied_seq_no` of each report whose instance has read the same documents as
+    /// the instance of the report `own`. A report becomes pending again if this changes its
+    /// `applied_seq_no`.
     pub(super) fn complete(&self, own: &InstanceReport) {
         for client in self.lock().reports.values_mut() {
             client.is_pending |= client.complete(own);
@@ -168,8 +169,9 @@ impl Clients {
 }
 
 impl Client {
-    /// Finds out up to which `_seq_no` the instance applies every operation. Returns whether this
-    /// `_seq_no` has changed.
+    /// Takes the `applied_seq_no` of the report `own` for an instance that has read the same
+    /// documents and does not know its own. Returns true if the `applied_seq_no` for the instance
+    /// has changed.
     fn complete(&mut self, own: &InstanceReport) -> bool {
         let before = self.applied;
         if self.report.applied_seq_no.is_none() && self.report.has_read_the_same_as(own) {

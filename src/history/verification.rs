@@ -1,5 +1,5 @@
-//! Verifies a history: finds the numbers of the index that have no record, and looks for signs that
-//! a record was changed, removed or forged.
+//! Verifies a history: finds the `_seq_no`s of the index that have no record, and looks for signs
+//! that a record was changed, removed or forged.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -47,11 +47,11 @@ pub struct Verification {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Contradiction {
-    /// The uuid of the index.
+    /// The uuid of the index that assigned the `_seq_no`.
     pub index_uuid: String,
-    /// The primary term of the operation.
+    /// The primary term in which the `_seq_no` was assigned.
     pub primary_term: u64,
-    /// The `_seq_no` of the operation.
+    /// The `_seq_no` for which the two records contradict each other.
     pub seq_no: u64,
 }
 

@@ -22,7 +22,8 @@ impl World {
         }
     }
 
-    /// Applies one random event.
+    /// Applies one random event to the simulated world, for example a write, a refresh or a
+    /// failover.
     pub(crate) fn happen(&mut self) {
         if self.continue_sequence() {
             return;
@@ -55,7 +56,8 @@ impl World {
         (self.rng.u8(..4) > 0).then(|| Arc::new(Document::random(&mut self.rng, id, now)))
     }
 
-    /// Returns the index that accepts writes, if there is one.
+    /// Returns the index to which the configured name refers, or `None` if no write to it can
+    /// succeed because it is closed or because the name does not refer to exactly one index.
     pub(crate) fn writable(&self) -> Option<usize> {
         self.cluster
             .bound()
@@ -191,7 +193,7 @@ impl World {
         self.note(|| "other copies lag".to_owned());
     }
 
-    /// Makes the cluster select other copies for searches.
+    /// Makes the cluster route the next searches to other copies than before.
     pub(crate) fn reroute(&mut self) {
         self.cluster.routing += 1;
         self.note(|| "searches go to other copies".to_owned());

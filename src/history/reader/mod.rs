@@ -89,8 +89,8 @@ impl History {
             return self.search(filter, true).await;
         };
         // Whether an operation concerns a tenant also depends on the previous document of the
-        // directive. So the search also reads the earlier operations, which need not satisfy the
-        // filter.
+        // directive. To find the previous documents, the search also reads earlier operations, even
+        // if these do not satisfy the filter.
         let all = RecordFilter {
             directives: filter.directives.clone(),
             until: filter.until,

@@ -33,7 +33,7 @@ pub struct StreamState {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct BackingIndex {
-    /// The name of the backing index.
+    /// The name of the backing index, such as `.ds-directives-history-000001`.
     pub name: String,
     /// Whether the index refuses every edit and deletion (`index.append_only.enabled`).
     pub append_only: bool,

@@ -1,5 +1,6 @@
-//! When a recorder starts, it reads the last record of each directive. From these records, it finds
-//! out which versions were replaced and which documents were deleted while no recorder ran.
+//! When a recorder starts, it reads the last record of each directive. From the last records, the
+//! recorder finds out which versions were replaced and which documents were deleted while no
+//! recorder ran.
 
 use std::collections::HashMap;
 
@@ -77,8 +78,8 @@ fn place(document: &SeenDocument) -> (Option<u64>, u64) {
 fn last_document(mut bucket: Value) -> Option<LastDocument> {
     let record = bucket["last"]["hits"]["hits"][0]["_source"].take();
     let record: Record = serde_json::from_value(record).ok()?;
-    // Only a deletion without a number has the field `seq_no_after`. The number of the deletion is
-    // higher than the value of this field.
+    // Only a deletion without a `_seq_no` has the field `seq_no_after`. The `_seq_no` of the
+    // deletion is higher than the value of `seq_no_after`.
     let deleted_after = bucket["deleted"]["hits"]["hits"][0]["_source"]["seq_no_after"].as_u64();
     let seq_no = record.seq_no?;
     if record.kind == RecordKind::Deleted || deleted_after.is_some_and(|after| after >= seq_no) {
