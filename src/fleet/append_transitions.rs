@@ -18,8 +18,8 @@ use crate::http::{Client, Method, Request, RequestError, chain};
 const MAX_WAITING: usize = 10_000;
 /// The maximum number of transitions in one bulk request.
 const BATCH: usize = 500;
-/// The pause after a failed attempt to append transitions. The log checks again whether a missing
-/// data stream exists only after this pause.
+/// The pause after a failed attempt to append transitions. The log also waits for this time before
+/// it checks again whether a missing data stream exists.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// The transitions that wait to be appended to the data stream.
@@ -36,7 +36,7 @@ pub(super) struct TransitionLog {
 }
 
 impl TransitionLog {
-    /// Creates a log that appends transitions to the history that belongs to the client's fleet
+    /// Creates the log for the history of the fleet; the index of `client` must be the fleet's
     /// index.
     pub(super) fn new(client: Client) -> Self {
         Self {
@@ -117,9 +117,8 @@ impl TransitionLog {
         Ok(())
     }
 
-    /// Counts the transitions that the stream has refused. The log does not send refused
-    /// transitions again, because the stream would refuse them again; the next record of the same
-    /// state replaces them.
+    /// Counts the transitions that the stream has refused. The log does not send a refused
+    /// transition again, because the next record of the same state has the same content.
     fn note_refusals(&mut self, response: &Value) {
         let items = response["items"].as_array();
         let reasons = items.into_iter().flatten();

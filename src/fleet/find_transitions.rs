@@ -53,7 +53,8 @@ pub struct Transition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The highest `_seq_no` of the documents from which the applied set was read. After the
-    /// transition, the instance applied the write with this number, and no later write.
+    /// transition, the instance applied the write with the `_seq_no` `max_seq_no`, and no later
+    /// write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_seq_no: Option<u64>,
     /// The digest of the applied directives: instances with the same digest apply the same

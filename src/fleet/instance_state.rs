@@ -8,8 +8,8 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent if it has not reported for this many heartbeats.
 const HEARTBEATS: f64 = 3.0;
-/// The additional time before an instance counts as silent. A report may be late, for example after
-/// an adjustment of the instance's clock.
+/// The time by which a report may be late before its instance counts as silent. A report may be
+/// late, for example after an adjustment of the instance's clock.
 const TOLERANCE: Duration = Duration::from_secs(5);
 /// The longest heartbeat interval that counts; a longer interval in a report is treated as this
 /// one. Without this limit, an instance with an extremely long heartbeat interval would never count
@@ -23,7 +23,7 @@ pub struct IndexPosition {
     /// The uuid of the index with which the reports are compared.
     pub index_uuid: String,
     /// The highest `_seq_no` that the index has assigned, even if it belongs to a deletion. The
-    /// field is `None` if no number was assigned yet, or if the role does not permit the index
+    /// field is `None` if no `_seq_no` was assigned yet, or if the role does not permit the index
     /// statistics.
     pub assigned_seq_no: Option<u64>,
     /// The highest `_seq_no` of the visible documents.
@@ -44,8 +44,8 @@ pub enum InstanceState {
     Rejecting,
     /// The instance does not apply some of the operations yet.
     Behind {
-        /// The number of operations that the instance may not apply yet, as an upper bound; `None`
-        /// if it is not known.
+        /// An upper bound on the number of operations that the instance does not apply yet; `None`
+        /// if no bound is known.
         operations: Option<u64>,
     },
     /// The instance has not reported for three heartbeats. A silent instance may have ended without
@@ -191,8 +191,8 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // Even if the highest numbers are equal, the instance may still apply a document that was
-        // deleted, and the `_seq_no` of that deletion is not known.
+        // Even if no `_seq_no` seems to be missing, the instance may still apply a document that
+        // was deleted, and the `_seq_no` of that deletion is not known.
         (missing > 0).then_some(missing)
     }
 }

@@ -12,8 +12,8 @@
 //! shows when the state of each instance changed. Each writer of reports also appends records to
 //! the history of the fleet, and [`DirectivesApi::fleet_at`] reads these records.
 //!
-//! Reporting is optional. A report never delays a poll. If the role of an instance does not permit
-//! reports, the instance continues to poll.
+//! Reports to the fleet are optional. A report never delays a poll. If the role of an instance does
+//! not permit reports, the instance continues to poll.
 //!
 //! [`Installer::install_fleet`]: crate::admin::Installer::install_fleet
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet

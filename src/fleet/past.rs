@@ -21,7 +21,7 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(49);
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct PastFleet {
-    /// The instances, ordered by name.
+    /// The instances that were running at the instant, ordered by name.
     pub instances: Vec<PastInstance>,
     /// The records that cannot be decoded, for example because another program has written them.
     /// The states of the instances whose records cannot be decoded are not known.
@@ -41,8 +41,8 @@ pub struct PastInstance {
     /// The first known state of the instance after the instant.
     pub after: Option<Transition>,
     instant: Timestamp,
-    /// The time after its last report at which the instance may have ended, unless a later report
-    /// shows that it was still running.
+    /// If no later report exists, the instance may have ended when this time has passed since its
+    /// last report.
     silent_after: SignedDuration,
 }
 
@@ -85,8 +85,9 @@ pub struct NextOperation {
     /// The lowest and the highest `_seq_no` that the operation can have; `None` if they are not
     /// known.
     pub seq_nos: Option<(u64, u64)>,
-    /// Whether the replacing operation may have happened before the instant. The order of a
-    /// deletion and the instant is uncertain if a recorder noticed the deletion only later.
+    /// Whether the replacing operation may have happened before the instant. It is uncertain
+    /// whether a deletion happened before the instant if a recorder noticed the deletion only
+    /// later.
     pub may_have_happened: bool,
 }
 
@@ -124,7 +125,7 @@ impl DirectivesApi {
         let is_truncated = before.is_truncated || after.is_truncated;
         let mut unreadable = before.unreadable;
         unreadable.append(&mut after.unreadable);
-        // The history contains a record of an instance only if its state changed, and once an hour.
+        // An instance adds a record to the history only when its state changes, and once an hour.
         // The last report of the instance shows how long it ran.
         let reports = self.last_reports().await?;
         let instances = before.of.into_values().map(|before| {
@@ -171,8 +172,8 @@ impl PastInstance {
         instance
     }
 
-    /// Adds the state in the last report, if that report is nearer to the instant than every record
-    /// is.
+    /// Adds the state from the last report of the instance, if that report is nearer to the instant
+    /// than every record is.
     fn add(&mut self, mut last: Transition) {
         let is_earlier = |after: &Transition| after.timestamp <= last.timestamp;
         if last.timestamp <= self.instant {
@@ -192,7 +193,7 @@ impl PastInstance {
     }
 
     /// Returns true if the process of the state `before` was certainly still running at the
-    /// instant. The proof is a later report of this process, or a last report that was recent
+    /// instant. A later report of the process proves it, and so does a last report that was recent
     /// enough at the instant.
     fn is_certain(&self) -> bool {
         let age = self.instant.duration_since(self.before.timestamp);

@@ -85,9 +85,9 @@ impl Reporter {
         }
     }
 
-    /// Marks the forwarded reports that were written or will never be accepted as no longer
-    /// pending. Returns the reports that will never be accepted, with the reasons. Also returns why
-    /// a refused report stays pending, or `None` if no refused report stays pending.
+    /// Marks forwarded reports as no longer pending if they were written or will never be accepted.
+    /// Returns the reports that will never be accepted, with the reasons. Also returns why a
+    /// refused report stays pending, or `None` if no refused report stays pending.
     fn settle<'a>(
         &self,
         relayed: &'a [InstanceReport],

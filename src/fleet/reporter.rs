@@ -32,7 +32,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// The shortest pause after a report that could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// The jitter of the heartbeat, in percent.
+/// The jitter of the pause between two heartbeats, in percent of the interval.
 const JITTER_PERCENT: u32 = 20;
 /// The time limit for sending the last report of an instance. The limit is short, because an
 /// application that ends waits for the last report.
@@ -75,8 +75,8 @@ pub struct Reporter {
     /// The transitions of all reporting instances; `None` if an agent records the transitions.
     pub(super) transitions: Option<TransitionLog>,
     pub(super) random: fastrand::Rng,
-    /// The key of the last report that the instance has written about itself. A different key means
-    /// that the instance has something new to report.
+    /// The key of the last report that the instance has written about itself. If the key of the
+    /// current state differs from it, the instance has something new to report.
     pub(super) reported: Option<ReportKey>,
     pub(super) last_error: Option<String>,
     pub(super) cleanup_at: Instant,
@@ -243,8 +243,8 @@ impl Reporter {
     }
 }
 
-/// Returns the current time according to the instance's clock. If the clock skew is known, it is
-/// subtracted from this time.
+/// Returns the current time according to the instance's clock. If the clock skew is known, the
+/// returned time is corrected by the skew.
 pub(super) fn corrected_now(shared: &Shared) -> Timestamp {
     let (now, skew) = (
         shared.now(),
@@ -263,8 +263,8 @@ fn client_for(
 }
 
 /// Completes one second after the end of the store. During this second, a report that is being sent
-/// can still arrive. The reporter abandons a report that takes longer than this second, so that it
-/// does not delay the last report.
+/// can still arrive. A report that takes longer than one second is abandoned, so that it does not
+/// delay the last report.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

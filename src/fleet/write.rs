@@ -17,8 +17,8 @@ const MAX_DELETED: u64 = 100;
 /// Writes reports into the fleet's index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexWriter {
-    /// A client of the fleet's index. The writer's client has its own list of node states, so a
-    /// refused report does not influence the polls.
+    /// The client that sends requests to the fleet's index. The writer's client has its own list of
+    /// node states, so a refused report does not influence the polls.
     client: Client,
     /// Whether the fleet's index existed at the last request.
     has_index: bool,
@@ -83,8 +83,8 @@ impl IndexWriter {
         reports: &[InstanceReport],
     ) -> Result<Vec<Option<Refusal>>, ReportError> {
         let lines = reports.iter().map(|report| {
-            // The request contains the id in its body, because not every instance name is valid in
-            // a path.
+            // The bulk request contains the id of each report in its body, because not every
+            // instance name is valid in a path.
             let action = json!({ "index": { "_id": report.instance } });
             format!("{action}\n{}\n", report.json())
         });

@@ -1,5 +1,5 @@
-//! Appends records to the data stream of a history, each record at most once. Each call reports for
-//! each of its records whether the record was added, was already present, or was refused.
+//! Appends records to the data stream of a history, each record at most once. Each call returns for
+//! each record whether the record was added, was already present, or was refused.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -33,9 +33,9 @@ pub(crate) struct Stream {
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) record: Record,
-    /// Whether the record is as exact as a record that the client of the operation itself makes. A
-    /// recorder's record is less exact if the recorder did not see the preceding operations on the
-    /// document.
+    /// Whether the record is as exact as a record that the client which performed the operation
+    /// would make. A recorder's record is less exact if the recorder did not see the preceding
+    /// operations on the document.
     pub(crate) is_exact: bool,
 }
 

@@ -69,7 +69,8 @@ pub struct PastDirective {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The directive has not ended yet. The value is the time at which the directive will expire.
+    /// The directive has not ended yet. The contained time is the time at which the directive will
+    /// expire.
     Pending(Timestamp),
     /// The directive expired at the contained time.
     Expired(Timestamp),

@@ -57,8 +57,8 @@ impl Operation<'_> {
     }
 }
 
-/// Decodes a number that OpenSearch assigned. OpenSearch assigns only numbers that fit into a
-/// signed `long`, so the successor of each valid number fits into `u64`.
+/// Decodes a number that OpenSearch assigned, for example a `_seq_no`. OpenSearch assigns only
+/// numbers that fit into a signed `long`, so the successor of each valid number fits into `u64`.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let number: Option<u64> = Deserialize::deserialize(deserializer)?;
     match number {
@@ -75,8 +75,9 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 #[non_exhaustive]
 pub struct Record {
     /// The time of the operation, according to the cluster's clock. For a deletion that a recorder
-    /// noticed, it is the time at which the recorder noticed the absence of the document. A noticed
-    /// deletion happened before this time, but no document contains the time of the deletion.
+    /// noticed, `timestamp` is the time at which the recorder noticed the absence of the document.
+    /// A noticed deletion happened before `timestamp`, but no document contains the time of the
+    /// deletion.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// What the operation did to the directive.
@@ -104,8 +105,8 @@ pub struct Record {
     )]
     pub primary_term: Option<u64>,
     /// The `_seq_no` of the operation. The field is `None` only for a deletion whose `_seq_no` is
-    /// not known, because a search does not return the `_seq_no` of a deletion, and the response to
-    /// the deletion may be lost.
+    /// not known. A search does not return the `_seq_no` of a deletion, and the response to the
+    /// deletion may be lost.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -1,7 +1,7 @@
 //! Finds out when and with which `_seq_no` a directive was deleted, if a recorder only noticed
 //! later that the document was absent.
 //!
-//! The record of such a deletion has a range of `_seq_no`s, and the time at which the recorder
+//! The record of a noticed deletion has a range of `_seq_no`s, and the time at which the recorder
 //! noticed the deletion. Other records narrow both ranges: the deletion has none of their
 //! `_seq_no`s, and happened after the operations with lower `_seq_no`s and before those with higher
 //! `_seq_no`s.
@@ -24,8 +24,8 @@ pub(super) struct NoticedDeletion {
     pub(super) numbers: Option<(u64, u64)>,
 }
 
-/// Returns what the records show about each deletion without a `_seq_no`. The keys are the
-/// positions of the deletions in `records`.
+/// Returns what the records show about each deletion without a `_seq_no`. The keys of the returned
+/// map are the positions of the deletions in `records`.
 pub(super) fn noticed_deletions(records: &[Record]) -> HashMap<usize, NoticedDeletion> {
     let noticed = records.iter().enumerate();
     let noticed = noticed.filter(|(_, record)| record.is_noticed_deletion());

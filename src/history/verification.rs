@@ -42,8 +42,9 @@ pub struct Verification {
     pub unreadable: Vec<UnreadableRecord>,
 }
 
-/// A `_seq_no` for which two records contain different operations. One of two such records is
-/// forged, because an index assigns a `_seq_no` only once in each primary term.
+/// A `_seq_no` for which two records contain different operations. If two records with the same
+/// `_seq_no` contradict each other, one of them is forged, because an index assigns a `_seq_no`
+/// only once in each primary term.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Contradiction {

@@ -42,8 +42,9 @@ pub(crate) struct CutOff {
 
 /// An elected manager that has lost contact with the other nodes steps down only after this time
 /// (`cluster.fault_detection.follower_check`). The manager checks each node every second, with a
-/// time limit of ten seconds. After three failed checks, the manager removes the node. If the
-/// remaining nodes are not a majority, the manager steps down.
+/// time limit of ten seconds. After three failed checks of a node, the cluster manager removes this
+/// node from the cluster. If the remaining nodes are not a majority, the cluster manager steps
+/// down.
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {
@@ -72,7 +73,7 @@ pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
     /// The nodes that hold the views of this point in time, one for each view. A view is lost when
-    /// its node goes down.
+    /// the node that holds it goes down.
     pub(crate) nodes: Vec<usize>,
 }
 
@@ -85,8 +86,9 @@ pub(crate) struct Cluster {
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) points_in_time: BTreeMap<String, PointInTime>,
-    /// The indices to which the configured name has referred, in chronological order. `None` stands
-    /// for a period in which the name referred to no index or to several indices.
+    /// The indices to which the configured name has referred, in chronological order. An entry of
+    /// `epochs` is `None` for a period in which the configured name referred to no index or to
+    /// several indices.
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
@@ -132,7 +134,7 @@ impl Cluster {
         self.nodes[node].up && self.nodes[node].cut_off.is_none()
     }
 
-    /// Returns true if one node can send requests to another.
+    /// Returns true if the node `from` can send requests to the node `to`.
     pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
         if self.nodes[from].cut_off.is_some() {
             return from == to;

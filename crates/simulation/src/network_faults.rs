@@ -121,7 +121,7 @@ impl World {
     /// Returns true if the network must never refuse the given request with status 403 or 404.
     ///
     /// A refresher needs the responses to `_mget`, `_cluster` and `_stats` requests to detect
-    /// cut-off nodes, lagging copies and restored indices. If a random fault would refuse such a
+    /// cut-off nodes, lagging copies and restored indices. If a random fault would refuse a needed
     /// request with status 403 or 404, the network responds with status 500 instead.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
@@ -136,8 +136,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. Like the incomplete response of a real server,
-    /// the response has status 200, and its fields report that a part is missing.
+    /// Randomly removes a part of a search result. The incomplete response has status 200, and its
+    /// fields report that a part is missing, as in the response of a real server.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;

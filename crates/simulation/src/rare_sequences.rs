@@ -1,6 +1,7 @@
 //! Sequences of events during which refreshers must keep their promises. Each sequence in this file
-//! would hardly ever happen if each event were drawn independently. Some simulated worlds repeat
-//! one rare sequence, with polls and other random events between the steps of the sequence.
+//! would hardly ever happen if each event were chosen at random, independently of the others. Some
+//! simulated worlds repeat one rare sequence, with polls and other random events between the steps
+//! of the sequence.
 
 use fastrand::Rng;
 
@@ -119,7 +120,7 @@ impl World {
         self.settle();
     }
 
-    /// Writes a document that searches on the replicas return, and searches on the primary do not.
+    /// Writes a document that searches return on the replicas, but not yet on the primary.
     fn write_before_the_primary_refreshes(&mut self) {
         self.write_with(|shard| {
             shard.deliver_all(|copy| copy.in_sync);

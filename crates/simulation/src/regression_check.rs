@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// The lower bound for later publishes: for each document, the operations whose results a refresher
 /// has published. A later publish must not contain an older state of a document than the last
-/// published operation on the document that is acknowledged.
+/// acknowledged operation that the refresher published for this document.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the published index in `Cluster::epochs`, the indices to which the
@@ -82,14 +82,14 @@ impl Floor {
         })
     }
 
-    /// Returns the key by which floors are ordered: first the epoch, then the sum of the
-    /// `_seq_no`s.
+    /// Returns the key that orders floors (the lower bounds for publishes): first the epoch, then
+    /// the sum of the `_seq_no`s.
     pub(crate) fn rank(&self) -> (usize, u64) {
         let last = self.published.values().filter_map(|states| states.last());
         (self.epoch, last.map(|operation| operation.seq_no).sum())
     }
 
-    /// Describes the index and the operations of the floor, for the report of a broken promise.
+    /// Describes the lower bound, its index and its operations, for the report of a broken promise.
     pub(crate) fn describe(&self) -> (usize, Vec<String>) {
         let operations = self.published.values().flatten();
         (

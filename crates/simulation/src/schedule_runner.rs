@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     /// the schedules detect the missing safeguard.
     pub(crate) left_out: Option<Safeguard>,
     /// The detail of responses that the network hides from the refreshers. A run that hides a
-    /// detail tests that at least one schedule then fails.
+    /// detail tests that at least one schedule fails because of the hidden detail.
     pub(crate) lie: Option<Lie>,
 }
 

@@ -13,8 +13,8 @@ use crate::document_generator::Document;
 use crate::document_write::{Fate, Operation, State};
 
 /// A copy counts as late if an operation becomes visible more than this duration after the copy
-/// applied it. The duration is three times half a second, the shortest refresh interval, because a
-/// refresher reads the index in each poll for three refresh intervals after a change.
+/// applied it. The duration equals three of the shortest refresh intervals, which are half a second
+/// each. After a change, a refresher reads the index in each poll for three refresh intervals.
 const LATE: Duration = Duration::from_millis(1_500);
 
 /// One copy of a shard, on one node.
@@ -28,8 +28,8 @@ pub(crate) struct Copy {
     pub(crate) visible: Arc<State>,
     /// Whether refreshes of this copy are suspended.
     pub(crate) lags: bool,
-    /// Whether this copy is in sync. A write is acknowledged only after every in-sync copy has
-    /// applied the write.
+    /// Whether this copy is in sync, so that a write is acknowledged only after this copy has
+    /// applied it.
     pub(crate) in_sync: bool,
     /// The time at which the copy applied the first operation that searches do not return yet.
     unrefreshed_since: Option<Instant>,

@@ -97,7 +97,7 @@ impl World {
     }
 
     /// In a world whose copies refresh on time, refreshes every copy once the refresh interval has
-    /// passed. In a world whose copies may refresh late, only random events refresh them.
+    /// passed. In a world whose copies may refresh late, only random events refresh the copies.
     pub(crate) fn refresh_on_time(&mut self) {
         if self.shape.refreshes_on_time && self.refreshed_at.elapsed() >= REFRESH_INTERVAL {
             self.refreshed_at = Instant::now();

@@ -9,8 +9,8 @@ use crate::index::Index;
 use crate::world::World;
 
 impl World {
-    /// Applies one random event or none. The simulation calls this function between two requests of
-    /// a poll.
+    /// Applies one random event to the simulated world, or no event. The simulation calls this
+    /// function between two requests of a poll.
     pub(crate) fn stir(&mut self) {
         // If a document is hidden, no event happens during a poll, because a refresher detects
         // hidden documents only if the index does not change during the poll.
@@ -56,8 +56,8 @@ impl World {
         (self.rng.u8(..4) > 0).then(|| Arc::new(Document::random(&mut self.rng, id, now)))
     }
 
-    /// Returns the index to which the configured name refers, or `None` if no write to it can
-    /// succeed because it is closed or because the name does not refer to exactly one index.
+    /// Returns the index to which the configured name refers, or `None` if the name does not refer
+    /// to exactly one index or if the index is closed.
     pub(crate) fn writable(&self) -> Option<usize> {
         self.cluster
             .bound()

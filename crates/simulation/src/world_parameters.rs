@@ -159,8 +159,8 @@ pub(crate) struct Quirks {
     pub(crate) histograms_refused: bool,
     /// The setting `search.max_buckets` of the servers; `None` stands for the default.
     pub(crate) max_buckets: Option<usize>,
-    /// The status with which the servers refuse requests for a point in time; `None` if they permit
-    /// them.
+    /// The status with which the servers refuse requests for a point in time; `None` if the servers
+    /// permit such requests.
     pub(crate) no_point_in_time: Option<u16>,
     /// The servers respond with 403 to requests with the preference `_primary`.
     pub(crate) no_primary: bool,
@@ -231,8 +231,8 @@ impl Quirks {
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
-        // If points in time are not available, a refresher verifies through aggregations of a
-        // single shard that all pages belong to one view.
+        // If points in time are not available, a refresher can verify that all pages belong to one
+        // view only through aggregations, and only if the index has a single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

@@ -70,7 +70,7 @@ impl AuditLog {
 
 impl Record {
     /// Compares the names of the operation's author in the record with each other and with the
-    /// audit log. Returns a description of each contradiction between these names. `witness` is the
+    /// audit log. Returns a description of each contradiction between the names. `witness` is the
     /// user whom the audit log names for the operation; `None` if no event matches the record.
     ///
     /// An author in the document who differs from the authenticated user is a contradiction, even

@@ -1,9 +1,9 @@
 //! Finds the missing `_seq_no`s that must belong to deletions that recorders noticed without their
 //! `_seq_no`s.
 //!
-//! Each noticed deletion has one `_seq_no`, within the range of the deletion. If as many `_seq_no`s
-//! are missing in a range as there are noticed deletions whose own ranges lie within it, the
-//! missing `_seq_no`s belong to these deletions.
+//! Each noticed deletion has one `_seq_no`, within the range of the deletion. If a range has as
+//! many missing `_seq_no`s as noticed deletions, the missing `_seq_no`s belong to these deletions.
+//! A deletion counts for a range only if the range of the deletion lies completely within it.
 
 use std::collections::BTreeSet;
 

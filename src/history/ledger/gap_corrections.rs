@@ -30,9 +30,9 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Adds a gap for each visible document whose `_seq_no` has records only in other primary terms
-/// than the document's term. In such a gap, the index assigned a `_seq_no` twice, and the later
-/// operation has no record.
+/// Adds a gap for each visible document whose `_seq_no` was assigned twice: the `_seq_no` has
+/// records only in other primary terms than the document's term. The later one of the two
+/// operations with the same `_seq_no` has no record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

@@ -20,8 +20,8 @@ pub struct IndexLedger {
     pub replaced_at: Option<Timestamp>,
     /// The times of the first and of the last recorded operation.
     pub recorded_between: Option<(Timestamp, Timestamp)>,
-    /// The number of recorded operations whose `_seq_no`s are known or explained by a missing
-    /// `_seq_no`. The count includes `deletions_by_absence`, but not `deletions_in_gaps`.
+    /// The number of recorded operations, including the deletions without a `_seq_no` that explain
+    /// a missing `_seq_no`. The count includes `deletions_by_absence`, but not `deletions_in_gaps`.
     pub recorded: u64,
     /// The highest `_seq_no` that the index has assigned, or the highest recorded `_seq_no` if the
     /// index no longer exists.
@@ -33,8 +33,8 @@ pub struct IndexLedger {
     /// missing `_seq_no`.
     pub deletions_by_absence: u64,
     /// The number of deletions that recorders noticed without their `_seq_no`s, and that explain no
-    /// missing `_seq_no`, because more `_seq_no`s are missing. The `_seq_no`s of the deletions in
-    /// this count are in the gaps.
+    /// missing `_seq_no`, because more `_seq_no`s are missing. The `_seq_no`s of the deletions that
+    /// `deletions_in_gaps` counts are in the gaps.
     pub deletions_in_gaps: u64,
     /// The gaps: the `_seq_no`s without a record.
     pub gaps: Vec<Gap>,

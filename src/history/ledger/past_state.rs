@@ -29,7 +29,7 @@ pub(in crate::history) struct PastDocument {
     /// The operation that wrote the document.
     pub(in crate::history) written_by: usize,
     /// The operations on the directive after the instant, in the order in which the index performed
-    /// them. Operations that the index lost are left out.
+    /// them. The list does not contain operations that the index lost.
     pub(in crate::history) followed_by: Vec<usize>,
     /// Whether the index later lost the operation that wrote the document. A failover or a restore
     /// after the instant can lose an operation.

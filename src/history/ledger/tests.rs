@@ -87,8 +87,8 @@ fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing()
         "{doubtful:#?}"
     );
 
-    // In the next list, the `directives` command has recorded the deletion of `a` with its
-    // `_seq_no`.
+    // The next list contains the deletion of `a` with its `_seq_no`, as the `directives` command
+    // records it.
     let numbered = Entry {
         deletes: true,
         ..entry(2, "a", 2)

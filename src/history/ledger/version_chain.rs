@@ -33,8 +33,8 @@ struct Missing {
 }
 
 impl Chains<'_> {
-    /// Adds to each gap the evidence about its operations. Returns the version jumps that no gap
-    /// explains.
+    /// Adds to each gap the evidence about its operations. Returns the jumps of versions that no
+    /// gap explains.
     pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
         let mut jumps = Vec::new();
         for missing in self.missing() {
@@ -190,8 +190,8 @@ fn operations_between(
     (missing.0 > 0).then_some(missing)
 }
 
-/// Returns the operations that the index did not lose. The index lost an operation if a later
-/// primary term assigned the `_seq_no` of this operation, or a lower `_seq_no`, again.
+/// Returns the operations that the index did not lose. An operation is lost if a later primary term
+/// assigned the operation's `_seq_no`, or a lower `_seq_no`, again.
 pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
     let mut kept = Vec::with_capacity(placed.len());
     let mut limit = u64::MAX;

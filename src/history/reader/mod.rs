@@ -24,8 +24,8 @@ pub use unreadable::{FoundRecords, UnreadableRecord};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
-    /// Accepts only operations on these directives. An empty list accepts operations on all
-    /// directives.
+    /// Accepts only operations on the directives with these ids. An empty list accepts operations
+    /// on all directives.
     pub directives: Vec<String>,
     /// Accepts only operations whose claimed author or authenticated user has this name.
     pub by: Option<String>,

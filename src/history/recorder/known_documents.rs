@@ -76,8 +76,8 @@ impl Documents {
     /// Stores the documents that exist according to the last records of the observed index. Returns
     /// how many documents of the observation are already recorded.
     ///
-    /// If earlier observations were compared before the records could be read, only adds the
-    /// documents that these observations did not contain.
+    /// If earlier observations were compared before the records could be read, the method adds only
+    /// the documents that these observations did not contain.
     pub(super) fn learn(&mut self, observation: &Observation, last: Vec<LastDocument>) -> u64 {
         let history_uuid = observation.history_uuid.clone().unwrap_or_default();
         if self.index_uuid != observation.index_uuid || self.seen_at.is_none() {
@@ -109,7 +109,7 @@ impl Documents {
                 continue;
             }
             let seen = present.get(&*document.id);
-            // A forged record can state any time, so the time in a record counts at most up to the
+            // A forged record can state any time, so a time after the observation counts as the
             // time of the observation.
             let invisible_until = recorded_at.min(observation.seen_at);
             let invisible_until = invisible_until.saturating_add(INVISIBLE);
@@ -140,8 +140,8 @@ impl Documents {
         self.read_again_at = observation.seen_at.saturating_add(READ_AGAIN).ok();
     }
 
-    /// Returns the instant from which a complete observation is needed, for example because it
-    /// shows whether documents were deleted; `None` if none is needed.
+    /// Returns the instant from which the recorder needs a complete observation; `None` if it needs
+    /// none. A complete observation shows, for example, whether documents were deleted.
     pub(super) fn needs_full_from(&self) -> Option<Timestamp> {
         let now = self.needs_full_now.then_some(Timestamp::MIN);
         let all = [now, self.absent_until, self.read_again_at];

@@ -7,8 +7,8 @@
 //!
 //! If the recorder is slower than the polls, the feed drops an observation. The next complete
 //! observation contains the changes of a dropped observation. The status counts the operations that
-//! the recorder could not see or could not record. If another recorder or the command has already
-//! recorded an operation, the operation counts as recorded.
+//! the recorder could not see or could not record. If another recorder or the `directives` command
+//! has already recorded an operation, the operation counts as recorded.
 
 mod absent_documents;
 mod known_documents;
@@ -194,13 +194,13 @@ impl Recorder {
                 }
             }
         };
-        // A timeout is not an error: the status then counts the remaining records as pending.
+        // After a timeout, which is no error, the status counts the remaining records as pending.
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
-    /// Reads the last records before the first observation of an index is compared. If the history
-    /// cannot be read, the recorder sends records of all documents, and reads the history later to
-    /// find out which documents were deleted before.
+    /// Before the first observation of an index is compared, reads the last records of the history.
+    /// If the history cannot be read, the recorder sends records of all documents, and reads the
+    /// history later to find out which documents were deleted before.
     async fn learn(&mut self, observation: &Observation) {
         let Some(history_uuid) = self.documents.needs_last_records(observation) else {
             return;

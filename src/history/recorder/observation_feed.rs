@@ -113,8 +113,8 @@ impl HistoryFeed {
         if self.sender.try_send(observation).is_ok() {
             if is_full {
                 self.has_missed.store(false, Ordering::Relaxed);
-                // The recorder sets the instant again if it needs another complete observation
-                // after it has compared this one.
+                // The recorder sets `needs_full_from` again if it needs a further complete
+                // observation after this one.
                 self.needs_full_from.set(None);
             }
         } else {

@@ -58,8 +58,8 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Adds a record to the queue. If the queue is full, it remembers only the directive of the
-    /// record.
+    /// Adds a record to the queue. If the queue is full, the queue remembers only the directive of
+    /// the record.
     pub(super) fn push(&mut self, entry: Entry) {
         let bytes = entry.weight();
         if self.is_full(bytes) {
@@ -154,7 +154,8 @@ impl Queue {
         }
     }
 
-    /// Makes every record in the queue due now, so that the queue holds no record any longer.
+    /// Makes every record in the queue due now, so that the recorder can send all records without
+    /// waiting.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.waiting {

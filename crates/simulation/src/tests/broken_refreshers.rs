@@ -45,7 +45,7 @@ fn must_break(promises: &[&str], left_out: Option<Safeguard>, lie: Option<Lie>) 
 }
 
 /// For each safeguard, finds the first schedule that detects that the safeguard is missing. The
-/// tests that call `must_break_in` contain seeds that this search has found.
+/// tests that call `must_break_in` contain seeds that this ignored test has found.
 #[test]
 #[ignore = "a search that takes minutes"]
 fn how_many_schedules_each_missing_safeguard_takes() {

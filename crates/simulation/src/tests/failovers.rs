@@ -16,7 +16,8 @@ use opensearch_directives::internal::Safeguard;
 const WORLDS: u64 = 500;
 
 /// Returns a refresher that polls node 0, which holds the primary. The refresher has already
-/// published the view of node 0. Returns `None` if the refresher polls another node in this world.
+/// published the view of node 0. Returns `None` if the refresher polls another node in the world of
+/// this seed.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -54,8 +55,9 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
 }
 
 /// Makes the refresher poll a former primary. Node 1 becomes the holder of the primary and is then
-/// cut off. Node 0 gets the primary back, and the document `a` is deleted on node 0. After the
-/// deletion, the refresher can reach only node 1, which still contains the deleted document `a`.
+/// cut off. Node 0 becomes the holder of the primary again, and then the document `a` is deleted on
+/// node 0. After the deletion, the refresher can reach only node 1, which still contains the
+/// deleted document `a`.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -160,8 +162,8 @@ fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     });
 }
 
-/// After a failover, the writes never pause. Before each poll, the primary applies changes to
-/// visible documents that no search returns yet.
+/// In this test, the writes continue without a pause after a failover. Before each poll, the
+/// primary changes documents that searches return, but no search returns the changed versions yet.
 #[test]
 fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
     all(async |seed| {
@@ -194,9 +196,8 @@ fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
     });
 }
 
-/// After a failover, the refresher makes a full read because the primary is new, but no further
-/// full read because of the first write on this primary. The next periodic reconcile makes up for
-/// it with a full read of all documents.
+/// A new primary causes one full read, and the first write on this primary causes no further full
+/// read. The next periodic reconcile is a full read, because the primary term is new.
 #[test]
 fn the_first_write_of_a_new_primary_costs_no_full_read() {
     all(async |seed| {
@@ -210,8 +211,8 @@ fn the_first_write_of_a_new_primary_costs_no_full_read() {
         poll(&wire, &mut watched, 0).await.unwrap();
         assert!(watched.has_all(&wire.world()));
         if !watched.published().rejections().is_empty() {
-            // The role may hide fields of a rejected document, so the refresher makes an additional
-            // full read, and the test skips this world.
+            // If a document is rejected, the role may hide its fields, so the refresher makes an
+            // additional full read and the test skips the world.
             return None;
         }
         assert_eq!(watched.counters().reads.full_reads, 2);

@@ -11,7 +11,7 @@ use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{two_nodes, write};
 
 /// Returns a refresher that has published one directive and has rejected no document. Returns
-/// `None` if the seed generates an unsuitable document.
+/// `None` if the seed generates a document that the test cannot use.
 async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut observed = refresher(&wire, 0, None);

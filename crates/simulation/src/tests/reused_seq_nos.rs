@@ -4,7 +4,7 @@
 //! First, the refresher publishes a write that only the primary has applied. Then the other copy of
 //! the shard becomes the primary and assigns the `_seq_no` of this write to another write of the
 //! same document. Finally, the copy that was the primary at first becomes the primary again.
-//! Neither the statistics nor the sum of the `_seq_no`s shows that a number was assigned twice.
+//! Neither the statistics nor the sum of the `_seq_no`s shows that a `_seq_no` was assigned twice.
 //! Random schedules hardly ever contain the sequence of events that these tests produce.
 
 use std::time::Duration;
@@ -41,8 +41,8 @@ async fn reuse(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, Observed
     Some((wire, watched))
 }
 
-/// Makes a further write, so that the next poll makes a delta read. Returns the result of the delta
-/// read's poll.
+/// Makes a further write, so that the next poll makes a delta read. Returns the result of the poll
+/// that makes the delta read.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let (wire, mut watched) = reuse(seed, left_out).await?;
     write(&wire, "b", |shard| shard.deliver_all(|_| true));
