@@ -50,8 +50,8 @@ impl TransitionLog {
         }
     }
 
-    /// Queues the transitions that the given reports show. The reporter calls this method only
-    /// after the reports were written.
+    /// Queues each transition that the given reports show, until the data stream accepts it. The
+    /// reporter calls this method only after the reports were written.
     pub(super) fn observe<'a>(&mut self, reports: impl Iterator<Item = &'a InstanceReport>) {
         let transitions = reports.filter_map(|report| self.states.observe(report));
         self.waiting.extend(transitions);

@@ -22,8 +22,8 @@ const MAX_INSTANCES: usize = 20_000;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The time of the first report with this state. The instance reached the state a short time
-    /// before its first report with this state.
+    /// The time of the first report that shows the new state of the instance. The instance reached
+    /// the new state a short time before this report.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// The name of the instance, which is also the id of its report in the fleet's index.
@@ -94,7 +94,7 @@ impl Transition {
         }
     }
 
-    /// Returns true if both transitions lead to the same state.
+    /// Returns true if this transition and the other one lead to the same state.
     fn leads_to_same(&self, other: &Self) -> bool {
         let at = |one: &Self| Self {
             timestamp: self.timestamp,

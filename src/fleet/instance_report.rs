@@ -72,9 +72,9 @@ pub struct InstanceReport {
     /// The uuid of the index from which the applied set was read; absent before the first read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The instance applies every operation up to this `_seq_no`. The field is absent if this
-    /// `_seq_no` is not known, for example because the instance's role does not permit the index
-    /// statistics.
+    /// The low-water mark: the instance applies every operation up to this `_seq_no`. The field is
+    /// absent if this `_seq_no` is not known, for example because the instance's role does not
+    /// permit the index statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The number of documents from which the applied set was read.

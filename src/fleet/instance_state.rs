@@ -11,12 +11,12 @@ const HEARTBEATS: f64 = 3.0;
 /// The time by which a report may be late before its instance counts as silent. A report may be
 /// late, for example after an adjustment of the instance's clock.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The longest heartbeat interval that counts; a longer interval in a report is treated as this
-/// one. Without this limit, an instance with an extremely long heartbeat interval would never count
-/// as silent.
+/// The longest accepted heartbeat interval; a longer interval in a report is treated as this one.
+/// Without this limit, an instance with an extremely long heartbeat interval would never count as
+/// silent.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The state of the index at one instant.
+/// The state of the index at one instant, with which the reports of instances are compared.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct IndexPosition {
@@ -149,7 +149,8 @@ impl Fleet {
 }
 
 impl IndexPosition {
-    /// Returns true if an instance applies every operation that led to this state of the index.
+    /// Returns true if an instance applies every operation that led to the given state of the
+    /// index.
     ///
     /// An instance applies every operation if the `applied_seq_no` in its report is at least the
     /// highest `_seq_no` that the index has assigned. An instance also applies every operation if

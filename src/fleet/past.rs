@@ -85,9 +85,8 @@ pub struct NextOperation {
     /// The lowest and the highest `_seq_no` that the operation can have; `None` if they are not
     /// known.
     pub seq_nos: Option<(u64, u64)>,
-    /// Whether the replacing operation may have happened before the instant. It is uncertain
-    /// whether a deletion happened before the instant if a recorder noticed the deletion only
-    /// later.
+    /// Whether the replacing operation may have happened before the instant. If a recorder noticed
+    /// a deletion only later, it is uncertain whether the deletion happened before the instant.
     pub may_have_happened: bool,
 }
 

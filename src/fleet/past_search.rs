@@ -15,8 +15,8 @@ use crate::rest::{PageSize, SearchResponse, TOO_LARGE, search_for};
 
 /// The maximum number of instances that a search reads before it ends.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of instances in one page. Instances write such small records that a page with this
-/// number of records fits into the size limit of responses.
+/// The maximum number of instances in one page of a search. Instances write such small records that
+/// a page with this number of records fits into the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            aggregations.instances.buckets.key,\

@@ -86,8 +86,8 @@ impl Reporter {
     }
 
     /// Marks forwarded reports as no longer pending if they were written or will never be accepted.
-    /// Returns the reports that will never be accepted, with the reasons. Also returns why a
-    /// refused report stays pending, or `None` if no refused report stays pending.
+    /// Returns the reports that will never be accepted, with the reasons. Returns, as the second
+    /// value, why a refused report stays pending, or `None` if no refused report stays pending.
     fn settle<'a>(
         &self,
         relayed: &'a [InstanceReport],

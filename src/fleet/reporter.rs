@@ -34,7 +34,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// The jitter of the pause between two heartbeats, in percent of the interval.
 const JITTER_PERCENT: u32 = 20;
-/// The time limit for sending the last report of an instance. The limit is short, because an
+/// The time limit for sending the last report of an instance. This time limit is short, because an
 /// application that ends waits for the last report.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two requests that delete old reports.

@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 /// The result of appending one record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Appended {
-    /// This request has appended the record.
+    /// The bulk request has appended the record to the stream.
     Now,
     /// The stream already contained a record of the operation.
     Before,
@@ -84,7 +84,8 @@ impl Entry {
         })
     }
 
-    /// Returns the two lines of a bulk request that append this entry's record.
+    /// Returns the two lines (action and document) with which a bulk request appends this entry's
+    /// record.
     fn lines(&self) -> String {
         let action = json!({ "create": { "_id": self.id } });
         let record = serde_json::to_string(&self.record).unwrap_or_default();
@@ -148,7 +149,7 @@ impl Stream {
                 Ok((stream["name"] == self.name.as_str()).then_some(uuids))
             }
             Err(error) if error.status() == Some(404) && error.exception().is_some() => Ok(None),
-            // If the server does not support data streams, there is no history.
+            // If the server does not support data streams, the history counts as not existing.
             Err(error) if matches!(error.status(), Some(400 | 405 | 501)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -276,8 +277,9 @@ fn recorded_deletions(unnumbered: &[&Record]) -> Value {
     })
 }
 
-/// Converts the part of a bulk response that concerns one record. A status 4xx of a closed or
-/// blocked stream does not count as a refusal, because the stream may accept the record later.
+/// Converts the item of a bulk response that concerns one record into the result of appending this
+/// record. A status 4xx of a closed or blocked stream does not count as a refusal, because the
+/// stream may accept the record later.
 fn appended(status: u16, error: Option<&Exception>) -> Appended {
     let reason = || match error.map(Exception::root_reason) {
         Some(reason) if !reason.is_empty() => reason.to_owned(),

@@ -90,7 +90,8 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
     /// The sorted names of the document's fields that the operation changed; empty for a new
-    /// directive. The list is `None` if the document before the operation is not known.
+    /// directive. The list of changed fields is `None` if the document before the operation is not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Vec<String>>,
     /// The uuid of the index on which the operation was performed.
@@ -158,7 +159,7 @@ pub struct Record {
     /// The ticket that the directive names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// The time at which the record was made.
+    /// The time at which a client or a recorder made the record.
     pub recorded_at: Timestamp,
     /// The name of the client or recorder that made the record.
     pub recorded_by: String,

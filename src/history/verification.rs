@@ -52,7 +52,7 @@ pub struct Contradiction {
     pub index_uuid: String,
     /// The primary term in which the `_seq_no` was assigned.
     pub primary_term: u64,
-    /// The `_seq_no` for which the two records contradict each other.
+    /// The `_seq_no` for which two records contradict each other.
     pub seq_no: u64,
 }
 
@@ -70,7 +70,7 @@ impl Verification {
     }
 
     /// Returns true if only the newest operations of the current index are not recorded. A recorder
-    /// may still be writing the records of these newest operations.
+    /// may still be writing the records of the newest operations.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());

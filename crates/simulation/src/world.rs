@@ -125,8 +125,8 @@ impl World {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Returns true if searches on the primary can return the document with this id. Document-level
-    /// security may still hide the document.
+    /// Returns true if searches on the primary can return the document with the given id.
+    /// Document-level security may still hide the document.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;
@@ -139,8 +139,9 @@ impl World {
     }
 
     /// Returns true if the index `uuid` may contain a difference that only a periodic reconcile
-    /// finds (a known limitation). Such a difference arises if a copy made an operation visible
-    /// late, or if a failover lost operations whose `_seq_no`s can be assigned again.
+    /// finds (a known limitation). Only a periodic reconcile finds a difference if a copy made an
+    /// operation visible late, or if a failover lost operations whose `_seq_no`s can be assigned
+    /// again.
     ///
     /// `uuid` is the uuid of the index that the refresher has read. A node that is cut off may
     /// still serve an index to which the configured name no longer refers.

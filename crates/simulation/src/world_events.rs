@@ -98,8 +98,8 @@ impl World {
         });
     }
 
-    /// Updates a document on every copy, but does not refresh any copy. Until a refresh, no search
-    /// returns the new version of the document.
+    /// Updates a document on every copy, but does not refresh any copy. Until the next refresh, no
+    /// search returns the new version of the updated document.
     pub(crate) fn update_a_document(&mut self) {
         let Some(index) = self.writable() else { return };
         let live = |index: &Index, id: &str| {

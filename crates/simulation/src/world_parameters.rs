@@ -27,7 +27,7 @@ pub(crate) struct Shape {
     /// Whether the configured name can begin to refer to another index between two requests of one
     /// poll.
     pub(crate) moves_during_a_poll: bool,
-    /// Whether an index with the same concrete name exists on both sides of a network partition.
+    /// Whether both sides of a network partition can have an index with the same concrete name.
     pub(crate) one_name_twice: bool,
     pub(crate) quirks: bool,
     pub(crate) faults: bool,
@@ -90,8 +90,8 @@ impl Shape {
 /// The settings of the refreshers in a world.
 #[derive(Clone, Debug)]
 pub(crate) struct RefresherSettings {
-    /// The number of buckets of the first histogram of a reconciliation. The number of buckets is
-    /// low, so that a reconciliation needs several rounds although the worlds have few documents.
+    /// The number of buckets of the first histogram of a reconciliation. This number is low, so
+    /// that a reconciliation needs several rounds although the worlds have few documents.
     pub(crate) first_buckets: u64,
     /// A delta read starts at the highest `_seq_no` minus this distance. The distance `look_back`
     /// is short, so that delta reads return only a part of the documents although the worlds have

@@ -19,7 +19,8 @@ pub struct Gap {
     /// The first recorded operation after the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Neighbour>,
-    /// The evidence about the operations without a record.
+    /// What is known about the operations without a record: for example, which directives they
+    /// concern.
     pub evidence: Vec<Evidence>,
 }
 

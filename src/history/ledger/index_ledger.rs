@@ -72,7 +72,7 @@ pub struct TermChange {
     /// The time of the operation with the `_seq_no` `number`.
     pub at: Timestamp,
     /// The first and the last of the recorded `_seq_no`s that the new primary term assigned again.
-    /// The index lost the operations of the old primary term with these `_seq_no`s.
+    /// The index lost the operations of the old primary term that had the same `_seq_no`s.
     pub lost: Option<(u64, u64)>,
 }
 
@@ -85,8 +85,8 @@ pub struct VersionJump {
     pub directive: String,
     /// The `_seq_no` of the first recorded operation after the jump of the versions.
     pub before_number: Option<u64>,
-    /// Whether the index assigned `_seq_no`s again between the two operations. If the index
-    /// assigned `_seq_no`s again, an operation may have no record. If the index assigned no
+    /// Whether the index assigned `_seq_no`s again between the two recorded operations. If the
+    /// index assigned `_seq_no`s again, an operation may have no record. If the index assigned no
     /// `_seq_no` again, the writer itself chose the versions.
     pub across_reassigned_numbers: bool,
 }

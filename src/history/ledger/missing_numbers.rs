@@ -48,8 +48,9 @@ impl<'a> Walk<'a> {
         });
     }
 
-    /// Adds the gap after the last recorded operation. Returns the first and the last recorded
-    /// `_seq_no` above the highest `_seq_no` of the index, if there are any.
+    /// Adds the gap after the last recorded operation, up to the highest `_seq_no` of the index if
+    /// this is known. Returns the first and the last recorded `_seq_no` above the highest `_seq_no`
+    /// of the index, if there are any.
     pub(super) fn end(&mut self, facts: Option<&IndexFacts>) -> Option<(u64, u64)> {
         let Some(facts) = facts else {
             let gap = self.gap(None, None);

@@ -29,8 +29,8 @@ pub use gap::{Evidence, Gap, Neighbour};
 pub use index_ledger::{IndexLedger, Inherited, TermChange, VersionJump};
 pub(super) use past_state::{PastDocument, state_at};
 
-/// The state of the current index. The state comes from the index itself, and not from the records
-/// of the history.
+/// The facts about the current index that the ledger compares with the records. The facts about the
+/// current index come from the index itself, and not from the records of the history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IndexFacts {
     pub(super) uuid: String,

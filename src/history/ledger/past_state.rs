@@ -26,10 +26,10 @@ pub(in crate::history) struct PastState<'a> {
 /// its position in the list of entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastDocument {
-    /// The operation that wrote the document.
+    /// The position of the operation that wrote the document.
     pub(in crate::history) written_by: usize,
-    /// The operations on the directive after the instant, in the order in which the index performed
-    /// them. The list does not contain operations that the index lost.
+    /// The positions of the operations on the directive after the instant, in the order in which
+    /// the index performed them. `followed_by` does not contain operations that the index lost.
     pub(in crate::history) followed_by: Vec<usize>,
     /// Whether the index later lost the operation that wrote the document. A failover or a restore
     /// after the instant can lose an operation.

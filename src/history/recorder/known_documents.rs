@@ -1,5 +1,6 @@
 //! Stores the documents of the last observation of the index, and compares them with the next
-//! observation. The differences show which operations happened between the two observations.
+//! observation. The differences between two observations show which operations happened between
+//! them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -237,7 +238,8 @@ impl Documents {
         let is_later = versions.is_none_or(|(last, next)| next > last);
         let (before, is_exact) = match known {
             Some(known) if is_restored => (Before::Stored(&known.document.source), true),
-            // The document was created, possibly after a deletion that no observation showed.
+            // The document was created after the previous observation, possibly after a deletion
+            // that no observation showed.
             _ if document.version == Some(1) => (Before::Absent, true),
             Some(known) if is_later => (Before::Stored(&known.document.source), is_next),
             None if last_version.is_some() && is_next => (Before::Absent, true),

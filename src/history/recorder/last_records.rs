@@ -15,7 +15,7 @@ use crate::history::append_records::Stream;
 use crate::history::record::Record;
 use crate::http::{Method, Request, RequestError};
 
-/// The number of directives in one page of the last records.
+/// The number of directives whose last records a recorder reads in one page.
 const PAGE_SIZE: usize = 200;
 /// The maximum number of pages that a recorder reads at its start, even if the history has more.
 const MAX_PAGES: usize = 1_000;
@@ -25,7 +25,7 @@ const FILTER_PATH: &str = "aggregations.directives.after_key,\
 /// The document in the last record of a directive.
 pub(super) struct LastDocument {
     pub(super) document: SeenDocument,
-    /// The time at which the record was made.
+    /// The time at which a client or a recorder made the record.
     pub(super) recorded_at: Timestamp,
 }
 
@@ -134,7 +134,7 @@ async fn page(
         .json(body.to_string());
     match stream.client().json(request).await {
         Ok(page) => Ok(page),
-        // If the data stream does not exist yet, there are no records.
+        // If the data stream of the history does not exist yet, the function returns no records.
         Err(error) if error.is_index_not_found() => Ok(Value::Null),
         Err(error) => Err(error),
     }

@@ -32,7 +32,7 @@ pub(crate) struct Observation {
     /// changed since the previous view.
     pub(crate) documents: Vec<SeenDocument>,
     pub(crate) is_full: bool,
-    /// The previous view contained all operations up to this `_seq_no`.
+    /// All operations up to this `_seq_no` were contained in the previous view.
     pub(crate) complete_until: Option<u64>,
     /// A time at which no `_seq_no` above `complete_until` had been assigned yet. An operation that
     /// the previous view did not contain happened after this time.

@@ -1,6 +1,6 @@
 //! Remembers the versions of recently deleted documents. OpenSearch also remembers these versions,
-//! for a minute by default. A document that is created again within this minute continues the
-//! versions of the deleted document.
+//! for a minute by default. A document that is created again within a minute after its deletion
+//! continues the versions of the deleted document.
 
 use std::collections::HashMap;
 

@@ -52,8 +52,8 @@ impl StreamWatch {
         self.next_check = Instant::now() + interval;
     }
 
-    /// Compares the present backing indices with those of the last check. `backing` is `None` if
-    /// the stream does not exist.
+    /// Compares the current backing indices of the stream with those of the last check. `backing`
+    /// is `None` if the stream does not exist.
     pub(super) fn observe(&mut self, backing: Option<HashSet<String>>) -> StreamChange {
         let was_missing = std::mem::replace(&mut self.is_missing, backing.is_none());
         self.postpone();
