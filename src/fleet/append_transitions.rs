@@ -1,5 +1,5 @@
-//! Appends the transitions of instances to the history of the fleet, a data stream beside the
-//! fleet's index.
+//! Appends the transitions of instances (changes of their states) to the history of the fleet,
+//! which is a data stream beside the fleet's index.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::instance_report::InstanceReport;
 use crate::history::{Stream, stream_name};
 use crate::http::{Client, Method, Request, RequestError, chain};
 
-/// The maximum number of transitions that wait until the data stream accepts them.
+/// The maximum number of transitions that wait in memory until the data stream accepts them.
 const MAX_WAITING: usize = 10_000;
-/// The maximum number of transitions in one request.
+/// The maximum number of transitions in one bulk request.
 const BATCH: usize = 500;
-/// The pause after a failed attempt to append transitions. The log also pauses this long before it
-/// checks again whether a missing data stream exists now.
+/// The pause after a failed attempt to append transitions. The log also waits for this time before
+/// it checks again whether a missing data stream exists.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// The transitions that wait to be appended to the data stream.
@@ -29,14 +29,15 @@ pub(super) struct TransitionLog {
     states: LastStates,
     waiting: VecDeque<Transition>,
     lost: u64,
-    /// Whether the data stream exists; `None` if the log still has to check this.
+    /// Whether the data stream exists; `None` if the log has not checked it yet.
     exists: Option<bool>,
     not_before: Instant,
     last_error: Option<String>,
 }
 
 impl TransitionLog {
-    /// Creates the log for the fleet's index of the client.
+    /// Creates the log for the history of the fleet; the index of `client` must be the fleet's
+    /// index.
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
@@ -49,8 +50,8 @@ impl TransitionLog {
         }
     }
 
-    /// Queues the transitions that the given reports show. The reporter calls this method only
-    /// after the reports were written.
+    /// Queues each transition that the given reports show, until the data stream accepts it. The
+    /// reporter calls this method only after the reports were written.
     pub(super) fn observe<'a>(&mut self, reports: impl Iterator<Item = &'a InstanceReport>) {
         let transitions = reports.filter_map(|report| self.states.observe(report));
         self.waiting.extend(transitions);
@@ -116,8 +117,8 @@ impl TransitionLog {
         Ok(())
     }
 
-    /// Counts the transitions that the stream has refused. Refused transitions are not sent again,
-    /// because the next record of the same state has the same content.
+    /// Counts the transitions that the stream has refused. The log does not send a refused
+    /// transition again, because the next record of the same state has the same content.
     fn note_refusals(&mut self, response: &Value) {
         let items = response["items"].as_array();
         let reasons = items.into_iter().flatten();

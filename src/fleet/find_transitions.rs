@@ -1,5 +1,6 @@
 //! Compares consecutive reports of an instance, to find out when the state of the instance changed.
-//! Such a change is a transition, and the history of the fleet stores the transitions.
+//! A transition is a change of an instance's state, and the history of the fleet stores the
+//! transitions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::instance_report::{InstanceKind, InstanceReport};
 
-/// An unchanged state of an instance is recorded again after this time. So the history shows how
-/// long an instance ran, even if the instance was killed.
+/// An unchanged state of an instance is recorded again after this time. The repeated record shows
+/// how long an instance ran, even if the instance was killed.
 const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// The last states of at most this many instances are remembered. The next report of an instance
+/// The maximum number of instances whose last states are remembered. The next report of an instance
 /// whose state was forgotten is recorded again, even if its state has not changed.
 const MAX_INSTANCES: usize = 20_000;
 
@@ -21,16 +22,16 @@ const MAX_INSTANCES: usize = 20_000;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The time of the first report with this state. The instance reached the state a short time
-    /// before this report.
+    /// The time of the first report that shows the new state of the instance. The instance reached
+    /// the new state a short time before this report.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
-    /// The name of the instance.
+    /// The name of the instance, which is also the id of its report in the fleet's index.
     pub instance: String,
-    /// The name of the host, if it is known.
+    /// The name of the host on which the instance runs; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The program that contains the instance.
+    /// The kind of program that contains the instance, for example the agent.
     pub kind: InstanceKind,
     /// The agents that forwarded the report, in the order of forwarding; empty if the instance
     /// wrote the report itself.
@@ -44,18 +45,20 @@ pub struct Transition {
     /// Before the transition, the instance applied every operation up to this `_seq_no`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq_no: Option<u64>,
-    /// The time of the last report before the transition. At this time, the instance was still in
-    /// the previous state.
+    /// The time of the last report before the transition, at which the instance was still in the
+    /// previous state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_reported_at: Option<Timestamp>,
     /// After the transition, the instance applied every operation up to this `_seq_no`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The highest `_seq_no` of the documents from which the applied set was read. After the
-    /// transition, the instance applied the write with this number, and no later write.
+    /// transition, the instance applied the write with the `_seq_no` `max_seq_no`, and no later
+    /// write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_seq_no: Option<u64>,
-    /// The digest of the applied directives.
+    /// The digest of the applied directives: instances with the same digest apply the same
+    /// directives.
     pub digest: String,
     /// Whether the instance applied no directive because its off file existed.
     pub off: bool,
@@ -64,7 +67,7 @@ pub struct Transition {
     /// The ids of the rejected documents that the report lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected_ids: Vec<String>,
-    /// Whether the instance was shut down.
+    /// Whether the instance was shut down, according to its report.
     pub left: bool,
 }
 
@@ -91,7 +94,7 @@ impl Transition {
         }
     }
 
-    /// Returns true if both transitions lead to the same state.
+    /// Returns true if this transition and the other one lead to the same state.
     fn leads_to_same(&self, other: &Self) -> bool {
         let at = |one: &Self| Self {
             timestamp: self.timestamp,
@@ -167,7 +170,8 @@ mod tests {
             (second.from_seq_no, second.applied_seq_no),
             (Some(3), Some(5))
         );
-        // The report of the first minute, which added no record, still had the earlier state.
+        // The report of minute 1 added no record, but it shows that the earlier state lasted until
+        // then.
         assert_eq!(second.from_reported_at, Some(report(1, 3).reported_at));
         assert_eq!(states.observe(&report(61, 5)), None);
         let confirmed = states.observe(&report(62, 5)).unwrap();

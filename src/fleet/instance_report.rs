@@ -1,5 +1,5 @@
-//! Defines the report, the document that each instance writes. The report says which state of the
-//! index the instance applies, and how old this state is.
+//! Defines the report, the document that each instance writes to the fleet's index. The report says
+//! which state of the index the instance applies, and how old this state is.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ pub(super) const MAX_CHARACTERS: usize = 300;
 /// The maximum number of agents that can forward a report on its way to the fleet's index.
 pub(super) const MAX_HOPS: usize = 8;
 /// The maximum length of a name in a report of another instance, in bytes. OpenSearch refuses an
-/// `_id` that has more bytes.
+/// `_id` with more than 512 bytes.
 const MAX_NAME_BYTES: usize = 512;
 
-/// The program that contains an instance.
+/// The kind of program that contains an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub enum InstanceKind {
 }
 
 impl InstanceKind {
-    /// Returns the name of the kind, as the reports contain it.
+    /// Returns the name of this kind of program, as the reports contain it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,19 +49,19 @@ impl InstanceKind {
     }
 }
 
-/// The report of one instance. The fields of the document in the index have the same names as the
-/// fields of this struct.
+/// The report in which one instance tells which state of the index it applies. The fields of the
+/// document in the index have the same names as the fields of this struct.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceReport {
     /// The name of the instance, which is also the id of its document in the fleet's index.
     pub instance: String,
-    /// The name of the host, if it is known.
+    /// The name of the host on which the instance runs; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The version of this library that the instance contains.
     pub version: String,
-    /// The program that contains the instance.
+    /// The kind of program that contains the instance, for example the agent.
     pub kind: InstanceKind,
     /// The agents that forwarded the report, in the order of forwarding; empty if the instance
     /// wrote the report itself.
@@ -72,8 +72,9 @@ pub struct InstanceReport {
     /// The uuid of the index from which the applied set was read; absent before the first read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The instance applies every operation up to this `_seq_no`. The field is absent if the number
-    /// is not known, for example because the instance's role does not permit the index statistics.
+    /// The low-water mark: the instance applies every operation up to this `_seq_no`. The field is
+    /// absent if this `_seq_no` is not known, for example because the instance's role does not
+    /// permit the index statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The number of documents from which the applied set was read.
@@ -83,7 +84,8 @@ pub struct InstanceReport {
     pub max_seq_no: Option<u64>,
     /// The sum of the `_seq_no`s of all documents from which the applied set was read, modulo 2^64.
     pub sum_seq_no: u64,
-    /// The digest of the applied directives.
+    /// The digest of the applied directives: instances with the same digest apply the same
+    /// directives.
     pub digest: String,
     /// The number of applied directives, including expired ones.
     pub directives: usize,
@@ -97,8 +99,8 @@ pub struct InstanceReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<ReportedRejection>,
     /// For each listed active directive, how many requests it matched; empty if the instance does
-    /// not count hits. The list contains first the 50 directives that applied to the most requests,
-    /// and then the first 50 directives that no request has matched.
+    /// not count hits. The list begins with the 50 directives that applied to the most requests,
+    /// followed by the first 50 directives that no request has matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<ReportedHits>,
     /// The number of active directives that are not in `hits`; absent if the instance does not
@@ -133,9 +135,9 @@ pub struct InstanceReport {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReportedRejection {
-    /// The id of the document.
+    /// The `_id` of the rejected document.
     pub id: String,
-    /// The reason for the rejection. The reason starts with the name of the invalid field.
+    /// Why the instance rejects the document; the text starts with the name of the invalid field.
     pub reason: String,
 }
 
@@ -211,12 +213,12 @@ impl InstanceReport {
         }
     }
 
-    /// Returns the report in the stored JSON form.
+    /// Returns the report as the JSON that the fleet's index stores.
     pub(super) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Returns true if both instances have read exactly the same documents.
+    /// Returns true if the instances of both reports have read exactly the same documents.
     pub(super) fn has_read_the_same_as(&self, other: &Self) -> bool {
         let read = |report: &Self| {
             let index = report.index_uuid.clone();

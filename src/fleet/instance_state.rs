@@ -8,21 +8,22 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent if it has not reported for this many heartbeats.
 const HEARTBEATS: f64 = 3.0;
-/// The additional time before an instance counts as silent. A report may be late, for example after
-/// an adjustment of the instance's clock.
+/// The time by which a report may be late before its instance counts as silent. A report may be
+/// late, for example after an adjustment of the instance's clock.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The longest heartbeat of an instance. This value replaces a longer heartbeat in a report,
-/// because an instance with an extremely long heartbeat would never count as silent.
+/// The longest accepted heartbeat interval; a longer interval in a report is treated as this one.
+/// Without this limit, an instance with an extremely long heartbeat interval would never count as
+/// silent.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The state of the index at one instant.
+/// The state of the index at one instant, with which the reports of instances are compared.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct IndexPosition {
-    /// The uuid of the index.
+    /// The uuid of the index with which the reports are compared.
     pub index_uuid: String,
-    /// The highest `_seq_no` that the index has assigned. This number may belong to a deletion. The
-    /// field is `None` if no number was assigned yet, or if the role does not permit the index
+    /// The highest `_seq_no` that the index has assigned, even if it belongs to a deletion. The
+    /// field is `None` if no `_seq_no` was assigned yet, or if the role does not permit the index
     /// statistics.
     pub assigned_seq_no: Option<u64>,
     /// The highest `_seq_no` of the visible documents.
@@ -43,12 +44,11 @@ pub enum InstanceState {
     Rejecting,
     /// The instance does not apply some of the operations yet.
     Behind {
-        /// The number of operations after the last one up to which the instance certainly
-        /// applies every operation. It may already apply some of these operations. `None` if the
-        /// number is not known.
+        /// An upper bound on the number of operations that the instance does not apply yet; `None`
+        /// if no bound is known.
         operations: Option<u64>,
     },
-    /// The instance has not reported for three heartbeats. Such an instance may have ended without
+    /// The instance has not reported for three heartbeats. A silent instance may have ended without
     /// a last report.
     Silent {
         /// The time since the last report of the instance.
@@ -98,10 +98,10 @@ pub struct UnreadableReport {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fleet {
-    /// The reports, ordered by instance.
+    /// The decoded reports of all instances, ordered by the name of the instance.
     pub reports: Vec<InstanceReport>,
-    /// The reports that cannot be decoded. Instances with such a report count as not converged,
-    /// because nothing shows which operations they apply.
+    /// The reports that cannot be decoded. An instance whose report cannot be decoded counts as not
+    /// converged, because nothing shows which operations it applies.
     pub unreadable: Vec<UnreadableReport>,
     /// The number of instances whose reports were not read, because all reports together are too
     /// many or too large. The omitted instances are the last ones in the order of names, and count
@@ -149,15 +149,16 @@ impl Fleet {
 }
 
 impl IndexPosition {
-    /// Returns true if an instance applies every operation that led to this state of the index.
+    /// Returns true if an instance applies every operation that led to the given state of the
+    /// index.
     ///
-    /// The instance applies every operation if the reported `applied_seq_no` is at least the
-    /// highest assigned number. The instance also applies every operation if it has read exactly
-    /// the documents of this state, and one of these documents has the highest assigned number. If
-    /// the highest assigned number is not known, it is sufficient that the instance has read
-    /// exactly the documents of this state. The highest number that an instance has read is not
-    /// sufficient: a lower number can become visible after a higher number, and no document has the
-    /// number of a deletion.
+    /// An instance applies every operation if the `applied_seq_no` in its report is at least the
+    /// highest `_seq_no` that the index has assigned. An instance also applies every operation if
+    /// it has read exactly the documents in the index, and one of these documents has the highest
+    /// assigned `_seq_no`. If the highest assigned `_seq_no` is not known, it is sufficient that
+    /// the instance has read exactly the documents in the index. The highest `_seq_no` that an
+    /// instance has read is not sufficient evidence: a lower `_seq_no` can become visible later,
+    /// and no document has the `_seq_no` of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
@@ -172,15 +173,15 @@ impl IndexPosition {
         }
     }
 
-    /// Returns true if an instance has read exactly the documents of this state of the index.
+    /// Returns true if an instance has read exactly the documents of the given state of the index.
     fn has_same_documents(&self, report: &InstanceReport) -> bool {
         report.documents == self.documents
             && report.max_seq_no == self.max_seq_no
             && Some(report.sum_seq_no) == self.sum_seq_no
     }
 
-    /// Returns the number of operations after the last one that an instance certainly applies;
-    /// `None` if it is not known.
+    /// Returns an upper bound on the number of operations that an instance does not apply yet;
+    /// `None` if no bound is known.
     fn missing_in(&self, report: &InstanceReport) -> Option<u64> {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
             return None;
@@ -191,14 +192,15 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // If the difference of the two numbers is zero, a document that the instance still applies
-        // may have been deleted, and the number of this deletion is not known.
+        // Even if no `_seq_no` seems to be missing, the instance may still apply a document that
+        // was deleted, and the `_seq_no` of that deletion is not known.
         (missing > 0).then_some(missing)
     }
 }
 
 impl InstanceReport {
-    /// Returns the time since this report, if the instance counts as silent; otherwise `None`.
+    /// Returns the time since this report if the instance counts as silent, and `None` if it does
+    /// not.
     pub(super) fn silent_for(&self, now: Timestamp) -> Option<Duration> {
         let age = now.duration_since(self.reported_at);
         (age > self.silent_after()).then(|| Duration::try_from(age).unwrap_or_default())

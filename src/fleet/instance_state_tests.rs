@@ -8,8 +8,8 @@ use super::*;
 
 const NOON: &str = "2030-01-01T12:00:00Z";
 
-/// Returns the report of an instance that has read the documents with the numbers 3, 5 and 9, and
-/// applies every operation up to number 9.
+/// Returns the report of an instance that has read the documents with the `_seq_no`s 3, 5 and 9,
+/// and applies every operation up to 9.
 fn report() -> InstanceReport {
     serde_json::from_value(json!({
         "instance": "proxy-1", "version": "1", "kind": "library", "index": "directives",
@@ -63,10 +63,10 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
         InstanceState::Synced
     );
     assert_eq!(state(&report, position(Some(11), &[3, 5, 11])), BEHIND(2));
-    // Number 10 was assigned to a deletion, so no document has this number.
+    // The `_seq_no` 10 belongs to a deletion, so no document has it.
     assert_eq!(state(&report, position(Some(10), &[3, 9])), BEHIND(1));
-    // The operation with the number 10 is not visible yet. So, although the documents are equal,
-    // the instance may not apply this operation.
+    // The instance may not apply the operation 10, which is not visible yet, although the instance
+    // has read the same documents as the index contains.
     assert_eq!(state(&report, position(Some(10), &[3, 5, 9])), BEHIND(1));
     let mut other = report.clone();
     other.index_uuid = Some("another".to_owned());
@@ -88,11 +88,13 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
 fn the_applied_operation_and_the_operations_behind_add_up_to_the_state_of_the_index() {
     let mut report = report();
     report.applied_seq_no = Some(4);
-    // The instance has read number 9, but perhaps not all numbers from 5 to 8.
+    // The instance has read the document with the `_seq_no` 9, but perhaps not all operations from
+    // 5 to 8.
     let behind = position(Some(11), &[3, 5, 11]);
     assert_eq!(state(&report, behind.clone()), BEHIND(7));
     assert_eq!(fleet(behind).applied_seq_no(&report), Some(4));
-    // The documents show that the instance applies everything before the low-water mark does.
+    // The instance has read the same documents as the index contains, which proves that it applies
+    // operation 9, although it reports only operation 4.
     let synced = position(Some(9), &[3, 5, 9]);
     assert_eq!(state(&report, synced.clone()), InstanceState::Synced);
     assert_eq!(fleet(synced).applied_seq_no(&report), Some(9));

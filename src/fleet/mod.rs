@@ -2,18 +2,18 @@
 //!
 //! If an instance has a [`Reporter`], the reporter keeps one document in the fleet's index up to
 //! date. The name of the fleet's index is the name of the polled index followed by `-fleet`.
-//! [`Installer::install_fleet`] creates the fleet's index. The reporter writes the document
+//! [`Installer::install_fleet`] creates the fleet's index. The reporter writes its document
 //! whenever the instance applies a new state of the polled index, and also at a regular interval,
 //! by default once a minute. [`DirectivesApi::fleet`] reads the documents of all instances, and
 //! compares these documents with the polled index.
 //!
 //! If an instance polls an agent, it sends its report to this agent, which forwards the report
 //! ([`Reporter::through_agent`] and [`Relay`]). The *history of the fleet* is a data stream that
-//! shows when the state of each instance changed. Each writer of reports also writes to this data
-//! stream, and [`DirectivesApi::fleet_at`] reads from it.
+//! shows when the state of each instance changed. Each writer of reports also appends records to
+//! the history of the fleet, and [`DirectivesApi::fleet_at`] reads these records.
 //!
-//! Reporting is optional. A report never delays a poll. If the role of an instance does not permit
-//! reports, the instance continues to poll.
+//! Reports to the fleet are optional. A report never delays a poll. If the role of an instance does
+//! not permit reports, the instance continues to poll.
 //!
 //! [`Installer::install_fleet`]: crate::admin::Installer::install_fleet
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet

@@ -1,5 +1,5 @@
-//! Keeps the last report of each instance that reports through this instance, until the report is
-//! written.
+//! Keeps the last report of each instance that reports through this instance, until the fleet's
+//! index or an agent has accepted it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,8 +42,9 @@ pub(super) struct Full;
 
 impl Outbox {
     /// Adds reports to the outbox. Each report replaces the earlier report of the same instance. If
-    /// one of the reports does not fit, no report is added. To make room, the outbox forgets
-    /// instances that are silent at the time `now` and have no pending report.
+    /// one of the given reports does not fit into the outbox, the outbox adds none of them. To make
+    /// room, the outbox forgets instances that are silent at the time `now` and have no pending
+    /// report.
     pub(super) fn add(&self, reports: Vec<InstanceReport>, now: Timestamp) -> Result<(), Full> {
         let mut clients = self.lock();
         let sized: Vec<(usize, InstanceReport)> = reports
@@ -78,8 +79,8 @@ impl Outbox {
     /// pending until [`settle`](Self::settle) is called for it.
     ///
     /// An instance that polls an agent does not know up to which `_seq_no` it applies every
-    /// operation. If such an instance has read the same documents as the instance of the report
-    /// `own`, the method adds the `applied_seq_no` of `own` to its report.
+    /// operation. If an instance that polls an agent has read the same documents as the instance of
+    /// `own`, its report gets the `applied_seq_no` of `own`.
     pub(super) fn pending(&self, own: &InstanceReport, limit: usize) -> Vec<InstanceReport> {
         let mut clients = self.lock();
         let mut bytes = 0;
@@ -99,17 +100,18 @@ impl Outbox {
         taken
     }
 
-    /// Compares all reports with the report `own`. A report whose `applied_seq_no` thereby becomes
-    /// known or rises is pending again.
+    /// Fills in the `applied_seq_no` of each report whose instance has read the same documents as
+    /// the instance of the report `own`. A report becomes pending again when its `applied_seq_no`
+    /// has changed.
     pub(super) fn complete(&self, own: &InstanceReport) {
         for client in self.lock().reports.values_mut() {
             client.is_pending |= client.complete(own);
         }
     }
 
-    /// Records that a report was written or will never be accepted. A newer report of the same
-    /// instance stays pending. The outbox forgets an instance whose written report says that it has
-    /// left.
+    /// Records that a report was written or will never be accepted. If the outbox has a newer
+    /// report of the same instance, the newer report stays pending. The outbox forgets an instance
+    /// after a report was written that says that the instance was shut down.
     pub(super) fn settle(&self, report: &InstanceReport) {
         let mut clients = self.lock();
         let Some(client) = clients.reports.get_mut(&report.instance) else {
@@ -168,8 +170,9 @@ impl Clients {
 }
 
 impl Client {
-    /// Finds out up to which `_seq_no` the instance applies every operation. Returns whether this
-    /// `_seq_no` has changed.
+    /// If the instance does not know its `applied_seq_no` but has read the same documents as the
+    /// instance of `own`, uses the `applied_seq_no` of `own`. Returns true if the `applied_seq_no`
+    /// for the instance has changed.
     fn complete(&mut self, own: &InstanceReport) -> bool {
         let before = self.applied;
         if self.report.applied_seq_no.is_none() && self.report.has_read_the_same_as(own) {
@@ -203,8 +206,8 @@ mod tests {
         NOON.parse().unwrap()
     }
 
-    /// Settles all pending reports, as if they were written. Returns the instance and the
-    /// `applied_seq_no` of each report.
+    /// Marks all pending reports as written. Returns the instance and the `applied_seq_no` of each
+    /// report.
     fn write(outbox: &Outbox, own: &InstanceReport) -> Vec<(String, Option<u64>)> {
         let written = outbox.pending(own, usize::MAX).into_iter().map(|report| {
             outbox.settle(&report);

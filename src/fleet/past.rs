@@ -14,34 +14,35 @@ use super::reporter::DEFAULT_INTERVAL;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::history::{Stream, UnreadableRecord};
 
-/// The time in which each state is recorded at least once, because the heartbeat is at most a day.
+/// Each running instance records its state at least once in this time, because its heartbeat is at
+/// most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
 /// The instances that were running at an instant, as the history of the fleet shows them.
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 pub struct PastFleet {
-    /// The instances, ordered by name.
+    /// The instances that were running at the instant, ordered by name.
     pub instances: Vec<PastInstance>,
     /// The records that cannot be decoded, for example because another program has written them.
-    /// The states of the instances that these records concern are not known.
+    /// The states of the instances whose records cannot be decoded are not known.
     pub unreadable: Vec<UnreadableRecord>,
     /// Whether the history names more than 50,000 instances around the instant, so that
     /// `instances` lacks some of them.
     pub is_truncated: bool,
 }
 
-/// An instance as its records in the history of the fleet and its last report show it around an
-/// instant.
+/// The states of an instance around an instant, as its records in the history of the fleet and its
+/// last report show them.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct PastInstance {
-    /// The last known state at or before the instant.
+    /// The last known state of the instance at or before the instant.
     pub before: Transition,
-    /// The first known state after the instant.
+    /// The first known state of the instance after the instant.
     pub after: Option<Transition>,
     instant: Timestamp,
-    /// If nothing shows that the instance was still running, it may have ended when this time has
-    /// passed since its last report.
+    /// If no later report exists, the instance may have ended when this time has passed since its
+    /// last report.
     silent_after: SignedDuration,
 }
 
@@ -67,13 +68,13 @@ pub enum PastState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct PastVersion<'a> {
-    /// The uuid of the index.
+    /// The uuid of the index that contains the directive.
     pub index_uuid: &'a str,
-    /// The directive's id.
+    /// The id of the directive, which is also the `_id` of its document.
     pub directive: &'a str,
-    /// The number of the operation that wrote the version.
+    /// The `_seq_no` of the operation that wrote the version.
     pub seq_no: u64,
-    /// The next operation on the directive; `None` if there is none.
+    /// The next operation on the directive; `None` if no operation followed this version.
     pub next: Option<NextOperation>,
 }
 
@@ -81,15 +82,16 @@ pub struct PastVersion<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct NextOperation {
-    /// The lowest and the highest number that the operation can have; `None` if they are not known.
+    /// The lowest and the highest `_seq_no` that the operation can have; `None` if they are not
+    /// known.
     pub seq_nos: Option<(u64, u64)>,
-    /// Whether the operation may have happened before the instant. This is uncertain if a recorder
-    /// only noticed a deletion later.
+    /// Whether the replacing operation may have happened before the instant. If a recorder noticed
+    /// a deletion only later, it is uncertain whether the deletion happened before the instant.
     pub may_have_happened: bool,
 }
 
 impl<'a> PastVersion<'a> {
-    /// Creates the version that no later operation replaced.
+    /// Creates a version that no later operation has replaced.
     #[must_use]
     pub fn new(index_uuid: &'a str, directive: &'a str, seq_no: u64) -> Self {
         Self {
@@ -122,7 +124,7 @@ impl DirectivesApi {
         let is_truncated = before.is_truncated || after.is_truncated;
         let mut unreadable = before.unreadable;
         unreadable.append(&mut after.unreadable);
-        // The history contains a record of an instance only if its state changed, and once an hour.
+        // An instance adds a record to the history only when its state changes, and once an hour.
         // The last report of the instance shows how long it ran.
         let reports = self.last_reports().await?;
         let instances = before.of.into_values().map(|before| {
@@ -169,7 +171,8 @@ impl PastInstance {
         instance
     }
 
-    /// Adds the state of the last report, if it is nearer to the instant than the records are.
+    /// Adds the state from the last report of the instance, if that report is nearer to the instant
+    /// than every record is.
     fn add(&mut self, mut last: Transition) {
         let is_earlier = |after: &Transition| after.timestamp <= last.timestamp;
         if last.timestamp <= self.instant {
@@ -188,14 +191,15 @@ impl PastInstance {
         !self.before.left || self.after.as_ref().is_some_and(has_restarted)
     }
 
-    /// Returns true if the process of the state `before` was still running at the instant: it
-    /// reported later, or its last report was so recent that it does not count as silent.
+    /// Returns true if the process of the state `before` was certainly still running at the
+    /// instant. A later report of the process proves it, and so does a last report that was recent
+    /// enough at the instant.
     fn is_certain(&self) -> bool {
         let age = self.instant.duration_since(self.before.timestamp);
         !self.before.left && (self.same_process_after().is_some() || age <= self.silent_after)
     }
 
-    /// Returns the next state, if it is a state of the same process.
+    /// Returns the first state after the instant, if the same process as before the instant had it.
     fn same_process_after(&self) -> Option<&Transition> {
         let after = self.after.as_ref();
         after.filter(|after| after.started == self.before.started)
@@ -228,7 +232,7 @@ impl PastInstance {
             {
                 before
             }
-            // The state changed between two reports, possibly before the instant.
+            // The state of the instance changed between two reports, possibly before the instant.
             _ => PastState::Unknown,
         }
     }
@@ -239,12 +243,12 @@ fn default_silence() -> SignedDuration {
     silent_after(DEFAULT_INTERVAL)
 }
 
-/// Returns whether an instance applies a version in a state.
+/// Returns whether an instance in the given state applies a version of a directive.
 ///
-/// The instance applies every operation up to the low-water mark. Above this mark, the highest
-/// number of the documents that the instance has read is the only evidence: the instance has read
-/// the operation with this number, and no later write. Operations between these two numbers may be
-/// missing.
+/// The instance applies every operation up to the low-water mark. Above the low-water mark, the
+/// highest `_seq_no` that the instance has read is the only evidence: the instance has read that
+/// operation, and no later write. The instance may lack operations between the low-water mark and
+/// the highest `_seq_no` that it has read.
 fn state_of(state: &Transition, version: PastVersion<'_>) -> PastState {
     if state.index_uuid.as_deref() != Some(version.index_uuid) {
         return PastState::NotYet;

@@ -15,15 +15,15 @@ use crate::rest::{PageSize, SearchResponse, TOO_LARGE, search_for};
 
 /// The maximum number of instances that a search reads before it ends.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of instances in one page. The records that instances write are so small that a page
-/// of this length fits into the size limit of responses.
+/// The maximum number of instances in one page of a search. Instances write such small records that
+/// a page with this number of records fits into the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            aggregations.instances.buckets.key,\
                            aggregations.instances.buckets.first.hits.hits._id,\
                            aggregations.instances.buckets.first.hits.hits._source";
 
-/// One transition of each instance, by the name of the instance.
+/// At most one transition of each instance, keyed by the name of the instance.
 #[derive(Debug, Default)]
 pub(super) struct Transitions {
     pub(super) of: BTreeMap<String, Transition>,
@@ -34,8 +34,8 @@ pub(super) struct Transitions {
 }
 
 impl DirectivesApi {
-    /// Reads one transition of each instance in a range of time: the first transition in the given
-    /// order.
+    /// Reads one transition of each instance in a range of time: the first or the last one,
+    /// depending on the given order.
     pub(super) async fn transitions(
         &self,
         range: &Value,
@@ -68,8 +68,8 @@ impl DirectivesApi {
     }
 
     /// Reads a page of at most `size` instances. If the response is larger than the size limit of
-    /// responses, the method reads a smaller page instead. If a single record exceeds this limit,
-    /// the page contains only the id of the record.
+    /// responses, the method reads a smaller page instead. If a single record exceeds the size
+    /// limit, the page contains only the id of that record.
     async fn page_that_fits(
         &self,
         range: &Value,
@@ -124,8 +124,8 @@ impl DirectivesApi {
 }
 
 /// Builds the body of a search for the first transition of each instance. The search uses an
-/// aggregation, because OpenSearch can continue a search with `collapse` on a second page only in
-/// the order of the collapsed field.
+/// aggregation instead of `collapse`, because OpenSearch can continue a search with `collapse` on a
+/// second page only in the order of the collapsed field.
 fn page_body(
     range: &Value,
     order: &str,
@@ -150,7 +150,8 @@ fn page_body(
     ])
 }
 
-/// The aggregations of a page. Because of `filter_path`, the response omits empty lists.
+/// The response to the search for one page of instances, of which only the aggregations are needed.
+/// Empty lists are absent from the response, because the request uses `filter_path`.
 #[derive(Deserialize)]
 struct Found {
     aggregations: Option<Aggregations>,

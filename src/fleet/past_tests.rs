@@ -41,7 +41,7 @@ fn state(before: Transition, after: Option<Transition>) -> PastState {
     past(before, after).state(SLOW)
 }
 
-/// Returns the last report of the instance of [`transition`].
+/// Returns the last report of the instance to which the records of [`transition`] belong.
 fn report(minute: i64, applied: u64) -> InstanceReport {
     serde_json::from_value(json!({
         "instance": "proxy-1", "version": "1", "kind": "agent", "index": "directives",
@@ -53,7 +53,7 @@ fn report(minute: i64, applied: u64) -> InstanceReport {
     .unwrap()
 }
 
-/// Responds to each search with the same records of the history of the fleet.
+/// Responds to each search in the history of the fleet with the given records.
 fn respond(records: &[Value], request: &Request) -> Response {
     if request.path.starts_with("/_data_stream/") {
         let stream = json!({ "name": "directives-fleet-history" });
@@ -99,16 +99,18 @@ fn only_what_the_records_show_counts_as_applied_and_only_what_they_refute_as_not
     let nine = || transition(-2, Some(9));
     assert_eq!(state(nine(), None), PastState::Applied);
     assert_eq!(state(nine(), later(Some(12))), PastState::Applied);
-    // The last state says nothing about the time after it.
+    // The last known state does not show what the instance applied afterwards.
     let eight = || transition(-2, Some(8));
     assert_eq!(state(eight(), None), PastState::Unknown);
-    // The instance still reported this state after the instant.
+    // A report after the instant still shows the state from before the instant.
     assert_eq!(state(eight(), later(Some(9))), PastState::NotYet);
-    // The state changed between two reports, before or after the instant.
+    // The state changed between two reports, and nothing shows whether this happened before or
+    // after the instant.
     let mut between = transition(30, Some(9));
     between.from_reported_at = Some(at(-1));
     assert_eq!(state(eight(), Some(between)), PastState::Unknown);
-    // Both states lack the operation, so the instance lacked it in between, too.
+    // Neither the state before nor the state after the instant contains the operation, so the
+    // instance lacked it at the instant, too.
     assert_eq!(
         state(eight(), Some(transition(30, Some(8)))),
         PastState::NotYet
@@ -143,7 +145,7 @@ fn above_the_low_water_mark_only_the_highest_read_number_shows_whether_an_operat
     };
     assert_eq!(read(Some(7), Some(9)), PastState::Applied);
     assert_eq!(read(Some(7), Some(8)), PastState::NotYet);
-    // Number 9 may be missing, although the instance has read number 10.
+    // The instance may lack operation 9, although it has read operation 10.
     assert_eq!(read(Some(7), Some(10)), PastState::Unknown);
     assert_eq!(read(Some(9), Some(10)), PastState::Applied);
     assert_eq!(read(None, Some(9)), PastState::Applied);

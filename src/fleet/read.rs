@@ -1,5 +1,5 @@
-//! Reads the reports of all instances. Also reads the state of the index, with which the reports
-//! are compared.
+//! Reads the reports of all instances. The module also reads the state of the index, with which the
+//! reports are compared.
 
 use opensearch::SearchParts;
 use opensearch_directives_core::internal::visible_beginning;
@@ -16,8 +16,8 @@ use crate::rest::{
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of reports in one page. The reports that instances write are so small that a page of
-/// this length fits into the size limit of responses.
+/// The maximum number of reports in one page. Instances write such small reports that a page with
+/// this number of reports fits into the size limit of responses.
 const PAGE_SIZE: usize = 200;
 /// The maximum size of all reports that one read returns, in bytes of JSON.
 pub(super) const MAX_BYTES: usize = 512 << 20;
@@ -32,7 +32,8 @@ pub(super) struct Reports {
     bytes: usize,
 }
 
-/// How a page of reports ended: the number of its reports, and where the next page begins.
+/// The end of a page of reports: the number of reports in the page, and the position at which the
+/// next page begins.
 struct PageEnd {
     /// The number of reports in the page.
     count: usize,
@@ -88,7 +89,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Reads the present state of the index.
+    /// Reads the current state of the index.
     async fn position(&self) -> Result<IndexPosition, WriteError> {
         let session = self.session();
         let position = position_of(&session).await;
@@ -103,8 +104,8 @@ impl DirectivesApi {
 
 impl Reports {
     /// Reads a page of at most `size` reports. If the response is larger than the size limit of
-    /// responses, the method reads a smaller page instead. A single report that exceeds this limit
-    /// counts as unreadable.
+    /// responses, the method reads a smaller page instead. A single report that exceeds the size
+    /// limit counts as unreadable.
     async fn read_page_that_fits(
         &mut self,
         client: &Client,
@@ -123,7 +124,7 @@ impl Reports {
         }
     }
 
-    /// Reads one page of reports, or only the ids of the reports.
+    /// Reads one page of reports, or only their ids if `with_content` is false.
     async fn read_page(
         &mut self,
         client: &Client,
@@ -176,8 +177,9 @@ impl Reports {
         let source = hit.source.get();
         self.bytes += source.len();
         match serde_json::from_str::<InstanceReport>(source) {
-            // No instance writes a report with a field out of bounds. Without bounds, the reports
-            // of one writer could take all memory of a reader.
+            // No instance writes a report with a field out of bounds, so such a report counts as
+            // unreadable. If the fields had no bounds, the reports of one writer could take all
+            // memory of a reader.
             Ok(report) => match report.field_out_of_bounds() {
                 None => self.readable.push(report),
                 Some(field) => {

@@ -1,5 +1,5 @@
-//! Tests, with scripted responses, the reading of reports that no instance writes. Such reports
-//! must neither hide other reports nor take much memory.
+//! Tests, with scripted responses, how a reader handles reports that no instance writes. Reports
+//! that no instance writes must neither hide other reports nor take much memory.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -38,8 +38,8 @@ async fn a_report_that_no_instance_writes_hides_no_other_report() {
     assert_eq!(wrong.0, "r300");
 }
 
-/// A hostile writer could take all memory of a reader with many reports, each of which is small
-/// enough. So the size of all reports together has a bound, too.
+/// A hostile writer could take all memory of a reader with many small reports, so the total size of
+/// all reports is bounded, too.
 #[tokio::test]
 async fn reports_beyond_the_bound_of_all_together_are_not_read() {
     let all: Vec<Value> = (0..1_000).map(report).collect();
@@ -47,6 +47,7 @@ async fn reports_beyond_the_bound_of_all_together_are_not_read() {
     let api = DirectivesApi::new(client);
     let one = report(100).to_string().len();
     let found = api.reports(300 * one).await.unwrap();
-    // The reader checks the bound only after each page, so it reads 400 reports instead of 300.
+    // The reader checks the total size only after each page, so it reads 400 reports instead of
+    // 300.
     assert_eq!((found.readable.len(), found.omitted), (400, 600));
 }

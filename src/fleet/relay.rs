@@ -1,5 +1,5 @@
-//! Accepts the reports of instances that poll an agent instead of the index. The agent writes these
-//! reports into the fleet's index.
+//! Accepts the reports of instances that poll an agent instead of the index. The agent writes the
+//! accepted reports into the fleet's index.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,7 +77,8 @@ pub(super) fn decode(
     let mut reports = sent.reports;
     for report in &mut reports {
         check(report, own)?;
-        // The time of the report is corrected, because the clock of the instance may be wrong.
+        // The relay corrects the time of the report, because the clock of the instance may be
+        // wrong.
         let reported_at = report.reported_at.saturating_sub(ahead).unwrap_or(now);
         report.reported_at = reported_at.min(now);
         report.via.push(own.to_owned());

@@ -12,8 +12,8 @@ use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::fleet::reporter::tests::{Fleet, Index, SECOND, store_with_reporter};
 
-/// Returns the reports of clients whose clocks are an hour ahead. The clients have read
-/// the documents of the scripted source as they are after its first `max_seq_no` changes.
+/// Returns the reports of clients whose clocks are an hour ahead. The clients have read the
+/// documents of the scripted source after the first `max_seq_no` changes of this source.
 fn reports(names: &[&str], max_seq_no: u64) -> Value {
     let now = SystemClock.now() + SignedDuration::from_hours(1);
     let report = |name: &&str| {

@@ -85,9 +85,9 @@ impl Reporter {
         }
     }
 
-    /// Settles the forwarded reports that were written or will never be accepted. Returns the
-    /// reports that will never be accepted, with the reasons. Also returns the reason why a refused
-    /// report stays pending; `None` if no report does.
+    /// Marks forwarded reports as no longer pending if they were written or will never be accepted.
+    /// Returns the reports that will never be accepted, with the reasons. Returns, as the second
+    /// value, why a refused report stays pending, or `None` if no refused report stays pending.
     fn settle<'a>(
         &self,
         relayed: &'a [InstanceReport],

@@ -12,11 +12,11 @@ const MAX_HITS: usize = 50;
 /// The maximum number of directives that a report lists.
 pub(super) const MAX_LISTED: usize = 2 * MAX_HITS;
 
-/// The counts of one directive in a report.
+/// The counts of matches that a report contains for one directive.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReportedHits {
-    /// The id of the directive.
+    /// The id of the directive whose matches were counted.
     pub id: String,
     /// The number of requests to which the directive has applied in this instance since the
     /// instance started.

@@ -32,10 +32,10 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// The shortest pause after a report that could not be written.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// The jitter of the heartbeat, in percent.
+/// The jitter of the pause between two heartbeats, in percent of the interval.
 const JITTER_PERCENT: u32 = 20;
-/// The time limit of the last report. The limit is short, because an application that ends waits
-/// for this report.
+/// The time limit for sending the last report of an instance. This time limit is short, because an
+/// application that ends waits for the last report.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two requests that delete old reports.
 pub(super) const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -75,8 +75,8 @@ pub struct Reporter {
     /// The transitions of all reporting instances; `None` if an agent records the transitions.
     pub(super) transitions: Option<TransitionLog>,
     pub(super) random: fastrand::Rng,
-    /// The key of the last own report that was written. A different key means that the instance has
-    /// something new to report.
+    /// The key of the last report that the instance has written about itself. If the key of the
+    /// current state differs from it, the instance has something new to report.
     pub(super) reported: Option<ReportKey>,
     pub(super) last_error: Option<String>,
     pub(super) cleanup_at: Instant,
@@ -157,14 +157,14 @@ impl Reporter {
         self
     }
 
-    /// Sets the program that contains the instance. The default is
-    /// [`Library`](InstanceKind::Library).
+    /// Sets the kind of program that contains the instance, as the reports state it. The default
+    /// kind of program is [`Library`](InstanceKind::Library).
     pub fn with_kind(mut self, kind: InstanceKind) -> Self {
         self.identity.kind = kind;
         self
     }
 
-    /// Sets the name of the host that the reports contain.
+    /// Sets the host name that the reports of the instance contain.
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.identity.host = Some(host.into());
         self
@@ -177,8 +177,8 @@ impl Reporter {
         Relay::new(Arc::clone(&self.shared), Arc::clone(&self.outbox))
     }
 
-    /// Reports until the store is shut down or dropped, and then reports that the instance has
-    /// left.
+    /// Reports until the store is shut down or dropped, and then reports that the instance was shut
+    /// down.
     pub async fn run(mut self) {
         let interval = self.identity.heartbeat;
         let mut retries = Backoff::new(
@@ -201,8 +201,8 @@ impl Reporter {
             };
             tokio::select! {
                 changed = self.subscription.changed() => if changed.is_err() { break },
-                // Even if a poll publishes nothing, it may find out that the set already contains
-                // the result of further operations.
+                // A poll that publishes nothing may still find out that the published set already
+                // contains the results of further operations.
                 Ok(()) = self.polled.changed(), if !has_news => {}
                 () = outbox.added(), if !has_pending => {}
                 () = sleep_until(due) => {
@@ -243,8 +243,8 @@ impl Reporter {
     }
 }
 
-/// Returns the current time according to the instance's clock. If the clock skew is known, it is
-/// subtracted from this time.
+/// Returns the current time according to the instance's clock. If the clock skew is known, the
+/// returned time is corrected by the skew.
 pub(super) fn corrected_now(shared: &Shared) -> Timestamp {
     let (now, skew) = (
         shared.now(),
@@ -263,8 +263,8 @@ fn client_for(
 }
 
 /// Completes one second after the end of the store. During this second, a report that is being sent
-/// can still arrive. A report that takes longer is abandoned, so that it does not delay the last
-/// report.
+/// can still arrive. A report that takes longer than one second is abandoned, so that it does not
+/// delay the last report.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

@@ -52,7 +52,7 @@ impl SnapshotSource for Source {
     }
 }
 
-/// The behaviour of the fleet's index.
+/// How the scripted index of the fleet responds to requests.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(in crate::fleet) enum Index {
     Accepts,

@@ -17,8 +17,8 @@ const MAX_DELETED: u64 = 100;
 /// Writes reports into the fleet's index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexWriter {
-    /// A client of the fleet's index. This client has its own list of node states, so a refused
-    /// report does not influence the polls.
+    /// The client that sends requests to the fleet's index. The writer's client has its own list of
+    /// node states, so a refused report does not influence the polls.
     client: Client,
     /// Whether the fleet's index existed at the last request.
     has_index: bool,
@@ -59,8 +59,8 @@ impl IndexWriter {
         &self.client
     }
 
-    /// Replaces the documents of the instances, and returns the refusal of each report that the
-    /// index did not accept.
+    /// Replaces the documents of the instances by the given reports, and returns the refusal of
+    /// each report that the index did not accept.
     pub(super) async fn write(
         &mut self,
         reports: &[InstanceReport],
@@ -83,8 +83,8 @@ impl IndexWriter {
         reports: &[InstanceReport],
     ) -> Result<Vec<Option<Refusal>>, ReportError> {
         let lines = reports.iter().map(|report| {
-            // The request contains the id in its body, because not every instance name is valid in
-            // a path.
+            // The bulk request contains the id of each report in its body, because not every
+            // instance name is valid in a path.
             let action = json!({ "index": { "_id": report.instance } });
             format!("{action}\n{}\n", report.json())
         });
@@ -106,8 +106,8 @@ impl IndexWriter {
     }
 
     /// Deletes the documents of instances that have not reported for a week, according to the
-    /// cluster's clock. Without these deletions, instances with random names would fill the index
-    /// over time.
+    /// cluster's clock. If old documents were not deleted, instances with random names would fill
+    /// the index over time.
     pub(super) async fn delete_old(&self) -> Result<(), ReportError> {
         let path = SearchParts::Index(&[self.client.index()]).url();
         let range = json!({ "lt": format!("now-{KEPT_FOR}") });
@@ -169,8 +169,8 @@ struct Old {
 }
 
 impl Old {
-    /// Returns the bulk action that deletes an old document. If the instance has reported since the
-    /// search, the action has no effect.
+    /// Returns the bulk action that deletes an old document. The deletion has no effect if the
+    /// instance has reported since the search for old documents.
     fn deletion(&self) -> String {
         let target = json!({
             "_id": self.id,

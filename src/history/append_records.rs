@@ -1,5 +1,5 @@
-//! Appends records to the data stream of a history, each record at most once. Each call reports for
-//! each of its records whether the record was added, was already present, or was refused.
+//! Appends records to the data stream of a history, each record at most once. Each call returns for
+//! each record whether the record was added, was already present, or was refused.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -33,15 +33,16 @@ pub(crate) struct Stream {
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) record: Record,
-    /// Whether a record that the writer itself makes cannot be more exact. If the operation of a
-    /// recorder's entry follows operations that the recorder did not see, the writer knows more.
+    /// Whether the record is as exact as a record that the client which performed the operation
+    /// would make. A recorder's record is less exact if the recorder did not see the preceding
+    /// operations on the document.
     pub(crate) is_exact: bool,
 }
 
 /// The result of appending one record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Appended {
-    /// This request has appended the record.
+    /// The bulk request has appended the record to the stream.
     Now,
     /// The stream already contained a record of the operation.
     Before,
@@ -53,7 +54,7 @@ pub(crate) enum Appended {
 }
 
 impl Entry {
-    /// Returns the entry for a record. Returns `None` if the `_seq_no` of its operation is not
+    /// Returns the entry for a record, or `None` if the `_seq_no` of the record's operation is not
     /// known.
     pub(crate) fn of_operation(record: Record) -> Option<Self> {
         let id = record.operation()?.record_id();
@@ -64,10 +65,10 @@ impl Entry {
         })
     }
 
-    /// Returns the entry for a deletion whose number is not known. `record` contains the number of
-    /// the last known operation before the deletion; the id of the entry is derived from this
-    /// number. The number of the deletion is higher than `after`, and not higher than `until`, if
-    /// `until` is known.
+    /// Returns the entry for a deletion whose `_seq_no` is not known. `record` contains the
+    /// `_seq_no` of the last known operation before the deletion; the id of the entry is derived
+    /// from this `_seq_no`. The `_seq_no` of the deletion is higher than `after`, and not higher
+    /// than `until`, if `until` is known.
     pub(crate) fn of_unnumbered_deletion(
         mut record: Record,
         after: u64,
@@ -83,16 +84,17 @@ impl Entry {
         })
     }
 
-    /// Returns the two lines of a bulk request that append this record.
+    /// Returns the two lines (action and document) with which a bulk request appends this entry's
+    /// record.
     fn lines(&self) -> String {
         let action = json!({ "create": { "_id": self.id } });
         let record = serde_json::to_string(&self.record).unwrap_or_default();
         format!("{action}\n{record}\n")
     }
 
-    /// Returns true if this entry is a deletion without a number, and the given record is the same
-    /// deletion with its number. A recorded deletion whose number is outside the range of this
-    /// entry is another deletion, or was forged to hide the deletion of this entry.
+    /// Returns true if this entry is a deletion without a `_seq_no`, and the given record is the
+    /// same deletion with its `_seq_no`. A recorded deletion whose `_seq_no` is outside the range
+    /// of this entry is another deletion, or was forged to hide the entry's deletion.
     fn is_deletion_of(&self, recorded: &Value) -> bool {
         let record = &self.record;
         let number = recorded["seq_no"].as_u64();
@@ -125,13 +127,15 @@ impl Stream {
         &self.client
     }
 
-    /// Returns true if the data stream exists. Callers check the existence of the data stream
-    /// before a write, because a write to a missing data stream could create an ordinary index.
+    /// Returns true if the data stream of this history exists. Callers check the existence of the
+    /// data stream before a write, because a write to a missing data stream could create an
+    /// ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         Ok(self.backing_indices().await?.is_some())
     }
 
-    /// Returns the uuids of the backing indices; `None` if the data stream does not exist.
+    /// Returns the uuids of the data stream's backing indices; `None` if the data stream does not
+    /// exist.
     pub(super) async fn backing_indices(&self) -> Result<Option<HashSet<String>>, RequestError> {
         const FILTER_PATH: &str = "data_streams.name,data_streams.indices.index_uuid";
         let path = format!("/_data_stream/{}", segment(&self.name));
@@ -145,14 +149,14 @@ impl Stream {
                 Ok((stream["name"] == self.name.as_str()).then_some(uuids))
             }
             Err(error) if error.status() == Some(404) && error.exception().is_some() => Ok(None),
-            // If the server does not support data streams, there is no history.
+            // If the server does not support data streams, the history counts as not existing.
             Err(error) if matches!(error.status(), Some(400 | 405 | 501)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Returns, for each entry, whether it is a deletion without a number that the command has
-    /// already recorded with its number.
+    /// Returns, for each entry, whether it is a deletion without a `_seq_no` that the `directives`
+    /// command has already recorded with its `_seq_no`.
     pub(crate) async fn known_deletions(
         &self,
         entries: &[Entry],
@@ -247,8 +251,8 @@ impl Stream {
     }
 }
 
-/// Builds the search for recorded deletions that have a number and may be the same operations as
-/// the deletions without a number in `unnumbered`.
+/// Builds the search for recorded deletions that have a `_seq_no` and may be the same operations as
+/// the deletions without a `_seq_no` in `unnumbered`.
 fn recorded_deletions(unnumbered: &[&Record]) -> Value {
     let values = |field: fn(&Record) -> &str| -> BTreeSet<&str> {
         unnumbered.iter().map(|record| field(record)).collect()
@@ -273,8 +277,9 @@ fn recorded_deletions(unnumbered: &[&Record]) -> Value {
     })
 }
 
-/// Converts the part of a bulk response that concerns one record. A status 4xx of a closed or
-/// blocked stream does not count as a refusal, because the stream may accept the record later.
+/// Converts the item of a bulk response that concerns one record into the result of appending this
+/// record. A status 4xx of a closed or blocked stream does not count as a refusal, because the
+/// stream may accept the record later.
 fn appended(status: u16, error: Option<&Exception>) -> Appended {
     let reason = || match error.map(Exception::root_reason) {
         Some(reason) if !reason.is_empty() => reason.to_owned(),

@@ -12,8 +12,8 @@ use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 
 /// The maximum difference between the clocks of two nodes. The time in a document may be outside
-/// the period in which the write happened, by at most this duration. A time that is further outside
-/// does not come from the ingest pipeline.
+/// the period of the document's write by at most this duration. A time in a document that is
+/// outside this period by a longer duration does not come from the ingest pipeline.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// The name that the ingest pipeline writes if the writer did not name an author.
 const NO_NAME: &str = "unknown";
@@ -40,8 +40,8 @@ pub(crate) struct RecordedBy {
     pub(crate) max_ttl: Duration,
 }
 
-/// The fields in which a document says who wrote it, when and why. These fields are decoded
-/// separately, because a malformed document may contain them, too.
+/// The fields in which a document says who wrote it, when and why. The fields about the author are
+/// decoded separately, because a malformed document may contain them, too.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Claims {

@@ -15,7 +15,7 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 /// other fields of the document.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
-/// The fields whose absence means `false`. A stored document contains every other field that has a
+/// The fields whose absence means `false`. A stored document contains all other fields that have a
 /// default.
 const FALSE_IF_ABSENT: [&str; 2] = ["ring_buffer", "capture"];
 
@@ -48,7 +48,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// All kinds, in the order of their declaration.
+    /// All kinds of operations, in the order of their declaration.
     pub const ALL: [Self; 9] = [
         Self::Created,
         Self::Replaced,
@@ -61,7 +61,7 @@ impl RecordKind {
         Self::Rejected,
     ];
 
-    /// Returns the name of the kind, in lower case.
+    /// Returns the name of this kind of operation, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -101,7 +101,7 @@ impl FromStr for RecordKind {
     }
 }
 
-/// The document before an operation.
+/// What is known about the document before an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Before<'a> {
     /// There was no document before the operation.
@@ -161,8 +161,8 @@ pub fn classify(
 }
 
 /// Returns the kind of an operation that is not a revocation, a deletion or a rejected write.
-/// `after` is `None` if the new document is malformed, and the directive was revoked both before
-/// and after the operation.
+/// `after` is `None` if the new document is malformed but still marked as revoked, as the previous
+/// document was.
 fn kind_of(
     id: &str,
     before: Before<'_>,

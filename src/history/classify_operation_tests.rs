@@ -134,8 +134,8 @@ fn the_effect_that_matters_most_decides() {
 
 #[test]
 fn a_start_in_the_past_is_not_earlier_than_another_one() {
-    // If `starts_at` is later than `created_at`, the writer has set the start, and not the pipeline
-    // by default.
+    // A `starts_at` later than `created_at` shows that the writer has set the start, and not the
+    // pipeline by default.
     let early = json!({ "created_at": "2026-11-27T11:00:00Z" });
     let before = document(early.clone());
     let mut after = early;
@@ -200,8 +200,8 @@ fn what_proxies_reject_is_rejected_with_the_reason() {
     assert_eq!(change.fields.unwrap(), ["tenant"]);
     let reason = change.rejection.unwrap().to_string();
     assert!(reason.contains("tenant"), "{reason}");
-    // The targets of a malformed document are not known. So an operation that corrects a malformed
-    // document does not have the kind `Widened`.
+    // An operation that corrects a malformed document does not have the kind `Widened`, because the
+    // targets of the malformed document are not known.
     let (kind, _) = super::tests::change(Before::Stored(&masked), &before);
     assert_eq!(kind, RecordKind::Replaced);
 }

@@ -37,7 +37,7 @@ pub struct Past {
     /// up to the instant.
     pub doubts: Vec<Doubt>,
     /// The records that cannot be decoded. If the only record of an operation cannot be decoded,
-    /// the operation is in a gap, and the gap is one of the doubts.
+    /// the history has a gap there, which is also listed in `doubts`.
     pub unreadable: Vec<UnreadableRecord>,
 }
 
@@ -50,14 +50,14 @@ pub struct PastDirective {
     /// The document of the directive, or the reason why proxies rejected it; `None` if the record
     /// does not contain the document.
     pub document: Option<Result<Document, Rejection>>,
-    /// The records of the operations on the directive after the instant. If a recorder noticed a deletion, its
-    /// `timestamp` is the earliest time before which the deletion happened, and `deleted_after` is
-    /// the latest time after which it happened, according to all records.
+    /// The records of the operations on the directive after the instant. For a deletion that a
+    /// recorder noticed, `deleted_after` and `timestamp` are the narrowest bounds of the deletion's
+    /// time that all records together show.
     pub later: Vec<Record>,
-    /// The next operation on the directive, with the numbers that it can have.
+    /// The next operation on the directive, with the `_seq_no`s that it can have.
     next: Option<NextOperation>,
-    /// The ledger shows that the directive no longer exists in this form, but no record shows when
-    /// this form ended.
+    /// Whether the ledger shows that the directive was changed or deleted later, but no record
+    /// shows when this happened.
     has_unrecorded_end: bool,
     is_lost: bool,
     replaced_at: Option<Timestamp>,
@@ -69,28 +69,29 @@ pub struct PastDirective {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The directive has not ended yet. The value is the time at which it will expire.
+    /// The directive has not ended yet. The contained time is the time at which the directive will
+    /// expire.
     Pending(Timestamp),
-    /// The directive expired. The value is the time of its expiry.
+    /// The directive expired at the contained time.
     Expired(Timestamp),
     /// An operation ended the directive: a revocation, a deletion, or a change after which the
     /// directive no longer applied.
     Operation(Box<Record>),
-    /// The index was deleted and created again, or restored. The new index replaced the old index
-    /// before this time.
+    /// The index was deleted and created again, or restored, so a new index had replaced it before
+    /// the contained time.
     IndexReplaced(Timestamp),
-    /// The index was deleted and not created again. The time of its deletion is not known.
+    /// The index was deleted at an unknown time, and not created again.
     IndexDeleted,
-    /// The directive was deleted or replaced by an operation that is not recorded. It applied at
-    /// most until this time.
+    /// The directive was deleted or replaced by an operation that is not recorded. The directive
+    /// applied at most until the contained time.
     Unrecorded(Timestamp),
     /// The index lost the operation that wrote the directive, in a failover or in a restore.
     Lost,
 }
 
 impl Past {
-    /// Builds the directive set that a proxy applied at the instant. A proxy that verifies
-    /// signatures may have rejected some directives of this set.
+    /// Builds the directive set that a proxy applied at the reconstructed instant. A proxy that
+    /// verifies signatures may have rejected some directives of the returned set.
     #[must_use]
     pub fn set(&self) -> DirectiveSet {
         let live = self.directives.iter().filter_map(PastDirective::live);
@@ -110,7 +111,7 @@ impl PastDirective {
     /// Finds out how the directive ended. The method calls `applies` with each later document of
     /// the directive and the time at which this document was written. `applies` returns whether the
     /// directive still had the effect in which the caller is interested. The function `applies`
-    /// does not need to check the expiry or a revocation, because this method checks both.
+    /// does not need to check the expiry or a revocation, because `end` checks both.
     #[must_use]
     pub fn end(&self, applies: impl Fn(&Document, Timestamp) -> bool) -> End {
         let Some(document) = self.live() else {
@@ -120,7 +121,8 @@ impl PastDirective {
         for record in &self.later {
             if record.timestamp >= expires_at {
                 if record.deleted_after.is_some_and(|after| after < expires_at) {
-                    // The directive may have been deleted before it expired.
+                    // The directive may have been deleted before it expired, but no record shows
+                    // it.
                     return End::Unrecorded(expires_at);
                 }
                 break;
@@ -130,9 +132,9 @@ impl PastDirective {
                 Some(Ok(later)) if !later.revoked && applies(&later, record.timestamp) => {
                     expires_at = later.directive.expires_at;
                 }
-                // The record does not contain the document, so it is not known whether the
-                // directive still applied after this operation. The search for the end continues
-                // with the next record.
+                // If the record does not contain the document, it is not known whether the
+                // directive still applied after the operation. The search for the directive's end
+                // continues with the next record.
                 None if record.kind != RecordKind::Deleted => {}
                 _ => return End::Operation(Box::new(record.clone())),
             }
@@ -143,7 +145,8 @@ impl PastDirective {
         }
         match self.replaced_at {
             Some(at) if self.is_of_former_index && at < end => return End::IndexReplaced(at),
-            // A directive that has expired did not need the deletion of the index to end.
+            // If the directive expired before the index was deleted, the expiry ended the
+            // directive.
             None if self.is_of_former_index && expires_at > self.now => return End::IndexDeleted,
             _ => {}
         }
@@ -156,8 +159,8 @@ impl PastDirective {
         }
     }
 
-    /// Returns the version of the directive, to find the instances that applied it; `None` if the
-    /// number of the operation that wrote it is not known.
+    /// Returns the version of the directive, which serves to find the instances that applied it;
+    /// `None` if the `_seq_no` of the operation that wrote it is not known.
     #[must_use]
     pub fn version(&self) -> Option<PastVersion<'_>> {
         let record = &self.record;
@@ -205,7 +208,8 @@ pub(super) fn past(
 ) -> Past {
     let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
     let ledgers = account(&entries, facts);
-    // From here on, the time of a noticed deletion is the earliest time before which it happened.
+    // The following code uses, as the time of a noticed deletion, the earliest time before which
+    // the deletion must have happened.
     let deletions = noticed_deletions(records);
     for (position, deletion) in &deletions {
         entries[*position].at = deletion.until;
@@ -293,8 +297,9 @@ impl Context<'_> {
         }
     }
 
-    /// Returns the record of a later operation. The record of a noticed deletion contains the range
-    /// of time that all records together show, and the highest number that the deletion can have.
+    /// Returns the record of an operation after the instant. In the record of a noticed deletion,
+    /// replaces the time and the highest possible `_seq_no` by the narrower bounds that all records
+    /// together show.
     fn later(&self, position: usize) -> Record {
         let mut record = self.records[position].clone();
         if let Some(deletion) = self.deletions.get(&position) {
@@ -308,7 +313,7 @@ impl Context<'_> {
     }
 }
 
-/// Returns the directives whose last operation is not recorded, because it is in the gap.
+/// Returns the directives whose last operation is not recorded, because it is in the given gap.
 fn changed_without_record(gap: &Gap) -> impl Iterator<Item = &str> {
     gap.evidence.iter().filter_map(|evidence| match evidence {
         Evidence::Visible { directive, .. } | Evidence::Vanished { directive } => {

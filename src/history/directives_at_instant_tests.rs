@@ -1,4 +1,5 @@
-//! Tests which directives existed at an instant, how they ended, and what makes this uncertain.
+//! Tests which directives existed at an instant, how they ended, and what makes the result
+//! uncertain.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -15,8 +16,8 @@ fn day(day: i8) -> Timestamp {
     format!("2026-11-{day:02}T12:00:00Z").parse().unwrap()
 }
 
-/// Returns the record of a directive that was created on the first day. The directive has the given
-/// time to live, in days.
+/// Returns the record of a directive that was created on the first day, with the given time to live
+/// in days.
 fn created(number: u64, directive: &str, ttl_days: i64) -> Record {
     let expires_at = day(1) + SignedDuration::from_hours(24 * ttl_days);
     serde_json::from_value(json!({
@@ -59,8 +60,8 @@ fn a_directive_beyond_the_longest_time_to_live_is_present_and_a_reason_for_doubt
         expires_at: day(1) + SignedDuration::from_hours(24 * 60),
     };
     assert_eq!(at(day(2), 30 * DAY), [doubt]);
-    // There is no doubt if the limit of the cluster was raised, or if the expiry is within the
-    // limit.
+    // The reconstruction is certain if the cluster's limit for the time to live was raised, or if
+    // the expiry is within the limit.
     assert_eq!(at(day(2), 90 * DAY), []);
     assert_eq!(at(day(2), Duration::MAX), []);
     assert_eq!(at(day(20), 41 * DAY), []);
@@ -76,7 +77,7 @@ fn with(records: &[Record], max_seq_no: u64, instant: Timestamp) -> Past {
     )
 }
 
-/// Returns the record of a deletion that a recorder noticed on a day.
+/// Returns the record of a deletion that a recorder noticed on the given day.
 fn noticed(directive: &str, (after, until): (u64, u64), noticed_on: i8) -> Record {
     serde_json::from_value(json!({
         "@timestamp": day(noticed_on), "kind": "deleted", "directive": directive,
@@ -86,7 +87,7 @@ fn noticed(directive: &str, (after, until): (u64, u64), noticed_on: i8) -> Recor
     .unwrap()
 }
 
-/// Returns the record of a write on a day.
+/// Returns the record of a write on the given day.
 fn written_on(on: i8, number: u64, directive: &str) -> Record {
     let mut record = created(number, directive, 20);
     (record.timestamp, record.recorded_at) = (day(on), day(on));
@@ -109,7 +110,8 @@ fn between_the_bounds_of_a_noticed_deletion_nothing_is_certain() {
         noticed("z", (1, 2), 9),
     ];
     let at = |instant| with(&records, 2, instant);
-    // Number 2 was assigned after number 1, whose operation happened on the third day.
+    // The deletion can only have the `_seq_no` 2, so it happened after operation 1, which happened
+    // on the third day.
     assert_eq!((at(day(2)).set().len(), at(day(2)).doubts), (1, vec![]));
     for uncertain in [day(3), day(5), day(8)] {
         let past = at(uncertain);
@@ -126,7 +128,7 @@ fn a_directive_that_had_expired_before_its_deletion_was_noticed_leaves_no_doubt(
     let past = with(&records, 1, day(5));
     assert_eq!(past.doubts, []);
     let past = with(&records, 1, day(2));
-    // It was deleted or expired; no record shows which of the two happened first.
+    // The directive was deleted or expired; no record shows which of the two happened first.
     let ends: Vec<End> = past
         .directives
         .iter()

@@ -9,7 +9,7 @@ use super::directives_at_instant::PastDirective;
 use super::ledger::Gap;
 use opensearch_directives_core::document::Document;
 
-/// A reason why the reconstructed state is not certain.
+/// A reason why the reconstructed directives may be wrong.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -20,24 +20,24 @@ pub enum Doubt {
     /// The content of the directive is not known, because its document was replaced before a
     /// recorder could read it.
     UnknownDocument {
-        /// The directive's id.
+        /// The id of the directive whose content is not known.
         directive: String,
-        /// The `_seq_no` of the operation that wrote the document.
+        /// The `_seq_no` of the operation that wrote the unknown document.
         seq_no: Option<u64>,
     },
     /// At the instant, the remaining lifetime of the directive was longer than the longest time to
-    /// live of the proxies today. A proxy that had the same limit at the instant rejected the
-    /// directive, but a proxy with a higher limit applied it.
+    /// live of the proxies today. A proxy with the limit of today rejected such a directive at the
+    /// instant, but a proxy with a higher limit applied it.
     BeyondMaxTtl {
-        /// The directive's id.
+        /// The id of the directive whose remaining lifetime was longer than the limit.
         directive: String,
-        /// The expiry that the document contains.
+        /// The expiry of the directive, as its document contains it.
         expires_at: Timestamp,
     },
-    /// A recorder noticed that the directive had been deleted. The deletion may have happened before
-    /// or after the instant.
+    /// A recorder noticed that the directive had been deleted, but the deletion may have happened
+    /// before or after the instant.
     Deletion {
-        /// The directive's id.
+        /// The id of the deleted directive.
         directive: String,
         /// The deletion happened after this time.
         after: Timestamp,
@@ -53,7 +53,8 @@ pub enum Doubt {
 }
 
 /// Returns a doubt if the next operation on a directive is a deletion that may have happened before
-/// the instant. An expired or revoked directive did not apply in either case.
+/// the instant. Returns no doubt for an expired or revoked directive, because it did not apply at
+/// the instant anyway.
 pub(super) fn deletion(directive: &PastDirective, instant: Timestamp) -> Option<Doubt> {
     let next = directive
         .later
@@ -71,8 +72,8 @@ pub(super) fn deletion(directive: &PastDirective, instant: Timestamp) -> Option<
 }
 
 /// Returns a doubt for each directive whose remaining lifetime at the instant exceeded the longest
-/// time to live of today. Such a lifetime is only a doubt, because the limit may have been higher
-/// at the instant.
+/// time to live of today. The directive may still have applied, because the longest time to live
+/// may have been higher at the instant.
 pub(super) fn beyond_max_ttl(
     directives: &[PastDirective],
     instant: Timestamp,

@@ -12,7 +12,7 @@ use crate::config::Config;
 /// The decoded records, and the results of their evaluation.
 #[derive(Clone, Debug)]
 pub struct EvaluatedHistory {
-    /// The records that can be decoded, in the order of the input.
+    /// The records that can be decoded, in the order of the fuzz target's input.
     pub records: Vec<Record>,
     /// The records that cannot be decoded.
     pub unreadable: Vec<UnreadableRecord>,
@@ -67,9 +67,9 @@ pub fn history_records(lines: &str) -> EvaluatedHistory {
     }
 }
 
-/// Returns the facts of an index that contains the documents of all records. The highest number of
-/// this index is the number of the last record in the input, although other records can have higher
-/// numbers.
+/// Returns the facts of an index that contains the documents of all records. The highest `_seq_no`
+/// of this index is that of the last record in the input, although other records can have higher
+/// `_seq_no`s.
 fn facts(records: &[Record]) -> Option<IndexFacts> {
     let first = records.first()?;
     let visible = |record: &Record| {

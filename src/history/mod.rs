@@ -4,8 +4,8 @@
 //! The index contains only the current documents. OpenSearch assigns the next `_seq_no` to each
 //! write. The [`Record`] of a write contains the `_seq_no` of the write, the whole document after
 //! the write, the fields that changed, the author, the reason and the time. Each writer derives the
-//! id of a record from the identity of its [`Operation`]. So the data stream contains only one
-//! record of an operation, even if several writers record the operation.
+//! id of a record from the identity of its [`Operation`]. The data stream contains only one record
+//! of an operation, even if several writers record it, because all of them derive the same id.
 
 mod append_records;
 mod audit_log;

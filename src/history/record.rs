@@ -22,11 +22,11 @@ pub fn stream_name(index: &str) -> String {
 /// The identity of an operation on an index with one shard.
 ///
 /// The `_seq_no` alone does not identify an operation. After a failover or a restore in place,
-/// another operation can get the same `_seq_no`. The two operations then differ in their primary
-/// term or in their history uuid.
+/// another operation can get the same `_seq_no`. Two operations with the same `_seq_no` differ in
+/// their primary term or in their history uuid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Operation<'a> {
-    /// The uuid of the index.
+    /// The uuid of the index on which the operation was performed.
     pub index_uuid: &'a str,
     /// The history uuid of the shard, which a restore in place changes.
     pub history_uuid: &'a str,
@@ -57,8 +57,8 @@ impl Operation<'_> {
     }
 }
 
-/// Decodes a number that OpenSearch assigned. OpenSearch assigns only numbers that fit into a
-/// signed `long`, so the successor of each valid number fits into `u64`.
+/// Decodes a number that OpenSearch assigned, for example a `_seq_no`. OpenSearch assigns only
+/// numbers that fit into a signed `long`, so the successor of each valid number fits into `u64`.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let number: Option<u64> = Deserialize::deserialize(deserializer)?;
     match number {
@@ -75,13 +75,14 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 #[non_exhaustive]
 pub struct Record {
     /// The time of the operation, according to the cluster's clock. For a deletion that a recorder
-    /// noticed, this is the time at which the recorder noticed it, because there is no document
-    /// that contains the time of the deletion. The deletion happened earlier.
+    /// noticed, `timestamp` is the time at which the recorder noticed the absence of the document.
+    /// A noticed deletion happened before `timestamp`, but no document contains the time of the
+    /// deletion.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// What the operation did to the directive.
     pub kind: RecordKind,
-    /// The directive's id.
+    /// The id of the directive that the operation concerns.
     pub directive: String,
     /// The document after the operation, in the form in which the stream stores it.
     /// [`document`](Self::document) returns the document as the index stored it. The field is
@@ -89,12 +90,13 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
     /// The sorted names of the document's fields that the operation changed; empty for a new
-    /// directive. The list is `None` if the document before the operation is not known.
+    /// directive. The list of changed fields is `None` if the document before the operation is not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Vec<String>>,
-    /// The uuid of the index.
+    /// The uuid of the index on which the operation was performed.
     pub index_uuid: String,
-    /// The history uuid of the shard.
+    /// The history uuid of the shard, which a restore in place changes.
     pub history_uuid: String,
     /// The primary term of the operation; `None` if `seq_no` is `None`.
     #[serde(
@@ -103,34 +105,35 @@ pub struct Record {
         deserialize_with = "number"
     )]
     pub primary_term: Option<u64>,
-    /// The `_seq_no` of the operation. The field is `None` only for a deletion whose number is not
-    /// known: a search does not return the number of a deletion, and the response to the deletion
-    /// may be lost.
+    /// The `_seq_no` of the operation. The field is `None` only for a deletion whose `_seq_no` is
+    /// not known. A search does not return the `_seq_no` of a deletion, and the response to the
+    /// deletion may be lost.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no: Option<u64>,
-    /// For a deletion without a number: the highest number that is known to have been assigned
-    /// before the deletion. The number of the deletion is higher than `seq_no_after`.
+    /// For a deletion without a known `_seq_no`, the highest `_seq_no` that was certainly assigned
+    /// before the deletion. The `_seq_no` of the deletion is higher than `seq_no_after`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no_after: Option<u64>,
-    /// For a deletion without a number: the highest number that had been assigned when a recorder
-    /// noticed that the document was absent; `None` if this number is not known. The number of the
-    /// deletion is at most `seq_no_until`.
+    /// For a deletion without a known `_seq_no`, the highest `_seq_no` that had been assigned when
+    /// a recorder noticed that the document was absent; `None` if this `_seq_no` is not known. The
+    /// `_seq_no` of the deletion is at most `seq_no_until`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "number"
     )]
     pub seq_no_until: Option<u64>,
-    /// For a deletion without a number: a time at which a recorder found that the document had not
-    /// been deleted yet. The deletion happened after this time, and before `timestamp`.
+    /// For a deletion without a known `_seq_no`, a time at which a recorder found that the document
+    /// had not been deleted yet. The deletion happened after `deleted_after` and before
+    /// `timestamp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_after: Option<Timestamp>,
     /// The `_version` of the document after the operation; `None` if it is not known. If two
@@ -149,21 +152,21 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_by: Option<String>,
     /// For a revocation or a deletion, the reason that its author stated. For a rejected document,
-    /// the reason why proxies reject the document. For every other operation, the reason that the
-    /// directive contains.
+    /// the reason why proxies reject the document. For an operation that writes a valid directive,
+    /// the reason that the directive contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The ticket that the directive names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// The time at which the record was made.
+    /// The time at which a client or a recorder made the record.
     pub recorded_at: Timestamp,
     /// The name of the client or recorder that made the record.
     pub recorded_by: String,
 }
 
 impl Record {
-    /// Returns the identity of the operation; `None` for a deletion without a number.
+    /// Returns the identity of the operation; `None` for a deletion without a `_seq_no`.
     #[must_use]
     pub fn operation(&self) -> Option<Operation<'_>> {
         Some(Operation {
@@ -175,7 +178,7 @@ impl Record {
     }
 
     /// Returns true if the record is that of a deletion that a recorder noticed, because the
-    /// document was absent. The time of such a deletion is not known, only a range.
+    /// document was absent. For a noticed deletion, only a range of possible times is known.
     #[must_use]
     pub fn is_noticed_deletion(&self) -> bool {
         self.kind == RecordKind::Deleted && self.seq_no.is_none()
@@ -192,7 +195,7 @@ impl Record {
     }
 
     /// Moves the document of this record into the field `unindexed`, which is not searchable. The
-    /// writer does this if the mapping of the data stream has refused the document. Returns true if
+    /// writer moves the document if the mapping of the data stream has refused it. Returns true if
     /// the record has changed, so that sending the record again can succeed.
     pub(crate) fn unindex(&mut self) -> bool {
         let is_unindexed = |stored: &Value| stored.get(UNINDEXED).is_some();

@@ -1,9 +1,10 @@
-//! Finds out when and with which number a directive was deleted, if a recorder only noticed later
-//! that the document was absent.
+//! Finds out when and with which `_seq_no` a directive was deleted, if a recorder only noticed
+//! later that the document was absent.
 //!
-//! The record of such a deletion has a range of numbers, and the time at which the recorder noticed
-//! the deletion. Other records make both ranges smaller: the deletion has none of their numbers,
-//! and happened after the operations with lower numbers and before those with higher numbers.
+//! The record of a noticed deletion has a range of `_seq_no`s, and the time at which the recorder
+//! noticed the deletion. Other records narrow both ranges: the deletion has none of their
+//! `_seq_no`s, and happened after the operations with lower `_seq_no`s and before those with higher
+//! `_seq_no`s.
 
 use std::collections::HashMap;
 
@@ -11,20 +12,20 @@ use jiff::Timestamp;
 
 use super::record::Record;
 
-/// What the records show about a deletion without a number.
+/// What the records show about a deletion without a `_seq_no`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct NoticedDeletion {
     /// The deletion happened after this time.
     pub(super) after: Timestamp,
     /// The deletion happened before this time.
     pub(super) until: Timestamp,
-    /// The lowest and the highest number that the deletion can have; `None` if the numbers are not
-    /// known.
+    /// The lowest and the highest `_seq_no` that the deletion can have; `None` if these `_seq_no`s
+    /// are not known.
     pub(super) numbers: Option<(u64, u64)>,
 }
 
-/// Returns what the records show about each deletion without a number. The keys are the positions
-/// of the deletions in `records`.
+/// Returns what the records show about each deletion without a `_seq_no`. The keys of the returned
+/// map are the positions of the deletions in `records`.
 pub(super) fn noticed_deletions(records: &[Record]) -> HashMap<usize, NoticedDeletion> {
     let noticed = records.iter().enumerate();
     let noticed = noticed.filter(|(_, record)| record.is_noticed_deletion());
@@ -70,7 +71,8 @@ fn noticed_deletion(
         after = after.max(numbered.latest_before(first).filter(|at| *at <= noticed));
         until = until.min(numbered.earliest_record_after(last).unwrap_or(until));
     }
-    // The deletion followed an operation that wrote the document.
+    // A deletion happened after the last write of its document, so the time of this write is a
+    // lower bound.
     let is_before = |operation: &&&Record| {
         let number = operation.seq_no;
         let is_lower = |(_, last): (u64, u64)| number.is_none_or(|number| number <= last);
@@ -85,19 +87,20 @@ fn noticed_deletion(
     }
 }
 
-/// The records with a number, of one history of one index.
+/// The records with a `_seq_no`, of one history of one index.
 #[derive(Default)]
 struct Numbered {
-    /// The numbers, in ascending order.
+    /// The `_seq_no`s of the records, in ascending order.
     numbers: Vec<u64>,
-    /// The latest time of the operations up to each number. The pipeline sets the time of a
-    /// document before the number is assigned, so higher numbers were assigned later.
+    /// For each `_seq_no`, the latest time of the operations up to this `_seq_no`. The pipeline
+    /// sets the time of a document before the `_seq_no` is assigned, so higher `_seq_no`s were
+    /// assigned after this time.
     latest: Vec<Timestamp>,
-    /// The earliest time at which an operation was recorded, of the operations from each number on.
-    /// An operation is recorded after its number was assigned, so lower numbers were assigned
-    /// earlier.
+    /// For each `_seq_no`, the earliest time at which an operation with this or a higher `_seq_no`
+    /// was recorded. An operation is recorded after its `_seq_no` was assigned, so lower `_seq_no`s
+    /// were assigned before this time.
     earliest: Vec<Timestamp>,
-    /// The first and the last number of each range in which every number has a record.
+    /// The first and the last `_seq_no` of each range in which every `_seq_no` has a record.
     ranges: Vec<(u64, u64)>,
 }
 
@@ -128,27 +131,28 @@ impl Numbered {
         all
     }
 
-    /// Returns the latest time of the operations with numbers below `number`.
+    /// Returns the latest time of the operations with `_seq_no`s below `number`.
     fn latest_before(&self, number: u64) -> Option<Timestamp> {
         let lower = self.numbers.partition_point(|one| *one < number);
         self.latest.get(lower.checked_sub(1)?).copied()
     }
 
-    /// Returns the earliest time at which an operation with a number above `number` was recorded.
+    /// Returns the earliest time at which an operation with a `_seq_no` above `number` was
+    /// recorded.
     fn earliest_record_after(&self, number: u64) -> Option<Timestamp> {
         let lower = self.numbers.partition_point(|one| *one <= number);
         self.earliest.get(lower).copied()
     }
 
-    /// Returns the range of numbers in which all numbers around `number` have records.
+    /// Returns the range around `number` in which every `_seq_no` has a record.
     fn range_of(&self, number: u64) -> Option<(u64, u64)> {
         let position = self.ranges.partition_point(|(_, last)| *last < number);
         let range = self.ranges.get(position).copied();
         range.filter(|(first, _)| *first <= number)
     }
 
-    /// Returns the lowest and the highest number above `after`, and not above `until`, that no
-    /// record has. If each of these numbers has a record, returns the whole range.
+    /// Returns the lowest and the highest `_seq_no` without a record that are above `after` and not
+    /// above `until`. If every `_seq_no` in the range has a record, returns the whole range.
     fn without_recorded(&self, after: u64, until: u64) -> (u64, u64) {
         let whole = (after.saturating_add(1), until);
         let first = self.range_of(whole.0);
@@ -182,7 +186,7 @@ mod tests {
         serde_json::from_value(record).unwrap()
     }
 
-    /// Returns the record of a write at a second, which was recorded one second later.
+    /// Returns the record of a write in the given second, which was recorded one second later.
     fn written(number: u64, directive: &str, second: i64) -> Record {
         record(&json!({
             "@timestamp": at(second), "directive": directive, "primary_term": 1, "seq_no": number,
@@ -221,7 +225,7 @@ mod tests {
 
     #[test]
     fn recorded_numbers_make_the_ranges_smaller() {
-        // Only number 5 has no record, so it is the number of the deletion.
+        // Only `_seq_no` 5 has no record, so it belongs to the deletion.
         let others =
             [4, 6, 7].map(|number| written(number, "q", 10 * i64::try_from(number).unwrap()));
         let records: Vec<Record> = [written(3, "z", 0), noticed("z", (3, 7), 100)]

@@ -1,5 +1,5 @@
-//! Verifies a history: finds the numbers of the index that have no record, and looks for signs that
-//! a record was changed, removed or forged.
+//! Verifies a history: finds the `_seq_no`s of the index that have no record, and looks for signs
+//! that a record was changed, removed or forged.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -42,16 +42,17 @@ pub struct Verification {
     pub unreadable: Vec<UnreadableRecord>,
 }
 
-/// A `_seq_no` for which two records contain different operations. One of two such records is
-/// forged, because an index assigns a `_seq_no` only once in each primary term.
+/// A `_seq_no` for which two records contain different operations. If two records with the same
+/// `_seq_no` contradict each other, one of them is forged, because an index assigns a `_seq_no`
+/// only once in each primary term.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Contradiction {
-    /// The uuid of the index.
+    /// The uuid of the index that assigned the `_seq_no`.
     pub index_uuid: String,
-    /// The primary term of the operation.
+    /// The primary term in which the `_seq_no` was assigned.
     pub primary_term: u64,
-    /// The `_seq_no` of the operation.
+    /// The `_seq_no` for which two records contradict each other.
     pub seq_no: u64,
 }
 
@@ -69,7 +70,7 @@ impl Verification {
     }
 
     /// Returns true if only the newest operations of the current index are not recorded. A recorder
-    /// may still be writing the records of these newest operations.
+    /// may still be writing the records of the newest operations.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());

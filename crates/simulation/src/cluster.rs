@@ -19,7 +19,8 @@ pub(crate) const CLUSTER_UUID: &str = "cluster-1";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClusterState {
     pub(crate) version: u64,
-    /// The indices to which the configured name refers.
+    /// The indices to which the configured name (an index or an alias) refers in this cluster
+    /// state.
     pub(crate) bound: Vec<usize>,
     /// All indices that exist in this cluster state.
     pub(crate) alive: Vec<usize>,
@@ -33,17 +34,17 @@ pub(crate) struct ClusterState {
 pub(crate) struct CutOff {
     /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether the elected manager is on the same side of the network partition as this node. If
-    /// the manager is on the same side, the node can serve cluster requests until the manager steps
-    /// down.
+    /// Whether the elected manager is on the same side of the network partition as this node. A
+    /// node on the manager's side can serve cluster requests until the manager steps down.
     had_manager: bool,
     since: Instant,
 }
 
-/// If an elected manager has lost contact with the other nodes, it continues to act as the manager
-/// for this time. The manager checks each node every second, with a time limit of ten seconds.
-/// After three failed checks, the manager removes the node. If too few nodes remain, the manager
-/// steps down (`cluster.fault_detection.follower_check`).
+/// An elected manager that has lost contact with the other nodes steps down only after this time
+/// (`cluster.fault_detection.follower_check`). The manager checks each node every second, with a
+/// time limit of ten seconds. After three failed checks of a node, the cluster manager removes this
+/// node from the cluster. If the remaining nodes are not a majority, the cluster manager steps
+/// down.
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {
@@ -71,24 +72,28 @@ pub(crate) struct Node {
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
-    /// For each view, the node that holds this view. If this node goes down, the view is lost.
+    /// The nodes that hold the views of this point in time, one for each view. A view is lost when
+    /// the node that holds it goes down.
     pub(crate) nodes: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// All indices that have existed since the start. Each restore of a snapshot adds an index to
-    /// this list, even if the snapshot is restored into an existing index.
+    /// All indices that have existed since the start of the simulated world. Each restore of a
+    /// snapshot adds an index to `indices`, even if the snapshot is restored into an existing
+    /// index.
     pub(crate) indices: Vec<Index>,
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) points_in_time: BTreeMap<String, PointInTime>,
-    /// The indices to which the configured name has referred, in chronological order. `None` stands
-    /// for a period in which the name referred to no index or to several indices.
+    /// The indices to which the configured name has referred, in chronological order. An entry of
+    /// `epochs` is `None` for a period in which the configured name referred to no index or to
+    /// several indices.
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// The number `routing` and the preference of a search select the copy that serves the search.
+    /// `routing` and the preference of a search together determine which copy of a shard serves the
+    /// search.
     pub(crate) routing: u64,
     is_alias: bool,
 }
@@ -129,7 +134,7 @@ impl Cluster {
         self.nodes[node].up && self.nodes[node].cut_off.is_none()
     }
 
-    /// Returns true if one node can send requests to another.
+    /// Returns true if the node `from` can send requests to the node `to`.
     pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
         if self.nodes[from].cut_off.is_some() {
             return from == to;
@@ -184,8 +189,8 @@ impl Cluster {
         Some(number)
     }
 
-    /// Restores a snapshot into an index. The restored index has the same uuid, but a new history
-    /// uuid.
+    /// Restores a snapshot into an existing index. The restored index keeps the uuid of the
+    /// existing index, but gets a new history uuid.
     pub(crate) fn restore(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let before = &self.indices[index];
         let (name, uuid) = (before.name.clone(), before.uuid.clone());
@@ -196,7 +201,7 @@ impl Cluster {
         Some(new)
     }
 
-    /// Changes the cluster state and publishes it as a new version.
+    /// Applies `change` to the cluster state, and publishes the result as a new version.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut ClusterState)) {
         let state = Arc::make_mut(&mut self.current);
         state.version += 1;
@@ -227,7 +232,8 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Returns true if the cluster manager has not yet removed a node that is down or cut off.
+    /// Returns true if the cluster manager has not yet removed the copies of a node that is down or
+    /// cut off.
     pub(crate) fn is_unnoticed(&self) -> bool {
         let shards = |&index: &usize| &self.indices[index].shards;
         self.current.alive.iter().flat_map(shards).any(|shard| {
@@ -237,7 +243,7 @@ impl Cluster {
         })
     }
 
-    /// Reconnects a node with the cluster.
+    /// Brings a node that was down or cut off back into the cluster.
     pub(crate) fn rejoin(&mut self, node: usize) {
         let crashed = !self.nodes[node].up;
         self.nodes[node].up = true;
@@ -256,7 +262,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Returns the positions of those copies of a shard that the node `from` can reach.
+    /// Returns the position in `Shard::copies` of each copy that the node `from` can reach.
     pub(crate) fn reached(&self, from: usize, index: usize, shard: usize) -> Vec<usize> {
         let copies = &self.indices[index].shards[shard].copies;
         (0..copies.len())

@@ -15,7 +15,7 @@ pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// The `_source` of the document.
+    /// The JSON text that a search returns as the `_source` of the document.
     pub(crate) source: String,
     pub(crate) content: Content,
     pub(crate) updated_at: Option<Timestamp>,
@@ -38,13 +38,16 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // Each of the next two documents lacks a field, as if a role hid this field: a target, or the
-    // list of targets. The last document has a target that its list of targets does not contain.
+    // Three documents whose `targets` contradict their other fields: the field of a listed target
+    // is missing, `targets` itself is missing, or a field is set that `targets` does not list. A
+    // role that hides the target's field or `targets` makes a valid document look like one of the
+    // first two documents.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
 ];
-/// The remaining fields of a stored document that has no start and is not revoked.
+/// The JSON fields that a stored document has if its directive has no start time and is not
+/// revoked.
 const AT_ONCE: &str =
     r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::document_generator::Document;
 
-/// The last operation on each document, including deletions.
+/// The state of a shard: the last operation on each document, which may be a deletion.
 pub(crate) type State = BTreeMap<&'static str, Arc<Operation>>;
 
 /// A write or a deletion of one document.
@@ -26,7 +26,8 @@ pub(crate) struct Operation {
 pub(crate) enum Fate {
     InFlight,
     Acknowledged,
-    /// A failover has lost the operation, and the new primary will assign its `_seq_no` again.
+    /// A failover has lost the operation, and the new primary will assign the same `_seq_no` to
+    /// another operation.
     Lost,
 }
 
@@ -65,8 +66,7 @@ impl Operation {
         }
     }
 
-    /// Describes the operation in a few characters. The report of a broken promise contains this
-    /// description of the operation.
+    /// Returns a short description of the operation for the report of a broken promise.
     pub(crate) fn brief(&self) -> String {
         let gone = if self.document.is_some() {
             ""
@@ -81,7 +81,8 @@ impl Operation {
     }
 }
 
-/// Returns the documents that exist in a state, each with the operation that wrote it.
+/// Returns the documents that are not deleted in the state of a shard, each with the operation that
+/// wrote the document.
 pub(crate) fn documents(state: &State) -> impl Iterator<Item = (&Operation, &Arc<Document>)> {
     state
         .values()

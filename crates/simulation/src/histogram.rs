@@ -1,6 +1,6 @@
-//! Executes `histogram` aggregations on `_seq_no` with the same pitfalls as OpenSearch. If the
-//! start of a bucket is outside `hard_bounds`, the whole bucket is dropped. A request whose
-//! histogram has too many buckets fails.
+//! Executes `histogram` aggregations on `_seq_no`, with two peculiarities of OpenSearch. OpenSearch
+//! drops a whole bucket if the start of the bucket is outside `hard_bounds`. OpenSearch refuses a
+//! request whose histogram has too many buckets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,8 +10,9 @@ use serde_json::Value;
 /// The default of `search.max_buckets`, the largest number of buckets in a response of OpenSearch.
 pub(crate) const MAX_BUCKETS: usize = 65_535;
 
-/// Returns the histogram of `numbers` as JSON. Each bucket contains the fields that `filter_path`
-/// selects. Returns `None` if the histogram has more buckets than the server permits.
+/// Returns the histogram of `numbers` as JSON. Each bucket of the histogram contains only the
+/// fields that `filter_path` selects. Returns `None` if the histogram has more buckets than the
+/// server permits.
 pub(crate) fn histogram(
     aggregation: &Value,
     numbers: impl Iterator<Item = u64>,
@@ -29,7 +30,8 @@ pub(crate) fn histogram(
         *count += 1;
         *sum += number;
     }
-    // The whole bucket is dropped even if only its start is outside `hard_bounds`.
+    // OpenSearch drops a whole bucket even if only the start of the bucket is outside
+    // `hard_bounds`.
     let min = bound("hard_bounds", "min").unwrap_or(0);
     let max = bound("hard_bounds", "max").unwrap_or(u64::MAX);
     buckets.retain(|key, _| (min..=max).contains(key));
@@ -65,7 +67,7 @@ pub(crate) fn histogram(
     Some(json)
 }
 
-/// Returns true if a query on `_seq_no` selects the documents with this number.
+/// Returns true if a query on `_seq_no` selects the documents whose `_seq_no` is `number`.
 pub(crate) fn selects(query: &Value, number: u64) -> bool {
     if let Some(clauses) = query["bool"]["should"].as_array() {
         return clauses.iter().any(|clause| selects(clause, number));

@@ -1,5 +1,5 @@
-//! Models a concrete index (not an alias) with its uuid, its history uuid and its shards. Also
-//! models a snapshot of an index.
+//! Models a concrete index (not an alias) with its uuid, its history uuid and its shards. The
+//! module also models snapshots of an index.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ impl Index {
         usize::from(id.bytes().next().unwrap_or_default()) % self.shards.len()
     }
 
-    /// Returns the first deletion of the operation's document that happened after this operation.
+    /// Returns the first deletion of a document that happened after the given operation on this
+    /// document.
     pub(crate) fn deletion_after(&self, operation: &Operation) -> Option<&Arc<Operation>> {
         let shard = &self.shards[self.shard_of(operation.id)];
         let later =

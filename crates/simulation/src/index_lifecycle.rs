@@ -95,9 +95,10 @@ impl World {
         self.note(|| format!("the name refers to index {index}"));
     }
 
-    /// Replaces the index with a new index. If `alike` is true, the new index contains documents
-    /// with the same ids and `_seq_no`s, but with different content. If `alike` is false, the new
-    /// index is empty.
+    /// Creates a new index, and makes the configured name refer to it instead of the former index.
+    /// If `alike` is true, the documents of the new index have the ids and `_seq_no`s of the
+    /// documents in the former index, but different content. If `alike` is false, the new index is
+    /// empty.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;
@@ -149,7 +150,7 @@ impl World {
         self.note(|| "the alias changes for what it should not be".to_owned());
     }
 
-    /// Makes the alias refer to an earlier index again.
+    /// Makes the alias refer again to an index to which it referred earlier.
     pub(crate) fn move_back(&mut self) {
         if !self.shape.moves || !self.cluster.is_alias() {
             return;

@@ -15,11 +15,11 @@ use opensearch_directives::internal::{Request, RequestFailure, Response};
 /// The current faults of the network, and the rates at which the network injects faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
-    /// The number of faults per thousand requests.
+    /// The network injects faults into this number of requests out of 1,000.
     faulty: u16,
-    /// The number of incomplete responses per thousand searches.
+    /// The network makes the responses to this number of searches out of 1,000 incomplete.
     partial: u16,
-    /// Whether all nodes are unreachable.
+    /// Whether an outage makes all nodes unreachable for the refreshers.
     outage: bool,
     fair: bool,
 }
@@ -58,16 +58,16 @@ impl Weather {
 #[derive(Debug)]
 pub(crate) enum Sent {
     Response(ResponseResult),
-    /// The response arrives after the given delay and unchanged.
+    /// The client receives the unchanged response after this delay.
     Late(ResponseResult, Duration),
     Hangs,
     Panics,
 }
 
 impl World {
-    /// Sends a request to the simulated cluster. The network may apply a random fault to this
-    /// request. The function `respond` produces the response that the client receives without a
-    /// fault.
+    /// Sends a request to the simulated cluster, through a network that may apply a random fault.
+    /// The function `respond` produces the response that the client receives if the network applies
+    /// no fault.
     pub(crate) fn send(
         &mut self,
         request: &Request,
@@ -118,12 +118,11 @@ impl World {
         }
     }
 
-    /// Returns true if the network must never refuse this request with status 403 or 404, because
-    /// the refresher needs its response to keep its promises.
+    /// Returns true if the network must never refuse the given request with status 403 or 404.
     ///
-    /// If a world has cut-off nodes, lagging copies or restored indices, a refresher can detect
-    /// these conditions only with certain requests. If a random fault would refuse one of these
-    /// requests with status 403 or 404, the network responds with status 500 instead.
+    /// A refresher needs the responses to `_mget`, `_cluster` and `_stats` requests to detect
+    /// cut-off nodes, lagging copies and restored indices. If a random fault would refuse a needed
+    /// request with status 403 or 404, the network responds with status 500 instead.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -137,8 +136,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. Like the incomplete response of a real server,
-    /// the response has status 200, and its fields report that a part is missing.
+    /// Randomly removes a part of a search result. The incomplete response has status 200, and its
+    /// fields report that a part is missing, as in the response of a real server.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;
@@ -159,10 +158,10 @@ impl World {
                 found.total = found.hits.len();
             }
             2 => found.total += 1,
-            // The total number of hits is reduced only if one page contains all documents. On a
-            // later page, a total that is too low could make an incomplete read look complete. A
-            // real server never returns such a page, because it counts the documents of the same
-            // view for all pages.
+            // The fault reduces the total number of hits only if one page contains all documents.
+            // If a result has several pages, a total that is too low could make an incomplete read
+            // look complete. A real server never returns a page whose total is too low, because it
+            // counts the documents of the same view for all pages.
             3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {

@@ -33,7 +33,7 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
     })
 }
 
-/// A refresher, and the data that is needed to check its next poll.
+/// A refresher under test, with the data that the promise checks need after the next poll.
 #[derive(Debug)]
 pub(crate) struct ObservedRefresher {
     pub(crate) refresher: Poller,
@@ -58,8 +58,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks the published snapshot and the status after a poll. Also compares the new snapshot
-    /// and status with the snapshot and status before the poll.
+    /// Checks the published snapshot and the status after a poll, and compares them with the
+    /// snapshot and the status before the poll.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -194,8 +194,8 @@ impl ObservedRefresher {
             let Some(floor) = Floor::after(self.floor.as_ref(), world, view) else {
                 continue;
             };
-            // Several views can have the same content as the published snapshot. The check assumes
-            // that the refresher published the oldest of these views, so the check never reports a
+            // If several views have the same content as the published snapshot, the check assumes
+            // that the refresher published the oldest of them, so that the check never reports a
             // correct publish as a step back.
             if lowest.as_ref().is_none_or(|low| floor.rank() < low.rank()) {
                 lowest = Some(floor);

@@ -1,6 +1,7 @@
 //! Sequences of events during which refreshers must keep their promises. Each sequence in this file
-//! would hardly ever happen if each event were drawn independently. Some worlds go through one of
-//! these sequences again and again, while polls and other random events happen between its steps.
+//! would hardly ever happen if each event were chosen at random, independently of the others. Some
+//! simulated worlds repeat one rare sequence, with polls and other random events between the steps
+//! of the sequence.
 
 use fastrand::Rng;
 
@@ -10,7 +11,7 @@ use crate::shard::Shard;
 use crate::world::World;
 use crate::world_parameters::{Quirks, Shape};
 
-/// A sequence of events, and the number of the next step.
+/// A rare sequence of events, and the number of the step that happens next.
 #[derive(Clone, Debug)]
 pub(crate) struct RareSequence {
     pub(crate) kind: Kind,
@@ -19,17 +20,19 @@ pub(crate) struct RareSequence {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Searches return a write that only the primary has. Another copy becomes the primary, assigns
-    /// the same `_seq_no` to another write of the same document, and the former primary becomes the
-    /// primary again. Neither the statistics nor the sums of the `_seq_no`s show that the number
-    /// was assigned twice.
+    /// Two primaries assign the same `_seq_no` to two writes of one document, and searches return
+    /// the first write before another copy has it. After the first write, another copy becomes the
+    /// primary and makes the second write; then the former primary becomes the primary again.
+    /// Neither the statistics nor the sums of the `_seq_no`s show that a `_seq_no` was assigned
+    /// twice.
     ReusedNumber,
-    /// A node gets the primary and is cut off together with the cluster manager. The former primary
-    /// becomes the primary again and accepts writes, but then only the node that is cut off is
-    /// reachable.
+    /// A node becomes the holder of the primary, and is then cut off together with the cluster
+    /// manager. The former primary becomes the primary again and accepts writes, but refreshers can
+    /// reach only the node that is cut off.
     TwoPrimaries,
-    /// A replica has been refreshed since a write, the primary has not, and searches move from the
-    /// replica to the primary. The role does not permit `_mget`, which would return the write.
+    /// After a write, the replica is refreshed before the primary is, and then searches move from
+    /// the replica to the primary. The role does not permit `_mget`, which would return the write
+    /// even before a refresh.
     UnrefreshedPrimary,
 }
 
@@ -40,15 +43,15 @@ impl RareSequence {
         Kind::UnrefreshedPrimary,
     ];
 
-    /// Chooses a rare sequence for one world in four. The choice uses a separate random generator,
-    /// so that the seed of a world without a rare sequence still produces the same world.
+    /// Chooses a rare sequence for one world in four. The sequence is drawn from a separate random
+    /// generator, so that the draw does not change the rest of the world that the seed produces.
     pub(crate) fn random(seed: u64, all: &Shape) -> Option<Self> {
         let mut rng = Rng::with_seed(seed ^ 0x5e9_0e4c);
         let kind = *Self::KINDS.get(rng.usize(..4 * Self::KINDS.len()))?;
         all.sequences.then_some(Self { kind, next: 0 })
     }
 
-    /// Changes the parameters of a world so that the sequence can occur in it.
+    /// Changes the parameters of a world so that this rare sequence can occur in the world.
     pub(crate) fn adapt(&self, shape: &mut Shape, quirks: &mut Quirks) {
         shape.shards = 1;
         shape.nodes = shape.nodes.max(2);
@@ -56,7 +59,8 @@ impl RareSequence {
         *quirks = Quirks::default();
         shape.cut_off = self.kind == Kind::TwoPrimaries;
         if self.kind == Kind::UnrefreshedPrimary {
-            // Without `_mget`, a refresher relies on the refresh interval of the index.
+            // Without `_mget`, a refresher accepts a possible step back after some refresh
+            // intervals, so the copies must be refreshed on time.
             quirks.no_gets = true;
             shape.lag = false;
             shape.refreshes_on_time = true;
@@ -66,7 +70,7 @@ impl RareSequence {
 
 impl World {
     /// Applies the next step of the world's rare sequence. Returns false if the world has no
-    /// sequence, or if another random event must happen before the next step.
+    /// sequence, or if another random event must happen before the next step of the sequence.
     pub(crate) fn continue_sequence(&mut self) -> bool {
         let Some(RareSequence { kind, next }) = self.sequence.clone() else {
             return false;
@@ -116,7 +120,7 @@ impl World {
         self.settle();
     }
 
-    /// Writes a document that only searches on the replicas return.
+    /// Writes a document that searches return on the replicas, but not yet on the primary.
     fn write_before_the_primary_refreshes(&mut self) {
         self.write_with(|shard| {
             shard.deliver_all(|copy| copy.in_sync);

@@ -9,16 +9,18 @@ use crate::document_write::{Fate, Operation};
 use crate::returned_views::View;
 use crate::world::World;
 
-/// The operations whose results a refresher has published, for each document. A later publish must
-/// not contain an older state of a document than the last acknowledged one of these operations.
+/// The lower bound for later publishes: for each document, the operations whose results a refresher
+/// has published. A later publish must not contain an older state of a document than the last
+/// acknowledged operation that the refresher published for this document.
 #[derive(Debug)]
 pub(crate) struct Floor {
-    /// The position of the index among the indices to which the configured name has referred.
+    /// The position of the published index in `Cluster::epochs`, the indices to which the
+    /// configured name has referred.
     epoch: usize,
     index: usize,
-    /// For each document, the published operations on it, oldest first. One of the operations on a
-    /// document is acknowledged. The other published operations on the document are not
-    /// acknowledged, so a failover may still lose them.
+    /// For each document, the published operations on it, oldest first, starting with the last
+    /// acknowledged one. A failover may still lose the published operations that are not
+    /// acknowledged.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
@@ -33,13 +35,12 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the floor after a publish of this view. No later publish may be older than this
-    /// floor. Returns `None` if the view is a step back.
+    /// Returns the lower bound (the floor) for later publishes after the view `view` is published.
+    /// Returns `None` if the view is a step back compared with `before`.
     ///
-    /// If a document is missing in the view, it may have been deleted, or the view may be older
-    /// than the document. The view alone does not show whether the document was deleted or the view
-    /// is older. A missing document therefore counts as a step back only if the document was never
-    /// deleted.
+    /// A view alone does not show whether a missing document was deleted, or whether the view is
+    /// older than the document. A missing document counts as a step back only if the document was
+    /// never deleted.
     pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
@@ -81,14 +82,14 @@ impl Floor {
         })
     }
 
-    /// Returns a rank by which floors are compared: first the epoch, then the sum of the
-    /// `_seq_no`s.
+    /// Returns the key that orders floors (the lower bounds for publishes): first the epoch, then
+    /// the sum of the `_seq_no`s.
     pub(crate) fn rank(&self) -> (usize, u64) {
         let last = self.published.values().filter_map(|states| states.last());
         (self.epoch, last.map(|operation| operation.seq_no).sum())
     }
 
-    /// Describes the index and the operations of the floor, for the report of a broken promise.
+    /// Describes the lower bound, its index and its operations, for the report of a broken promise.
     pub(crate) fn describe(&self) -> (usize, Vec<String>) {
         let operations = self.published.values().flatten();
         (

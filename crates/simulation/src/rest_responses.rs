@@ -173,8 +173,8 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// Returns the mapping of each index. A refresher decides only from a mapping with a version in
-/// `_meta` that a field is hidden. This mapping has no version, so the refresher cannot decide it.
+/// Returns a mapping without a version for each index. From a mapping without a version in `_meta`,
+/// a refresher cannot conclude that a field is hidden.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()
@@ -185,9 +185,8 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// Returns the highest `_seq_no` of a copy plus one. On the primary, the highest `_seq_no` is the
-/// highest one that was assigned. On a replica, the highest `_seq_no` is the highest one that was
-/// applied.
+/// Returns one more than the highest `_seq_no` that the copy has assigned (on the primary) or
+/// applied (on a replica).
 pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     if position == shard.primary {
         return shard.next_seq_no;
@@ -241,7 +240,7 @@ fn gets(
             _ => None,
         };
         // If no copy is available, a real server returns only the field `error`, and the
-        // `filter_path` of the request removes this field.
+        // `filter_path` of the request removes this field, so the response contains only the id.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
             let found = applied
@@ -279,7 +278,8 @@ fn copy_for_a_get(
     Some((index, shard, copy))
 }
 
-/// Returns the position of the copy that serves a search with the given preference.
+/// Returns the position of the copy that serves a search with the given preference, among the
+/// copies that the node can reach.
 pub(crate) fn preferred(
     reached: &[usize],
     preference: Option<&str>,

@@ -18,14 +18,14 @@ pub(crate) struct View {
 }
 
 /// The key for looking up views: the uuid of the index, the number of documents, the highest
-/// `_seq_no` and the sum of all `_seq_no`s. The revision of a published snapshot contains the same
-/// four values.
+/// `_seq_no` and the sum of all `_seq_no`s. The revision of a published snapshot contains the four
+/// values of this key.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct SeenViews {
     /// Whether the refreshers receive the uuid of the index. If the refreshers do not receive the
-    /// uuid, the uuid is not a part of the key.
+    /// uuid, the key for looking up views does not contain the uuid either.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,

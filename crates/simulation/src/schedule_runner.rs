@@ -20,15 +20,15 @@ use opensearch_directives::internal::{Safeguard, Safeguards, Tuning};
 /// After all faults have ended, a refresher must have published the content of the index within
 /// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
-/// After this time, a periodic reconciliation is certainly due, because the time is longer than the
-/// interval between reconciliations.
+/// A duration that is longer than the interval between periodic reconciles, so that after this time
+/// a reconcile is certainly due.
 const RECONCILE: Duration = Duration::from_hours(30);
 
-/// As soon as this number of schedules has failed on one thread, neither thread begins another
-/// schedule.
+/// The run of schedules ends early as soon as one thread has this number of failed schedules.
 const FAILURES_AT_MOST: usize = 20;
 
-/// The parameters of a run of schedules: the kinds of events, and what the run leaves out or hides.
+/// The parameters of a run of schedules: the kinds of events, the safeguard that the refreshers
+/// leave out, and the detail that the network hides.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     /// the schedules detect the missing safeguard.
     pub(crate) left_out: Option<Safeguard>,
     /// The detail of responses that the network hides from the refreshers. A run that hides a
-    /// detail tests that the schedules detect the hidden detail.
+    /// detail tests that at least one schedule fails because of the hidden detail.
     pub(crate) lie: Option<Lie>,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
     pub(crate) refreshers: u64,
-    /// The number of refreshers that published the complete index although no periodic
-    /// reconciliation happened.
+    /// The number of refreshers that published the complete index without the help of a periodic
+    /// reconcile.
     pub(crate) in_time: u64,
-    /// The number of refreshers that, because of a known limitation, needed a minute longer to
-    /// publish the complete index.
+    /// The number of refreshers that needed an additional minute to publish the complete index,
+    /// because of a known limitation.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
@@ -84,7 +84,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs one schedule. If the schedule fails, runs it again with a log.
+/// Runs one schedule, and runs it a second time with a log if the schedule fails.
 pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
@@ -156,7 +156,8 @@ async fn catches_up(
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
-    // After this change, the refresher polls once before any search returns the new version.
+    // The refresher polls once after the document has changed, but before any search returns the
+    // new version.
     wire.world().update_a_document();
     tokio::time::advance(Duration::from_secs(2)).await;
     counted(wire, refresher, n, ran).await?;
@@ -171,8 +172,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // If searches cannot select the primary, the refresher accepts a possible step back only after
-    // it has observed the step back for a minute. The delay of a minute is a known limitation.
+    // If searches cannot select the primary, the refresher observes a possible step back for a
+    // minute before it accepts the step back (a known limitation).
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;
@@ -203,8 +204,8 @@ fn broken_unless(
     Err(Broken { promise, how })
 }
 
-/// Polls [`POLLS_TO_SETTLE`] times. Returns true if the refresher has published the whole content
-/// of the index after these polls.
+/// Polls [`POLLS_TO_SETTLE`] times, and returns true if the refresher has then published the whole
+/// content of the index.
 async fn settles(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -241,7 +242,7 @@ async fn counted(
     })
 }
 
-/// Polls once and checks every promise.
+/// Polls once and checks every promise of ARCHITECTURE.md.
 pub(crate) async fn poll(
     wire: &Wire,
     watched: &mut ObservedRefresher,

@@ -64,8 +64,8 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
     }
 }
 
-/// Returns a view of each shard, with the node that holds this view. The preference selects the
-/// copy of each shard. Returns `None` if a shard is unreachable.
+/// Returns a view of each shard, with the node that holds this view. The preference of a search
+/// selects the copy of each shard that serves the search. Returns `None` if a shard is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -209,8 +209,9 @@ fn search(
     json(200, found.write(several))
 }
 
-/// Returns the results of the aggregations over all documents of a view and over the selected
-/// `_seq_no`s. Returns `None` if a histogram has more buckets than the server permits.
+/// Returns the results of the aggregations: those under `all` cover every document of the views,
+/// and the others cover only the documents with the selected `_seq_no`s. Returns `None` if a
+/// histogram has more buckets than the server permits.
 fn aggregate(
     aggregations: &Value,
     views: &[Arc<State>],

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use crate::document_generator::Document;
 use crate::document_write::{Fate, Operation, State};
 
-/// A copy is late if it makes an operation visible later than this duration after it applied the
-/// operation. After a change, a refresher reads the index in each poll for three refresh intervals,
-/// and the shortest refresh interval of an index is half a second.
+/// A copy counts as late if an operation becomes visible more than this duration after the copy
+/// applied it. The duration equals three of the shortest refresh intervals, which are half a second
+/// each. After a change, a refresher reads the index in each poll for three refresh intervals.
 const LATE: Duration = Duration::from_millis(1_500);
 
 /// One copy of a shard, on one node.
@@ -28,11 +28,10 @@ pub(crate) struct Copy {
     pub(crate) visible: Arc<State>,
     /// Whether refreshes of this copy are suspended.
     pub(crate) lags: bool,
-    /// Whether this copy is in sync. A write is acknowledged only after every in-sync copy has
-    /// applied the write.
+    /// Whether this copy is in sync, so that a write is acknowledged only after this copy has
+    /// applied it.
     pub(crate) in_sync: bool,
-    /// The instant of the first operation that the copy has applied and that searches do not return
-    /// yet.
+    /// The time at which the copy applied the first operation that searches do not return yet.
     unrefreshed_since: Option<Instant>,
     /// Whether the copy has ever been late with a refresh.
     was_late: bool,
@@ -71,8 +70,8 @@ impl Copy {
         self.visible = Arc::clone(&self.applied);
     }
 
-    /// Returns true if this copy has ever made an operation visible late, or has not made an
-    /// operation visible for longer than [`LATE`].
+    /// Returns true if this copy has ever made an operation visible late, or has applied an
+    /// operation that has been invisible for longer than [`LATE`].
     pub(crate) fn is_late(&self) -> bool {
         let late = |since: Instant| since.elapsed() >= LATE;
         self.was_late || self.unrefreshed_since.is_some_and(late)
@@ -99,7 +98,7 @@ pub(crate) struct Shard {
     /// Whether a failover has lost operations, so that the new primary can assign the `_seq_no`s of
     /// these operations again.
     pub(crate) has_lost: bool,
-    /// All deletions since the shard was created.
+    /// All deletions of documents since the shard was created.
     pub(crate) deletions: Vec<Arc<Operation>>,
 }
 
@@ -109,7 +108,8 @@ impl Shard {
             copies: nodes.iter().map(|&node| Copy::new(node, state)).collect(),
             primary: 0,
             next_seq_no,
-            // The new term must be higher than the term of every restored operation.
+            // The primary term of a restored shard must be higher than the term of every restored
+            // operation.
             term: 1 + state
                 .values()
                 .map(|operation| operation.term)
@@ -125,7 +125,8 @@ impl Shard {
         &self.copies[self.primary]
     }
 
-    /// Accepts a write and assigns its `_seq_no`. At this point, no copy has applied the write yet.
+    /// Accepts a write and assigns its `_seq_no`. The write stays in `pending` of each in-sync copy
+    /// until the copy applies it.
     pub(crate) fn write(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let operation = Operation::new(id, self.next_seq_no, self.term, document);
         self.next_seq_no += 1;
@@ -185,9 +186,9 @@ impl Shard {
         });
     }
 
-    /// Marks all copies on the nodes for which `gone` returns true as no longer in sync. If the
-    /// primary is on such a node, promotes another copy. If no in-sync copy would remain, changes
-    /// nothing and returns `false`.
+    /// Marks all copies on the nodes for which `gone` returns true as no longer in sync. Promotes
+    /// another copy if the primary is on a node for which `gone` returns true. If no in-sync copy
+    /// would remain, changes nothing and returns `false`.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
             .copies
@@ -223,9 +224,9 @@ impl Shard {
         lacking.cloned()
     }
 
-    /// Makes the first in-sync replica the new primary. Operations that the new primary has not
-    /// applied are lost. The new primary continues with the `_seq_no` after the highest one that it
-    /// has applied.
+    /// Makes the first in-sync replica the new primary. The failover loses the operations that the
+    /// new primary has not applied. The new primary continues with the `_seq_no` after the highest
+    /// one that it has applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =
@@ -263,8 +264,8 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Accepts a write on a primary that is cut off and does not know yet that it is cut off. The
-    /// write is acknowledged only if the other copies reconnect.
+    /// Accepts a write on a primary that is cut off and does not know yet that it is cut off. A
+    /// write on a primary that is cut off is acknowledged only if the other copies reconnect.
     pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let primary = self.primary;
         self.write(id, document);

@@ -113,7 +113,7 @@ impl Clock for Wire {
 pub(crate) enum Lie {
     /// The network hides that a response is incomplete.
     NoPartial,
-    /// The network hides that the name refers to another index than before.
+    /// The network hides that the configured name refers to another index than before.
     NoIdentity,
 }
 

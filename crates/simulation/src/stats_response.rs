@@ -51,8 +51,8 @@ fn first_unacknowledged(copy: &Copy) -> Option<u64> {
     unacknowledged.map(|operation| operation.seq_no).min()
 }
 
-/// Writes the statistics of each copy of a shard that a node can reach. Returns the number of
-/// in-sync copies that the node cannot reach.
+/// Writes the statistics of each copy of a shard that a node can reach. Returns the number of the
+/// shard's in-sync copies that the node cannot reach.
 fn shard_stats(
     world: &World,
     node: usize,
@@ -86,7 +86,8 @@ fn shard_stats(
                 .filter(|&position| shard.copies[position].in_sync)
                 .map(|position| first_missing(shard, position))
                 .fold(first_missing(shard, position), u64::min);
-            // A primary that is cut off cannot learn that other copies hold its last operations.
+            // A primary that is cut off cannot learn that other copies have applied its last
+            // operations, so its global checkpoint does not include these operations.
             let complete = if world.cluster.nodes[node].cut_off.is_some() {
                 complete.min(first_unacknowledged(copy).unwrap_or(complete))
             } else {

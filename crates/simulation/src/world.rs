@@ -15,7 +15,7 @@ use crate::returned_views::SeenViews;
 use crate::shard::Copy;
 use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
-/// The maximum number of events in the log. The log contains only the latest events.
+/// The maximum number of events in the log of a world, which contains only the latest events.
 const LOGGED: usize = 60;
 
 /// The refresh interval in worlds whose copies refresh on time.
@@ -35,15 +35,15 @@ pub(crate) struct World {
     pub(crate) refreshers: RefresherSettings,
     /// The rare sequence of events that this world goes through, if any.
     pub(crate) sequence: Option<RareSequence>,
-    /// The last instant at which every copy was refreshed on time.
+    /// The time at which all copies were last refreshed, in a world whose copies refresh on time.
     pub(crate) refreshed_at: Instant,
     /// Whether random events occur during a poll.
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters of the world, with which its log begins.
+    /// The initial parameters of the world, as the first lines of its log.
     pub(crate) is: String,
-    /// The latest events, or `None` if no log is requested.
+    /// The latest events of the world, or `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,
 }
 
@@ -96,8 +96,8 @@ impl World {
         self.epoch + self.began.elapsed()
     }
 
-    /// Refreshes every copy if the refresh interval has passed, in a world whose copies refresh on
-    /// time. In the other worlds, a random event refreshes a copy.
+    /// In a world whose copies refresh on time, refreshes every copy once the refresh interval has
+    /// passed. In a world whose copies may refresh late, only random events refresh the copies.
     pub(crate) fn refresh_on_time(&mut self) {
         if self.shape.refreshes_on_time && self.refreshed_at.elapsed() >= REFRESH_INTERVAL {
             self.refreshed_at = Instant::now();
@@ -125,8 +125,8 @@ impl World {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Returns true if searches on the primary can return the document with this id. Document-level
-    /// security may still hide the document.
+    /// Returns true if searches on the primary can return the document with the given id.
+    /// Document-level security may still hide the document.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;
@@ -138,12 +138,13 @@ impl World {
             .is_some_and(|operation| operation.document.is_some())
     }
 
-    /// Returns true if one of the known limitations has occurred in an index, because of which only
-    /// a periodic reconcile finds a difference: a copy made an operation visible late, or a failover
-    /// lost operations, whose numbers can be assigned again.
+    /// Returns true if the index `uuid` may contain a difference that only a periodic reconcile
+    /// finds (a known limitation). Only a periodic reconcile finds a difference if a copy made an
+    /// operation visible late, or if a failover lost operations whose `_seq_no`s can be assigned
+    /// again.
     ///
-    /// `uuid` is the index that the refresher has read. A node that is cut off may still serve an
-    /// index to which the configured name no longer refers.
+    /// `uuid` is the uuid of the index that the refresher has read. A node that is cut off may
+    /// still serve an index to which the configured name no longer refers.
     pub(crate) fn has_a_limitation_that_needs_reconciles(&self, uuid: &str) -> bool {
         let indices = self.cluster.indices.iter();
         let mut shards = indices
@@ -152,7 +153,8 @@ impl World {
         shards.any(|shard| shard.has_lost || shard.copies.iter().any(Copy::is_late))
     }
 
-    /// Ends all faults, so that every refresher must then reach the state of the index.
+    /// Ends all faults, after which every refresher must be able to publish the content of the
+    /// index.
     pub(crate) fn calm(&mut self) {
         self.lively = false;
         self.weather = Weather::fair();

@@ -9,8 +9,8 @@ use crate::index::Index;
 use crate::world::World;
 
 impl World {
-    /// Applies one random event or none. The simulation calls this function between two requests of
-    /// a poll.
+    /// Applies one random event to the simulated world, or no event. The simulation calls this
+    /// function between two requests of a poll.
     pub(crate) fn stir(&mut self) {
         // If a document is hidden, no event happens during a poll, because a refresher detects
         // hidden documents only if the index does not change during the poll.
@@ -22,7 +22,8 @@ impl World {
         }
     }
 
-    /// Applies one random event.
+    /// Applies one random event to the simulated world, for example a write, a refresh or a
+    /// failover.
     pub(crate) fn happen(&mut self) {
         if self.continue_sequence() {
             return;
@@ -55,7 +56,8 @@ impl World {
         (self.rng.u8(..4) > 0).then(|| Arc::new(Document::random(&mut self.rng, id, now)))
     }
 
-    /// Returns the index that accepts writes, if there is one.
+    /// Returns the index to which the configured name refers, or `None` if the name does not refer
+    /// to exactly one index or if the index is closed.
     pub(crate) fn writable(&self) -> Option<usize> {
         self.cluster
             .bound()
@@ -96,8 +98,8 @@ impl World {
         });
     }
 
-    /// Updates a document on every copy, but does not refresh any copy. Until a refresh, no search
-    /// returns the new version of the document.
+    /// Updates a document on every copy, but does not refresh any copy. Until the next refresh, no
+    /// search returns the new version of the updated document.
     pub(crate) fn update_a_document(&mut self) {
         let Some(index) = self.writable() else { return };
         let live = |index: &Index, id: &str| {
@@ -191,7 +193,7 @@ impl World {
         self.note(|| "other copies lag".to_owned());
     }
 
-    /// Makes the cluster select other copies for searches.
+    /// Makes the cluster route the next searches to other copies than before.
     pub(crate) fn reroute(&mut self) {
         self.cluster.routing += 1;
         self.note(|| "searches go to other copies".to_owned());

@@ -18,7 +18,7 @@ pub(crate) struct Shape {
     pub(crate) nodes: usize,
     pub(crate) copies: usize,
     pub(crate) shards: usize,
-    /// Whether some copies can lag. A copy that lags is refreshed late.
+    /// Whether some copies can lag, which means that they are refreshed late.
     pub(crate) lag: bool,
     /// Whether a node can be cut off from the other nodes and still serve requests.
     pub(crate) cut_off: bool,
@@ -27,13 +27,13 @@ pub(crate) struct Shape {
     /// Whether the configured name can begin to refer to another index between two requests of one
     /// poll.
     pub(crate) moves_during_a_poll: bool,
-    /// Whether an index with the same concrete name exists on both sides of a network partition.
+    /// Whether both sides of a network partition can have an index with the same concrete name.
     pub(crate) one_name_twice: bool,
     pub(crate) quirks: bool,
     pub(crate) faults: bool,
     /// Whether a full read can need several pages.
     pub(crate) pages: bool,
-    /// The number of documents in one page.
+    /// The maximum number of documents in one page of a full read.
     pub(crate) page: usize,
     /// Whether a world can go through a rare sequence of events (see `rare_sequences.rs`).
     pub(crate) sequences: bool,
@@ -90,8 +90,8 @@ impl Shape {
 /// The settings of the refreshers in a world.
 #[derive(Clone, Debug)]
 pub(crate) struct RefresherSettings {
-    /// The number of buckets of the first histogram of a reconciliation. The number of buckets is
-    /// low, so that a reconciliation needs several rounds although the worlds have few documents.
+    /// The number of buckets of the first histogram of a reconciliation. This number is low, so
+    /// that a reconciliation needs several rounds although the worlds have few documents.
     pub(crate) first_buckets: u64,
     /// A delta read starts at the highest `_seq_no` minus this distance. The distance `look_back`
     /// is short, so that delta reads return only a part of the documents although the worlds have
@@ -111,14 +111,14 @@ impl Default for RefresherSettings {
 }
 
 impl RefresherSettings {
-    /// A reconcile interval that is longer than any schedule. A refresher with this interval never
+    /// A reconcile interval that is longer than any schedule, with which a refresher never
     /// reconciles periodically.
     const LONGER_THAN_ANY_SCHEDULE: Duration = Duration::from_hours(24);
 
     /// In one of four worlds, the refreshers reconcile so often that writes and faults happen
-    /// around their periodic reconciles. The refreshers of the other worlds never reconcile
-    /// periodically. If such a refresher misses a change, no reconcile finds the change later, so
-    /// the checks notice the missing change.
+    /// around their periodic reconciles. In the other three of four worlds, the refreshers never
+    /// reconcile periodically. If a refresher without periodic reconciles misses a change, no
+    /// reconcile finds the change later, so the checks notice the missing change.
     pub(crate) fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
@@ -159,7 +159,8 @@ pub(crate) struct Quirks {
     pub(crate) histograms_refused: bool,
     /// The setting `search.max_buckets` of the servers; `None` stands for the default.
     pub(crate) max_buckets: Option<usize>,
-    /// The servers respond with this status to requests for a point in time.
+    /// The status with which the servers refuse requests for a point in time; `None` if the servers
+    /// permit such requests.
     pub(crate) no_point_in_time: Option<u16>,
     /// The servers respond with 403 to requests with the preference `_primary`.
     pub(crate) no_primary: bool,
@@ -171,13 +172,13 @@ pub(crate) struct Quirks {
     pub(crate) no_gets: bool,
     /// The servers respond to `_mget` with 200 and a `security_exception` for each document.
     pub(crate) no_items: bool,
-    /// Document-level security hides this document from searches and `_mget`, but not from the
+    /// The document that document-level security hides from searches and `_mget`, but not from the
     /// statistics.
     pub(crate) hidden: Option<&'static str>,
 }
 
 impl Quirks {
-    /// Returns true if the servers refuse a search with these aggregations.
+    /// Returns true if the servers refuse a search with the given aggregations.
     pub(crate) fn refuses(&self, aggregations: &Value) -> bool {
         let histogram = [&aggregations["h"], &aggregations["all"]["aggs"]["h"]]
             .into_iter()
@@ -230,9 +231,8 @@ impl Quirks {
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
-        // If points in time are not available, a refresher must verify in another way that all
-        // pages belong to one view. Without a point in time, a refresher can verify that all pages
-        // belong to one view only with aggregations and a single shard.
+        // If points in time are not available, a refresher can verify that all pages belong to one
+        // view only through aggregations, and only if the index has a single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

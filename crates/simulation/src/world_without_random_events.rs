@@ -50,7 +50,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Makes the replica the new primary, as a failover without a loss does.
+/// Makes the replica the new primary, as in a failover that loses no operation.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

@@ -2,10 +2,10 @@
 //! audit log contains the user that the cluster authenticated.
 //!
 //! The audit log can confirm a record but cannot replace it. The plugin writes the audit log
-//! asynchronously and loses events when a node ends, and an event has no `_seq_no`. So a record
-//! without a matching event is not suspicious. An event matches a record if both have the same
-//! document and `_version`, and if the event happened between the time of the operation (according
-//! to the record) and the time of the record.
+//! asynchronously and loses events when a node ends, and an event has no `_seq_no`. A record
+//! without a matching event is not suspicious, because the audit log may be incomplete. An event
+//! matches a record if both have the same document and `_version`, and if the event happened
+//! between the time of the operation (according to the record) and the time of the record.
 
 mod search;
 
@@ -17,7 +17,7 @@ use super::classify_operation::RecordKind;
 use super::record::Record;
 
 /// The clock of a node and the clock of the program that made the record may differ by at most this
-/// duration. The recorder permits the same difference when it makes a record.
+/// duration. The recorder permits the same difference between the clocks when it makes a record.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// The name that the ingest pipeline writes if the writer did not name an author. The name
 /// `unknown` does not contradict the name of any user.
@@ -69,12 +69,12 @@ impl AuditLog {
 }
 
 impl Record {
-    /// Compares the names in the record with each other and with the audit log. Returns a
-    /// description of each contradiction. `witness` is the user whom the audit log names for the
-    /// operation; `None` if no event matches the record.
+    /// Compares the names of the operation's author in the record with each other and with the
+    /// audit log. Returns a description of each contradiction between the names. `witness` is the
+    /// user whom the audit log names for the operation; `None` if no event matches the record.
     ///
-    /// If the author in the document differs from the authenticated user, this is a contradiction,
-    /// even if several people share one technical user of the cluster.
+    /// An author in the document who differs from the authenticated user is a contradiction, even
+    /// if several people share one technical user of the cluster.
     #[must_use]
     pub fn contradictions(&self, witness: Option<&str>) -> Vec<String> {
         let mut contradictions = Vec::new();

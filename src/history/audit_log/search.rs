@@ -44,8 +44,7 @@ struct Shards {
 #[derive(Deserialize)]
 struct Hits {
     total: Total,
-    /// If the list of hits is empty, the response does not contain this field, because the request
-    /// uses `filter_path`.
+    /// An empty list of hits is absent from the response, because the request uses `filter_path`.
     #[serde(default)]
     hits: Vec<Hit>,
 }
@@ -189,9 +188,9 @@ impl History {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Returns the configured name of the index of directives. If this name is an alias, the result
-    /// also contains the names of the alias's indices, because the events of the audit log contain
-    /// the names of indices.
+    /// Returns the configured name of the index of directives. For an alias, the result also
+    /// contains the names of the alias's indices, because audit events contain the names of
+    /// indices.
     async fn names_of_index(&self) -> Vec<String> {
         let index = self.client.index();
         let path = format!("/{}/_settings/index.uuid", segment(index));
@@ -209,9 +208,9 @@ fn is_refused(error: &RequestError) -> bool {
     matches!(error.status(), Some(401 | 403))
 }
 
-/// Returns the query for events about the documents of these indices in the period of the records.
-/// The query searches each field and its subfield `keyword`, because the default mapping defines
-/// such a subfield for each text, but a template may define another mapping.
+/// Returns the query for audit events about the documents of the given indices in the period of the
+/// records. The query searches each field and its subfield `keyword`, because the default mapping
+/// defines such a subfield for each text, but a template may define another mapping.
 fn query(records: &[Record], names: &[String]) -> Value {
     let any_of = |field: &str, values: &[String]| {
         let keyword = format!("{field}.keyword");

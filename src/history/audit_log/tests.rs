@@ -43,8 +43,8 @@ fn an_event_matches_by_document_version_and_time() {
         json!({ "version": 4 }),
         json!({ "version": null }),
         json!({ "kind": "deleted" }),
-        // These two records belong to another directive with the same id, which was created at a
-        // later or an earlier time.
+        // Two records of another directive with the same id, which was created at a later or an
+        // earlier time.
         json!({ "@timestamp": "2026-11-27T14:09:00Z", "recorded_at": "2026-11-27T14:09:00Z" }),
         json!({ "@timestamp": "2026-11-27T13:00:00Z", "recorded_at": "2026-11-27T13:00:01Z" }),
     ] {

@@ -1,5 +1,5 @@
-//! The part of a record that the ledger needs: the index of the operation, its number, and its
-//! directive.
+//! The part of a record that the ledger needs: the index, the `_seq_no` and the directive of the
+//! operation.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use jiff::Timestamp;
 /// The `_seq_no` of an operation, which is known exactly, known as a range, or unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::history) enum Number {
-    /// The number of the operation, and the primary term in which the number was assigned.
+    /// The `_seq_no` of the operation, and the primary term in which the `_seq_no` was assigned.
     Exact { term: u64, number: u64 },
-    /// A recorder noticed a deletion, because the document was absent. The number of the deletion
-    /// is higher than `after`, and at most `until`.
+    /// A recorder noticed the deletion, because the document was absent. The `_seq_no` of the
+    /// deletion is higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// Neither the number of the deletion nor a complete range for this number is known.
+    /// Neither the `_seq_no` of the deletion nor a complete range for this `_seq_no` is known.
     Unknown,
 }
 
@@ -25,7 +25,7 @@ pub(in crate::history) struct Entry {
     /// The `_version` of the document after the operation.
     pub(in crate::history) version: Option<u64>,
     pub(in crate::history) directive: String,
-    /// The time of the operation.
+    /// The time of the operation, according to the record.
     pub(in crate::history) at: Timestamp,
     /// Whether the operation removed the document.
     pub(in crate::history) deletes: bool,
@@ -44,8 +44,8 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::history) struct Placed<'a> {
     pub(in crate::history) term: u64,
-    /// The `_seq_no` of the operation. If the exact `_seq_no` of a deletion is unknown, this is the
-    /// `_seq_no` of the operation that precedes the deletion.
+    /// The `_seq_no` of the operation; for a deletion without an exact `_seq_no`, that of the last
+    /// operation before the deletion.
     pub(in crate::history) number: u64,
     /// The position of the entry in the unsorted list of entries.
     pub(in crate::history) index: usize,
@@ -54,7 +54,7 @@ pub(in crate::history) struct Placed<'a> {
 
 impl Placed<'_> {
     /// Returns the key by which the operations of one index are sorted. A deletion without an exact
-    /// number follows the operation that precedes it.
+    /// `_seq_no` is sorted directly after the last operation that is known to precede it.
     fn key(&self) -> (u64, u64, bool, &str) {
         let follows = self.entry.exact().is_none();
         (self.term, self.number, follows, &self.entry.directive)
@@ -62,8 +62,8 @@ impl Placed<'_> {
 }
 
 /// Sorts the operations of one index, and removes duplicates. An operation can have one record in
-/// each backing index of the history. A deletion can also have two records, one with its number and
-/// one without.
+/// each backing index of the history. A deletion can also have two records, one with its `_seq_no`
+/// and one without.
 pub(in crate::history) fn in_order<'a>(
     entries: impl Iterator<Item = (usize, &'a Entry)>,
 ) -> Vec<Placed<'a>> {
@@ -101,12 +101,12 @@ fn sort(all: &mut Vec<Placed<'_>>) {
     all.dedup_by(|next, kept| next.key() == kept.key());
 }
 
-/// Finds the position of a deletion without an exact number: the deletion follows the last known
-/// operation that happened before it. Returns `None` if this last operation is the same deletion,
-/// recorded with its number.
+/// Places a deletion without an exact `_seq_no` after the last known operation that happened before
+/// the deletion. Returns `None` if the last known operation before the deletion is the same
+/// deletion, recorded with its `_seq_no`.
 ///
-/// The document was absent when the recorder made the record of the deletion. So each operation
-/// that follows the deletion is later than this record.
+/// Every operation after the deletion is later than the record of the deletion, because the
+/// document was still absent when the recorder made this record.
 fn place<'a>(index: usize, entry: &'a Entry, known: &[Placed<'_>]) -> Option<Placed<'a>> {
     let is_before = |placed: &&Placed<'_>| match entry.number {
         Number::Within { until, .. } => placed.number <= until,

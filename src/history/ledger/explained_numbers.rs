@@ -1,9 +1,9 @@
-//! Finds the missing numbers that must belong to deletions that recorders noticed without their
-//! numbers.
+//! Finds the missing `_seq_no`s that must belong to deletions that recorders noticed without their
+//! `_seq_no`s.
 //!
-//! Each noticed deletion has one number, within its range. If a range lacks as many numbers as
-//! recorders noticed deletions that lie completely within this range, these deletions have these
-//! numbers.
+//! Each noticed deletion has one `_seq_no`, within the range of the deletion. If a range has as
+//! many missing `_seq_no`s as noticed deletions, the missing `_seq_no`s belong to these deletions.
+//! A deletion counts for a range only if the range of the deletion lies completely within it.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,21 @@ use super::entry::{Number, Placed};
 use super::gap::Gap;
 use super::index_ledger::TermChange;
 
-/// If more deletions than this have overlapping ranges, only the ranges that end with the last of
-/// them are examined, because the effort grows with the square of their number. The other ranges
-/// then explain no number.
+/// The maximum number of deletions with overlapping ranges for which all ranges are examined. In a
+/// larger group, only the ranges that end with the group's last deletion are examined, because the
+/// effort grows with the square of the number of deletions. A range that is not examined explains
+/// no `_seq_no`.
 const MAX_OVERLAPPING: usize = 2_000;
 
-/// A deletion whose number is above `after` and at most `until`.
+/// A deletion whose `_seq_no` is above `after` and at most `until`.
 struct Noticed {
     after: u64,
     until: u64,
     index: usize,
 }
 
-/// Removes numbers from the gaps that must belong to deletions without an exact number. Also
-/// returns the positions of these deletions.
+/// Removes from the gaps the `_seq_no`s that must belong to deletions without an exact `_seq_no`.
+/// Returns the remaining gaps, and the positions of the deletions whose `_seq_no`s were removed.
 pub(super) fn without_noticed_deletions(
     gaps: Vec<Gap>,
     placed: &[Placed<'_>],
@@ -64,8 +65,8 @@ fn noticed(placed: &Placed<'_>) -> Option<Noticed> {
     }
 }
 
-/// Splits the deletions, which are ordered by the begin of their ranges, into groups. No range of
-/// one group overlaps with a range of another group.
+/// Splits the deletions, sorted by the start of their ranges, into groups. The ranges of different
+/// groups do not overlap.
 fn overlapping(noticed: &[Noticed]) -> Vec<&[Noticed]> {
     let mut groups = Vec::new();
     let (mut start, mut end) = (0, 0);
@@ -80,7 +81,7 @@ fn overlapping(noticed: &[Noticed]) -> Vec<&[Noticed]> {
     groups
 }
 
-/// Returns the ranges that lack as many numbers as there are deletions within them.
+/// Returns each range in which the number of missing `_seq_no`s equals the number of deletions.
 fn exhausted_ranges(group: &[Noticed], missing: &MissingNumbers) -> Vec<(u64, u64)> {
     let mut ends: BTreeSet<u64> = group.iter().map(|one| one.until).collect();
     if group.len() > MAX_OVERLAPPING {
@@ -111,10 +112,10 @@ fn missing_between(gaps: &[Gap], after: u64, until: u64) -> impl Iterator<Item =
         .flat_map(move |gap| gap.first.max(first)..=gap.last.unwrap_or(until).min(until))
 }
 
-/// Counts missing numbers without enumerating them, because a gap can be arbitrarily long.
+/// Counts missing `_seq_no`s without enumerating them, because a gap can be arbitrarily long.
 struct MissingNumbers {
-    /// For each gap: its first number, its last number, and how many numbers the gaps before it
-    /// contain.
+    /// For each gap: its first `_seq_no`, its last `_seq_no`, and how many `_seq_no`s the gaps
+    /// before it contain.
     gaps: Vec<(u64, u64, u64)>,
 }
 
@@ -133,7 +134,7 @@ impl MissingNumbers {
         }
     }
 
-    /// Returns how many missing numbers are higher than `after` and at most `until`.
+    /// Returns how many missing `_seq_no`s are higher than `after` and at most `until`.
     fn between(&self, after: u64, until: u64) -> u64 {
         self.up_to(until).saturating_sub(self.up_to(after))
     }

@@ -1,17 +1,17 @@
-//! Defines a gap: consecutive numbers of an index without a record, and the evidence about the
-//! operations with these numbers.
+//! Defines a gap: consecutive `_seq_no`s of an index without a record, and the evidence about the
+//! operations with these `_seq_no`s.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Consecutive numbers of operations that have no record in the history.
+/// Consecutive `_seq_no`s of operations that have no record in the history.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Gap {
-    /// The first number of the gap.
+    /// The first `_seq_no` of the gap.
     pub first: u64,
-    /// The last number of the gap; `None` if the index no longer exists and its highest number is
-    /// not known.
+    /// The last `_seq_no` of the gap; `None` if the index no longer exists and its highest
+    /// `_seq_no` is not known.
     pub last: Option<u64>,
     /// The last recorded operation before the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,7 +19,8 @@ pub struct Gap {
     /// The first recorded operation after the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Neighbour>,
-    /// The evidence about the operations without a record.
+    /// What is known about the operations without a record: for example, which directives they
+    /// concern.
     pub evidence: Vec<Evidence>,
 }
 
@@ -27,11 +28,11 @@ pub struct Gap {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Neighbour {
-    /// The `_seq_no` of the operation.
+    /// The `_seq_no` of the recorded operation.
     pub number: u64,
-    /// The directive's id.
+    /// The id of the directive that the recorded operation concerns.
     pub directive: String,
-    /// The time of the operation.
+    /// The time of the recorded operation.
     pub at: Timestamp,
 }
 
@@ -42,15 +43,15 @@ pub struct Neighbour {
 pub enum Evidence {
     /// The index contains a document that was written by an operation of the gap.
     Visible {
-        /// The directive's id.
+        /// The id of the directive to which the document belongs.
         directive: String,
-        /// The `_seq_no` of the document.
+        /// The `_seq_no` of the operation that wrote the document.
         number: u64,
     },
     /// A recorder noticed that the document of a directive was absent. If several gaps contain the
-    /// same deletion as evidence, the number of the deletion is in one of these gaps.
+    /// same deletion as evidence, the `_seq_no` of the deletion is in one of these gaps.
     Deletion {
-        /// The directive's id.
+        /// The id of the directive whose document was absent.
         directive: String,
         /// The time at which the recorder noticed the deletion.
         noticed_at: Timestamp,
@@ -58,18 +59,18 @@ pub enum Evidence {
     /// The versions of a document before and after the gap show that operations on the document
     /// have no record.
     Versions {
-        /// The directive's id.
+        /// The id of the directive whose versions show the missing operations.
         directive: String,
         /// At least this many operations on the document have no record.
         operations: u64,
         /// Whether one of the operations without a record was a deletion. After a deletion, the
-        /// versions of the document start again at 1.
+        /// versions of a document start again at 1.
         with_deletion: bool,
     },
     /// According to its last record, the directive exists, but the index does not contain its
     /// document.
     Vanished {
-        /// The directive's id.
+        /// The id of the directive whose document the index does not contain.
         directive: String,
     },
 }
@@ -88,7 +89,7 @@ impl Evidence {
 }
 
 impl Gap {
-    /// Returns how many operations the gap contains; `None` if the last number of the gap is not
+    /// Returns how many operations the gap contains; `None` if the last `_seq_no` of the gap is not
     /// known.
     #[must_use]
     pub fn operations(&self) -> Option<u64> {
@@ -107,7 +108,7 @@ impl Gap {
         previous.is_none_or(|previous| previous.at <= instant)
     }
 
-    /// Removes the given numbers from the gap, and returns the parts of the gap that remain.
+    /// Removes the given `_seq_no`s from the gap, and returns the parts of the gap that remain.
     /// `accounted` must be in ascending order.
     pub(super) fn without(self, accounted: impl Iterator<Item = u64>) -> Vec<Self> {
         let mut parts = Vec::new();

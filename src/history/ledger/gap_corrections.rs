@@ -1,5 +1,5 @@
-//! Corrects the gaps by other known facts: which numbers come from an earlier index, and which
-//! numbers were assigned again.
+//! Corrects the gaps by other known facts: which `_seq_no`s come from an earlier index, and which
+//! `_seq_no`s were assigned again.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use super::entry::{Entry, Placed};
 use super::gap::Gap;
 use super::index_ledger::Inherited;
 
-/// Removes the numbers of inherited operations from the gaps. Inherited operations are not missing,
-/// because the history contains their records for the earlier index.
+/// Removes the `_seq_no`s of inherited operations from the gaps. Inherited operations are not
+/// missing, because the history contains their records for the earlier index.
 pub(super) fn without_inherited(
     gaps: Vec<Gap>,
     inherited: &Inherited,
@@ -30,9 +30,9 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Adds a gap for each visible document whose number is recorded only in other primary terms than
-/// that of the document. The index assigned such a number twice, and the later operation has no
-/// record.
+/// Adds a gap for each visible document whose `_seq_no` was assigned twice: the `_seq_no` has
+/// records only in other primary terms than the document's term. The later one of the two
+/// operations with the same `_seq_no` has no record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

@@ -1,52 +1,51 @@
-//! Defines the ledger of one index. The ledger shows which numbers have a record, which have none,
-//! and which were assigned again.
+//! Defines the ledger of one index. The ledger shows which `_seq_no`s have a record, which have
+//! none, and which were assigned again.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::gap::Gap;
 
-/// The ledger of one index: the result of comparing the numbers of the index with the records.
+/// The ledger of one index: the result of comparing the `_seq_no`s of the index with the records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct IndexLedger {
-    /// The uuid of the index.
+    /// The uuid of the index to which the ledger belongs.
     pub uuid: String,
     /// Whether the configured name refers to this index now; `false` if the index no longer exists.
     pub is_current: bool,
     /// The time at which the index was created; `None` if the index no longer exists.
     pub created_at: Option<Timestamp>,
-    /// The next index has replaced this index at this time or earlier; `None` if there is no next
-    /// index.
+    /// The time by which the next index had replaced this index; `None` if there is no next index.
     pub replaced_at: Option<Timestamp>,
     /// The times of the first and of the last recorded operation.
     pub recorded_between: Option<(Timestamp, Timestamp)>,
-    /// The number of recorded operations whose numbers are known or explained. So
-    /// `deletions_by_absence` is included, but `deletions_in_gaps` is not.
+    /// The number of recorded operations, including the deletions without a `_seq_no` that explain
+    /// a missing `_seq_no`. The count includes `deletions_by_absence`, but not `deletions_in_gaps`.
     pub recorded: u64,
-    /// The highest number that the index has assigned. If the index no longer exists, this is its
-    /// highest recorded number.
+    /// The highest `_seq_no` that the index has assigned, or the highest recorded `_seq_no` if the
+    /// index no longer exists.
     pub highest: Option<u64>,
     /// If this index was restored or cloned from an earlier index, the operations that both indices
     /// contain.
     pub inherited: Option<Inherited>,
-    /// How many deletions explain a missing number, although recorders noticed them without their
-    /// numbers.
+    /// The number of deletions that recorders noticed without their `_seq_no`s, and that explain a
+    /// missing `_seq_no`.
     pub deletions_by_absence: u64,
-    /// The number of deletions that recorders noticed without their numbers, and that explain no
-    /// missing number, because more numbers are missing. The numbers of these deletions are in the
-    /// gaps.
+    /// The number of deletions that recorders noticed without their `_seq_no`s, and that explain no
+    /// missing `_seq_no`, because more `_seq_no`s are missing. The `_seq_no`s of the deletions that
+    /// `deletions_in_gaps` counts are in the gaps.
     pub deletions_in_gaps: u64,
-    /// The gaps: the numbers without a record.
+    /// The gaps: the `_seq_no`s without a record.
     pub gaps: Vec<Gap>,
     /// The changes of the primary term. The primary term changes when the primary shard is started
     /// again or moved.
     pub term_changes: Vec<TermChange>,
-    /// The directives whose versions show that an operation has no record, although no number is
+    /// The directives whose versions show that an operation has no record, although no `_seq_no` is
     /// missing between their records.
     pub version_jumps: Vec<VersionJump>,
-    /// The first and the last number of the recorded operations that the index has lost. The
-    /// numbers of the lost operations are higher than the highest number of the index.
+    /// The first and the last `_seq_no` of the recorded operations that the index has lost. The
+    /// `_seq_no`s of the lost operations are higher than the highest `_seq_no` of the index.
     pub lost: Option<(u64, u64)>,
 }
 
@@ -56,7 +55,7 @@ pub struct IndexLedger {
 pub struct Inherited {
     /// The uuid of the earlier index.
     pub from: String,
-    /// The highest number of an operation that both indices contain.
+    /// The highest `_seq_no` of an operation that both indices contain.
     pub up_to: u64,
 }
 
@@ -68,27 +67,27 @@ pub struct TermChange {
     pub from: u64,
     /// The primary term after the change.
     pub to: u64,
-    /// The first recorded number of the new term.
+    /// The first recorded `_seq_no` of the new primary term.
     pub number: u64,
-    /// The time of the operation with the number `number`.
+    /// The time of the operation with the `_seq_no` `number`.
     pub at: Timestamp,
-    /// The first and the last of the recorded numbers that the new term assigned again. The index
-    /// lost the operations of the old term with these numbers.
+    /// The first and the last of the recorded `_seq_no`s that the new primary term assigned again.
+    /// The index lost the operations of the old primary term that had the same `_seq_no`s.
     pub lost: Option<(u64, u64)>,
 }
 
-/// Two consecutive records of a directive whose versions are not consecutive, although every number
-/// between the two operations has a record.
+/// Two consecutive records of a directive whose versions are not consecutive, although every
+/// `_seq_no` between the two operations has a record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct VersionJump {
-    /// The directive's id.
+    /// The id of the directive whose versions are not consecutive.
     pub directive: String,
-    /// The number of the first recorded operation after the versions jump.
+    /// The `_seq_no` of the first recorded operation after the jump of the versions.
     pub before_number: Option<u64>,
-    /// Whether the index assigned numbers again between the two operations. If numbers were
-    /// assigned again, an operation may have no record. If no number was assigned again, the writer
-    /// itself chose the versions.
+    /// Whether the index assigned `_seq_no`s again between the two recorded operations. If the
+    /// index assigned `_seq_no`s again, an operation may have no record. If the index assigned no
+    /// `_seq_no` again, the writer itself chose the versions.
     pub across_reassigned_numbers: bool,
 }
 
@@ -99,7 +98,7 @@ impl IndexLedger {
         self.created_at.or(first)
     }
 
-    /// Returns true if the numbers and the versions show no operation without a record.
+    /// Returns true if the `_seq_no`s and the versions show no operation without a record.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let missing = |jump: &VersionJump| jump.across_reassigned_numbers;

@@ -6,7 +6,7 @@ use super::entry::Placed;
 use super::gap::{Gap, Neighbour};
 use super::index_ledger::TermChange;
 
-/// The state of the walk over the records, in the order in which the numbers were assigned.
+/// The state of the walk over the records, in the order in which the `_seq_no`s were assigned.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub(super) expected: u64,
@@ -22,7 +22,7 @@ impl<'a> Walk<'a> {
             if previous.term != one.term {
                 self.change_term(previous.term, one);
             } else if one.number < self.expected {
-                // Two records have the same number but different directives, so one of the two
+                // If two records have the same `_seq_no` but different directives, one of the
                 // records is wrong, and the walk ignores the second one.
                 return;
             }
@@ -48,8 +48,9 @@ impl<'a> Walk<'a> {
         });
     }
 
-    /// Adds the gap after the last recorded operation. Returns the first and the last recorded
-    /// number above the highest number of the index, if there are any.
+    /// Adds the gap after the last recorded operation, up to the highest `_seq_no` of the index if
+    /// this is known. Returns the first and the last recorded `_seq_no` above the highest `_seq_no`
+    /// of the index, if there are any.
     pub(super) fn end(&mut self, facts: Option<&IndexFacts>) -> Option<(u64, u64)> {
         let Some(facts) = facts else {
             let gap = self.gap(None, None);

@@ -1,10 +1,10 @@
 //! Compares the `_seq_no`s that an index has assigned with the records of the history, and finds
-//! the gaps. A gap consists of numbers without a record.
+//! the gaps. A gap consists of `_seq_no`s without a record.
 //!
-//! OpenSearch assigns the next number of the index to every write and every deletion of any client.
-//! So, if nobody recorded an operation, its number has no record. No API of OpenSearch returns the
-//! operation with a given number, so the ledger can only collect evidence about the missing
-//! operation.
+//! OpenSearch assigns the next `_seq_no` of the index to every write and every deletion of any
+//! client. If nobody recorded an operation, no record contains the `_seq_no` of this operation. No
+//! API of OpenSearch returns the operation with a given `_seq_no`, so the ledger can only collect
+//! evidence about an operation without a record.
 
 mod entry;
 mod explained_numbers;
@@ -29,16 +29,16 @@ pub use gap::{Evidence, Gap, Neighbour};
 pub use index_ledger::{IndexLedger, Inherited, TermChange, VersionJump};
 pub(super) use past_state::{PastDocument, state_at};
 
-/// The state of the current index. The state comes from the index itself, and not from the records
-/// of the history.
+/// The facts about the current index that the ledger compares with the records. The facts about the
+/// current index come from the index itself, and not from the records of the history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IndexFacts {
     pub(super) uuid: String,
     pub(super) created_at: Timestamp,
-    /// The highest number that was assigned; `None` before the first write.
+    /// The highest `_seq_no` that was assigned; `None` before the first write.
     pub(super) max_seq_no: Option<u64>,
-    /// The documents of the index. Each entry contains the primary term and the number of the
-    /// operation that wrote the document.
+    /// The documents of the index. Each entry of `documents` contains the primary term and the
+    /// `_seq_no` of the operation that wrote the document.
     pub(super) documents: Vec<VisibleDocument>,
 }
 
@@ -101,8 +101,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index from which an index was restored or cloned. A restored or cloned index
-/// and the earlier index contain the same operation with the same time.
+/// Finds the earlier index from which an index was restored or cloned. An index was restored or
+/// cloned from an earlier index if both contain the same operation with the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

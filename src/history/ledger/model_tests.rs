@@ -13,7 +13,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Write(u8),
-    /// A deletion, which gets a number even if the document does not exist.
+    /// A deletion, which gets a `_seq_no` even if the document does not exist.
     Delete(u8),
     /// The cluster forgets the versions of deleted documents.
     Forget,
@@ -24,7 +24,7 @@ enum Step {
 
 #[derive(Clone, Default)]
 struct State {
-    /// The number of the operation that wrote each document.
+    /// The `_seq_no` of the operation that wrote each document.
     documents: BTreeMap<u8, u64>,
     versions: BTreeMap<u8, u64>,
 }
@@ -85,7 +85,7 @@ struct Played {
     /// All operations, in chronological order.
     operations: Vec<Entry>,
     /// For each second: the uuid of the index, and the documents that existed at the end of this
-    /// second, with their numbers.
+    /// second, with their `_seq_no`s.
     truth: Vec<(String, Vec<(String, u64)>)>,
     index: Index,
 }
@@ -112,8 +112,8 @@ fn play(steps: &[Step]) -> Played {
                 index.states.truncate(kept + 1);
                 index.term += 1;
             }
-            // If an index has no operation, no record shows that it existed. So the model does not
-            // replace an index without operations.
+            // The model does not replace an index without operations, because no record shows that
+            // such an index existed.
             Step::Recreate if index.has_operations => index = Index::new(index.uuid + 1, at),
             Step::Recreate => {}
         }
@@ -149,7 +149,8 @@ impl Played {
         }
     }
 
-    /// Returns the primary term of the last operation with the given number on the current index.
+    /// Returns the primary term of the last operation with the given `_seq_no` on the current
+    /// index.
     fn term_of(&self, number: u64) -> u64 {
         let uuid = format!("uuid-{}", self.index.uuid);
         let of_index = self.operations.iter().filter(|one| one.index_uuid == uuid);
@@ -245,8 +246,8 @@ proptest! {
     ) {
         let played = play(&steps);
         let facts = played.facts();
-        // After a rollover, a record can exist twice, and the records can have any order. So the
-        // ledger must be the same if records are duplicated and reordered.
+        // The ledger must be the same if records are duplicated and reordered, because a record can
+        // exist twice after a rollover and records can have any order.
         let mut recorded = played.operations.clone();
         recorded.extend(played.operations.iter().step_by(3).cloned());
         fastrand::Rng::with_seed(order).shuffle(&mut recorded);

@@ -22,14 +22,14 @@ pub(in crate::history) struct PastState<'a> {
     pub(in crate::history) may_be_replaced: bool,
 }
 
-/// A document that existed at an instant. The fields refer to an operation by its position in the
-/// list of entries.
+/// A document that existed at an instant. The fields of a past document refer to an operation by
+/// its position in the list of entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastDocument {
-    /// The operation that wrote the document.
+    /// The position of the operation that wrote the document.
     pub(in crate::history) written_by: usize,
-    /// The operations on the directive after the instant, in order. Operations that the index lost
-    /// are left out.
+    /// The positions of the operations on the directive after the instant, in the order in which
+    /// the index performed them. `followed_by` does not contain operations that the index lost.
     pub(in crate::history) followed_by: Vec<usize>,
     /// Whether the index later lost the operation that wrote the document. A failover or a restore
     /// after the instant can lose an operation.
@@ -123,9 +123,9 @@ fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Star
         let created = current
             .filter(|facts| facts.uuid == uuid)
             .map(|facts| facts.created_at);
-        // A restored index contains operations that are older than the restore. So only an
-        // operation after the last operation on the earlier index shows that the configured name
-        // referred to the restored index.
+        // A restored index contains operations that are older than the restore. Only an operation
+        // after the last operation on the earlier index shows that the configured name referred to
+        // the restored index.
         let first = times
             .clone()
             .filter(|at| previous_end.is_none_or(|end| *at > end))

@@ -87,7 +87,8 @@ fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing()
         "{doubtful:#?}"
     );
 
-    // In this list, the command has recorded the deletion of `a` with its number.
+    // The next list contains the deletion of `a` with its `_seq_no`, as the `directives` command
+    // records it.
     let numbered = Entry {
         deletes: true,
         ..entry(2, "a", 2)
@@ -108,7 +109,7 @@ fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing()
     assert_eq!(both.deletions_by_absence, 1);
 }
 
-/// Returns a deletion that a recorder noticed without its number.
+/// Returns a deletion that a recorder noticed without its `_seq_no`.
 fn noticed(directive: &str, after: u64, until: u64) -> Entry {
     Entry {
         number: Number::Within { after, until },
@@ -132,7 +133,7 @@ fn deletions_with_overlapping_ranges_account_for_their_numbers_together() {
     assert!(both.is_complete(), "{both:#?}");
     assert_eq!((both.recorded, both.deletions_by_absence), (5, 2));
 
-    // Another number is missing, but not within the ranges.
+    // One more `_seq_no` is missing, but it is outside the ranges of the noticed deletions.
     let entries = [
         entry(0, "a", 1),
         entry(2, "b", 1),
@@ -151,7 +152,8 @@ fn deletions_with_overlapping_ranges_account_for_their_numbers_together() {
         noticed("b", 3, 5),
     ];
     let one_too_many = ledger(&entries, &facts(5, &[("c", 5)]));
-    // Number 4 is certainly the deletion of `b`; the deletion of `a` is 1 or 2.
+    // `_seq_no` 4 certainly belongs to the deletion of `b`; the deletion of `a` has the `_seq_no` 1
+    // or 2.
     let [gap] = &one_too_many.gaps[..] else {
         panic!("{one_too_many:#?}")
     };
@@ -188,7 +190,7 @@ fn the_gaps_outside_the_range_of_a_deletion_cannot_concern_it() {
         [(3, true), (6, false), (8, false)],
         "{current:#?}"
     );
-    // The directive of which no deletion is recorded is still among those that a gap can concern.
+    // The last gap may concern the directive `b`, of which no deletion is recorded.
     let names: Vec<_> = current.gaps[2]
         .evidence
         .iter()
@@ -223,7 +225,7 @@ fn a_number_that_a_failover_lost_is_reported() {
     assert_eq!(complete.term_changes[0].lost, Some((1, 1)));
     assert!(complete.gaps.is_empty(), "{complete:#?}");
 
-    // The primary term of the document shows that the number was assigned again, but nobody
+    // The primary term of the document shows that the `_seq_no` was assigned again, but nobody
     // recorded the later operation.
     let mut facts = facts(1, &[("a", 0), ("c", 1)]);
     facts.documents[1].term = 2;

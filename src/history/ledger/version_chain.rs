@@ -12,17 +12,19 @@ use super::entry::{Number, Placed};
 use super::gap::{Evidence, Gap};
 use super::index_ledger::{TermChange, VersionJump};
 
-/// The records of one index. The records of each directive, in order, form a chain.
+/// The records of one index. The records of one directive, in the order of the operations, form a
+/// chain.
 pub(super) struct Chains<'a> {
     pub(super) placed: &'a [Placed<'a>],
     /// The documents that the index contains; `None` if the index no longer exists.
     pub(super) documents: Option<&'a [VisibleDocument]>,
     pub(super) term_changes: &'a [TermChange],
-    /// The positions of the deletions that have no exact number, but explain a missing number.
+    /// The positions of the deletions that have no exact `_seq_no`, but explain a missing
+    /// `_seq_no`.
     pub(super) accounted: &'a BTreeSet<usize>,
 }
 
-/// Operations on one directive that have no record. The numbers of the missing operations are
+/// Operations on one directive that have no record. The `_seq_no`s of the missing operations are
 /// higher than `after` and lower than `before`.
 struct Missing {
     after: Option<u64>,
@@ -31,8 +33,8 @@ struct Missing {
 }
 
 impl Chains<'_> {
-    /// Adds to each gap the evidence about its operations. Returns the version jumps that no gap
-    /// explains.
+    /// Adds to each gap the evidence about its operations. Returns the jumps of versions that no
+    /// gap explains.
     pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
         let mut jumps = Vec::new();
         for missing in self.missing() {
@@ -60,8 +62,8 @@ impl Chains<'_> {
         jumps
     }
 
-    /// If the number of a document in the index belongs to a gap, adds the document to the evidence
-    /// of this gap.
+    /// Adds each document in the index to the evidence of the gap that contains the document's
+    /// `_seq_no`.
     fn add_visible(&self, gaps: &mut [Gap]) {
         for document in self.documents.into_iter().flatten() {
             let number = document.number;
@@ -120,8 +122,8 @@ impl Chains<'_> {
             let directive = entry.directive.clone();
             let after = previous.map(|previous| previous.number);
             if entry.exact().is_none() {
-                // A deletion raises the version of the document by one, even if its number is not
-                // known.
+                // A deletion raises the version of the document by one, even if the `_seq_no` of
+                // the deletion is not known.
                 version = version.map(|version: u64| version.saturating_add(1));
                 let next = chain.iter().find(|next| next.number > one.number);
                 let next = next.map(|next| next.number);
@@ -170,8 +172,8 @@ impl Chains<'_> {
 /// whether one of these operations was a deletion. Returns `None` if no operation is missing, or if
 /// a version is not known.
 ///
-/// OpenSearch forgets the version of a deleted document after a minute. The next document with the
-/// same id then has version 1.
+/// OpenSearch forgets the version of a deleted document after a minute, so the next document with
+/// the same id has version 1.
 fn operations_between(
     previous: Option<u64>,
     next: Option<u64>,
@@ -181,15 +183,15 @@ fn operations_between(
     let missing = match (next > previous, was_deleted) {
         (true, _) => (next - previous - 1, false),
         (false, true) => (next.saturating_sub(1), false),
-        // At least the deletion of the former document has no record. The operations that raised
-        // the new document to its known version have no record either.
+        // The deletion of the former document has no record, and neither do the operations that
+        // raised the new document to its known version.
         (false, false) => (next.max(1), true),
     };
     (missing.0 > 0).then_some(missing)
 }
 
-/// Returns the operations that the index did not lose. The index lost an operation if a later
-/// primary term assigned the number of the operation, or a lower number, again.
+/// Returns the operations that the index did not lose. An operation is lost if a later primary term
+/// assigned the operation's `_seq_no`, or a lower `_seq_no`, again.
 pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
     let mut kept = Vec::with_capacity(placed.len());
     let mut limit = u64::MAX;

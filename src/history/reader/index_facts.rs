@@ -1,5 +1,5 @@
 //! Reads the facts about the current index that the ledger needs: the time of its creation, its
-//! highest number, and its documents.
+//! highest `_seq_no`, and its documents.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,8 +31,8 @@ impl History {
     /// Reads the facts about the current index. Returns `None` if the configured name refers to no
     /// index.
     ///
-    /// The documents and the highest number must belong to one state of the index. If the index
-    /// changes during the read, the method reads the documents and the highest number again.
+    /// The documents and the highest `_seq_no` must belong to one state of the index. If the index
+    /// changes during the read, the method reads the documents and the highest `_seq_no` again.
     pub(in crate::history) async fn index_facts(&self) -> Result<Option<IndexFacts>, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         for attempt in 0..ATTEMPTS {
@@ -75,8 +75,8 @@ impl History {
         Err(Kind::Moving(self.client.index().to_owned()).into())
     }
 
-    /// Returns the highest number that the index with the given uuid has assigned; `None` if the
-    /// index has assigned no number, or if another index has replaced it.
+    /// Returns the highest `_seq_no` that the index with the given uuid has assigned; `None` if the
+    /// index has assigned no `_seq_no`, or if another index has replaced it.
     pub(in crate::history) async fn highest_number(
         &self,
         uuid: &str,

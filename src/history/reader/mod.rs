@@ -24,8 +24,8 @@ pub use unreadable::{FoundRecords, UnreadableRecord};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
-    /// Accepts only operations on these directives. An empty list accepts operations on all
-    /// directives.
+    /// Accepts only operations on the directives with these ids. An empty list accepts operations
+    /// on all directives.
     pub directives: Vec<String>,
     /// Accepts only operations whose claimed author or authenticated user has this name.
     pub by: Option<String>,
@@ -89,8 +89,8 @@ impl History {
             return self.search(filter, true).await;
         };
         // Whether an operation concerns a tenant also depends on the previous document of the
-        // directive. So the search also reads the earlier operations, which need not satisfy the
-        // filter.
+        // directive. To find the previous documents, the search also reads earlier operations, even
+        // if these do not satisfy the filter.
         let all = RecordFilter {
             directives: filter.directives.clone(),
             until: filter.until,

@@ -14,8 +14,8 @@ use crate::history::record::Record;
 use crate::http::malformed;
 use crate::rest::{HITS_PATH, Incomplete, PageSize, SearchResponse, TOO_LARGE, search_for};
 
-/// The maximum number of records in one page. The records that recorders and the command write are
-/// so small that a page of this length fits into the size limit of responses.
+/// The maximum number of records in one page. Recorders and the `directives` command write such
+/// small records that a page with this number of records fits into the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 
 /// One page of a search: the total number of matching records, and the records on this page.
@@ -92,8 +92,8 @@ impl History {
     }
 
     /// Reads a page of at most `size` records. If the response is larger than the size limit of
-    /// responses, the method reads a smaller page instead. If a single record exceeds this limit,
-    /// the page contains the record as unreadable.
+    /// responses, the method reads a smaller page instead. If a single record exceeds the size
+    /// limit, the page contains the record as unreadable.
     async fn page_that_fits(
         &self,
         query: &Value,
@@ -258,14 +258,15 @@ fn query(filter: &RecordFilter) -> Value {
 }
 
 /// Keeps an operation if its directive matched requests of the tenant before or after the
-/// operation, or if this is not known.
+/// operation, or if the document that would show this is not known.
 pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
     let mut matched: HashMap<(String, String), Option<bool>> = HashMap::new();
     let concerns_tenant = |record: &Record| {
         let after = match record.document() {
             Some(document) => Some(matches_tenant(document, tenant)),
             None if record.kind == RecordKind::Deleted => Some(false),
-            // The document is not known, because it was replaced before a recorder could read it.
+            // The record of a write contains no document if the document was replaced before a
+            // recorder could read it.
             None => None,
         };
         let key = (record.index_uuid.clone(), record.directive.clone());
@@ -280,8 +281,8 @@ pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
 fn matches_tenant(document: &Value, tenant: &str) -> bool {
     match document.get("tenant") {
         Some(Value::String(target)) => target == tenant,
-        // A document whose `tenant` is not a string could be meant for any tenant, and every proxy
-        // rejects it.
+        // A document whose `tenant` is not a string may be meant for any tenant, although every
+        // proxy rejects the document.
         None | Some(_) => true,
     }
 }
@@ -315,7 +316,7 @@ mod tests {
             record(4, "widened", all),
             record(5, "deleted", None),
             record(6, "created", of("globex")),
-            // The document after the operation with the number 7 is not known.
+            // The document after operation 7 is not known.
             record(7, "replaced", None),
             record(8, "replaced", of("globex")),
         ];

@@ -33,7 +33,7 @@ pub struct StreamState {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct BackingIndex {
-    /// The name of the backing index.
+    /// The name of the backing index, such as `.ds-directives-history-000001`.
     pub name: String,
     /// Whether the index refuses every edit and deletion (`index.append_only.enabled`).
     pub append_only: bool,
@@ -189,9 +189,9 @@ fn generation(name: &str) -> Option<u64> {
     name.rsplit('-').next()?.parse().ok()
 }
 
-/// Returns the ranges of numbers between 1 and the highest given number that are not among the
-/// given numbers. The function does not enumerate the numbers in a range, because the name of a
-/// backing index can end with an arbitrarily high number.
+/// Returns the ranges of missing numbers: those between 1 and the highest given number that are not
+/// given. The function does not enumerate the numbers in a range, because the name of a backing
+/// index can end with an arbitrarily high number.
 fn missing(mut existing: Vec<u64>) -> Vec<(u64, u64)> {
     existing.sort_unstable();
     let mut ranges = Vec::new();

@@ -1,5 +1,5 @@
-//! Describes the records that cannot be decoded. The other records of the history stay readable, so
-//! one forged record cannot make the whole history unreadable.
+//! Describes the records that cannot be decoded. One forged record cannot make the whole history
+//! unreadable, because all other records stay readable.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Serialize;
@@ -10,12 +10,12 @@ use crate::history::record::Record;
 const MAX_CHARACTERS: usize = 300;
 
 /// A record that cannot be decoded. The recorders and the `directives` command of this version
-/// append only records that can be decoded. So a record that cannot be decoded was appended by a
-/// later version of this project or by another program.
+/// append only records that can be decoded. A record that cannot be decoded was therefore appended
+/// by a later version of this project or by another program.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UnreadableRecord {
-    /// The id of the record.
+    /// The id of the record in the data stream.
     pub id: String,
     /// The reason why the record cannot be decoded.
     pub problem: String,

@@ -1,4 +1,5 @@
-//! Finds the known documents that a complete observation no longer contains. They were deleted.
+//! Finds the documents that were deleted: the known documents that a complete observation no longer
+//! contains.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use super::observation_feed::SeenDocument;
 use crate::history::build_record::{RecordedBy, Seen, record_of};
 use crate::history::classify_operation::Before;
 
-/// The numbers and the time between which documents were deleted that an observation lacks.
+/// The bounds of the `_seq_no`s and of the time of the deletions that a complete observation shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DeletionRange {
     pub(super) after: Option<u64>,
@@ -20,8 +21,8 @@ pub(super) struct DeletionRange {
 
 impl Documents {
     /// Makes an entry for each known document that a complete observation does not contain. A
-    /// search does not return the number or the time of a deletion, so the entry contains only
-    /// ranges for them.
+    /// search returns neither the `_seq_no` nor the time of a deletion, so the entry contains only
+    /// a range for each of them.
     pub(super) fn absorb_deletions(
         &mut self,
         documents: &[SeenDocument],

@@ -1,5 +1,6 @@
 //! Stores the documents of the last observation of the index, and compares them with the next
-//! observation. The differences show which operations happened between the two observations.
+//! observation. The differences between two observations show which operations happened between
+//! them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,9 +15,9 @@ use crate::history::build_record::{RecordedBy, Seen, record_of};
 use crate::history::classify_operation::Before;
 use crate::history::record::Operation;
 
-/// After a write, searches may not return the document for this time.
+/// For this time after a write, searches may not return the document yet.
 const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
-/// If the last records could not be read, they are read again after this time.
+/// If the last records could not be read, the recorder reads them again after this time.
 const READ_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// The known documents of one index. The document limit of the polls also bounds the number of
@@ -47,8 +48,9 @@ pub(super) struct Documents {
 pub(super) struct Known {
     pub(super) document: SeenDocument,
     pub(super) primary_term: u64,
-    /// Set if the document is known from a record, and no observation has contained it yet. Before
-    /// this instant, its absence is not a deletion, because a search may not return it yet.
+    /// `invisible_until` is set if the document is known from a record, and no observation has
+    /// contained it yet. Before this instant, the absence of the document does not count as a
+    /// deletion, because a search may not return the document yet.
     pub(super) invisible_until: Option<Timestamp>,
 }
 
@@ -64,8 +66,8 @@ impl Known {
 
 impl Documents {
     /// Returns the history uuid of an observation if the last records of its index were not read
-    /// yet. The caller then passes the documents of the last records to [`learn`](Self::learn),
-    /// before it compares the observation.
+    /// yet. The caller passes the documents of the last records to [`learn`](Self::learn) before it
+    /// compares the observation.
     pub(super) fn needs_last_records<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
         let has_learned = self.index_uuid == observation.index_uuid && self.has_learned;
         let history_uuid = observation.history_uuid.as_deref();
@@ -75,8 +77,8 @@ impl Documents {
     /// Stores the documents that exist according to the last records of the observed index. Returns
     /// how many documents of the observation are already recorded.
     ///
-    /// If earlier observations were compared before the records could be read, only adds the
-    /// documents that these observations did not contain.
+    /// If earlier observations were compared before the records could be read, the method adds only
+    /// the documents that these observations did not contain.
     pub(super) fn learn(&mut self, observation: &Observation, last: Vec<LastDocument>) -> u64 {
         let history_uuid = observation.history_uuid.clone().unwrap_or_default();
         if self.index_uuid != observation.index_uuid || self.seen_at.is_none() {
@@ -108,7 +110,8 @@ impl Documents {
                 continue;
             }
             let seen = present.get(&*document.id);
-            // A forged record can state any time, so the time of the observation limits it.
+            // A forged record can state any time, so a time after the observation counts as the
+            // time of the observation.
             let invisible_until = recorded_at.min(observation.seen_at);
             let invisible_until = invisible_until.saturating_add(INVISIBLE);
             let known = Known {
@@ -126,7 +129,8 @@ impl Documents {
         already_recorded
     }
 
-    /// Notes that the last records could not be read. A later complete observation reads them.
+    /// Notes that the last records could not be read. The recorder reads the last records again at
+    /// a later complete observation.
     pub(super) fn learn_later(&mut self, observation: &Observation) {
         if self.index_uuid != observation.index_uuid {
             *self = Self {
@@ -137,15 +141,16 @@ impl Documents {
         self.read_again_at = observation.seen_at.saturating_add(READ_AGAIN).ok();
     }
 
-    /// Returns the instant from which a complete observation is needed, for example because it
-    /// shows whether documents were deleted; `None` if none is needed.
+    /// Returns the instant from which the recorder needs a complete observation; `None` if it needs
+    /// none. A complete observation shows, for example, whether documents were deleted.
     pub(super) fn needs_full_from(&self) -> Option<Timestamp> {
         let now = self.needs_full_now.then_some(Timestamp::MIN);
         let all = [now, self.absent_until, self.read_again_at];
         all.into_iter().flatten().min()
     }
 
-    /// Knows no document, and needs a complete observation to know all of them.
+    /// Returns a state that knows no document, and that requests a complete observation to learn
+    /// all documents.
     pub(super) fn forgotten() -> Self {
         Self {
             needs_full_now: true,
@@ -185,7 +190,7 @@ impl Documents {
         }
         let is_restored = self.history_uuid != history_uuid;
         if observation.is_full {
-            // The numbers after a restore cannot be compared with the numbers before the restore.
+            // The `_seq_no`s after a restore cannot be compared with those before the restore.
             let range = if is_restored {
                 DeletionRange::default()
             } else {
@@ -233,7 +238,8 @@ impl Documents {
         let is_later = versions.is_none_or(|(last, next)| next > last);
         let (before, is_exact) = match known {
             Some(known) if is_restored => (Before::Stored(&known.document.source), true),
-            // The document was created, possibly after a deletion that no observation showed.
+            // The document was created after the previous observation, possibly after a deletion
+            // that no observation showed.
             _ if document.version == Some(1) => (Before::Absent, true),
             Some(known) if is_later => (Before::Stored(&known.document.source), is_next),
             None if last_version.is_some() && is_next => (Before::Absent, true),
@@ -264,8 +270,8 @@ impl Documents {
         unseen
     }
 
-    /// Returns 1 if the operation that wrote the document is neither recorded nor counted as unseen
-    /// yet, and 0 otherwise.
+    /// Returns 1 if the write of the document must be counted as unseen, and 0 if the write is
+    /// recorded or already counted.
     fn count_unidentified(&mut self, document: &SeenDocument) -> u64 {
         let known = self.by_id.get(&document.id);
         if known.is_some_and(|known| known.document.seq_no == document.seq_no) {
@@ -277,8 +283,8 @@ impl Documents {
         u64::from(counted != Some(document.seq_no))
     }
 
-    /// Forgets the documents in `unidentified` that no longer exist. So the document limit of the
-    /// polls also bounds the length of this map.
+    /// Forgets the documents in `unidentified` that no longer exist. The document limit of the
+    /// polls therefore also bounds the length of `unidentified`.
     fn forget_unidentified(&mut self, documents: &[SeenDocument]) {
         if !self.unidentified.is_empty() {
             let present: HashSet<&str> = documents.iter().map(|one| &*one.id).collect();

@@ -1,5 +1,6 @@
-//! When a recorder starts, it reads the last record of each directive. From these records, it finds
-//! out which versions were replaced and which documents were deleted while no recorder ran.
+//! When a recorder starts, it reads the last record of each directive. From the last records, the
+//! recorder finds out which versions were replaced and which documents were deleted while no
+//! recorder ran.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::history::append_records::Stream;
 use crate::history::record::Record;
 use crate::http::{Method, Request, RequestError};
 
-/// The number of directives in one page of the last records.
+/// The number of directives whose last records a recorder reads in one page.
 const PAGE_SIZE: usize = 200;
 /// The maximum number of pages that a recorder reads at its start, even if the history has more.
 const MAX_PAGES: usize = 1_000;
@@ -24,7 +25,7 @@ const FILTER_PATH: &str = "aggregations.directives.after_key,\
 /// The document in the last record of a directive.
 pub(super) struct LastDocument {
     pub(super) document: SeenDocument,
-    /// The time at which the record was made.
+    /// The time at which a client or a recorder made the record.
     pub(super) recorded_at: Timestamp,
 }
 
@@ -77,8 +78,8 @@ fn place(document: &SeenDocument) -> (Option<u64>, u64) {
 fn last_document(mut bucket: Value) -> Option<LastDocument> {
     let record = bucket["last"]["hits"]["hits"][0]["_source"].take();
     let record: Record = serde_json::from_value(record).ok()?;
-    // Only a deletion without a number has the field `seq_no_after`. The number of the deletion is
-    // higher than the value of this field.
+    // Only a deletion without a `_seq_no` has the field `seq_no_after`. The `_seq_no` of the
+    // deletion is higher than the value of `seq_no_after`.
     let deleted_after = bucket["deleted"]["hits"]["hits"][0]["_source"]["seq_no_after"].as_u64();
     let seq_no = record.seq_no?;
     if record.kind == RecordKind::Deleted || deleted_after.is_some_and(|after| after >= seq_no) {
@@ -133,7 +134,7 @@ async fn page(
         .json(body.to_string());
     match stream.client().json(request).await {
         Ok(page) => Ok(page),
-        // If the data stream does not exist yet, there are no records.
+        // If the data stream of the history does not exist yet, the function returns no records.
         Err(error) if error.is_index_not_found() => Ok(Value::Null),
         Err(error) => Err(error),
     }

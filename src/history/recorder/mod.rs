@@ -6,9 +6,9 @@
 //! ```
 //!
 //! If the recorder is slower than the polls, the feed drops an observation. The next complete
-//! observation contains the changes of the dropped observation. The status counts the operations
-//! that the recorder could not see or could not record. If another recorder or the command has
-//! already recorded an operation, the operation counts as recorded.
+//! observation contains the changes of a dropped observation. The status counts the operations that
+//! the recorder could not see or could not record. If another recorder or the `directives` command
+//! has already recorded an operation, the operation counts as recorded.
 
 mod absent_documents;
 mod known_documents;
@@ -141,8 +141,8 @@ impl Recorder {
         }
     }
 
-    /// Checks whether the stream was deleted or created again. Into a new stream, the recorder
-    /// records all present documents, like at its start.
+    /// Checks whether the stream was deleted or created again. After the stream was created again,
+    /// the recorder records all current documents, as it does at its start.
     async fn check_stream(&mut self) {
         let backing = match self.stream.backing_indices().await {
             Ok(backing) => backing,
@@ -172,8 +172,8 @@ impl Recorder {
     }
 
     /// Sends the queued records within a time limit. If a record cannot be sent, the next recorder
-    /// records the operation, unless the document changes again before that recorder reads it. A
-    /// panic of this method ends only the sending.
+    /// records the operation, unless the document changes again before that recorder reads it. If
+    /// sending panics, only the sending ends, and not the caller of this method.
     pub(crate) async fn finish(&mut self) {
         let guarded = AssertUnwindSafe(self.send_rest()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -194,13 +194,13 @@ impl Recorder {
                 }
             }
         };
-        // A timeout is not an error: the status then counts the remaining records as pending.
+        // After a timeout, which is no error, the status counts the remaining records as pending.
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
-    /// Reads the last records before the first observation of an index is compared. If the history
-    /// cannot be read, the recorder sends records of all documents, and reads the history later to
-    /// find out which documents were deleted before.
+    /// Before the first observation of an index is compared, reads the last records of the history.
+    /// If the history cannot be read, the recorder sends records of all documents, and reads the
+    /// history later to find out which documents were deleted before.
     async fn learn(&mut self, observation: &Observation) {
         let Some(history_uuid) = self.documents.needs_last_records(observation) else {
             return;

@@ -32,10 +32,10 @@ pub(crate) struct Observation {
     /// changed since the previous view.
     pub(crate) documents: Vec<SeenDocument>,
     pub(crate) is_full: bool,
-    /// The previous view contained all operations up to this `_seq_no`.
+    /// All operations up to this `_seq_no` were contained in the previous view.
     pub(crate) complete_until: Option<u64>,
-    /// At this time, no number above `complete_until` had been assigned. So an operation that the
-    /// previous view did not contain happened after this time.
+    /// A time at which no `_seq_no` above `complete_until` had been assigned yet. An operation that
+    /// the previous view did not contain happened after this time.
     pub(crate) not_assigned_at: Option<Timestamp>,
     /// The highest `_seq_no` that had been assigned when the view was read.
     pub(crate) max_seq_no: Option<u64>,
@@ -54,7 +54,7 @@ pub(crate) struct Observed {
 }
 
 /// The instant from which the recorder needs a complete observation; `None` if it needs none. The
-/// recorder and the feed share it.
+/// recorder and the feed share this instant.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NeedsFullFrom(Arc<Mutex<Option<Timestamp>>>);
 
@@ -113,7 +113,8 @@ impl HistoryFeed {
         if self.sender.try_send(observation).is_ok() {
             if is_full {
                 self.has_missed.store(false, Ordering::Relaxed);
-                // After the recorder has compared this observation, it may need another one.
+                // The recorder sets `needs_full_from` again if it needs a further complete
+                // observation after this one.
                 self.needs_full_from.set(None);
             }
         } else {
@@ -137,7 +138,7 @@ impl HistoryFeed {
 }
 
 /// A collector that passes each document to the inner collector. If there is a recorder, `Keeping`
-/// also stores the document for it, in the form in which the poll read it.
+/// also stores each document for the recorder, in the form in which the poll read it.
 #[derive(Debug)]
 pub(crate) struct Keeping<C> {
     pub(crate) inner: C,

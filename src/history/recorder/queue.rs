@@ -1,6 +1,6 @@
-//! A bounded queue of the records that wait to be sent. While the queue is full, it stores only the
-//! ids of the directives that change. The recorder can later record the latest version of each
-//! directive that changed while the queue was full.
+//! A bounded queue of the records that wait to be sent. While the queue is full, the queue stores
+//! only the ids of the directives that change. The recorder can later record the latest version of
+//! each directive that changed while the queue was full.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::http::BULK_BYTES;
 const MAX_RECORDS: usize = 10_000;
 /// The maximum size of all records in the queue, in bytes.
 const MAX_BYTES: usize = 32 << 20;
-/// While the queue is full, it remembers the ids of at most this many changed directives.
+/// The maximum number of changed directives whose ids a full queue remembers.
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
 /// How long the queue holds a deletion whose `_seq_no` is unknown, or a version whose previous
-/// version is unknown. In this time, the command that performed the operation can append its own
-/// record, which is more exact.
+/// version is unknown. During this delay, the command that performed the operation can append its
+/// own, more exact record.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Adds a record. If the queue is full, it remembers only the directive of the record.
+    /// Adds a record to the queue. If the queue is full, the queue remembers only the directive of
+    /// the record.
     pub(super) fn push(&mut self, entry: Entry) {
         let bytes = entry.weight();
         if self.is_full(bytes) {
@@ -123,8 +124,8 @@ impl Queue {
         }
     }
 
-    /// Returns the records to send next, without those that the queue still holds. Each record stays
-    /// in the queue until [`remove`](Self::remove) is called for it.
+    /// Returns the records to send next, without the records that must still wait. Each record
+    /// stays in the queue until [`remove`](Self::remove) is called for it.
     pub(super) fn batch(&self) -> Vec<Entry> {
         let now = Instant::now();
         let mut bytes = 0;
@@ -153,7 +154,8 @@ impl Queue {
         }
     }
 
-    /// Makes every record in the queue due now, so that the queue holds no record any longer.
+    /// Makes every record in the queue due now, so that the recorder can send all records without
+    /// waiting.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.waiting {

@@ -1,6 +1,6 @@
-//! Remembers the versions of recently deleted documents. OpenSearch also remembers them, for a
-//! minute by default: a document that is created again within this time continues the versions of
-//! the deleted document.
+//! Remembers the versions of recently deleted documents. OpenSearch also remembers these versions,
+//! for a minute by default. A document that is created again within a minute after its deletion
+//! continues the versions of the deleted document.
 
 use std::collections::HashMap;
 
@@ -37,8 +37,9 @@ impl RecentDeletions {
         deletion.map(|deletion| deletion.version)
     }
 
-    /// Remembers a deletion. `version` is the next version after that of the last known document.
-    /// If unseen operations preceded the deletion, its version is higher.
+    /// Remembers the version of a deletion. `version` is the version that follows the version of
+    /// the last known document. The version of the deletion is higher than `version` if unseen
+    /// operations preceded the deletion.
     pub(super) fn insert(&mut self, id: &str, version: u64, noticed_at: Timestamp) {
         if self.by_id.len() < MAX_DELETIONS || self.by_id.contains_key(id) {
             let deletion = Deletion {

@@ -44,7 +44,7 @@ impl RecorderStatus {
         counts.clone()
     }
 
-    /// Adds the counts of one batch of records to these counts.
+    /// Adds the counts of one batch of records to the counts of the recorder.
     pub(super) fn add(&mut self, batch: &Self) {
         self.recorded += batch.recorded;
         self.already_recorded += batch.already_recorded;

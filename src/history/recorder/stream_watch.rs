@@ -1,12 +1,13 @@
-//! Detects that the data stream of the history was deleted or created again, also while the recorder
-//! has nothing to send. A new stream lacks the records of the former one.
+//! Detects that the data stream of the history was deleted or created again, even while the
+//! recorder has nothing to send. A new data stream lacks the records of the deleted data stream.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The interval between two checks, and the interval while the stream does not exist.
+/// The interval between two checks of an existing stream, and the interval while the stream does
+/// not exist.
 const INTERVAL: Duration = Duration::from_secs(30);
 const INTERVAL_WHILE_MISSING: Duration = Duration::from_secs(3);
 
@@ -19,7 +20,7 @@ pub(super) struct StreamWatch {
     next_check: Instant,
 }
 
-/// The result of a check.
+/// The result of checking whether the data stream exists and is still the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StreamChange {
     Same,
@@ -41,7 +42,7 @@ impl StreamWatch {
         self.next_check
     }
 
-    /// Schedules the next check.
+    /// Schedules the next check of the data stream.
     pub(super) fn postpone(&mut self) {
         let interval = if self.is_missing {
             INTERVAL_WHILE_MISSING
@@ -51,8 +52,8 @@ impl StreamWatch {
         self.next_check = Instant::now() + interval;
     }
 
-    /// Compares the present backing indices with those of the last check. `backing` is `None` if
-    /// the stream does not exist.
+    /// Compares the current backing indices of the stream with those of the last check. `backing`
+    /// is `None` if the stream does not exist.
     pub(super) fn observe(&mut self, backing: Option<HashSet<String>>) -> StreamChange {
         let was_missing = std::mem::replace(&mut self.is_missing, backing.is_none());
         self.postpone();
@@ -60,8 +61,9 @@ impl StreamWatch {
             self.backing = None;
             return StreamChange::Missing;
         };
-        // A rollover adds a backing index, and a retention policy removes the oldest ones. So the
-        // same stream always keeps at least one of its backing indices.
+        // A rollover adds a backing index, and a retention policy removes the oldest ones. If no
+        // backing index of the last check exists any longer, a new stream has therefore replaced
+        // the former stream.
         let is_replaced = self
             .backing
             .as_ref()

@@ -1,5 +1,5 @@
-//! Tests the simulation itself. The schedules must detect a refresher that leaves out one
-//! safeguard. The schedules must also detect if the network hides the data that a safeguard needs.
+//! Tests the simulation itself: the schedules must detect a refresher that leaves out one
+//! safeguard. The schedules must also detect a network that hides the data that a safeguard needs.
 
 use super::random_schedules::plan;
 use crate::schedule_runner::{Plan, run_alone, run_many};
@@ -7,14 +7,14 @@ use crate::simulated_transport::Lie;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::Safeguard;
 
-/// If the refreshers leave out a safeguard, at least one schedule among this number of schedules
-/// must break a promise.
+/// If the refreshers leave out a safeguard, at least one of this number of schedules must break a
+/// promise.
 const SCHEDULES: u64 = 3_000;
 
-/// Runs schedules in which refreshers broke a promise in the past when they left out only this
-/// safeguard. Checks that a refresher still breaks a promise in each of these schedules. The
-/// default run begins with seed 1, so the seed of a schedule is also the number of schedules after
-/// which the default run detects the missing safeguard.
+/// Runs schedules in which refreshers without one safeguard broke a promise in the past. Checks
+/// that a refresher without the safeguard `left_out` still breaks a promise in each schedule of
+/// `seeds`. The default run begins with seed 1, so the seed of a schedule is also its position in
+/// the default run.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);
@@ -44,8 +44,8 @@ fn must_break(promises: &[&str], left_out: Option<Safeguard>, lie: Option<Lie>) 
     assert!(promises.contains(&broken.promise), "{broken:?}");
 }
 
-/// For each safeguard, finds the first schedule that detects that the safeguard is missing. Some
-/// tests of this file contain the seeds of these schedules.
+/// For each safeguard, finds the first schedule that detects that the safeguard is missing. The
+/// tests that call `must_break_in` contain seeds that this ignored test has found.
 #[test]
 #[ignore = "a search that takes minutes"]
 fn how_many_schedules_each_missing_safeguard_takes() {
@@ -95,7 +95,8 @@ fn a_refresher_that_does_not_confirm_the_node_before_a_read_is_detected() {
 
 #[test]
 fn a_refresher_that_does_not_confirm_the_node_after_a_read_is_detected() {
-    // Only about one schedule in 8,000 detects that this safeguard is missing.
+    // Only about one schedule in 8,000 detects a refresher that does not confirm the node after a
+    // read.
     must_break_in(&[8_011], "P3", Safeguard::ConfirmAfterRead);
 }
 
@@ -121,7 +122,8 @@ fn a_refresher_that_does_not_distinguish_indices_is_detected() {
 
 #[test]
 fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
-    // Only about one schedule in 3,000 detects that this safeguard is missing.
+    // Only about one schedule in 3,000 detects a refresher that reads from several nodes in one
+    // poll.
     must_break_in(&[3_100], "P3", Safeguard::OneNode);
 }
 

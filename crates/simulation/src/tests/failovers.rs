@@ -16,8 +16,8 @@ use opensearch_directives::internal::Safeguard;
 const WORLDS: u64 = 500;
 
 /// Returns a refresher that polls node 0, which holds the primary. The refresher has already
-/// published the view of this node. Returns `None` if the refresher polls another node in this
-/// world.
+/// published the view of node 0. Returns `None` if the refresher polls another node in the world of
+/// this seed.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -45,8 +45,7 @@ fn all<T>(run: impl AsyncFn(u64) -> Option<T>) -> Vec<T> {
     done
 }
 
-/// Polls five times within 25 seconds, and checks that the refresher has then published the content
-/// of the index.
+/// Checks that five polls within 25 seconds publish the content of the index.
 async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     for _ in 0..5 {
         tokio::time::advance(Duration::from_secs(5)).await;
@@ -55,9 +54,10 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     assert!(watched.has_all(&wire.world()));
 }
 
-/// Makes the refresher poll a former primary. Node 1 gets the primary and is then cut off. Node 0
-/// gets the primary back, and the document `a` is deleted on node 0. Afterwards, the refresher can
-/// reach only node 1, and node 1 still contains the deleted document.
+/// Makes the refresher poll a former primary. Node 1 becomes the holder of the primary and is then
+/// cut off. Node 0 becomes the holder of the primary again, and then the document `a` is deleted on
+/// node 0. After the deletion, the refresher can reach only node 1, which still contains the
+/// deleted document `a`.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -100,7 +100,8 @@ fn a_refresher_that_does_not_confirm_after_a_read_is_detected() {
 }
 
 /// The copy on node 1 becomes the primary although this copy has not been refreshed since the last
-/// write. The servers do not permit `_mget`, so the refresher cannot read the write in real time.
+/// write. The servers do not permit `_mget`, so the refresher cannot read the last write in real
+/// time.
 #[test]
 fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     all(async |seed| {
@@ -140,8 +141,8 @@ fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
 }
 
 /// The cluster returned the version of its cluster state in an earlier poll, and now refuses the
-/// request for this version. For the next minute, the refresher must assume that the node is cut
-/// off.
+/// request for this version. For a minute after the cluster has refused to return its version, the
+/// refresher must assume that the polled node is cut off.
 #[test]
 fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     all(async |seed| {
@@ -161,13 +162,13 @@ fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     });
 }
 
-/// After a failover, the writes never pause. Before each poll, the primary changes the documents
-/// that the last refresh made visible, and no search returns these changes yet.
+/// In this test, the writes continue without a pause after a failover. Before each poll, the
+/// primary changes documents that searches return, but no search returns the changed versions yet.
 #[test]
 fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
     all(async |seed| {
         let (wire, mut watched) = follower_of_node_0(seed, None).await?;
-        // The refresher reads a write before the replica holds it.
+        // The refresher reads a write that only the primary has applied.
         write(&wire, "c", |shard| shard.copies[shard.primary].refresh());
         poll(&wire, &mut watched, 0).await.ok()?;
         with_shard(&wire, |shard| shard.deliver_all(|_| true));
@@ -195,8 +196,8 @@ fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
     });
 }
 
-/// Only the new primary costs a full read. Its first write costs none, because the replica is final:
-/// the next periodic reconcile makes this full read.
+/// A new primary causes one full read, and the first write on this primary causes no further full
+/// read. The next periodic reconcile is a full read, because the primary term is new.
 #[test]
 fn the_first_write_of_a_new_primary_costs_no_full_read() {
     all(async |seed| {
@@ -210,12 +211,13 @@ fn the_first_write_of_a_new_primary_costs_no_full_read() {
         poll(&wire, &mut watched, 0).await.unwrap();
         assert!(watched.has_all(&wire.world()));
         if !watched.published().rejections().is_empty() {
-            // The role may hide fields of a document that is incomplete, so a full read follows.
+            // If a document is rejected, the role may hide its fields, so the refresher makes an
+            // additional full read and the test skips the world.
             return None;
         }
         assert_eq!(watched.counters().reads.full_reads, 2);
-        // The periodic reconcile reads all documents, because the primary term is new since the last
-        // full read.
+        // The periodic reconcile reads all documents, because the primary term is new since the
+        // last full read.
         tokio::time::advance(Duration::from_hours(24)).await;
         poll(&wire, &mut watched, 0).await.unwrap();
         assert_eq!(watched.counters().reads.full_reads, 3);

@@ -6,18 +6,18 @@ use opensearch_directives::internal::Safeguard;
 use crate::schedule_runner::{Plan, Ran, run_alone, run_many};
 use crate::world_parameters::Shape;
 
-/// Seeds whose schedules failed in the past. In the worlds of these seeds, a full read never needs
-/// several pages.
+/// Seeds whose schedules failed in the past, in worlds in which a full read never needs several
+/// pages.
 const FAILED_BEFORE_PAGES: &[u64] = &[
     5455, 21_913, 27_358, 136_208, 194_608, 277_340, 505_719, 575_519, 678_779, 685_917, 691_445,
     702_518, 721_295, 773_827, 797_698, 848_924, 923_307,
 ];
 
-/// Further seeds whose schedules failed in the past. In the worlds of these seeds, a full read may
-/// need several pages.
+/// Seeds whose schedules failed in the past, in worlds in which a full read may need several pages.
 const FAILED_ONCE: &[u64] = &[18_227_327_758_840, 18_227_327_916_493, 18_227_328_089_424];
-/// The same with the rare sequences: a node that was cut off served the former index after a copy of
-/// this index had made an operation visible late.
+/// Seeds whose schedules failed in the past, in worlds with rare sequences of events. In the world
+/// of this seed, a node that was cut off served the former index after a copy of this index had
+/// made an operation visible late.
 const FAILED_WITH_SEQUENCES: &[u64] = &[808_695];
 
 pub(crate) fn plan() -> Plan {
@@ -29,7 +29,7 @@ pub(crate) fn plan() -> Plan {
 }
 
 /// Returns a plan whose worlds contain no rare sequences of events. The seeds that failed in the
-/// past come from a time without such sequences.
+/// past were found before the simulation had rare sequences.
 fn plan_without_sequences() -> Plan {
     let mut plan = plan();
     plan.shape.sequences = false;
@@ -43,8 +43,9 @@ fn plan_as_before() -> Plan {
     plan
 }
 
-/// Returns the safeguard that the variable `SIMULATION_WITHOUT` names. The refreshers leave out
-/// this safeguard, so that a developer can find schedules that detect the missing safeguard.
+/// Returns the safeguard that the environment variable `SIMULATION_WITHOUT` names. The refreshers
+/// leave out the returned safeguard, so that a developer can find schedules that detect the missing
+/// safeguard.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;
@@ -55,9 +56,8 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-/// Checks that the known limitations affect only a few refreshers. The other refreshers prove P13:
-/// at least 70 % of all refreshers never reconcile periodically, but still publish the complete
-/// index.
+/// Checks that the known limitations affect only a few refreshers. At least 70 % of all refreshers
+/// must publish the complete index without a periodic reconcile (P13).
 fn check_known_limitations(ran: &Ran) {
     if ran.refreshers < 1_000 {
         return;

@@ -11,7 +11,7 @@ use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{two_nodes, write};
 
 /// Returns a refresher that has published one directive and has rejected no document. Returns
-/// `None` if the seed generates an unsuitable document.
+/// `None` if the seed generates a document that the test cannot use.
 async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut observed = refresher(&wire, 0, None);
@@ -42,9 +42,9 @@ fn restore_malformed(wire: &Wire) {
     world.settle();
 }
 
-/// A refresher that rejects a document which it accepted before with the same `_seq_no` concludes
-/// that the role hides fields. However, if the index has a new history uuid, the refresher must not
-/// conclude that fields are hidden.
+/// A refresher concludes that the role hides fields if it rejects a document that it accepted
+/// before with the same `_seq_no`. After a restore, which changes the history uuid of the index,
+/// the refresher must not conclude from a rejected document that fields are hidden.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();

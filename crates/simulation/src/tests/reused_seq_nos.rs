@@ -2,10 +2,10 @@
 //! of the same document.
 //!
 //! First, the refresher publishes a write that only the primary has applied. Then the other copy of
-//! the shard becomes the primary and assigns the same `_seq_no` to another write of the same
-//! document. Finally, the copy that was the primary at first becomes the primary again. Neither the
-//! statistics nor the sum of the `_seq_no`s shows that a number was assigned twice. Random
-//! schedules hardly ever contain this sequence of events.
+//! the shard becomes the primary and assigns the `_seq_no` of this write to another write of the
+//! same document. Finally, the copy that was the primary at first becomes the primary again.
+//! Neither the statistics nor the sum of the `_seq_no`s shows that a `_seq_no` was assigned twice.
+//! Random schedules hardly ever contain the sequence of events that these tests produce.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use opensearch_directives::internal::Safeguard;
 /// A time longer than the interval between reconciles.
 const RECONCILE: Duration = Duration::from_hours(1);
 
-/// Returns a refresher that has published a write. After this publish, another primary has assigned
-/// the `_seq_no` of this write to another write. Returns `None` if the world is unsuitable: it has
-/// only one node, or the refresher does not read the primary.
+/// Returns a refresher that has published a write whose `_seq_no` another primary has then assigned
+/// to another write. Returns `None` if the world is unsuitable: it has only one node, or the
+/// refresher does not read the primary.
 async fn reuse(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);
@@ -42,7 +42,7 @@ async fn reuse(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, Observed
 }
 
 /// Makes a further write, so that the next poll makes a delta read. Returns the result of the poll
-/// with the delta read.
+/// that makes the delta read.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let (wire, mut watched) = reuse(seed, left_out).await?;
     write(&wire, "b", |shard| shard.deliver_all(|_| true));
@@ -50,9 +50,9 @@ async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken
     Some(poll(&wire, &mut watched, 0).await)
 }
 
-/// Makes no further write, so that the next read is a periodic reconcile. In this reconcile, the
-/// counts and the sums of the buckets equal those of the replica. Returns true if the refresher has
-/// published the content of the index after this reconcile.
+/// Makes no further write, so that the next read is a periodic reconcile. The counts and the sums
+/// of the buckets in this reconcile equal those of the replica. Returns true if the refresher has
+/// published the content of the index after the reconcile.
 async fn reconcile(seed: u64, left_out: Option<Safeguard>) -> Option<bool> {
     let (wire, mut watched) = reuse(seed, left_out).await?;
     wire.world().settle();

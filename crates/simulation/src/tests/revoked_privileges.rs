@@ -87,15 +87,16 @@ fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
     a_deletion_is_published(|quirks| quirks.no_items = true);
 }
 
-/// If a histogram has more buckets than the setting permits, the server refuses it with status 503.
-/// The status 503 does not tell a refresher that the same request will fail again.
+/// The server refuses a histogram with status 503 if the histogram has more buckets than
+/// `search.max_buckets` permits. The status 503 does not tell a refresher that the same request
+/// will fail again.
 #[test]
 fn p13_a_deletion_is_published_even_if_the_server_permits_few_buckets() {
     a_deletion_is_published(|quirks| quirks.max_buckets = Some(0));
 }
 
-/// More documents have changed than one response can contain. The number of changes is no property
-/// of the server, so the status must not contain a note about it.
+/// In this test, more documents change than one response can contain. The status must not contain a
+/// note about the many changes, because their number is no property of the server.
 #[test]
 fn p13_many_changes_do_not_end_the_reconciliations() {
     in_each_world(async |wire, _| {

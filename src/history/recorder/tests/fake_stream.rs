@@ -18,7 +18,8 @@ use crate::http::{Request, RequestFailure, Response, Transport};
 #[derive(Debug, Default)]
 pub(super) struct FakeStream {
     pub(super) records: Mutex<BTreeMap<String, Record>>,
-    /// During an outage, every bulk request fails with this status; `None` if there is no outage.
+    /// The status with which every bulk request fails during an outage; `None` if there is no
+    /// outage.
     outage: Mutex<Option<u16>>,
     /// The `Retry-After` in the response to a failed bulk request.
     pub(super) retry_after: Mutex<Option<Duration>>,
@@ -49,7 +50,7 @@ impl FakeStream {
         *deletions = (deletions.0 + 1, true);
     }
 
-    /// Creates the stream again.
+    /// Creates the deleted stream again, without records.
     pub(super) fn create(&self) {
         self.deletions.lock().unwrap().1 = false;
     }

@@ -33,7 +33,7 @@ async fn a_document_that_is_created_after_its_deletion_is_recorded_as_created() 
     rig.feed
         .observe(full(0), vec![document("a", 0, 1, "Shape")]);
     rig.feed.observe(full(1), Vec::new());
-    // The deletion has version 2, and OpenSearch continues from there.
+    // The deletion has version 2, so the document that is created again has version 3.
     rig.feed.observe(delta(2), vec![document("a", 2, 3, "Off")]);
     rig.run(10).await;
     let created = (RecordKind::Created, Some(0), Some(3));
@@ -54,7 +54,7 @@ async fn a_document_whose_versions_began_again_is_not_compared_with_the_former_o
     let created = (RecordKind::Created, Some(0), Some(1));
     let replaced = (RecordKind::Replaced, None, Some(2));
     assert_eq!(rig.changes()[2..], [created, replaced]);
-    // The deletions of both documents, and the first version of `b`.
+    // The recorder did not see the deletions of both documents, and the first version of `b`.
     assert_eq!(rig.status().unseen, 3);
 }
 
@@ -68,7 +68,7 @@ async fn a_record_without_the_previous_version_waits_for_the_record_of_the_write
     rig.feed
         .observe(delta(4), vec![inexact, document("b", 4, 1, "Shape")]);
     rig.run(1).await;
-    // The record of the other directive does not wait.
+    // The record of `b` is sent at once, while the record of `a` waits.
     let numbers = |rig: &Rig| -> Vec<Option<u64>> {
         rig.kinds()
             .into_iter()
@@ -76,7 +76,8 @@ async fn a_record_without_the_previous_version_waits_for_the_record_of_the_write
             .collect()
     };
     assert_eq!(numbers(&rig), [Some(0), Some(4)]);
-    // Meanwhile, the command adds its record.
+    // While the record of `a` waits, the `directives` command adds its own record of the same
+    // operation.
     let mut by_command = rig.stream.records()[0].clone();
     (by_command.seq_no, by_command.version) = (Some(3), Some(4));
     by_command.kind = RecordKind::Extended;

@@ -32,7 +32,7 @@ async fn a_new_stream_gets_records_of_all_present_documents() {
         rig.stream.create();
         assert!(!rig.feed.needs_everything());
         rig.run(31).await;
-        // A delta read that was on its way does not replace the complete observation.
+        // The recorder still needs a complete observation after it has received a delta read.
         rig.feed
             .observe(delta(2), vec![document("c", 2, 1, "Shape")]);
         rig.run(1).await;

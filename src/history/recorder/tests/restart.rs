@@ -68,8 +68,8 @@ async fn the_absence_of_a_document_that_was_just_recorded_is_no_deletion() {
     let [one, two] = [document("a", 0, 1, "Shape"), document("b", 1, 1, "Shape")];
     rig.feed.observe(full(1), vec![one.clone(), two]);
     rig.run(1).await;
-    // The second recorder starts at the same time, and its view of the index does not contain `b`
-    // yet.
+    // A second recorder starts when `b` was just recorded, but its view of the index does not
+    // contain `b` yet.
     let mut rig = rig_over(Arc::clone(&rig.stream), now);
     rig.feed.observe(full(1), vec![one]);
     rig.run(10).await;
