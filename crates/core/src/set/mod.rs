@@ -329,7 +329,7 @@ impl fmt::Debug for DirectiveSet {
     }
 }
 
-/// Creates a set of the given directives, as [`DirectiveSet::from_directives`] does.
+/// Creates a set of the given directives in their order, as [`DirectiveSet::from_directives`] does.
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
     #[expect(
         clippy::panic,
