@@ -14,10 +14,10 @@ use crate::set::DirectiveSet;
 ///
 /// # How to use it
 ///
-/// Load the set **once for each request**, and evaluate the request with this set. A loaded set
-/// never changes, so no request mixes parts of two published sets. Drop the loaded set at the end
-/// of the request. A loaded set stays in memory as long as the caller holds it, and its directives
-/// apply even if they are revoked in the meantime.
+/// Load the set **once for each request**, and make all evaluations of the request with this set. A
+/// loaded set never changes, so no request mixes parts of two published sets. Drop the loaded set
+/// at the end of the request. A loaded set stays in memory as long as the caller holds it, and its
+/// directives apply even if they are revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;

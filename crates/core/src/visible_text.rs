@@ -28,7 +28,7 @@ pub fn visible_beginning(text: &str, chars: usize) -> String {
 }
 
 /// Returns true if a character is a control character or is invisible. Two texts that differ only
-/// in such characters look the same. A character is invisible if Unicode tells programs not to
+/// in invisible characters look the same. A character is invisible if Unicode tells programs not to
 /// display it (`Default_Ignorable_Code_Point`), if it separates lines or paragraphs, or if it marks
 /// an annotation.
 #[must_use]

@@ -30,9 +30,9 @@ fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to a whole number of seconds since 1970. The instant has passed if
-/// `now.as_second()` is at least the result. (For an instant up to the start of 1970, the result is
-/// one second higher, because `as_second` rounds negative times up.)
+/// Rounds an instant up to a whole number of seconds since 1970. An instant has passed if the
+/// seconds of the current time are at least this number. (For an instant up to the start of 1970,
+/// the number is one second higher, because `as_second` rounds negative times up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))

@@ -8,8 +8,8 @@ struct Slot {
     number: u32,
 }
 
-/// A slot in which no key was inserted. Its tag is greater than every other tag, so a lookup also
-/// stops at an empty slot.
+/// A slot in which no key was inserted. The tag of an empty slot is greater than every other tag,
+/// so a lookup also stops at an empty slot.
 const EMPTY: Slot = Slot {
     tag: u32::MAX,
     number: u32::MAX,
@@ -105,8 +105,8 @@ impl SortedSlots {
     }
 }
 
-/// Returns the tag of a hash, that is, its upper half. The result is always lower than the tag of
-/// an empty slot.
+/// Returns the tag of a hash, that is, its upper half. The tag of a hash is always lower than the
+/// tag of an empty slot.
 #[inline]
 fn tag(hash: u64) -> u32 {
     u32::try_from(hash >> u32::BITS)

@@ -46,7 +46,8 @@ impl StringArena {
         }
     }
 
-    /// Returns the length of the arena in bytes. The next string will be stored at this offset.
+    /// Returns the length of the arena in bytes. The length of the arena is also the offset at
+    /// which the next string will be stored.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -77,8 +78,8 @@ impl StringArena {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena. The appended part must begin where a string begins. It must
-    /// end where the next string begins, or at the end of the other arena.
+    /// Appends a part of another arena. The appended part must begin where a string begins. The
+    /// appended part must end where the next string begins, or at the end of the other arena.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         self.0.push_str(other.0.get(part).unwrap_or_default());
     }

@@ -171,8 +171,8 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
     // At most four directives are decisive: one without effects, and at most three with effects.
-    // The latter have sample rates from one to three per mille, and each has a higher rate than
-    // those that expire later.
+    // The directives with effects have sample rates from one to three per mille, and each has a
+    // higher rate than those that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
     // All directives have the same key, but the table omits the directive whose sample rate is
     // zero.

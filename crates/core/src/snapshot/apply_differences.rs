@@ -1,9 +1,9 @@
 //! Applies the differences between two snapshots, which another agent has sent. The reader applies
 //! the differences to its earlier snapshot, and so gets the later snapshot.
 //!
-//! The reader does not trust the differences that it receives. It decodes each directive in the
-//! differences as a stored document. After the reader has applied the differences, the digest of
-//! all directives must equal the digest in the JSON. If the reader cannot apply the differences, it
+//! The reader does not trust the differences that it receives. The reader decodes each directive in
+//! the differences as a stored document. After the reader has applied the differences, the digest
+//! of all directives must equal the digest in the JSON. A reader that cannot apply the differences
 //! requests the whole snapshot from the sender.
 
 use std::borrow::Cow;
@@ -56,7 +56,7 @@ type Change = Option<(DiagnosticsDirective, SignatureTable, Option<Rejection>)>;
 
 impl DeltaBase {
     /// Returns the number of directives that the reader has accepted. The duration of
-    /// [`apply`](Self::apply) depends on this number.
+    /// [`apply`](Self::apply) grows with the number of directives.
     #[must_use]
     pub fn directives(&self) -> usize {
         self.set.len()

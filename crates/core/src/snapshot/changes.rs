@@ -1,9 +1,9 @@
 //! Compares two snapshots, and writes their differences as JSON. The JSON is for another agent that
 //! already has the earlier snapshot.
 //!
-//! For each publish, the sender remembers only the ids of the changed directives. It takes the
-//! changed directives themselves from its current snapshot. To combine the differences of several
-//! publishes, the sender takes the union of the changed ids.
+//! For each publish, the sender remembers only the ids of the changed directives. The sender takes
+//! the changed directives themselves from its current snapshot. To combine the differences of
+//! several publishes, the sender takes the union of the changed ids.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ pub struct SnapshotChanges {
 }
 
 impl SnapshotChanges {
-    /// Adds the changes of a later publish to these changes.
+    /// Adds the changes of a later publish to the changes of earlier publishes.
     pub fn extend(&mut self, later: &Self) {
         self.ids.extend(later.ids.iter().cloned());
         self.rejections |= later.rejections;

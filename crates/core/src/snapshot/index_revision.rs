@@ -29,8 +29,8 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// Creates the revision of an empty index. The caller can then set the public fields of the
-    /// revision.
+    /// Creates the revision of an empty index. After the call, the caller can set the public fields
+    /// of the revision.
     #[must_use]
     pub fn new(index: impl Into<String>, uuid: impl Into<String>) -> Self {
         Self {

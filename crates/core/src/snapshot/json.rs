@@ -1,8 +1,8 @@
 //! Converts a snapshot to JSON and back, for another agent that polls this one and for the
 //! last-good file.
 //!
-//! A reader of a snapshot does not trust the JSON. It decodes each directive in the JSON as a
-//! stored document, and checks that the digest of all directives equals the digest in the JSON. A
+//! A reader of a snapshot does not trust the JSON. The reader decodes each directive in the JSON as
+//! a stored document, and checks that the digest of all directives equals the digest in the JSON. A
 //! reader that verifies signatures can reject single directives of a snapshot, as a reader of the
 //! index can.
 

@@ -86,7 +86,7 @@ impl Error for SnapshotError {
 }
 
 /// Shortens an untrusted text and escapes its invisible characters. Another agent, or anybody who
-/// can write the last-good file, may have chosen this text.
+/// can write the last-good file, may have chosen the untrusted text.
 fn shown(text: &str) -> String {
     visible_beginning(text, SHOWN_CHARS)
 }

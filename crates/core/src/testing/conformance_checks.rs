@@ -1,9 +1,10 @@
 //! Checks a store against each rule of the conformance kit.
 //!
 //! For the rules about publishing, the kit publishes sets that each encode a number. For each bit
-//! of the number, such a set has two directives. The level of the first directive encodes the bit,
-//! and the level of the second directive encodes the inverted bit. In a mixture of two published
-//! sets, a bit of the number is missing, or the two directives of a bit have the same level.
+//! of the number, a published set has two directives. The level of the first directive encodes the
+//! bit, and the level of the second directive encodes the inverted bit. In a mixture of two
+//! published sets, a bit of the number is missing, or the two directives of a bit have the same
+//! level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
