@@ -14,9 +14,9 @@ use crate::model::directive::DirectiveRef;
 ///
 /// Two sets with the same directives have the same digest. The digest does not depend on the order
 /// of the directives. The digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256
-/// hash of each directive. So a change of one directive updates the digest without reading the
-/// other directives. The digest tells *whether* two proxies have the same directives, but does not
-/// protect against forged sets.
+/// hash of each directive. If one directive changes, the digest can therefore be updated without
+/// reading the other directives. The digest tells *whether* two proxies have the same directives,
+/// but does not protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 

@@ -14,10 +14,10 @@ use crate::set::DirectiveSet;
 ///
 /// # How to use it
 ///
-/// Load the set **once for each request**, and make all evaluations of the request with this set. A
-/// loaded set never changes, so no request mixes parts of two published sets. Drop the loaded set
-/// at the end of the request. A loaded set stays in memory as long as the caller holds it, and its
-/// directives apply even if they are revoked in the meantime.
+/// Load the set **once for each request**, and use the loaded set for all evaluations of the
+/// request. A loaded set never changes, so no request mixes parts of two published sets. Drop the
+/// loaded set at the end of the request. A loaded set stays in memory as long as the caller holds
+/// it, and its directives apply even if they are revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,8 +49,8 @@ pub trait DirectiveStore: Send + Sync {
     ///   threads that load a set has its own reference count, and all later threads share these 64
     ///   reference counts. A clone of a loaded `Arc` uses the same reference count as the original,
     ///   even on another thread.
-    /// - A thread that no longer loads the set does not keep it in memory. For such an idle thread,
-    ///   only the 128 bytes of one handle stay in use.
+    /// - A thread that no longer loads the set does not keep it in memory. For an idle thread, only
+    ///   the 128 bytes of one handle stay in use.
     ///
     /// # Staleness
     ///
@@ -105,7 +105,7 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// and [`Reader`] for the guarantees for reads.
 pub struct InMemoryDirectiveStore {
     /// The lock ensures that one publish ends before the next one begins. Loading the published set
-    /// never takes this lock.
+    /// takes no lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }

@@ -74,16 +74,16 @@ pub trait Subject: Sync {
     ) -> Decision;
 }
 
-/// Returns the instant of the conformance kit's first evaluations. The directives that the kit uses
-/// start and expire within minutes after this instant.
+/// Returns the instant of the conformance kit's first evaluations. The directives of the
+/// conformance kit start and expire within minutes after the instant `noon`.
 #[must_use]
 pub fn noon() -> Timestamp {
     // The instant 2030-01-01T12:00:00Z, in seconds since 1970.
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that the checked store must contain if it cannot publish sets. One of
-/// them expires, one starts later, and one has a sample rate.
+/// Returns the directives that the checked store must contain if it cannot publish sets. The first
+/// directive expires, the second one starts later, and the third one has a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     conformance_checks::timed_directives()
@@ -126,8 +126,9 @@ impl Kit {
         self
     }
 
-    /// Sets the function that counts the allocations of a thread. Without this function, the kit
-    /// skips [`Rule::NoAllocation`], because only a special global allocator can count allocations.
+    /// Sets the function that counts the allocations of a thread. Without a function that counts
+    /// allocations, the kit skips [`Rule::NoAllocation`], because only a special global allocator
+    /// can count allocations.
     #[must_use]
     pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);

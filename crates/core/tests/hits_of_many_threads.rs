@@ -49,7 +49,7 @@ fn threads_and_directives_without_counters_of_their_own_are_counted() {
     }
     assert_eq!(hits.matched, THREADS * DIRECTIVES as u64);
 
-    // Here two threads count matches of the same directive at the same time.
+    // In this part of the test, two threads count matches of the same directive at the same time.
     let begin = Barrier::new(2);
     for id in [&ids[0], &ids[DIRECTIVES - 1]] {
         thread::scope(|scope| {

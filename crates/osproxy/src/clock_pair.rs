@@ -33,8 +33,8 @@ impl ClockPair {
         self.wall
     }
 
-    /// Returns the time from this moment to an instant of the wall clock, or zero if the instant
-    /// has passed.
+    /// Returns how long after the reading of both clocks an instant of the wall clock is, or zero
+    /// if it has passed.
     pub(super) fn until(&self, then: Timestamp) -> Duration {
         let nanos = then.as_nanosecond() - self.wall.as_nanosecond();
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))

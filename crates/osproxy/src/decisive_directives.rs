@@ -26,7 +26,7 @@ use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind}
 /// set.
 const MAX_COMPARED: usize = 32;
 
-/// The age limit of a set is near if half of the time until the limit is shorter than this.
+/// The age limit of a set is near if half of the time until the limit is shorter than one second.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The directives of a set that can change osproxy's decisions from a given instant on.
@@ -54,8 +54,8 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // Directives that can end a scan early come first. The sort is stable, so otherwise
-        // directives with fewer targets still come first.
+        // Directives that can end a scan early come first. Sorting is stable, so both the
+        // directives that can end a scan and all others stay ordered by their number of targets.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
             directives: decisive
@@ -79,8 +79,8 @@ impl AgeBound {
     }
 
     /// Returns when the directives must be converted again, because the store may have moved the
-    /// age limit in the meantime. This instant is halfway between now and the age limit. If the age
-    /// limit is near, the method returns the age limit itself.
+    /// age limit in the meantime. The returned instant is halfway between now and the age limit. If
+    /// the age limit is near, the method returns the age limit itself.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;

@@ -60,33 +60,33 @@ use opensearch_directives::Subscription;
 /// # Sampling
 ///
 /// osproxy evaluates the directives itself, and puts a request **without an id** into every sample
-/// of 38 per mille or more. In contrast, `evaluate` of this project puts a request without an id
-/// into no sample below 1000 per mille.
+/// of 38 per mille or more. `evaluate` of this project, however, puts a request without an id into
+/// no sample below 1000 per mille.
 ///
 /// # Staleness
 ///
 /// osproxy uses a new set some time after the store has published it, because the adapter must
 /// first convert the set. If an [`OpenSearchDirectiveStore`] publishes a set, the adapter converts
 /// it as soon as the adapter's task runs. If another store publishes a set, the adapter converts it
-/// within 250 ms. A directive can start up to a millisecond late, because this is the resolution of
-/// the timer. The adapter converts a large set on a blocking thread.
+/// within 250 ms. A directive can start up to a millisecond late, because the timer has a
+/// resolution of a millisecond. The adapter converts a large set on a blocking thread.
 ///
 /// After each conversion, the adapter's task pauses for 10 ms or four times the duration of the
-/// conversion, whichever is longer. If the store publishes a set during this pause, the task
-/// converts it after the pause.
+/// conversion, whichever is longer. A set that the store publishes during the pause is converted
+/// after the pause.
 ///
 /// # Clocks
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If
 /// somebody **sets the wall clock forward**, or the machine resumes from suspension, a directive
-/// may apply after its expiry until the adapter's next check. Such a directive ends at most 250 ms
-/// late, plus a pause before the check and the duration of the conversion. If a check finds that
-/// the clocks have drifted apart by more than a millisecond, the adapter converts all expiries
-/// again.
+/// may apply after its expiry until the adapter's next check. After the wall clock is set forward,
+/// an expired directive ends at most 250 ms late, plus a pause before the check and the duration of
+/// the conversion. If a check finds that the clocks have drifted apart by more than a millisecond,
+/// the adapter converts all expiries again.
 ///
-/// If somebody sets the wall clock back, the next check also converts all expiries again. The
-/// directives then apply for a longer time, both in osproxy and with `evaluate`. The expiries in
-/// osproxy's set stay unchanged while the adapter's task does not run.
+/// If somebody sets the wall clock back, the next check also converts all expiries again. After the
+/// wall clock is set back, the directives apply for a longer time, both in osproxy and with
+/// `evaluate`. The expiries in osproxy's set stay unchanged while the adapter's task does not run.
 ///
 /// Dropping the adapter ends the task that converts the sets.
 pub struct OsproxyDirectiveStore {

@@ -48,7 +48,7 @@ pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N])
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
     // A turn with two threads is eight times as long as a turn with one thread, because the two
     // threads never start at exactly the same time. In a longer turn, the difference between the
-    // two start times matters less.
+    // threads' start times matters less.
     let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))

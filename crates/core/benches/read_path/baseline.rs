@@ -26,8 +26,8 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,
-    /// A bit mask of the combinations of target fields that the directives use. A bit is set if at
-    /// least one directive has exactly this combination of target fields.
+    /// A bit mask of the combinations of target fields that the directives use. Bit `n` is set if
+    /// at least one directive uses the combination number `n`.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

@@ -36,8 +36,8 @@ pub fn print() {
 fn load() {
     let sides = Sides::new(Case::NoMatch, 10);
     let mut reader = sides.in_memory.reader();
-    // Only this thread loads `fixed`, so the time of a load shows how long a change of a reference
-    // count takes without contention.
+    // No other thread loads `fixed`, so the duration of a load shows how long a change of a
+    // reference count takes without contention.
     let fixed: Arc<dyn DirectiveStore> = Arc::new(Arc::new(DirectiveSet::new()));
     let [count, ours, handle, peers] = in_turns([
         &mut |calls| {

@@ -15,9 +15,10 @@ use super::signed_form::{SignedForm, signed_start};
 use super::stored_document::{Audit, Document};
 use crate::{DiagLevel, DirectiveRef};
 
-/// The decoder accepts a `created_at` that is ahead of the reader's clock by at most this duration.
-/// The tolerance is longer than the usual difference between synchronised clocks. It is shorter
-/// than the usual time between the creation and the start of a scheduled directive.
+/// By how much the creation time of a document may be ahead of the reader's clock, because two
+/// clocks never agree exactly. The tolerance is longer than the usual difference between
+/// synchronised clocks, but shorter than the usual time between the creation and the start of a
+/// scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The current instant and the longest permitted time to live, with which the decoder compares the
@@ -139,8 +140,8 @@ impl<'a> DocumentRef<'a> {
 /// A stored document must have the fields `targets`, `level`, `sample_per_mille`, `starts_at`,
 /// `expires_at` and `revoked`. The list `targets` must name exactly the targets of the document.
 /// The decoder refuses a document in which a required field is missing. Field-level security may
-/// have hidden a missing field from this reader. Without the hidden field, the directive could
-/// apply to more requests than its author intended.
+/// have hidden the missing field from the reader. Without a hidden field, the directive could apply
+/// to more requests than its author intended.
 ///
 /// The decoder accepts a document whose expiry has passed, although its directive no longer applies
 /// to any request.
@@ -212,8 +213,8 @@ fn decode_fields<'a>(
         id,
         level,
         sample_per_mille,
-        // A signature covers `starts_at` but not `created_at`. So the `created_at` of a signed
-        // directive has no influence on its start.
+        // A signature covers `starts_at` but not `created_at`. The creation time of a signed
+        // directive therefore has no influence on its start.
         starts_at: if body.signatures.is_empty() {
             limits.start(starts_at, body.audit.created_at)
         } else {

@@ -129,8 +129,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that decides whether a directive applies, such as the expiry. The document
-    /// may leave such a time out, but must not give it the value `null`.
+    /// Decodes a time that decides whether a directive applies, such as the expiry. A document may
+    /// lack such a field (for example `starts_at` in a draft), but the field must not be `null`.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, time::parse)
     }
@@ -221,9 +221,9 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Returns true if a string looks like a value that the security plugin has masked. The project
-/// refuses every draft in which a target looks masked. So, if a target of a stored document looks
-/// masked, the security plugin has masked it for this reader.
+/// Returns true if a string looks like a value that the security plugin has masked. No draft may
+/// have a target that looks masked. A target of a stored document that looks masked was therefore
+/// masked by the security plugin for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

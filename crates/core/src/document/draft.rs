@@ -229,8 +229,8 @@ impl Draft {
                     .ok_or_else(|| Fault::new("ttl_secs", &value, Reason::BeyondMaxTtl))?;
                 ("ttl_secs", value, at)
             }
-            // Only the ingest pipeline knows the default time to live, so this check cannot compare
-            // it with the limit.
+            // The default time to live is not checked here, because only the ingest pipeline knows
+            // it.
             Expiry::SiteDefault => return Ok(()),
         };
         let fault = |reason| Err(Fault::new(name, &value, reason));

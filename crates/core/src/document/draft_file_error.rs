@@ -12,8 +12,8 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The maximum number of entries in an import file. The maximum number of entries in an import file
 /// equals the default number of documents that a proxy reads at most.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// The error for an import file lists at most this many wrong entries, and states how many further
-/// entries are wrong.
+/// The maximum number of wrong entries that the error for an import file lists before it only
+/// counts them.
 const MAX_PROBLEMS: usize = 20;
 
 /// The reason why an import file is refused.

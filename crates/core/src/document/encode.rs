@@ -32,7 +32,7 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 ///
 /// Call [`Draft::check`] before you encode a draft. If the index already contains a document with
 /// the draft's id, pass the author and the time of its first write in `record`. If the cluster has
-/// reported which user it authenticates, pass this user in `record` too. `encode_draft` ignores all
+/// reported its authenticated user, `record` also contains this user. `encode_draft` ignores all
 /// other fields of `record`.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {

@@ -5,8 +5,8 @@
 //! a draft is missing, the ingest pipeline sets the field to its default. The ingest pipeline
 //! converts a draft into a stored document. A stored document contains every required field.
 //! [`decode`] accepts only stored documents, not drafts. In a stored document, leaving a field out
-//! never makes the directive apply to more requests. So a directive never applies to more requests
-//! because a role hides a field or a tool removes one.
+//! never makes the directive apply to more requests. A directive therefore never applies to more
+//! requests because a role hides a field or a tool removes one.
 //!
 //! A writer can bypass the index's mapping and the ingest pipeline, so the decoder does not rely on
 //! their checks. The decoder distinguishes for each field whether its value is *absent*, *valid* or

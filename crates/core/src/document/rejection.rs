@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::visible_text::visible_beginning;
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
-/// A rejection contains at most this many characters of the invalid value.
+/// The maximum number of characters of the invalid value in a rejection.
 const VALUE_CHARS: usize = 60;
-/// A rejection contains at most this many characters of the id. OpenSearch accepts ids of at most
-/// 512 bytes, so no valid id is shortened.
+/// The maximum number of characters of the document's id in a rejection. OpenSearch accepts ids of
+/// at most 512 bytes, so no valid id is shortened.
 const ID_CHARS: usize = 512;
 
 /// Says which document is refused, and why. The message of a rejection begins with the name of the
@@ -54,8 +54,8 @@ impl Rejection {
     }
 
     /// Returns true if another reader might accept the document, because the role of this reader
-    /// may hide or mask the invalid field. Such a document can also be invalid for every reader, if
-    /// somebody wrote it without the ingest pipeline.
+    /// may hide or mask the invalid field. If somebody wrote the document without the ingest
+    /// pipeline, the document is invalid for every reader.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -153,8 +153,8 @@ pub enum RejectionReason {
     BeyondMaxTtl,
     /// The value of the field `signatures` is not a list of valid signatures.
     NotSignatures,
-    /// The draft has signatures and a relative expiry. The signature of such a draft cannot cover
-    /// the absolute expiry, because the cluster computes the expiry after the draft was signed.
+    /// The draft has signatures although its expiry is relative. The signature of a draft with a
+    /// relative expiry could not cover the absolute expiry, which the cluster computes later.
     SignedRelativeExpiry,
     /// Fewer signers have signed the directive than the proxy's signature policy requires.
     TooFewSigners,

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// The first bytes of every signed message. These bytes distinguish a signed directive from other
-/// messages that the same key may sign. The number at the end of these bytes is the version of the
-/// signed form.
+/// The tag at the start of every signed message. The tag distinguishes a signed directive from
+/// other messages that the same key may sign. The number at the end of the tag is the version of
+/// the signed form.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
 /// The content of a directive that a signature covers, for one index.

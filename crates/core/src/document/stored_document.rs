@@ -88,10 +88,10 @@ pub struct Audit<Text = String> {
     /// The person or team that is responsible for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
-    /// When a document with this id was written for the first time.
+    /// When the document was written for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// Who wrote a document with this id for the first time.
+    /// Who wrote the document for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Text>,
     /// When the document was last written, according to the cluster's clock.
@@ -101,9 +101,9 @@ pub struct Audit<Text = String> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
     /// The user that the cluster authenticated when the document was last written; `None` if the
-    /// cluster did not report a user. The program that writes a document asks the cluster for this
-    /// user. The document contains this user in addition to the author, because a writer can state
-    /// any name as the author.
+    /// cluster did not report a user. The program that writes a document asks the cluster for the
+    /// authenticated user. The document contains the authenticated user in addition to the author,
+    /// because a writer can state any name as the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
     /// When the directive was revoked.

@@ -19,10 +19,10 @@ const NEVER: i64 = i64::MIN;
 /// a row.
 #[derive(Debug)]
 struct Counter {
-    /// First the number of matched requests outside the directive's sample, then the number of
-    /// matched requests in the sample. Each match increments one of these two numbers. An array
-    /// avoids a branch for each match, because the processor could not predict whether a request is
-    /// in the sample.
+    /// Two numbers: the matched requests outside the directive's sample, and the matched requests
+    /// in the sample. Each match increments exactly one number. The numbers are in an array, so
+    /// that counting needs no branch: the processor could not predict whether a request is in the
+    /// sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
@@ -39,8 +39,8 @@ impl Counter {
         &self.matches[usize::from(is_sampled)]
     }
 
-    /// Counts a match in a row of counters that only the current thread writes. Such a row needs no
-    /// atomic addition, because it has only one writer.
+    /// Counts a match in a row of counters that only the current thread writes. Counting needs no
+    /// atomic addition in a row with only one writer.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);
@@ -114,7 +114,7 @@ impl Block {
     }
 
     /// Sets the counts in the given slot to zero, so that another directive can use the slot. The
-    /// caller must ensure that no directive set in use has a directive with this slot.
+    /// caller must ensure that no directive in a set that is still in use has the given slot.
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];

@@ -5,12 +5,12 @@
 //!
 //! `counters.rs` stores the counts of the directives in blocks. Each directive has a *slot*, that
 //! is, a position for its counters, in one block. In the first 16 blocks, each of the first 64
-//! threads has its own row of counters. Only one thread writes to each of these rows, so the first
-//! 64 threads count without locks and without contention. `set_hits.rs` finds a directive's slot
-//! from the directive's position in a set. `registry.rs` assigns a slot to each directive. A
-//! directive keeps its slot as long as the directive is published. So requests with an old set and
-//! requests with the new set count in the same slots, and a publish neither moves nor loses a
-//! count.
+//! threads has its own row of counters. The first 64 threads count without locks and without
+//! contention, because each of them writes only to its own row. `set_hits.rs` finds a directive's
+//! slot from the directive's position in a set. `registry.rs` assigns a slot to each directive. A
+//! directive keeps its slot as long as the directive is published. Requests with an old set and
+//! requests with the new set therefore count in the same slots, and a publish neither moves nor
+//! loses a count.
 
 mod counters;
 mod registry;

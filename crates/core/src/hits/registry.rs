@@ -5,7 +5,7 @@
 //! counts of a directive that has left the set, and continues to count if the directive returns. If
 //! more than [`MAX_DEPARTED`] directives have left the set, the registry forgets the directives
 //! that left first. The registry reuses the counters of a forgotten directive as soon as no request
-//! uses a set with this directive any more.
+//! uses a set that contains the directive.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -18,12 +18,14 @@ use super::set_hits::{Counting, SetHits};
 use super::{DirectiveHits, Hits};
 use crate::DirectiveSet;
 
-/// The registry reports the counts of at most this many directives that have left the set.
+/// The maximum number of directives that have left the set and whose counts the registry still
+/// reports.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
 /// The number of blocks in which each of the first [`THREADS`] threads has its own row of counters.
-/// In all later blocks, all threads share one row of counters. These 16 blocks need 1.6 MB in
-/// total. The later blocks need 2.4 MB in total for 100,000 directives.
+/// In all further blocks, all threads share one row of counters. All blocks with a row for each
+/// thread need 1.6 MB together. All blocks with one shared row need 2.4 MB together for 100,000
+/// directives.
 const BLOCKS_WITH_THREADS: usize = 16;
 
 /// The sums of the counts of all directives of a store.
@@ -58,7 +60,7 @@ struct Registry {
     /// The ids and slots of the directives that have left the set, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
     /// The slots of forgotten directives that cannot be reused yet, because requests with an
-    /// earlier set may still count in these slots.
+    /// earlier set may still count matches in them.
     retired: Vec<u32>,
     /// The number of directives whose counts the registry no longer reports. Before the registry
     /// frees the slot of a forgotten directive, it adds the directive's counts to
@@ -94,8 +96,8 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// Acquires the registry's lock, even if a thread has panicked while it held the lock. After
-    /// such a panic, the counts are still correct, but some slots may never be reused.
+    /// Acquires the registry's lock, even if a thread has panicked while it held the lock. After a
+    /// panic in the registry, the counts are still correct, but some slots may never be reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -308,7 +310,7 @@ impl<'a> Known<'a> {
         while let Some(&position) = self.order.peek() {
             match id_at(self.set, position).cmp(id) {
                 Ordering::Less => self.leave(position),
-                // Directives with the same id have the same slot, so any of them will do.
+                // All directives with the same id have the same slot.
                 Ordering::Equal => slot = Some(self.hits.slots[position as usize]),
                 Ordering::Greater => break,
             }
@@ -319,8 +321,8 @@ impl<'a> Known<'a> {
 
     fn leave(&mut self, position: u32) {
         let slot = self.hits.slots[position as usize];
-        // Directives with the same id share a slot. They are adjacent here, because the directives
-        // are sorted by id.
+        // Directives with the same id share a slot, and are adjacent because the directives are
+        // sorted by id.
         if self.left.last().is_none_or(|(_, last)| *last != slot) {
             self.left.push((position, slot));
         }

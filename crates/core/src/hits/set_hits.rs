@@ -10,7 +10,8 @@ use super::counters::{Block, SLOTS};
 pub(crate) struct SetHits {
     /// The slot of each directive's counter, in the order of the directives in the set.
     pub(super) slots: Box<[u32]>,
-    /// The blocks of counters in which the slots are. All sets of a store share these blocks.
+    /// The blocks of counters in which the slots are. All directive sets of a store share the same
+    /// blocks of counters.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 

@@ -56,13 +56,13 @@ named_enum!(
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct DirectiveMatch {
-    /// If a tenant is set, only requests of this tenant match the directive.
+    /// The tenant whose requests match; `None` if the directive targets no tenant.
     pub tenant: Option<String>,
-    /// If an index is set, only requests to this index match the directive.
+    /// The index whose requests match; `None` if the directive targets no index.
     pub index: Option<String>,
-    /// If a principal is set, only requests of this principal match the directive.
+    /// The principal whose requests match; `None` if the directive targets no principal.
     pub principal: Option<String>,
-    /// If an endpoint is set, only requests to this class of endpoint match the directive.
+    /// The class of endpoint whose requests match; `None` if the directive targets no endpoint.
     pub endpoint: Option<EndpointKind>,
 }
 

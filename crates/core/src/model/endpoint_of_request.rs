@@ -16,9 +16,10 @@ use super::request::EndpointKind;
 ///
 /// A path can name several indices, separated by commas, as in `/customers,orders/_search`. The
 /// decision about a request to several indices combines the decisions about each index. The
-/// combined decision has the highest level among them, and requests the ring buffer or capture if
-/// at least one of them does. [`evaluate_indices_with`](crate::DirectiveSet::evaluate_indices_with)
-/// evaluates a request for each index in its path, and combines the decisions:
+/// combined decision has the highest level of all decisions, and requests the ring buffer or
+/// capture if at least one decision does.
+/// [`evaluate_indices_with`](crate::DirectiveSet::evaluate_indices_with) evaluates a request for
+/// each index in its path, and combines the decisions:
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -55,9 +56,9 @@ use super::request::EndpointKind;
 ///   without a tenant matches no directive that targets a tenant. Use `""` for a missing principal,
 ///   and `None` for a missing tenant.
 /// - **Index names are percent-decoded**, as in OpenSearch. For example, `/%6Frders/_search` is a
-///   request to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. Only index names are
-///   decoded, so pass the path to [`of`](Self::of) exactly as the client sent it. (osproxy does not
-///   decode index names.)
+///   request to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. The classification
+///   decodes only index names, so pass the path to [`of`](Self::of) exactly as the client sent it.
+///   (osproxy does not decode index names.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint<'a> {
     kind: EndpointKind,

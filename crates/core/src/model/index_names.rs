@@ -34,9 +34,8 @@ fn split_once(list: &str) -> (&str, Option<&str>) {
     (list, None)
 }
 
-/// Decodes the percent-encoded characters of a name. The function returns a name with an invalid
-/// percent-encoded sequence unchanged, because OpenSearch refuses a request with such a name
-/// anyway.
+/// Decodes the percent-encoded characters of a name. A name with an invalid percent-encoded
+/// sequence stays unchanged, because OpenSearch refuses the request anyway.
 fn decode(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
@@ -85,8 +84,8 @@ mod tests {
             // The percent sign in `%25` is decoded only once.
             ("a%252Cb", &["a%2Cb"]),
             ("a,", &["a", ""]),
-            // OpenSearch refuses requests with these names, so the test only checks that they cause
-            // no panic.
+            // OpenSearch refuses requests with malformed index names, so the test only checks that
+            // decoding causes no panic.
             ("%", &["%"]),
             ("a%2", &["a%2"]),
             ("%zz,b", &["%zz", "b"]),

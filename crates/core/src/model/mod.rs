@@ -1,5 +1,5 @@
-//! Directives, request attributes, and the rule by which requests are sampled. The types of this
-//! module perform no I/O.
+//! Directives, request attributes, and the rule by which requests are sampled. The types in `model`
+//! perform no I/O.
 
 pub(crate) mod directive;
 pub(crate) mod endpoint_of_request;

@@ -1,8 +1,8 @@
 //! Decides whether a request is in the sample of a directive.
 //!
-//! Whether a request is sampled depends on the request's id and not on a random number. So, if a
-//! client repeats a request with the same id, either all repetitions are sampled or none is. Every
-//! proxy of a fleet samples the same requests for the same directive.
+//! Whether a request is sampled depends on the request's id and not on a random number. If a client
+//! repeats a request with the same id, either all repetitions are sampled or none is. Every proxy
+//! of a fleet samples the same requests for the same directive.
 //!
 //! osproxy-observe 1.0.5 (`directive.rs`) has the same rule: a request is sampled if the FNV-1a
 //! hash (64 bits) of its id, modulo 1000, is lower than the sample rate. Two directives with the
@@ -12,7 +12,7 @@
 //! samples at a rate below 1000 per mille. osproxy samples all requests without an id at every rate
 //! of 38 per mille or more, because it hashes the empty string.
 
-/// With this sample rate, every request is in the sample.
+/// The sample rate, in per mille, at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
 /// Returns true if the request with the given id is sampled at the given rate. To check several
@@ -60,7 +60,7 @@ fn bucket(request_id: &str) -> u16 {
 }
 
 /// Returns the 64-bit FNV-1a hash of the given bytes. The IETF draft `draft-eastlake-fnv` defines
-/// the offset basis and the prime of this hash.
+/// the offset basis and the prime of the FNV-1a hash.
 fn fnv1a_64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -32,11 +32,11 @@
 //! first, one reader could read the new value while another reader still finds the old version and
 //! later uses its old copy.
 //!
-//! The method `load` returns an `Arc`, so each load changes a reference count. If several threads
-//! changed the same reference count, these threads would contend for one cache line. So a
-//! publication has [`HANDLES`] handles to the same set, each with a separate reference count. The
-//! number of a thread selects the handle that the thread uses. Each thread caches a `Weak` of the
-//! handle that it uses. A read never allocates, not even the first read after a publish.
+//! The method `load` returns an `Arc`, so each load changes a reference count. Threads that change
+//! the same reference count contend for one cache line. To avoid this contention, a publication has
+//! [`HANDLES`] handles to the same set, each with a separate reference count. The number of a
+//! thread selects the handle that the thread uses. Each thread caches a `Weak` of the handle that
+//! it uses. A read never allocates, not even the first read after a publish.
 
 mod reader;
 mod thread_cache;

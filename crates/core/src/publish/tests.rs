@@ -58,9 +58,9 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// A publish makes two writes: the version and then the value. Between these two writes, every read
-/// method still returns the old value. Even a thread whose cached copy does not have the announced
-/// version reads the old value.
+/// A publish first writes the new version and then the new value. Between the two writes of a
+/// publish, every read method still returns the old value. Even a thread whose cached copy does not
+/// have the announced version reads the old value.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));

@@ -12,7 +12,7 @@ use crate::model::directive::DirectiveRef;
 /// Builds a [`DirectiveSet`] from borrowed directives.
 ///
 /// The builder immediately converts each directive into the packed form in which the set stores it.
-/// So building a set needs little more memory than the finished set.
+/// Building a set therefore needs little more memory than the finished set.
 ///
 /// ```
 /// use jiff::Timestamp;

@@ -49,8 +49,8 @@ pub struct Explanation<'a> {
 }
 
 /// The level, the ring buffer and capture of a [`Decision`] in one byte. Level `n` sets the `n`
-/// lowest bits of the byte. So a bitwise *or* combines the effects of two directives without
-/// comparing their levels.
+/// lowest bits of the byte. With this encoding, a bitwise *or* combines the effects of two
+/// directives without comparing their levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 

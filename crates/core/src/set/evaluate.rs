@@ -176,9 +176,9 @@ impl Compiled {
         for number in chain(&self.directives, first) {
             let record = &self.directives.records[number];
             if record.expires() <= now {
-                // In the list of a key, the superfluous directives come last, sorted by expiry,
-                // latest first. So, if a superfluous directive has expired, all directives after it
-                // in the list have expired, too.
+                // In the list of directives with the same key, the superfluous ones come last,
+                // sorted by expiry, latest first. If a superfluous directive has expired, all
+                // directives after it in the list have expired, too.
                 if record.is_superfluous {
                     break;
                 }

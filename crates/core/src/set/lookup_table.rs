@@ -5,13 +5,13 @@
 //! index of the next directive with the same key. A *decisive* directive can change a decision, and
 //! a *superfluous* directive cannot. In the list of each key, the decisive directives precede the
 //! superfluous ones. The decisive directives of a key are sorted by expiry, latest first, and so
-//! are the superfluous ones. So an evaluation that counts no matches can stop at the first
-//! directive of a list that has expired or is superfluous.
+//! are the superfluous ones. An evaluation that counts no matches stops at the first directive of
+//! the list that has expired or is superfluous.
 //!
-//! A directive is superfluous if another directive with the same key covers it. The other directive
-//! must not start later or expire earlier, must sample at least as many requests, and must have at
-//! least the same effects. For example, if several directives have the same key, effects and sample
-//! rate and no start, an evaluation reads only the one that expires last.
+//! A directive is superfluous if another directive with the same key covers it. A directive covers
+//! another one if it does not start later or expire earlier, samples at least as many requests, and
+//! has at least the same effects. For example, if several directives have the same key, effects and
+//! sample rate and no start, an evaluation reads only the one that expires last.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};

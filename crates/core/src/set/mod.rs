@@ -7,8 +7,8 @@
 //! one allocation (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs`
 //! builds the hash table of the packed directives. `evaluate.rs` makes one lookup in the hash table
 //! for each combination of target fields that the directives use. A lookup compares both the hash
-//! and the strings of the targets. So a directive never applies to a request that it does not
-//! target, even if two hashes collide. A set keeps its directives in the order in which they were
+//! and the strings of the targets. Even if two hashes collide, a directive never applies to a
+//! request that it does not target. A set keeps its directives in the order in which they were
 //! added to its builder. `patch.rs` builds the next set from the current set and a list of changes.
 
 mod builder;
@@ -74,8 +74,8 @@ struct Compiled {
 #[repr(align(64))]
 pub struct DirectiveSet {
     compiled: Option<Arc<Compiled>>,
-    /// The counters in which evaluations with this handle count their matches. Another handle to
-    /// the same set may have other counters or none.
+    /// The counters in which evaluations with this handle count their matches. Each handle to a set
+    /// may have different counters or none.
     counting: Counting,
 }
 

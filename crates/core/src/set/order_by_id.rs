@@ -36,8 +36,8 @@ impl DirectiveSetBuilder {
 
 impl DirectiveSet {
     /// Returns the position of the directive with the given id in a set that is ordered by id. If
-    /// the set has no directive with this id, the method returns the position at which it would be
-    /// inserted as the error.
+    /// the set does not contain the id, the method returns an error with the position at which a
+    /// directive with the id would be inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());

@@ -24,15 +24,15 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
 
 /// Converts an [`Instant`] back to a `Timestamp`, or returns `None` for [`ALWAYS`].
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // The function checks for `ALWAYS` first, because this instant is not a timestamp, and creating
-    // jiff's error would allocate.
+    // `ALWAYS` is not a valid timestamp, and is handled separately because creating jiff's error
+    // would allocate.
     let is_timestamp = (second, nanosecond) != ALWAYS;
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to a whole number of seconds since 1970. An instant has passed if the
-/// seconds of the current time are at least this number. (For an instant up to the start of 1970,
-/// the number is one second higher, because `as_second` rounds negative times up.)
+/// Rounds an instant up to a whole number of seconds since 1970. An instant has passed if
+/// `now.as_second()` is at least the instant in rounded seconds. (The result for an instant up to
+/// the start of 1970 is one second higher, because `as_second` rounds negative times up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
@@ -198,8 +198,7 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // This directive is the first one with a start, so each earlier directive gets the
-            // start `ALWAYS`.
+            // Each directive before the first directive with a start gets the start `ALWAYS`.
             if self.starts.is_empty() {
                 self.starts.reserve_exact(self.records.capacity());
             }

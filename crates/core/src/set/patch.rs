@@ -29,7 +29,7 @@ impl Edit<'_> {
 }
 
 impl DirectiveSet {
-    /// Returns the set that results from the given edits of this set. The edits must be in
+    /// Returns a new set, to which the given edits of this set were applied. The edits must be in
     /// ascending order of their positions and must not overlap.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ const EMPTY: Slot = Slot {
 };
 
 /// The number of additional slots at the end of the table, which no hash selects. A table rarely
-/// needs more additional slots than this.
+/// needs more than 16 additional slots.
 const SPARE: usize = 16;
 
 #[derive(Debug)]

@@ -5,8 +5,8 @@
 ///
 /// The length of a string is stored in groups of six bits, one group per byte, least significant
 /// group first. If the bit `MORE` is set in a byte, the next byte also belongs to the length. All
-/// bytes of a length are ASCII characters, so the whole arena is a valid `str`. So reading a string
-/// from the arena needs no check of its encoding.
+/// bytes of a length are ASCII characters, so the whole arena is a valid `str`. Reading a string
+/// from the arena therefore needs no check of its encoding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StringArena(String);
 

@@ -23,8 +23,8 @@ use super::json_error::{Repr, SnapshotError};
 use super::{Revision, SignatureTable, Snapshot};
 
 /// The state to which a reader applies the next differences from the same sender. The state
-/// contains the directives that the reader has accepted. It also contains the digest and the
-/// rejection of each directive that the reader has refused.
+/// contains the directives that the reader has accepted, and the digest and the rejection of each
+/// directive that the reader has refused.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct DeltaBase {
@@ -99,7 +99,8 @@ impl DeltaBase {
         Ok((snapshot, next))
     }
 
-    /// Returns a snapshot that has the directives of this state and the given revision.
+    /// Returns a snapshot with the directives that the reader has accepted, and with the given
+    /// revision.
     pub(super) fn snapshot(
         &self,
         revision: Revision,
@@ -117,8 +118,8 @@ impl DeltaBase {
         }
     }
 
-    /// Returns the state that results from the given changes of this state. Both the changes and
-    /// the set must be ordered by id.
+    /// Returns the reader's next state, to which the given changes were applied. Both the changes
+    /// and the set must be ordered by id.
     fn with(&self, changes: BTreeMap<Box<str>, Change>) -> Result<Self, SnapshotError> {
         let mut next = self.clone();
         let mut edits = Vec::new();

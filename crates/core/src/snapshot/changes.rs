@@ -39,9 +39,9 @@ impl SnapshotChanges {
 }
 
 impl Snapshot {
-    /// Returns the differences between this snapshot and an earlier one. The method returns `None`
-    /// if more than `max` directives differ, if the snapshots come from different indices, or if
-    /// their directives are not ordered by id.
+    /// Returns the differences between an earlier snapshot and this snapshot. The method returns
+    /// `None` if more than `max` directives differ, if the snapshots come from different indices,
+    /// or if their directives are not ordered by id.
     #[doc(hidden)]
     #[must_use]
     pub fn changes_since(&self, before: &Self, max: usize) -> Option<SnapshotChanges> {
@@ -65,8 +65,8 @@ impl Snapshot {
     }
 
     /// Encodes the differences to an earlier snapshot as JSON, with the directives that `changes`
-    /// lists. A reader whose snapshot differs only in `changes` from this one can apply the JSON
-    /// with [`DeltaBase::apply`](super::DeltaBase::apply).
+    /// lists. A reader whose snapshot differs from this snapshot only in `changes` can apply the
+    /// JSON with [`DeltaBase::apply`](super::DeltaBase::apply).
     ///
     /// # Errors
     /// Encoding a snapshot that a store has published never fails.

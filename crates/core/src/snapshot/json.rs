@@ -45,7 +45,7 @@ impl Serialize for SetJson<'_> {
 
 impl Snapshot {
     /// Serialises the whole snapshot as JSON, in which all times are absolute. The JSON does not
-    /// contain the time at which the snapshot was read from the index. So snapshots with the same
+    /// contain the time at which the snapshot was read from the index. Two snapshots with the same
     /// content have the same JSON, even if they were read at different times.
     ///
     /// # Errors

@@ -30,8 +30,8 @@ pub use json_error::{SnapshotError, SnapshotErrorKind};
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
 /// The result of one complete read of the index or of another source. The refresher publishes the
-/// whole snapshot in one atomic swap. So no request and no report combines the set of one read with
-/// the revision of another read.
+/// whole snapshot in one atomic swap. No request and no report can therefore combine the set of one
+/// read with the revision of another read.
 ///
 /// A snapshot is empty and has no revision before the first complete read, and after the set was
 /// emptied because it was too old.

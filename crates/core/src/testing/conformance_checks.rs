@@ -44,8 +44,8 @@ const TENANTS: [&str; BITS] = [
     "bit-10", "bit-11", "bit-12", "bit-13", "bit-14", "bit-15",
 ];
 
-/// The targets `principal` of the two directives for each bit of the number. The first of the two
-/// directives encodes the bit, and the second one encodes the inverted bit.
+/// The principals that the two directives for each bit of the number target. The directive for the
+/// principal `as-it-is` encodes the bit, and the one for `opposite` encodes the inverted bit.
 const AS_IT_IS: &str = "as-it-is";
 const OPPOSITE: &str = "opposite";
 

@@ -23,7 +23,7 @@ use set_generators::{Drawn, ENDPOINTS, PEER_ENDPOINTS, directives, instants, pee
 const NOWS_PER_SET: usize = 5;
 const REQUESTS_PER_NOW: usize = 100;
 
-/// The values of which the generated requests consist, in the types of this crate and of
+/// The possible values in the generated requests, in the types of this crate and of
 /// osproxy-observe.
 struct Requests {
     texts: Vec<String>,

@@ -105,8 +105,8 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let mut seen = Vec::new();
     for _ in 0..2_100 {
         advance(1).await;
-        // A directive may start up to a millisecond late, because this is the resolution of the
-        // timer. A directive expires exactly on time.
+        // A directive may start up to a millisecond late, because the timer has a resolution of a
+        // millisecond. A directive expires exactly on time.
         let before = ACME.ours(
             &both.ours.load(),
             both.clock.today() - Duration::from_millis(2),

@@ -17,7 +17,8 @@ const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::Ingest
 /// The sample rates of the generated directives, in per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
 /// The starts and expiries of the generated directives, in nanoseconds of the wall clock. Some of
-/// these instants are adjacent, so that the test detects a wrong comparison (`<` instead of `<=`).
+/// the generated instants are adjacent, so that the test detects a wrong comparison (`<` instead of
+/// `<=`).
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
 fn directive() -> impl Strategy<Value = DiagnosticsDirective> {

@@ -1,5 +1,5 @@
-//! Tests documents from which a role hides fields, in which a mask changes values, or from which a
-//! tool removes fields. Each of these documents is rejected or keeps its meaning.
+//! Tests that the decoder rejects a document or keeps its meaning if a role hides fields, a mask
+//! changes values or a tool removes fields.
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;

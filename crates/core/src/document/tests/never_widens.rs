@@ -45,8 +45,8 @@ proptest! {
         let json = crate::document::encode(&document, &all).unwrap();
         let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
         fields.insert(name.into(), value.clone());
-        // The list `targets` names the new target field, because the decoder would reject the
-        // document without this name.
+        // The list `targets` must name each target field of the document, because the decoder
+        // otherwise rejects the document.
         if TARGET_FIELDS.contains(&name) {
             let named: Vec<&str> = TARGET_FIELDS.into_iter().filter(|n| fields.contains_key(*n)).collect();
             fields.insert("targets".into(), named.into());

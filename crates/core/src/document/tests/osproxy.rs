@@ -1,5 +1,5 @@
-//! A blob is a list of directives in the format of osproxy-observe 1.0.5. The tests check that a
-//! blob has the same meaning in this crate as in osproxy-observe.
+//! A blob is a list of directives in the format of osproxy-observe 1.0.5. Tests that a blob of
+//! directives has the same meaning in this crate as in osproxy-observe.
 //!
 //! This crate refuses some blobs that osproxy accepts with a meaning that their author did not
 //! intend: see [`known`].
@@ -72,8 +72,8 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     }
 }
 
-/// Returns the known reason why this crate refuses a blob that osproxy accepts. osproxy gives each
-/// such blob a meaning that its author did not intend.
+/// Returns the known reason why this crate refuses a blob that osproxy accepts. osproxy gives a
+/// blob that this crate refuses a meaning that its author did not intend.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
@@ -202,7 +202,7 @@ fn a_blob_means_the_same_or_is_refused() {
     }
 }
 
-/// These blobs come from the tests of osproxy's decoder.
+/// The blobs in this test come from the tests of osproxy's decoder.
 #[test]
 fn blobs_of_osproxy_keep_their_meaning() {
     let taken = r#"{"directives":[
@@ -229,7 +229,7 @@ fn blobs_of_osproxy_keep_their_meaning() {
 }
 
 /// Tests each known difference between osproxy and this crate. This test fails if a later version
-/// of osproxy removes one of these differences.
+/// of osproxy removes one of the known differences.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {

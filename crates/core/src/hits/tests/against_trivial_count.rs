@@ -1,6 +1,6 @@
 //! Compares the hit counters with a simple count that checks every directive for each request. One
-//! test generates random sets and requests. The other test counts on eight threads while the store
-//! publishes many sets. `scripts/test-races` also runs both tests under Miri.
+//! test counts the matches of random requests in random sets. Another test counts matches on eight
+//! threads while a store publishes many sets. `scripts/test-races` also runs both tests under Miri.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -127,7 +127,8 @@ proptest! {
             held.insert(0, counters.attach(&set, START));
             held.truncate(3);
             for request in requests {
-                // A running request may still use one of the two sets before the current set.
+                // A running request may still use the previous set or the set before the previous
+                // one.
                 evaluate(&held[request.5.min(held.len() - 1)], &mut expected, request);
             }
             assert_same(&counters, &expected);

@@ -1,6 +1,6 @@
 //! Tests how paths of OpenSearch's REST API are classified, and which indices and principals match
-//! a directive. The tests of the osproxy example also compare this classification with that of
-//! osproxy.
+//! a directive. The tests of the osproxy example also compare the classification of requests with
+//! that of osproxy.
 
 use jiff::Timestamp;
 

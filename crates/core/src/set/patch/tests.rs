@@ -11,8 +11,8 @@ use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
 /// The strings in the targets of the generated directives. Only a few different strings are
-/// generated, so that several directives have the same string. One of these strings is also an id,
-/// and one is empty.
+/// generated, so that several directives have the same string. One of the generated strings is also
+/// an id, and one is empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// The earliest and the latest possible instant, and two instants between them, in seconds since
