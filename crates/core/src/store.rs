@@ -54,7 +54,7 @@ pub trait DirectiveStore: Send + Sync {
     ///
     /// # Staleness
     ///
-    /// A store is a cache of the directives in an index. If nobody publishes a new set, the
+    /// A store only caches the directives of its source. If nobody publishes a new set, the
     /// published set becomes stale, which the store cannot detect. Even with a stale set, each
     /// evaluation checks the start and the expiry of each directive.
     ///

@@ -82,8 +82,8 @@ pub fn noon() -> Timestamp {
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that the checked store must contain if it cannot publish sets. The first
-/// directive expires, the second one starts later, and the third one has a sample rate.
+/// Returns the directives that the checked store must contain if it cannot publish sets. The
+/// initial directives serve to test the expiry, the start and the sample rate of a directive.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     conformance_checks::timed_directives()

@@ -120,8 +120,8 @@ fn evaluate_does_not_allocate() {
 fn a_read_does_not_allocate_while_nothing_is_published() {
     let store: Arc<dyn DirectiveStore> =
         Arc::new(InMemoryDirectiveStore::new().with_directives(varied(100)));
-    // The test does not measure the first load on a thread, because it initialises thread-local
-    // memory.
+    // The test does not measure the first load on a thread, because this load initialises
+    // thread-local memory.
     drop(store.load());
     let allocated = measure(|| {
         for _ in 0..1_000 {

@@ -1,6 +1,6 @@
-//! Counts the matches of 3,000 directives on 100 threads, which are more than the separate rows of
-//! counters, so some threads share a row. The test is a program of its own, because the threads of
-//! other tests in the same program would already use the separate rows of counters.
+//! Counts the matches of more than 1,024 directives on more than 64 threads, so that some threads
+//! share a row of counters. The test is a program of its own, because the threads of other tests in
+//! the same program would already use the separate rows of counters.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -28,13 +28,13 @@ impl ClockPair {
         }
     }
 
-    /// Returns the time of the wall clock at which the pair was read.
+    /// Returns the time of the wall clock at which both clocks were read.
     pub(super) fn wall(&self) -> Timestamp {
         self.wall
     }
 
-    /// Returns how long after the reading of both clocks an instant of the wall clock is, or zero
-    /// if it has passed.
+    /// Returns the time from the reading of the clocks to an instant of the wall clock, or zero if
+    /// the instant has passed.
     pub(super) fn until(&self, then: Timestamp) -> Duration {
         let nanos = then.as_nanosecond() - self.wall.as_nanosecond();
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))

@@ -2,11 +2,11 @@
 //! The selected directives are in an order that lets osproxy end its scans early.
 //!
 //! osproxy scans its set three times for each request: for the level, for the ring buffer and for
-//! capture. osproxy's scan for the level always reads the whole set. The scan for the ring buffer
-//! stops at the first directive that applies and requests the ring buffer. The scan for capture
-//! stops at the first directive that applies and requests capture. To keep the scans short, osproxy
-//! receives only active directives with effects and a sample rate above zero. osproxy does not
-//! receive a directive that another directive makes superfluous.
+//! capture. The scan for the level of a request always reads osproxy's whole set. The scan for the
+//! ring buffer stops at the first directive that applies and requests the ring buffer. The scan for
+//! capture stops at the first directive that applies and requests capture. To keep the scans short,
+//! osproxy receives only active directives with effects and a sample rate above zero. A directive
+//! that another directive makes superfluous is not passed to osproxy.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
 /// The selection compares each directive with at most this many directives that have the same
-/// targets. The bound limits the duration of the selection if many directives have the same
+/// targets. `MAX_COMPARED` limits the duration of the selection if many directives have the same
 /// targets. Because of the bound `MAX_COMPARED`, a superfluous directive may remain in osproxy's
 /// set.
 const MAX_COMPARED: usize = 32;

@@ -45,7 +45,7 @@ use opensearch_directives::Subscription;
 /// - Each set that osproxy loads contains the directives of exactly one published set. A request
 ///   that loads the set only once never mixes parts of two published sets.
 /// - osproxy makes the same decisions as
-///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
+///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). The set of osproxy
 ///   contains only the directives that can change a decision. Scheduled, expired and superfluous
 ///   directives are not in osproxy's set. To list all directives, use this project's store instead
 ///   of osproxy's set.
@@ -81,8 +81,8 @@ use opensearch_directives::Subscription;
 /// somebody **sets the wall clock forward**, or the machine resumes from suspension, a directive
 /// may apply after its expiry until the adapter's next check. After the wall clock is set forward,
 /// an expired directive ends at most 250 ms late, plus a pause before the check and the duration of
-/// the conversion. If a check finds that the clocks have drifted apart by more than a millisecond,
-/// the adapter converts all expiries again.
+/// the conversion. If a check finds that the wall clock and the monotonic clock have drifted apart
+/// by more than a millisecond, the adapter converts all expiries again.
 ///
 /// If somebody sets the wall clock back, the next check also converts all expiries again. After the
 /// wall clock is set back, the directives apply for a longer time, both in osproxy and with

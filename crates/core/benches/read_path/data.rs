@@ -67,8 +67,8 @@ const INDEX: &str = "orders";
 
 /// Creates one string for each request. The strings are adjacent in memory, so reading the strings
 /// causes few cache misses. The strings of a request that a proxy has just parsed are also in the
-/// cache. So most cache misses of a measured call come from the directive set. The function never
-/// frees the memory of the strings.
+/// cache. Most cache misses of a measured call therefore come from the directive set. The function
+/// never frees the memory of the strings.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;

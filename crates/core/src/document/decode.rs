@@ -140,8 +140,8 @@ impl<'a> DocumentRef<'a> {
 /// A stored document must have the fields `targets`, `level`, `sample_per_mille`, `starts_at`,
 /// `expires_at` and `revoked`. The list `targets` must name exactly the targets of the document.
 /// The decoder refuses a document in which a required field is missing. Field-level security may
-/// have hidden the missing field from the reader. Without a hidden field, the directive could apply
-/// to more requests than its author intended.
+/// have hidden the missing field from the reader. If the decoder ignored a hidden field, the
+/// directive could apply to more requests than its author intended.
 ///
 /// The decoder accepts a document whose expiry has passed, although its directive no longer applies
 /// to any request.

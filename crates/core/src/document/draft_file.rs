@@ -1,5 +1,5 @@
 //! Parses an import file, which contains drafts in one of four formats: one document, an array,
-//! NDJSON, or osproxy's object `{"directives": [...]}`.
+//! NDJSON, or osproxy's object `{"directives":[...]}`.
 //!
 //! If one entry of an import file is invalid, the parser refuses the whole file. The error for a
 //! refused import file lists up to 20 wrong entries.

@@ -35,7 +35,7 @@ pub enum ImportErrorKind {
     /// The import file is not valid JSON.
     NotJson,
     /// The import file is an object with the key `directives`, but does not have osproxy's format
-    /// `{"directives": [...]}`.
+    /// `{"directives":[...]}`.
     NotABlob,
     /// At least one entry of the import file is not a valid draft, or repeats the id of an earlier
     /// entry.

@@ -101,8 +101,8 @@ fn write_directive<M: SerializeMap>(
     map.serialize_entry("targets", &TargetFields::of(directive))?;
     write_scope(map, directive)?;
     write_effects(map, directive)?;
-    // The decoder refuses a document whose start is not before its expiry, so `starts_at` is always
-    // before `expires_at`.
+    // The encoder chooses a `starts_at` before the expiry, because the decoder refuses any other
+    // document.
     let before_expiry = directive
         .expires_at
         .checked_sub(SignedDuration::from_nanos(1))
@@ -208,9 +208,9 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // The JSON of a signed draft always contains `starts_at`. Without it, the pipeline would
-        // set `starts_at` to the creation time, so the stored document would differ from the
-        // content that was signed.
+        // The JSON of a signed draft always contains `starts_at`. Without `starts_at`, the pipeline
+        // would set the field to the creation time, so the stored document would differ from the
+        // signed content.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

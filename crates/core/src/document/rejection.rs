@@ -47,15 +47,15 @@ impl Rejection {
         &self.value
     }
 
-    /// Returns the reason why the proxy refuses the field.
+    /// Returns the reason why the field is refused.
     #[must_use]
     pub fn reason(&self) -> RejectionReason {
         self.reason
     }
 
     /// Returns true if another reader might accept the document, because the role of this reader
-    /// may hide or mask the invalid field. If somebody wrote the document without the ingest
-    /// pipeline, the document is invalid for every reader.
+    /// may hide or mask the invalid field. The field may also be missing for every reader, because
+    /// somebody wrote the document without the ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -209,7 +209,7 @@ pub(super) fn printable(text: &str) -> String {
     visible_beginning(text, VALUE_CHARS)
 }
 
-// The long messages among the messages of the rejection reasons.
+// The messages of those rejection reasons that need more than one line.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \

@@ -27,7 +27,7 @@ const MAX_NAME: usize = 64;
 pub struct KeyId([u8; 8]);
 
 impl KeyId {
-    /// Returns the id of an Ed25519 public key.
+    /// Returns the id of an Ed25519 public key, which is a part of the key's SHA-256 hash.
     #[must_use]
     pub fn of(public_key: &[u8; 32]) -> Self {
         let mut first = [0; 8];
@@ -95,7 +95,8 @@ impl Signature {
         })
     }
 
-    /// Returns the name of the signer. The signature also covers the name of the signer.
+    /// Returns the name of the person or program that has signed the directive. The signature also
+    /// covers the name of the signer.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer
@@ -107,7 +108,7 @@ impl Signature {
         self.key
     }
 
-    /// Returns the bytes of the Ed25519 signature.
+    /// Returns the 64 bytes of the Ed25519 signature.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 64] {
         &self.bytes

@@ -1,5 +1,6 @@
-//! Defines the bytes that a signature of a directive covers. The bytes contain the directive's id,
-//! targets, effects, start and expiry, the name of the signer, and the uuid of the index.
+//! Defines the bytes that a signature of a directive covers. The signed bytes contain the
+//! directive's id, targets, effects, start and expiry, the name of the signer, and the uuid of the
+//! index.
 //!
 //! `docs/SIGNATURES.md` describes every signed byte, with a test vector.
 
@@ -12,7 +13,7 @@ use crate::{DirectiveRef, EndpointKind};
 /// the signed form.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
-/// The content of a directive that a signature covers, for one index.
+/// The content that a signature covers, for one directive in one index.
 ///
 /// The signed form contains neither the fields that the ingest pipeline writes nor the fields that
 /// only people read. A signature stays valid if a field outside the signed form changes. A proxy
@@ -100,8 +101,8 @@ pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
 /// Writes the length of a string before the string, so that two different lists of strings never
 /// produce the same bytes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    // The length always fits into a `u32`, because the size limit of a response is far below
-    // `u32::MAX` bytes.
+    // The length of a string always fits into a `u32`, because the size limit of a response is far
+    // below `u32::MAX` bytes.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());

@@ -79,7 +79,7 @@ impl Document {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {
-    /// Why the operator wrote the directive.
+    /// The reason for the directive, as stated by the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
     /// The ticket (for example of an issue tracker) for which the directive was written.
@@ -106,13 +106,13 @@ pub struct Audit<Text = String> {
     /// because a writer can state any name as the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
-    /// When the directive was revoked.
+    /// The time at which somebody revoked the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// Who revoked the directive.
+    /// The person or program that revoked the directive, as stated by the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_by: Option<Text>,
-    /// Why the directive was revoked.
+    /// The reason for the revocation, as stated by the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<Text>,
 }

@@ -15,14 +15,14 @@ pub(super) const THREADS: usize = 64;
 /// The value of `last_second` of a directive that has not matched any request.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row of a block. Either one thread or several threads write to
-/// a row.
+/// The counts of one directive in one row of a block. A row of counters belongs to one thread, or
+/// to several threads that share the row.
 #[derive(Debug)]
 struct Counter {
     /// Two numbers: the matched requests outside the directive's sample, and the matched requests
-    /// in the sample. Each match increments exactly one number. The numbers are in an array, so
-    /// that counting needs no branch: the processor could not predict whether a request is in the
-    /// sample.
+    /// in the sample. A match increments either the first number or the second number, never both.
+    /// The two numbers are in an array, so that counting needs no branch: the processor could not
+    /// predict whether a request is in the sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
@@ -59,8 +59,8 @@ impl Counter {
     }
 }
 
-/// One counter for each slot of a block, which one thread writes or several threads share. Two rows
-/// of counters never share a cache line.
+/// A row of a block, with one counter for each slot of the block. Two rows of counters never share
+/// a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Row([Counter; SLOTS]);

@@ -61,8 +61,8 @@ fn matched_and_sampled_requests_are_counted_apart() {
             .with_match(targets.clone())
             .with_sample_per_mille(rate)
     };
-    // The counters count the matches of the directive `few`, although the set could leave it out:
-    // `all` has the same targets and effects.
+    // The counters count the matches of the directive `few`, although the set could leave it out
+    // because `all` has the same targets and effects.
     let set = DirectiveSet::from_directives(vec![directive("all", 1000), directive("few", 1)]);
     let counters = HitCounters::default();
     let set = counters.attach(&set, START);

@@ -81,7 +81,7 @@ mod tests {
             ("%6Frders", &["orders"]),
             ("%3Clogs-%7Bnow%2Fd%7D%3E", &["<logs-{now/d}>"]),
             ("caf%C3%A9", &["café"]),
-            // The percent sign in `%25` is decoded only once.
+            // The sequence `%25` is decoded only once, to a percent sign.
             ("a%252Cb", &["a%2Cb"]),
             ("a,", &["a", ""]),
             // OpenSearch refuses requests with malformed index names, so the test only checks that

@@ -28,8 +28,7 @@ macro_rules! named_enum {
         impl std::str::FromStr for $Enum {
             type Err = $Unknown;
 
-            /// Parses the name of a variant, which must have the same upper-case and lower-case
-            /// letters.
+            /// Parses the name of a variant, and distinguishes upper-case and lower-case letters.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let mut values = Self::ALL.iter().copied();
                 values.find(|value| value.as_str() == name).ok_or($Unknown)

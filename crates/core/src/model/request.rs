@@ -139,8 +139,8 @@ pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
     /// Creates the id of a request from the value of a header such as `X-Request-Id`. The request
-    /// has no id if the header is absent or blank. A value that is not blank becomes the id without
-    /// any change.
+    /// has no id if the header is absent or blank. A header value that is not blank becomes the id
+    /// without any change.
     #[must_use]
     pub fn from_header(value: Option<&'a str>) -> Self {
         Self(

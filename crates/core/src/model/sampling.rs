@@ -9,8 +9,8 @@
 //! same rate always sample the same requests.
 //!
 //! The only difference from osproxy-observe is a request without an id, which this crate never
-//! samples at a rate below 1000 per mille. osproxy samples all requests without an id at every rate
-//! of 38 per mille or more, because it hashes the empty string.
+//! samples at a rate below 1000 per mille. In osproxy, all requests without an id are sampled at
+//! every rate of 38 per mille or more, because osproxy hashes the empty string.
 
 /// The sample rate, in per mille, at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;

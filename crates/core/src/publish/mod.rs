@@ -8,8 +8,8 @@
 //!   previous value.
 //! - If a read begins after [`Publisher::publish`] has returned, it never returns an older value,
 //!   on any thread and with any read method.
-//! - Reads are monotonic. Once a thread has read a value, or knows from another thread that the
-//!   value was published, every later read on this thread returns this value or a later one.
+//! - Reads are monotonic: once a thread has read a value, or knows from another thread that the
+//!   value was published, all its later reads return this value or a later one.
 //! - A read of the cell takes no lock. Reads do not wait for a publish, and a publish does not wait
 //!   for reads.
 //! - As long as at most [`HANDLES`] threads read the cell, their reads do not write to shared

@@ -42,8 +42,8 @@ use crate::set::DirectiveSet;
 ///
 /// # Staleness
 ///
-/// A reader's set becomes stale if the store's refresher can no longer publish. Even with a stale
-/// set, each evaluation checks the start and the expiry of each directive.
+/// A reader's set becomes stale if nobody publishes a newer set. Even with a stale set, each
+/// evaluation checks the start and the expiry of each directive.
 ///
 /// **An idle reader keeps its last set in memory** until its next `load`, or until the reader is
 /// dropped. Create a reader for a worker that often reads the set, and drop the reader with the

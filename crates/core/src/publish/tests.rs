@@ -41,7 +41,8 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// How many values a stress test publishes, with fewer under Miri, which is slow.
+/// The number of values that a stress test publishes, which is lower under Miri because Miri is
+/// slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]
@@ -59,8 +60,8 @@ fn every_way_to_read_returns_the_published_value() {
 }
 
 /// A publish first writes the new version and then the new value. Between the two writes of a
-/// publish, every read method still returns the old value. Even a thread whose cached copy does not
-/// have the announced version reads the old value.
+/// publish, every read method still returns the old value. During a publish, even a thread whose
+/// cached copy does not have the announced version reads the old value.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -158,7 +159,8 @@ fn a_thread_that_ended_keeps_no_handle() {
     let (_publisher, published) = publication(numbered(0));
     let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert_eq!(Arc::weak_count(&handle), 0);
-    // This thread has not ended, so its cache still contains one weak reference to the handle.
+    // The test's own thread has not ended, so its cache still contains one weak reference to the
+    // handle.
     assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
@@ -201,7 +203,7 @@ fn a_thread_that_is_ending_still_reads() {
     }
     let (_publisher, published) = publication(numbered(7));
     // Thread-locals are dropped in the reverse order of their initialisation, so the test
-    // initialises its thread-local once before and once after those of the cell.
+    // initialises its thread-local once before and once after those of the publication cell.
     for load_first in [false, true] {
         let published = published.clone();
         thread::spawn(move || {

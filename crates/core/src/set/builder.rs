@@ -25,8 +25,8 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// The packed directives so far, or an error if there are too many directives or bytes of
-    /// strings.
+    /// The packed form of all added directives, or an error if they need more space than a set can
+    /// have.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 

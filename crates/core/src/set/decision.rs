@@ -48,9 +48,9 @@ pub struct Explanation<'a> {
     pub directives: Vec<&'a str>,
 }
 
-/// The level, the ring buffer and capture of a [`Decision`] in one byte. Level `n` sets the `n`
-/// lowest bits of the byte. With this encoding, a bitwise *or* combines the effects of two
-/// directives without comparing their levels.
+/// The level, the ring buffer and capture of a [`Decision`] in one byte. The level with the number
+/// `n` is stored as the `n` lowest bits of the byte. With this encoding, a bitwise *or* combines
+/// the effects of two directives without comparing their levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 

@@ -1,5 +1,5 @@
-//! The error if directives cannot be compiled into a set: they need too much space, or two of them
-//! have the same id.
+//! The error for directives that cannot be compiled into a set, because they need too much space or
+//! two of them have the same id.
 
 use super::packed_directives::Full;
 

@@ -14,7 +14,7 @@ use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
 /// A bit mask of the combinations of target fields that include the tenant. Each combination of
-/// target fields that includes the tenant has an odd number.
+/// target fields has a number, which is odd if the combination includes the tenant.
 const WITH_TENANT: u16 = 0xaaaa;
 /// A bit mask of all combinations of target fields.
 pub(super) const ALL_COMBINATIONS: u16 = u16::MAX;

@@ -94,7 +94,7 @@ impl DirectiveSet {
     ///
     /// # Panics
     /// Panics if the ids and targets have more than four gigabytes in total. If the strings can be
-    /// longer, use [`DirectiveSetBuilder`], which returns an error instead.
+    /// longer than four gigabytes, use [`DirectiveSetBuilder`], which returns an error instead.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
@@ -273,7 +273,7 @@ impl DirectiveSet {
         self.iter().fold(Digest::default(), Digest::with)
     }
 
-    /// Returns the set as JSON for people and tools, in the form `{"directives": [...]}` and in the
+    /// Returns the set as JSON for people and tools, in the form `{"directives":[...]}` and in the
     /// order of the set. The JSON omits the start of a directive that has none, and each target
     /// that a directive does not set. All instants in the JSON are in UTC, in the format RFC 3339.
     /// The field `expired` in the JSON says whether a directive has expired at `now`.

@@ -38,7 +38,7 @@ pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     second.saturating_add(i64::from(rounds))
 }
 
-/// The bits of the target fields in a combination of target fields.
+/// One bit for each target field, from which bit masks of target fields are composed.
 pub(super) mod target {
     pub(in super::super) const TENANT: u8 = 1;
     pub(in super::super) const INDEX: u8 = 2;

@@ -16,7 +16,7 @@ pub struct Edit<'a> {
     pub position: usize,
     /// Whether the edit removes the directive at `position`.
     pub removes: bool,
-    /// The directive that the edit inserts at `position`, in front of the current directive.
+    /// The directive that the edit inserts before the one at `position`.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 
@@ -29,8 +29,8 @@ impl Edit<'_> {
 }
 
 impl DirectiveSet {
-    /// Returns a new set, to which the given edits of this set were applied. The edits must be in
-    /// ascending order of their positions and must not overlap.
+    /// Applies the edits to a copy of the set, and returns the copy. The edits must be in ascending
+    /// order of their positions and must not overlap.
     ///
     /// # Errors
     /// Returns an error if the resulting set would be too large.

@@ -22,7 +22,7 @@ pub(super) struct SetEnd {
     last_expiry: i64,
     /// The limit that the publisher has set; `i64::MAX` if it has set none.
     bound: AtomicI64,
-    /// The earlier of the last expiry and the limit.
+    /// The end of the set: the last expiry or the limit, whichever is earlier.
     end: AtomicI64,
 }
 

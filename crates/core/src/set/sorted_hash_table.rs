@@ -71,8 +71,7 @@ impl SortedSlots {
             }
             at += 1;
         }
-        // The new slot is inserted here, and all slots up to the next empty slot move by one
-        // position.
+        // Inserting the new slot moves all slots up to the next empty slot by one position.
         let mut moved = Slot { tag, number };
         while moved != EMPTY {
             std::mem::swap(&mut self.slots[at], &mut moved);

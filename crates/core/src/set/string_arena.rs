@@ -38,8 +38,8 @@ impl StringArena {
         self.0.reserve_exact(more.max(used / 16).max(next));
     }
 
-    /// Frees the unused memory at the end of the arena, if it is more than a small part of the
-    /// arena. Freeing a small part is not worth the time, because it may copy all strings.
+    /// Frees the unused memory of the arena, unless it is at most about 3 % of the arena. Freeing
+    /// less memory is not worth the time, because shrinking may copy all strings.
     pub(super) fn shrink_to_fit(&mut self) {
         if self.0.capacity() - self.0.len() > self.0.len() / 32 {
             self.0.shrink_to_fit();

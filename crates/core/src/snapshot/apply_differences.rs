@@ -146,8 +146,8 @@ impl DeltaBase {
                     inserts = Some(directive);
                 }
             }
-            // If a directive was added after the reader's snapshot and then removed again, the
-            // reader's set has no such directive to remove.
+            // A directive that was added and removed again after the reader's snapshot is not in
+            // the reader's set, so there is nothing to remove.
             if removes || inserts.is_some() {
                 edits.push(Edit {
                     position,

@@ -91,7 +91,7 @@ impl Snapshot {
     }
 
     /// Returns a hash of the snapshot's content, as 32 hexadecimal digits. Snapshots with the same
-    /// content have the same tag in every process with the same version of this library.
+    /// content have the same hash in every process with the same version of this library.
     #[doc(hidden)]
     #[must_use]
     pub fn content_tag(&self) -> String {
@@ -119,7 +119,7 @@ impl Snapshot {
 }
 
 /// Returns the ids of the directives that differ between two snapshots, in ascending order. The
-/// iterator returns `None` as an element if the set of a snapshot is not ordered by id.
+/// iterator returns `Some(None)` if the set of a snapshot is not ordered by id.
 fn differing_ids<'a>(
     before: &'a Snapshot,
     after: &'a Snapshot,

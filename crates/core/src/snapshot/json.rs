@@ -1,5 +1,5 @@
-//! Converts a snapshot to JSON and back, for another agent that polls this one and for the
-//! last-good file.
+//! Converts a snapshot to JSON and back, to send it to another agent or to save it in the last-good
+//! file.
 //!
 //! A reader of a snapshot does not trust the JSON. The reader decodes each directive in the JSON as
 //! a stored document, and checks that the digest of all directives equals the digest in the JSON. A

@@ -8,7 +8,7 @@ use crate::Digest;
 use crate::document::Rejection;
 use crate::visible_text::visible_beginning;
 
-/// The message of the error contains at most this many characters of each untrusted text.
+/// The maximum number of characters of an untrusted text in the message of a snapshot error.
 const SHOWN_CHARS: usize = 200;
 
 /// The reason why a text is not a valid snapshot.

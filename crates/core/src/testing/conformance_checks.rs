@@ -1,8 +1,8 @@
 //! Checks a store against each rule of the conformance kit.
 //!
 //! For the rules about publishing, the kit publishes sets that each encode a number. For each bit
-//! of the number, a published set has two directives. The level of the first directive encodes the
-//! bit, and the level of the second directive encodes the inverted bit. In a mixture of two
+//! of the number, a published set has two directives. The level of one directive encodes a bit of
+//! the number, and the level of the other directive encodes the inverted bit. In a mixture of two
 //! published sets, a bit of the number is missing, or the two directives of a bit have the same
 //! level.
 
@@ -102,7 +102,7 @@ fn level<S: Subject>(
 }
 
 /// Publishes sets that encode ascending numbers, while other threads load sets. Each loading thread
-/// checks that the number of its set is not lower than that of the last publish that has returned.
+/// checks that its set is not older than the set of the last publish that has returned.
 fn under_publishes<S: Subject>(kit: &Kit, subject: &S) -> (Outcome, Outcome) {
     let published = AtomicU16::new(0);
     let started = AtomicU16::new(0);
@@ -204,8 +204,8 @@ fn snapshot_kept<S: Subject>(subject: &S) -> Outcome {
 const EXPIRES: &str = "expires";
 const STARTS: &str = "starts";
 const SAMPLES: &str = "samples";
-/// The sample rate, in per mille, with which the kit tests requests without an id. osproxy puts
-/// requests without an id into every sample of 38 per mille or more.
+/// The sample rate, in per mille, with which the kit tests requests without an id. With osproxy's
+/// hash, requests without an id are in every sample of 38 per mille or more.
 const SAMPLE: u16 = 500;
 
 fn expiry() -> Timestamp {

@@ -55,7 +55,7 @@ impl Rule {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The store follows the rule, as far as the kit has observed.
+    /// The kit has observed no violation of the rule.
     Kept,
     /// The store breaks the rule, and the text describes how.
     Broken(String),

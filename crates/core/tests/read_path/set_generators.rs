@@ -140,8 +140,8 @@ impl Drawn {
     /// directive that has not started.
     ///
     /// In the types of osproxy-observe, the test uses the position of an instant in the list of
-    /// instants instead of the instant itself. The positions have the same order as the instants,
-    /// so comparisons have the same results.
+    /// instants instead of the instant itself. The positions of the instants have the same order as
+    /// the instants, so comparisons have the same results.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;

@@ -218,8 +218,8 @@ fn superfluous_directives_are_omitted() {
         kept(&[tenant("a", Shape, 9), all("all", ShapeTiming, 9)]),
         ["all"]
     );
-    // Neither directive makes the other superfluous: the directive for the tenant expires later or
-    // has a higher level, and the other one matches more requests.
+    // Neither directive makes the other superfluous: one matches more requests, and the other one
+    // expires later or has a higher level.
     assert_eq!(
         kept(&[tenant("a", Shape, 10), all("all", Shape, 9)]),
         ["all", "a"]

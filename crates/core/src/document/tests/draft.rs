@@ -1,5 +1,5 @@
-//! Tests how the command checks a draft before it sends the draft to the cluster. The tests also
-//! check that the decoder accepts the stored form of each draft that passes the checks.
+//! Tests the checks of a draft that are made before the draft is sent to the cluster. The tests
+//! also check that the decoder accepts the stored form of each draft that passes the checks.
 
 use std::time::Duration;
 
@@ -222,8 +222,8 @@ fn a_draft_is_read_with_its_expiry() {
 proptest! {
     /// If `Draft::check` accepts a draft, a proxy accepts the document that is stored for the
     /// draft. If `Draft::check` refuses a draft, a proxy rejects the document that would be stored
-    /// for the draft. An expiry in the past is the only exception: `Draft::check` refuses it, but a
-    /// proxy accepts it.
+    /// for the draft. Only for an expiry in the past, `Draft::check` refuses the draft although a
+    /// proxy accepts the document.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),

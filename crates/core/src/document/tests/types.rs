@@ -19,12 +19,12 @@ const VALUES: [Option<&str>; 10] = [
     Some("{}"),
 ];
 
-/// The name of each field, one character per value in [`VALUES`], and a rejection reason. The
-/// character says what the decoder does with the value. `.` means that the decoder treats the value
+/// The name of each field, one character per value in [`VALUES`], and a rejection reason. Each
+/// character says what the decoder does with one value. `.` means that the decoder treats the value
 /// as absent. `=` means that the decoder uses the value. `x` means that the decoder refuses the
-/// document for the rejection reason in the same row. A letter means that the decoder refuses the
-/// document for another reason, which the letter abbreviates: `m` missing, `u` unknown, `i` not the
-/// `_id`, `2` two expiries, `s` written by the pipeline, `t` not named by `targets`.
+/// document for the rejection reason in the same row. Any other character means that the decoder
+/// refuses the document for another reason (`m` missing, `u` unknown, `i` not the `_id`, `2` two
+/// expiries, `s` written by the pipeline, `t` not named by `targets`).
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
 
 const OF_DOCUMENT: Outcomes = [

@@ -76,9 +76,10 @@ prop_compose! {
     }
 }
 
-/// A generated request. The first fields are the positions of its strings in `NAMES`, whether it
-/// has a tenant, its endpoint, its time in seconds and the number in its id. The last two fields
-/// are how many publishes ago its set was loaded, and whether the test calls `evaluate_with`.
+/// A generated request. The first fields of a generated request are the positions of its strings in
+/// `NAMES`, whether it has a tenant, its endpoint, its time in seconds and the number in its id.
+/// The last two fields of a generated request are how many publishes ago its set was loaded, and
+/// whether the test evaluates it with `evaluate_with`.
 type Request = ([usize; 3], bool, usize, i64, u16, usize, bool);
 
 fn requests() -> impl Strategy<Value = Vec<Request>> {
@@ -139,8 +140,8 @@ proptest! {
 const THREADS: usize = 8;
 const PUBLISHES: usize = if cfg!(miri) { 5 } else { 2_000 };
 
-/// Returns the set that the test publishes at the given publish number. Each publish removes some
-/// directives from the set, adds some again and changes others.
+/// Returns the set that the test publishes in the publish with the given number. Each publish
+/// removes some directives from the set, adds some again and changes others.
 fn varying(publish: usize) -> DirectiveSet {
     let directives = NAMES.iter().enumerate().flat_map(|(number, name)| {
         let is_in = (publish >> number) & 1 == 0;

@@ -17,7 +17,7 @@ fn a_directive_that_left_the_set_keeps_its_counts_and_continues_when_it_returns(
     request(&first, "a", 1);
     request(&first, "b", 2);
     let second = counters.attach(&set_of(&["b", "d"]), after(10));
-    // A request that began before the publish still uses the first set.
+    // A request that began before the second publish still uses the first set.
     request(&first, "a", 10);
     request(&first, "b", 20);
     request(&second, "b", 100);
