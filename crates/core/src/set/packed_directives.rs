@@ -31,7 +31,7 @@ fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
 }
 
 /// Rounds an instant up to a whole number of seconds since 1970. An instant has passed if
-/// `now.as_second()` is at least the instant in rounded seconds. (The result for an instant up to
+/// `now.as_second()` is at least the rounded number of seconds. (The result for an instant up to
 /// the start of 1970 is one second higher, because `as_second` rounds negative times up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;

@@ -72,8 +72,8 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     }
 }
 
-/// Returns the known reason why this crate refuses a blob that osproxy accepts. In osproxy, a blob
-/// that this crate refuses has a meaning that its author did not intend.
+/// Returns the known reason why this crate refuses a blob that osproxy accepts. A blob that only
+/// osproxy accepts has a meaning there that its author did not intend.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
