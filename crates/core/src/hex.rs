@@ -1,5 +1,5 @@
-//! Converts bytes to hexadecimal digits and back. The project writes digests, checksums, entity
-//! tags, keys and signatures as hexadecimal digits.
+//! Converts bytes to hexadecimal digits and back. This project writes digests, checksums, entity
+//! tags, keys and signatures in hexadecimal.
 
 use std::fmt;
 

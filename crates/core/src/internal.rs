@@ -1,6 +1,6 @@
-//! Re-exports items for the other crates of this project. All crates of this project have the same
-//! version. The items in this module are not a part of the public interface and can change in every
-//! release.
+//! Re-exports items for the other crates of this project. All crates of this project are released
+//! together, with the same version. This module is not a part of the public interface, so its items
+//! can change in every release.
 
 pub use crate::document::reject_signatures;
 pub use crate::hex::{Hex, from_hex};

@@ -1,5 +1,6 @@
-//! A hash of all directives of a set. The order of the directives does not change the hash. If two
-//! proxies have equal digests, they apply the same directives.
+//! A hash of all directives of a set, by which a program can tell whether two sets are equal. The
+//! hash does not depend on the order of the directives. Two proxies with equal digests apply the
+//! same directives.
 
 use std::fmt;
 
@@ -9,24 +10,24 @@ use sha2::{Digest as _, Sha256};
 use crate::hex::Hex;
 use crate::model::directive::DirectiveRef;
 
-/// A digest of the content of a set of directives.
+/// A hash of the directives of a set.
 ///
-/// Sets with equal directives have equal digests. The order of the directives does not change the
-/// digest. To compute the digest, the first 16 bytes of the SHA-256 hash of each directive are
-/// added, modulo 2^128. If one directive changes, the digest can be updated without reading the
-/// other directives. The digest shows *whether* two proxies have the same directives; it does not
-/// protect against forged sets.
+/// Two sets with the same directives have the same digest. The digest does not depend on the order
+/// of the directives. The digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256
+/// hash of each directive. If one directive changes, the digest can therefore be updated without
+/// reading the other directives. The digest tells *whether* two proxies have the same directives,
+/// but does not protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
 impl Digest {
-    /// Returns the digest of one directive.
+    /// Returns the digest of a set that contains only the given directive.
     #[must_use]
     pub fn of(directive: DirectiveRef<'_>) -> Self {
         let mut hasher = Sha256::new();
         let mut update = |value: Option<&str>| match value {
-            // The length of each string is hashed before the string. So the hashed bytes of two
-            // different directives always differ.
+            // The hash covers the length of each string before the string, so that no two different
+            // directives have the same hashed bytes.
             Some(value) => {
                 hasher.update([1]);
                 hasher.update((value.len() as u64).to_be_bytes());
@@ -57,19 +58,19 @@ impl Digest {
         Self(u128::from_be_bytes(first))
     }
 
-    /// Returns the digest of the set after the given directive is added.
+    /// Returns the digest of the set to which the given directive was added.
     #[must_use]
     pub fn with(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_add(Self::of(directive).0))
     }
 
-    /// Returns the digest of the set after the given directive is removed.
+    /// Returns the digest of the set from which the given directive was removed.
     #[must_use]
     pub fn without(self, directive: DirectiveRef<'_>) -> Self {
         self.minus(Self::of(directive))
     }
 
-    /// Returns the digest of the set after all directives of another digest are removed.
+    /// Returns the digest of the set from which all directives of another digest were removed.
     pub(crate) fn minus(self, other: Self) -> Self {
         Self(self.0.wrapping_sub(other.0))
     }

@@ -1,4 +1,4 @@
-//! `DirectiveStore`, the trait through which the request path loads the published set, and
+//! The trait `DirectiveStore`, with which a proxy loads the published set for each request, and
 //! `InMemoryDirectiveStore`, into which an application publishes sets itself.
 
 use std::fmt;
@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::publish::{self as publish, Published, Publisher, Reader};
 use crate::set::DirectiveSet;
 
-/// Provides the request path of a proxy with the published set of directives.
+/// Provides the published directive set to the code that processes requests.
 ///
-/// The trait is object-safe: a proxy can hold an `Arc<dyn DirectiveStore>` and does not need to
-/// know the source of the directives.
+/// The trait is object-safe, so a proxy can hold an `Arc<dyn DirectiveStore>` without knowing the
+/// source of the directives.
 ///
 /// # How to use it
 ///
-/// Load the set **once for each request** and evaluate the loaded set. A loaded set never changes,
-/// so a request never uses parts of two published sets. Drop the loaded set at the end of the
-/// request. As long as the caller holds a loaded set, the set stays in memory, and its directives
-/// apply even if they are revoked in the meantime.
+/// Load the set **once for each request**, and use the loaded set for all evaluations of the
+/// request. A loaded set never changes, so no request mixes parts of two published sets. Drop the
+/// loaded set at the end of the request. A loaded set stays in memory as long as the caller holds
+/// it, and its directives apply even if they are revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,42 +34,42 @@ use crate::set::DirectiveSet;
 /// assert_eq!(level_of(&*store, "request-1", Timestamp::UNIX_EPOCH), DiagLevel::Off);
 /// ```
 pub trait DirectiveStore: Send + Sync {
-    /// Returns the set that was published last.
+    /// Returns the most recently published set.
     ///
     /// # Guarantees
     ///
     /// - A load never blocks, takes no lock and performs no I/O. A load from a store of this crate
-    ///   does not allocate, not even directly after a publish. (The first load on a thread
+    ///   never allocates, not even directly after a publish. (The first load on a thread
     ///   initialises a few words of thread-local memory.)
-    /// - A load returns one complete published set. If a load begins after a publish has returned,
-    ///   the load returns the published set or a later one, on every thread. If a load runs at the
-    ///   same time as a publish, it returns the old or the new set.
-    /// - [`InMemoryDirectiveStore`] and the store that polls an index each have 64 reference
-    ///   counts, so up to 64 threads do not contend for a count. The first 64 threads that load a
-    ///   set use one reference count each, and later threads share these 64 reference counts. A
-    ///   clone of a loaded `Arc` uses the reference count of the original `Arc`, even on another
-    ///   thread.
-    /// - A thread that no longer loads does not keep any set alive. For such an idle thread, only
-    ///   the memory of one handle (128 bytes) stays in use.
+    /// - A load returns one complete published set, never a mixture of two sets. A load that begins
+    ///   after a publish has returned returns the published set or a later one, on every thread. A
+    ///   load during a publish returns either the old or the new set.
+    /// - [`InMemoryDirectiveStore`] and the store that polls an index have 64 reference counts for
+    ///   each set, so up to 64 threads do not contend for a reference count. Each of the first 64
+    ///   threads that load a set has its own reference count, and all later threads share these 64
+    ///   reference counts. A clone of a loaded `Arc` uses the same reference count as the original,
+    ///   even on another thread.
+    /// - A thread that no longer loads the set does not keep it in memory. For an idle thread, only
+    ///   the 128 bytes of one handle stay in use.
     ///
     /// # Staleness
     ///
-    /// A store is a cache. If nobody publishes a new set, the published set becomes stale, and the
-    /// store cannot detect this. Each evaluation still checks the start and the expiry of each
-    /// directive.
+    /// A store only caches the directives of its source. If nobody publishes a new set, the
+    /// published set becomes stale, which the store cannot detect. Even with a stale set, each
+    /// evaluation checks the start and the expiry of each directive.
     ///
     /// # Cost
     ///
-    /// A load checks whether a newer set was published, and increments a reference count, which is
-    /// decremented when the caller drops the set. A worker that can own a [`Reader`] avoids the
+    /// A load checks whether a newer set was published, and increases a reference count, which
+    /// decreases again when the caller drops the set. A worker that owns a [`Reader`] avoids the
     /// cost of the reference count.
     fn load(&self) -> Arc<DirectiveSet>;
 }
 
-/// A fixed set can be used as a store, for a proxy whose directives never change.
+/// A proxy whose directives never change can use a fixed set as its store.
 ///
-/// All threads that load the fixed set share one reference count. In contrast, an
-/// [`InMemoryDirectiveStore`] has a separate reference count for each of up to 64 threads.
+/// All threads that load a fixed set share one reference count. An [`InMemoryDirectiveStore`], in
+/// contrast, has a reference count for each of up to 64 threads.
 impl DirectiveStore for Arc<DirectiveSet> {
     fn load(&self) -> Arc<DirectiveSet> {
         Arc::clone(self)
@@ -90,7 +90,7 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
     }
 }
 
-/// A store into which the application itself publishes sets.
+/// A store into which an application publishes sets itself.
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveSet, DirectiveStore, InMemoryDirectiveStore};
@@ -101,17 +101,17 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// assert!(held.is_empty());
 /// ```
 ///
-/// A publish always replaces the whole set, and never changes only one of its directives. The
-/// documentation of [`DirectiveStore::load`] and of [`Reader`] lists the guarantees for reads.
+/// A publish always replaces the whole set, never a single directive. See [`DirectiveStore::load`]
+/// and [`Reader`] for the guarantees for reads.
 pub struct InMemoryDirectiveStore {
-    /// The lock ensures that one publish ends before the next publish begins. A read of the
-    /// published set never takes the lock.
+    /// The lock ensures that one publish ends before the next one begins. Loading the published set
+    /// takes no lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }
 
 impl InMemoryDirectiveStore {
-    /// Creates a store with an empty set. Until the first publish, an evaluation of any request
+    /// Creates a store that contains an empty set. Until the first publish, every evaluation
     /// returns [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
@@ -122,31 +122,30 @@ impl InMemoryDirectiveStore {
         }
     }
 
-    /// Publishes a set and returns the store. With this method, a caller can create a store that
-    /// contains a set in one expression.
+    /// Publishes a set and returns the store, so that one expression can create a store with a set.
     #[must_use]
     pub fn with_directives(self, set: DirectiveSet) -> Self {
         self.publish(set);
         self
     }
 
-    /// Replaces the set in one atomic swap. Once `publish` has returned, every later `load` returns
-    /// the new set or a newer set, on every thread. A publish does not change a set that a caller
-    /// has loaded before.
+    /// Replaces the published set in one atomic swap. Once `publish` has returned, every later
+    /// `load` returns the new set or a later one, on every thread. A publish does not change a set
+    /// that a caller has already loaded.
     ///
     /// If several threads publish at the same time, their sets are published one after the other,
-    /// and the last set stays published. Reads do not wait for a publish, and a publish does not
-    /// wait for reads.
+    /// and the last one remains. Loads do not wait for a publish, and a publish does not wait for
+    /// loads.
     pub fn publish(&self, set: DirectiveSet) {
-        // If a publish panicked, the old or the new set is completely published, so the lock can
-        // still be used although it is poisoned.
+        // A poisoned lock can still be used, because a publish that panicked has left either the
+        // old or the new set completely published.
         self.publisher
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .publish(set);
     }
 
-    /// Creates a read handle for a worker that reads often: see [`Reader`].
+    /// Creates a read handle for a worker that often loads the set: see [`Reader`].
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.current.reader()
@@ -159,7 +158,7 @@ impl Default for InMemoryDirectiveStore {
     }
 }
 
-/// Formats the set that is published now.
+/// Formats the currently published set.
 impl fmt::Debug for InMemoryDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("InMemoryDirectiveStore")

@@ -1,8 +1,7 @@
-//! The conformance kit checks whether a store complies with the rules of
-//! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
+//! A conformance kit, which checks whether a store follows the rules of
+//! [`DirectiveStore`](crate::DirectiveStore), and reports each rule that the store breaks.
 //!
-//! If the store that you check uses other types than this crate, implement [`Subject`] as a small
-//! adapter.
+//! If your store uses other types than this crate, implement [`Subject`] as a small adapter.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -54,19 +53,18 @@ pub use conformance_report::{Outcome, Report, Rule};
 
 /// A store that the conformance kit checks.
 pub trait Subject: Sync {
-    /// The type of a loaded set.
+    /// The type of a set that was loaded from the store.
     type Set;
 
-    /// Publishes a set of the given directives, and returns as soon as every later load returns
-    /// this set. If the store cannot publish, `publish` must return `false`, and the kit skips the
-    /// rules about publishing. A store that cannot publish must contain a set of the
-    /// [`initial_directives`].
+    /// Publishes a set of the given directives, and returns once every later load returns this set.
+    /// If the store cannot publish sets, `publish` must return `false`, and the kit skips the rules
+    /// about publishing. A store that cannot publish sets must contain the [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
-    /// Loads the published set in the same way as the request path of a proxy.
+    /// Loads the published set as a proxy does for each request.
     fn load(&self) -> Self::Set;
 
-    /// Evaluates a request with a loaded set, and returns the decision about the request.
+    /// Evaluates a request with a set that was loaded from the store.
     fn evaluate(
         &self,
         set: &Self::Set,
@@ -76,26 +74,26 @@ pub trait Subject: Sync {
     ) -> Decision;
 }
 
-/// Returns the instant at which the kit makes its first evaluations. The kit's directives start and
-/// expire within minutes after this instant.
+/// Returns the instant of the conformance kit's first evaluations. The directives of the
+/// conformance kit start and expire within minutes after the instant `noon`.
 #[must_use]
 pub fn noon() -> Timestamp {
-    // This number of seconds corresponds to 2030-01-01T12:00:00Z.
+    // The instant 2030-01-01T12:00:00Z, in seconds since 1970.
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that a store must contain for the check if it cannot publish: a directive
-/// that expires, a directive that starts later, and a directive with a sample rate.
+/// Returns the directives that the checked store must contain if it cannot publish sets. The
+/// initial directives serve to test the expiry, the start and the sample rate of a directive.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     conformance_checks::timed_directives()
 }
 
-/// A function that runs its argument, and returns how many allocations the calling thread made
-/// while the argument ran.
+/// A function that runs its argument, and returns how many allocations the current thread made in
+/// the meantime.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
-/// The conformance kit: the settings of a check, and the check itself.
+/// Checks a store against each [`Rule`] of the conformance kit, with adjustable settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Kit {
     publishes: u16,
@@ -114,29 +112,30 @@ impl Default for Kit {
 }
 
 impl Kit {
-    /// Sets how many sets the kit publishes while threads read.
+    /// Sets how many sets the kit publishes while other threads load sets.
     #[must_use]
     pub fn with_publishes(mut self, publishes: u16) -> Self {
         self.publishes = publishes;
         self
     }
 
-    /// Sets how many threads read while the kit publishes sets.
+    /// Sets how many threads load sets while the kit publishes sets.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Sets the function that counts the allocations on a thread. If no function is set, the kit
-    /// skips [`Rule::NoAllocation`], because only a special global allocator can count allocations.
+    /// Sets the function that counts the allocations of a thread. Without a function that counts
+    /// allocations, the kit skips [`Rule::NoAllocation`], because only a special global allocator
+    /// can count allocations.
     #[must_use]
     pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);
         self
     }
 
-    /// Checks whether the store complies with each [`Rule`].
+    /// Checks whether the store follows each [`Rule`], and returns a report.
     pub fn check<S: Subject>(&self, subject: &S) -> Report {
         conformance_checks::check(self, subject)
     }

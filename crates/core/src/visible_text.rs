@@ -1,8 +1,8 @@
-//! Makes the invisible characters of untrusted text visible, before the text reaches a terminal, a
-//! log or a status.
+//! Makes invisible characters in untrusted text visible, before the text reaches a terminal, a log
+//! or a status.
 
-/// Escapes the characters that move a terminal's cursor, change the direction of text or are
-/// invisible. A line feed is not escaped if `keep_lines` is set.
+/// Escapes each character of a text that is invisible, moves a terminal's cursor or changes the
+/// direction of the text. If `keep_lines` is set, line feeds are not escaped.
 #[must_use]
 pub fn visible(text: &str, keep_lines: bool) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -17,9 +17,8 @@ pub fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
-/// Escapes the first `chars` characters of a text as [`visible`] does, and replaces all further
-/// characters with `…`. Unlike `visible`, the function `visible_beginning` always escapes a line
-/// feed.
+/// Escapes the first `chars` characters of a text as [`visible`] does, and replaces the remaining
+/// text with `…`. Unlike `visible`, `visible_beginning` always escapes line feeds.
 #[must_use]
 pub fn visible_beginning(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
@@ -28,10 +27,10 @@ pub fn visible_beginning(text: &str, chars: usize) -> String {
     }
 }
 
-/// Returns true if a character is a control character, or is invisible. Two texts that differ only
-/// in invisible characters look the same. The invisible characters are those that Unicode tells
-/// programs not to display (`Default_Ignorable_Code_Point`), the separators of lines and
-/// paragraphs, and the marks of annotations.
+/// Returns true if a character is a control character or is invisible. Two texts that differ only
+/// in invisible characters look the same. A character is invisible if Unicode tells programs not to
+/// display it (`Default_Ignorable_Code_Point`), if it separates lines or paragraphs, or if it marks
+/// an annotation.
 #[must_use]
 pub fn is_invisible(char: char) -> bool {
     char.is_control()

@@ -21,8 +21,8 @@ use osproxy_observe as peer;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const LATER: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
 
-/// Returns a set that uses every part of the lookup. Some directives of the set have the same
-/// targets, some have no target, and some have a start or are sampled.
+/// Returns a directive set with which the tests run every part of the lookup. Some directives of
+/// this set have the same targets, some have no target, some have a start, and some are sampled.
 fn varied(directives: usize) -> DirectiveSet {
     (0..directives)
         .map(|n| {
@@ -54,7 +54,7 @@ fn varied(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// Returns a set of directives that each target a tenant.
+/// Returns a set in which each directive targets one tenant.
 fn for_tenants(directives: usize) -> DirectiveSet {
     let tenants = tenants().into_iter().cycle().take(directives).enumerate();
     tenants
@@ -66,8 +66,8 @@ fn for_tenants(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// Evaluates a request of each tenant at each instant. Returns the number of decisions whose level
-/// is not `Off`.
+/// Evaluates one request of each tenant at each instant, and returns how many decisions have a
+/// level other than `Off`.
 fn evaluate_all(set: &DirectiveSet, tenants: &[String], nows: &[Timestamp]) -> usize {
     let mut decided = 0;
     for tenant in tenants {
@@ -120,8 +120,8 @@ fn evaluate_does_not_allocate() {
 fn a_read_does_not_allocate_while_nothing_is_published() {
     let store: Arc<dyn DirectiveStore> =
         Arc::new(InMemoryDirectiveStore::new().with_directives(varied(100)));
-    // The first load on a thread initialises its thread-local memory, so the test does not measure
-    // the first load.
+    // The test does not measure the first load on a thread, because this load initialises
+    // thread-local memory.
     drop(store.load());
     let allocated = measure(|| {
         for _ in 0..1_000 {
@@ -152,7 +152,7 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             for n in 1..=100 {
                 store.publish(varied(n));
                 published.fetch_add(1, Ordering::Release);
-                // The publisher waits until the reader has loaded the set.
+                // The publishing thread waits until the reading thread has loaded the set.
                 while published.load(Ordering::Acquire) != 0 {
                     std::thread::yield_now();
                 }
@@ -174,8 +174,8 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             }
         });
         assert_eq!(seen, 100);
-        // The measuring thread may free sets that the publishing thread allocated. So the test
-        // compares only the number of allocations, not the number of bytes.
+        // The test compares only the number of allocations, because the measuring thread may free
+        // sets that the publishing thread has allocated.
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
     });
 }
@@ -186,7 +186,7 @@ fn tenant(n: usize) -> String {
     format!("tenant-{n:06}")
 }
 
-/// Calls `add` 100,000 times, each time with a directive for another tenant.
+/// Calls `add` with 100,000 directives, each of which targets a different tenant.
 fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     for n in 0..MANY {
         let directive =
@@ -196,7 +196,7 @@ fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     }
 }
 
-/// Converts a total number of bytes into bytes per directive.
+/// Divides a total number of bytes by the number of directives.
 #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
 fn each(bytes: u64) -> f64 {
     bytes as f64 / MANY as f64
@@ -240,8 +240,8 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // While a table or an arena grows, its old memory and its new memory exist at the same time, so
-    // the set needs more memory while it is built.
+    // Building a set needs more memory than the finished set, because the old and the new memory of
+    // a growing table or arena exist at the same time.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

@@ -1,6 +1,6 @@
 //! Counts the matches of more than 1,024 directives on more than 64 threads, so that some threads
-//! share a row of counters. The test is a separate program: in a common program, the threads of
-//! other tests would already use the separate rows.
+//! share a row of counters. The test is a program of its own, because the threads of other tests in
+//! the same program would already use the separate rows of counters.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -49,7 +49,7 @@ fn threads_and_directives_without_counters_of_their_own_are_counted() {
     }
     assert_eq!(hits.matched, THREADS * DIRECTIVES as u64);
 
-    // Two threads count matches of the same directive at the same time.
+    // In this part of the test, two threads count matches of the same directive at the same time.
     let begin = Barrier::new(2);
     for id in [&ids[0], &ids[DIRECTIVES - 1]] {
         thread::scope(|scope| {

@@ -7,10 +7,10 @@ use osproxy_observe as peer;
 use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
-/// Converts a directive that has started. Returns `None` if osproxy does not have the directive's
-/// level or endpoint kind, so that the directive does not apply in osproxy. A similar level or
-/// endpoint kind cannot replace the missing one, because osproxy could then record more than the
-/// operator requested.
+/// Converts a directive that has started, or returns `None` if osproxy does not have its level or
+/// its endpoint kind. A directive that cannot be converted does not apply in osproxy. The
+/// conversion never chooses a similar level or endpoint kind instead, because osproxy could then
+/// record more than the operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
     now: &ClockPair,
@@ -45,8 +45,8 @@ fn level(ours: DiagLevel) -> Option<peer::DiagLevel> {
     })
 }
 
-/// Converts an endpoint kind of this project to an endpoint kind of osproxy. Returns `None` for a
-/// kind that osproxy does not have.
+/// Converts this project's endpoint kind to osproxy's, or returns `None` for a kind that osproxy
+/// does not have.
 pub(super) fn endpoint(ours: EndpointKind) -> Option<osproxy_core::EndpointKind> {
     use osproxy_core::EndpointKind as Peer;
     Some(match ours {

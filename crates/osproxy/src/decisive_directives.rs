@@ -1,12 +1,12 @@
-//! Selects the directives that can change a decision of osproxy before the next conversion. Orders
-//! the selected directives so that osproxy can end its scans early.
+//! Selects the directives that can change one of osproxy's decisions before the next conversion.
+//! The selected directives are in an order that lets osproxy end its scans early.
 //!
-//! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
-//! capture. The scan for the level always reads the whole set. The scan for the ring buffer stops
-//! at the first directive that applies and requests the ring buffer. The scan for capture stops at
-//! the first directive that applies and requests capture. To keep the scans short, osproxy receives
-//! only those directives that have started and have not expired, and that have effects and a sample
-//! rate above zero. osproxy does not receive a directive that another directive makes superfluous.
+//! osproxy scans its set three times for each request: for the level, for the ring buffer and for
+//! capture. The scan for the level of a request always reads osproxy's whole set. The scan for the
+//! ring buffer stops at the first directive that applies and requests the ring buffer. The scan for
+//! capture stops at the first directive that applies and requests capture. To keep the scans short,
+//! osproxy receives only active directives with effects and a sample rate above zero. A directive
+//! that another directive makes superfluous is not passed to osproxy.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,20 +20,21 @@ use super::convert_types;
 use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
-/// Each directive is compared with at most this number of directives that have the same targets.
-/// The bound `MAX_COMPARED` limits the cost of the selection if many directives have the same
-/// targets. Because of this bound, a superfluous directive may remain in osproxy's set.
+/// The selection compares each directive with at most this many directives that have the same
+/// targets. `MAX_COMPARED` limits the duration of the selection if many directives have the same
+/// targets. Because of the bound `MAX_COMPARED`, a superfluous directive may remain in osproxy's
+/// set.
 const MAX_COMPARED: usize = 32;
 
-/// The age limit counts as near if half of the time until this limit is shorter than `NEAR`.
+/// The age limit of a set is near if half of the time until the limit is shorter than one second.
 const NEAR: Duration = Duration::from_secs(1);
 
-/// The directives of a set that osproxy needs at an instant.
+/// The directives of a set that can change osproxy's decisions from a given instant on.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
-    /// The instant until which the selection is valid. At the instant `next_change`, a directive
-    /// starts or expires, or the age limit must be checked.
+    /// The instant at which osproxy's set must be converted again. At `next_change`, a directive
+    /// starts or expires, or the store may have moved the age limit of the set.
     pub(super) next_change: Option<Timestamp>,
 }
 
@@ -53,9 +54,8 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // The directives that can end a scan come first. The sort is stable, so these directives
-        // and the other directives keep their order: the directives with the fewest targets come
-        // first.
+        // Directives that can end a scan early come first. Sorting is stable, so both the
+        // directives that can end a scan and all others stay ordered by their number of targets.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
             directives: decisive
@@ -67,10 +67,10 @@ impl DecisiveDirectives {
     }
 }
 
-/// The age limit is the instant at which the set becomes too old. A set may have no age limit.
-/// After the age limit, no directive of the set applies, so no directive in osproxy's set expires
-/// later than the age limit. Whenever the store completes a read, the age limit moves to a later
-/// instant.
+/// The age limit of a set, that is, the instant at which the set becomes too old; `None` if it has
+/// no limit. No directive in osproxy's set expires after the age limit, because no directive of the
+/// store's set applies after it. The store moves the age limit to a later instant whenever it
+/// completes a read.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -78,9 +78,9 @@ impl AgeBound {
         Self(set.withdrawn_at())
     }
 
-    /// Returns the instant at which the directives must be converted again, because the store may
-    /// have moved the age limit in the meantime. The returned instant is halfway between now and
-    /// the age limit. If the age limit is near, the function returns the age limit itself.
+    /// Returns when the directives must be converted again, because the store may have moved the
+    /// age limit in the meantime. The returned instant is halfway between now and the age limit. If
+    /// the age limit is near, the method returns the age limit itself.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;
@@ -98,7 +98,7 @@ impl AgeBound {
     }
 }
 
-/// Returns true if a directive can change a decision now or later.
+/// Returns true if the directive can change one of osproxy's decisions now or later.
 fn can_matter(directive: &DirectiveRef<'_>, now: &ClockPair) -> bool {
     let has_effects =
         directive.level > DiagLevel::Off || directive.ring_buffer || directive.capture;
@@ -110,11 +110,11 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
     *next = Some(next.map_or(then, |next| next.min(then)));
 }
 
-/// Removes each superfluous directive. A directive is superfluous if another directive matches at
-/// least the same requests, has at least the same effects, has at least the same sample rate, and
-/// does not expire earlier.
+/// Removes each directive that another directive makes superfluous. A directive is superfluous if
+/// another directive matches at least the same requests, has at least the same effects and sample
+/// rate, and does not expire earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
-    // The sort places each directive after the directives that can make it superfluous.
+    // Sorting places each directive after the directives that can make it superfluous.
     directives.sort_by_key(|directive| {
         (
             Targets::of(directive).bits().count_ones(),
@@ -134,12 +134,12 @@ fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRe
 #[derive(Default)]
 struct Decisive<'a> {
     directives: Vec<DirectiveRef<'a>>,
-    /// For each directive, the position of the previous directive that has the same targets.
+    /// For each directive, the position of the previous directive with the same targets.
     before: Vec<Option<usize>>,
-    /// For each combination of target values, the position of the last directive with these values.
+    /// For each combination of targets and their values, the position of the last directive that
+    /// has it.
     last: HashMap<Targets<'a>, usize>,
-    /// A bit mask that contains a bit for each combination of targets that at least one directive
-    /// has.
+    /// A bit mask of the combinations of target fields that the directives use.
     combinations: u16,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Decisive<'a> {
         self.combinations |= 1 << bits;
     }
 
-    /// Returns true if a directive with the given targets makes `directive` superfluous.
+    /// Returns true if one of the directives with the given targets makes `directive` superfluous.
     fn covers(&self, targets: Targets<'a>, directive: &DirectiveRef<'a>) -> bool {
         let last = self.last.get(&targets).copied();
         std::iter::successors(last, |&position| self.before[position])
@@ -168,12 +168,12 @@ impl<'a> Decisive<'a> {
     }
 }
 
-/// Returns true if `first` makes `other` superfluous for the requests that both match.
+/// Returns true if `first` makes `other` superfluous for each request that matches both directives.
 fn covers(first: &DirectiveRef<'_>, other: &DirectiveRef<'_>) -> bool {
     first.level >= other.level
         && first.ring_buffer >= other.ring_buffer
         && first.capture >= other.capture
-        // A request that is sampled at one rate is also sampled at every higher rate.
+        // A request that is sampled at one rate is also sampled at each higher rate.
         && first.sample_per_mille >= other.sample_per_mille
         && first.expires_at >= other.expires_at
 }
@@ -196,7 +196,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Returns a bit mask with one bit for each target that the directive specifies.
+    /// Returns a bit mask with one bit for each target field that the directive uses.
     fn bits(&self) -> u16 {
         u16::from(self.tenant.is_some())
             | u16::from(self.index.is_some()) << 1
@@ -204,7 +204,7 @@ impl<'a> Targets<'a> {
             | u16::from(self.endpoint.is_some()) << 3
     }
 
-    /// Returns a copy that contains only the targets in the given bit mask.
+    /// Returns a copy with only those targets whose bits are set in the given bit mask.
     fn only(&self, bits: u16) -> Self {
         Self {
             tenant: self.tenant.filter(|_| bits & 1 != 0),

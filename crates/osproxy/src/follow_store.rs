@@ -1,5 +1,6 @@
-//! The task that converts a store's set for osproxy. The task converts the set after each publish,
-//! whenever a directive starts or expires, and when the wall clock is set.
+//! Converts the directive set of a store for osproxy, in a task that follows the store. The task
+//! converts the set after each publish, when a directive starts or expires, and when somebody sets
+//! the wall clock.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,18 +20,18 @@ use opensearch_directives::Subscription;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};
 
-/// The longest interval between two checks. A check compares the wall clock with osproxy's
-/// monotonic clock. If the store has no subscriptions, a check also finds out whether the store has
-/// published a new set.
+/// The longest interval between two checks of the task. Each check compares the wall clock with
+/// osproxy's monotonic clock. If the store has no subscriptions, each check also looks for a newly
+/// published set.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// If the wall clock and osproxy's monotonic clock drift apart by more than this duration, the task
-/// converts all expiries again.
+/// The task converts all expiries again if the wall clock and osproxy's monotonic clock have
+/// drifted apart by more than this duration.
 pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
-/// The shortest pause of the task after it has published a set to osproxy.
+/// The shortest pause of the task after it has passed a set to osproxy.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
-/// The pause after a publish, as a multiple of the duration of the conversion. With the factor
-/// four, the task uses at most a fifth of a processor core, even if many directives start or expire
-/// in a short time.
+/// The pause after each conversion, as a multiple of the duration of the conversion. With a factor
+/// of four, the task uses at most a fifth of a processor core, even if many directives start or
+/// expire within a short time.
 const PAUSE_FACTOR: u32 = 4;
 
 pub(super) struct Follower {
@@ -38,14 +39,14 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The set of osproxy that was replaced last. The task keeps the replaced set until the next
-    /// check. At the next check, no request uses the replaced set any more, so the task frees its
-    /// memory, and no request is delayed.
+    /// The set of osproxy that the task has most recently replaced. The task keeps the replaced set
+    /// until its next check, so that the task and not a request frees the memory of the set. At the
+    /// next check, usually no request uses the replaced set any more.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }
 
-/// The set that was converted last, and the time until which the conversion is valid.
+/// The most recently converted set, and the time until which the conversion is valid.
 struct Published {
     set: DirectiveSet,
     at: ClockPair,
@@ -72,7 +73,8 @@ impl Follower {
         }
     }
 
-    /// Calls `check` after each publish of the store and at each scheduled time, forever.
+    /// Calls `check` after each publish of the store and at each scheduled time, until the task is
+    /// aborted.
     pub(super) async fn run(mut self, mut publishes: Option<Subscription>) {
         loop {
             tokio::select! {
@@ -86,16 +88,17 @@ impl Follower {
         }
     }
 
-    /// Converts and publishes the set if the last conversion is no longer valid. Returns true if a
-    /// set was published. If the clock or the store panics, the function catches the panic.
+    /// Converts the store's set and passes it to osproxy, unless the last conversion is still
+    /// valid. The method returns true if osproxy has received a new set. The method catches a panic
+    /// of the clock or of the store.
     pub(super) async fn check(&mut self) -> bool {
-        // The clock and the store may be code of the application, so they can panic.
+        // The clock and the store may belong to the application, so they can panic.
         let updated = AssertUnwindSafe(self.update()).catch_unwind().await;
         updated.unwrap_or_else(|_| {
             error!("converting the directives panicked; osproxy has no directives until a conversion succeeds");
             self.published = None;
-            // After a panic, the task publishes an empty set, because the directives that it
-            // published last may have been revoked since then.
+            // After a panic, osproxy receives an empty set, because the directives in its current
+            // set may have been revoked since the last conversion.
             self.replaced = Some(self.current.swap(Arc::default()));
             true
         })
@@ -138,7 +141,8 @@ impl Follower {
         true
     }
 
-    /// Schedules a check at the next start or expiry, unless an earlier check is already scheduled.
+    /// Schedules a check at the next start or expiry of a directive, unless an earlier check is
+    /// already scheduled.
     fn schedule_check(&mut self, next_change: Option<Timestamp>, now: &ClockPair) {
         if let Some(next) = next_change {
             let until = now
@@ -149,8 +153,8 @@ impl Follower {
     }
 }
 
-/// Waits for the next publish of the store. If the store offers no subscriptions or was dropped,
-/// `store_published` never returns, and the task notices a new set only in its periodic checks.
+/// Waits until the store has published a set. If the store has no subscriptions or was dropped, the
+/// function never returns, and the task finds a new set only in its periodic checks.
 async fn store_published(publishes: &mut Option<Subscription>) {
     if let Some(subscription) = publishes
         && subscription.changed().await.is_ok()

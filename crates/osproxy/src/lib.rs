@@ -19,9 +19,9 @@ use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;
 
-/// An adapter that implements [`osproxy_observe::DirectiveStore`]. Pass the adapter to
-/// `Pipeline::with_directive_store`, so that osproxy applies the directives of a store of this
-/// project.
+/// Adapts a store of this project to osproxy's trait [`osproxy_observe::DirectiveStore`]. Pass the
+/// adapter to `Pipeline::with_directive_store`, so that osproxy applies the directives of the
+/// store.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -42,51 +42,51 @@ use opensearch_directives::Subscription;
 ///
 /// # Guarantees
 ///
-/// - Each set that osproxy loads contains the directives of exactly one published set. If a request
-///   loads the set only once, it never uses parts of two published sets.
+/// - Each set that osproxy loads contains the directives of exactly one published set. A request
+///   that loads the set only once never mixes parts of two published sets.
 /// - osproxy makes the same decisions as
-///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. osproxy's set contains neither
-///   scheduled nor expired directives, nor directives that another directive makes superfluous. To
-///   list all directives, use the store of this project.
-/// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive in
-///   osproxy's set contains its expiry, converted to osproxy's monotonic clock with nanosecond
-///   precision. For this conversion, the adapter reads the wall clock and the monotonic clock. The
-///   time between the two reads makes the converted expiry earlier, never later. The adapter
-///   enforces the limit `clear_after` of the store like an expiry.
-/// - `load` takes no lock, performs no I/O and does not allocate. Like the stores that osproxy
-///   provides, the adapter has one reference count that all threads share.
+///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). The set of osproxy
+///   contains only the directives that can change a decision. Scheduled, expired and superfluous
+///   directives are not in osproxy's set. To list all directives, use this project's store instead
+///   of osproxy's set.
+/// - **No directive applies after its expiry**, even if the adapter's task is late or has ended.
+///   Each directive in osproxy's set contains its expiry, converted to osproxy's monotonic clock to
+///   the nanosecond. To convert an expiry, the adapter reads the monotonic clock and then the wall
+///   clock. The time between the two clock reads can only make a converted expiry earlier. The
+///   adapter enforces the store's limit `clear_after` in the same way as an expiry.
+/// - `load` takes no lock, performs no I/O and does not allocate. All threads share the adapter's
+///   only reference count, as with osproxy's own stores.
 ///
 /// # Sampling
 ///
-/// osproxy evaluates the directives itself, so a request **without an id** is in every sample of 38
-/// per mille or more. If `evaluate` of this project evaluates a request without an id, the request
-/// is in no sample below 1000 per mille.
+/// osproxy evaluates the directives itself, and puts a request **without an id** into every sample
+/// of 38 per mille or more. `evaluate` of this project, however, puts a request without an id into
+/// no sample below 1000 per mille.
 ///
 /// # Staleness
 ///
-/// osproxy uses a new set later than the store publishes it, because the adapter first converts the
-/// set. The adapter converts a set of an [`OpenSearchDirectiveStore`] as soon as its task runs
-/// after the publish. If another store publishes a set, the adapter converts this set within 250
-/// ms. A directive can start up to a millisecond late, because the timer has a resolution of a
-/// millisecond. A large set is converted on a blocking thread.
+/// osproxy uses a new set some time after the store has published it, because the adapter must
+/// first convert the set. If an [`OpenSearchDirectiveStore`] publishes a set, the adapter converts
+/// it as soon as the adapter's task runs. If another store publishes a set, the adapter converts it
+/// within 250 ms. A directive can start up to a millisecond late, because the timer has a
+/// resolution of a millisecond. The adapter converts a large set on a blocking thread.
 ///
-/// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
-/// whichever is longer. If the store publishes a set during the pause, the task converts this set
+/// After each conversion, the adapter's task pauses for 10 ms or four times the duration of the
+/// conversion, whichever is longer. A set that the store publishes during the pause is converted
 /// after the pause.
 ///
 /// # Clocks
 ///
-/// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
-/// wall clock is **set forward**, or the machine resumes from suspension, a directive may apply
-/// after its absolute expiry until the next check. A directive that should have expired ends at
-/// most 250 ms late, plus the pause that may precede the check, plus the duration of the
-/// conversion. The next check detects that the clocks have drifted apart by more than a
-/// millisecond, and converts all expiries again.
+/// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If
+/// somebody **sets the wall clock forward**, or the machine resumes from suspension, a directive
+/// may apply after its expiry until the adapter's next check. After the wall clock is set forward,
+/// an expired directive ends at most 250 ms late, plus a pause before the check and the duration of
+/// the conversion. If a check finds that the wall clock and the monotonic clock have drifted apart
+/// by more than a millisecond, the adapter converts all expiries again.
 ///
-/// If the wall clock is set back, the next check also converts all expiries again. After the wall
-/// clock is set back, the directives apply for a longer time, as they do for `evaluate`. If the
-/// task does not run, no expiry in osproxy's set changes.
+/// If somebody sets the wall clock back, the next check also converts all expiries again. After the
+/// wall clock is set back, the directives apply for a longer time, both in osproxy and with
+/// `evaluate`. The expiries in osproxy's set stay unchanged while the adapter's task does not run.
 ///
 /// Dropping the adapter ends the task that converts the sets.
 pub struct OsproxyDirectiveStore {
@@ -95,27 +95,25 @@ pub struct OsproxyDirectiveStore {
 }
 
 impl OsproxyDirectiveStore {
-    /// Creates an adapter that follows a store that polls an index. `start` returns as soon as the
-    /// store's current set is converted.
+    /// Creates an adapter for a store that polls an index. `start` returns once the adapter has
+    /// converted the store's current set.
     ///
-    /// `clock` must be the clock of the pipeline, because the instants of two clocks are not
-    /// comparable. The default clock of a pipeline is [`osproxy_core::SystemClock`].
+    /// Pass the same clock as the pipeline uses, because the instants of two clocks cannot be
+    /// compared. The default clock of a pipeline is osproxy's [`osproxy_core::SystemClock`].
     ///
     /// # Panics
-    /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer is not
-    /// enabled.
+    /// Panics outside a tokio runtime, or if the runtime's timer is not enabled.
     pub async fn start(store: Arc<OpenSearchDirectiveStore>, clock: Arc<dyn Clock>) -> Self {
         let publishes = store.subscribe();
         Self::follow(store, clock, Some(publishes)).await
     }
 
-    /// Creates an adapter that follows a store without subscriptions, such as an
+    /// Creates an adapter for a store without subscriptions, such as an
     /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). The adapter
     /// converts each set within 250 ms after the store has published it.
     ///
     /// # Panics
-    /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer is not
-    /// enabled.
+    /// Panics outside a tokio runtime, or if the runtime's timer is not enabled.
     pub async fn start_over(store: Arc<dyn DirectiveStore>, clock: Arc<dyn Clock>) -> Self {
         Self::follow(store, clock, None).await
     }
@@ -142,7 +140,7 @@ impl peer::DirectiveStore for OsproxyDirectiveStore {
     }
 }
 
-/// Formats the adapter as the number of directives in osproxy's set.
+/// Formats only the number of directives in osproxy's set.
 impl fmt::Debug for OsproxyDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OsproxyDirectiveStore")

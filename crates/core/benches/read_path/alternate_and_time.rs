@@ -1,19 +1,18 @@
-//! Compares the speed of several implementations, even if other processes use the machine at the
-//! same time.
+//! Compares the speed of several implementations, even while other programs use the same machine.
 //!
-//! The speed of a shared machine changes every second, so the implementations take turns: each
-//! implementation runs for at least a millisecond, many times. The result of an implementation is
-//! its fastest turn, because other processes can only make a turn slower. (In contrast, benchmark
-//! libraries finish the measurement of one implementation before they start with the next one.)
+//! The speed of a shared machine changes every second, so the benchmark measures the
+//! implementations in turns. In each turn, one implementation runs for at least a millisecond, and
+//! each implementation gets many turns. The benchmark reports the fastest turn of each
+//! implementation, because other processes can only make a turn slower. (Benchmark libraries, in
+//! contrast, finish the measurement of one implementation before they start with the next one.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// An implementation that is compared: a function that makes the measured call the given number of
-/// times.
+/// A function that calls one of the compared implementations the given number of times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// Each turn of an implementation lasts at least this long, and makes at least one call.
+/// The minimum duration of one turn of an implementation.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
@@ -43,12 +42,13 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
     }
 }
 
-/// Returns, for each implementation, the nanoseconds per call while two threads call the
-/// implementation concurrently.
+/// Returns, for each implementation, the nanoseconds per call when two threads call the
+/// implementation at the same time.
 pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
-    // A turn with two threads is eight times as long as a turn with one thread. The two threads do
-    // not start at exactly the same time, and this difference matters less in a longer turn.
+    // A turn with two threads is eight times as long as a turn with one thread, because the two
+    // threads never start at exactly the same time. In a longer turn, the difference between the
+    // threads' start times matters less.
     let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))
@@ -57,8 +57,8 @@ pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N])
     for _ in 0..TURNS {
         for ((work, &calls), times) in contestants.iter().zip(&calls).zip(&mut times) {
             let turn = || {
-                // The benchmark does not measure the first call, because this call initialises
-                // thread-local memory.
+                // The benchmark does not measure the first call of each thread, because the first
+                // call initialises thread-local memory.
                 work(1);
                 barrier.wait();
                 let start = Instant::now();

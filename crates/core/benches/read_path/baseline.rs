@@ -1,5 +1,5 @@
-//! The baseline of the benchmark: a simple read path. The baseline loads a `hashbrown` table from
-//! an `ArcSwap` through a guard.
+//! A simple read path, with which the benchmark compares the read path of this crate. The simple
+//! read path loads a `hashbrown` table of directives from an `ArcSwap` through a guard.
 
 use std::hash::BuildHasher as _;
 
@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use jiff::Timestamp;
 use opensearch_directives_core::{Decision, DiagnosticsDirective, EndpointKind, RequestAttrs};
 
-/// The values of a directive's targets: tenant, index, principal and endpoint.
+/// The values of a directive's four targets: tenant, index, principal and endpoint.
 type Key<'a> = (
     Option<&'a str>,
     Option<&'a str>,
@@ -22,12 +22,12 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
     (it.tenant, it.index, it.principal, it.endpoint)
 }
 
-/// The directives of the baseline, grouped by key.
+/// The baseline's set of directives, in which directives with the same target values form a group.
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,
-    /// A bit mask of the combinations of targets in use: a bit is set if at least one directive has
-    /// the corresponding combination of targets.
+    /// A bit mask of the combinations of target fields that the directives use. Bit `n` is set if
+    /// at least one directive uses the combination number `n`.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

@@ -36,7 +36,7 @@ pub fn print() {
 fn load() {
     let sides = Sides::new(Case::NoMatch, 10);
     let mut reader = sides.in_memory.reader();
-    // No other thread uses this fixed set. A load of the fixed set shows how long the change of a
+    // No other thread loads `fixed`, so the duration of a load shows how long a change of a
     // reference count takes without contention.
     let fixed: Arc<dyn DirectiveStore> = Arc::new(Arc::new(DirectiveSet::new()));
     let [count, ours, handle, peers] = in_turns([
@@ -112,9 +112,9 @@ fn sequence(case: Case) {
     println!();
 }
 
-/// Returns, for each implementation, how long it takes to load the set and to evaluate a request.
-/// If `mask` is 0, the benchmark repeats the first request. If `mask` is `usize::MAX`, the
-/// benchmark evaluates all requests in turn.
+/// Returns, for each implementation, the nanoseconds that it needs to load the set and to evaluate
+/// one request. If `mask` is 0, the benchmark evaluates the first request again and again. If
+/// `mask` is `usize::MAX`, the benchmark evaluates all requests one after the other.
 fn request_in_turns(sides: &Sides, mask: usize) -> [f64; 3] {
     let data = &sides.data;
     in_turns([

@@ -1,5 +1,5 @@
-//! Measures how much slower an evaluation becomes if the evaluation also reports the directives
-//! that apply, or if the caller also reads the clock.
+//! Measures how much slower an evaluation becomes if a callback receives the directives that apply,
+//! or if the caller reads the clock before each evaluation.
 
 use std::hint::black_box;
 

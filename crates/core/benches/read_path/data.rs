@@ -1,5 +1,6 @@
-//! Generates the directives and the requests of each benchmark case. Each directive and each
-//! request is generated twice: in the types of this crate, and in the types of osproxy-observe.
+//! Generates the directives and the requests of each benchmark case. The module creates each
+//! directive and each request twice: in the types of this crate, and in the types of
+//! osproxy-observe.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -15,24 +16,27 @@ use osproxy_observe as peer;
 
 use crate::baseline::BaselineSet;
 
-/// The number of different requests.
+/// The number of different requests that the benchmark creates for each case.
 pub const REQUESTS: usize = 1024;
 
-/// A case of the benchmark. The cases differ in the targets of the directives, and in the
-/// directives that the requests match.
+/// One of the situations in which the benchmark measures the read path. The cases differ in what
+/// the directives target, and in how many directives each request matches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
-    /// There is one directive for each tenant. The requests have tenants that no directive targets.
+    /// In the case `NoMatch`, each directive targets a different tenant, but no directive targets
+    /// the tenant of a request.
     NoMatch,
-    /// There is one directive for each tenant. Each request has a tenant that one directive
-    /// targets.
+    /// In the case `OneMatch`, each directive targets a different tenant, and each request matches
+    /// exactly one directive.
     OneMatch,
-    /// As in `OneMatch`, each request matches one directive, but all directives have expired.
+    /// In the case `AllExpired`, each request matches one directive as in `OneMatch`, but all
+    /// directives have expired.
     AllExpired,
-    /// Half of the directives target every request, and the others target one tenant each.
+    /// In the case `Wildcards`, half of the directives target every request, and each of the other
+    /// directives targets one tenant.
     Wildcards,
-    /// As in `OneMatch`, each request matches one directive, but each directive samples half of the
-    /// requests.
+    /// In the case `Sampled`, each request matches one directive as in `OneMatch`, but each
+    /// directive has a sample rate of 50 %.
     Sampled,
 }
 
@@ -61,10 +65,10 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// Creates a string for each request. The strings are adjacent in memory, so reading the strings
-/// causes few cache misses, as in a request that a proxy has just parsed. Most cache misses of a
-/// measured call are therefore caused by the set. The function never frees the memory of the
-/// strings.
+/// Creates one string for each request. The strings are adjacent in memory, so reading the strings
+/// causes few cache misses. The strings of a request that a proxy has just parsed are also in the
+/// cache. Most cache misses of a measured call therefore come from the directive set. The function
+/// never frees the memory of the strings.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -77,7 +81,8 @@ fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
         .collect()
 }
 
-/// The directives of one benchmark case, and the requests that the benchmark evaluates with them.
+/// The directives of one benchmark case, and the requests that the benchmark evaluates against
+/// these directives.
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
@@ -87,7 +92,7 @@ pub struct Data {
     peer_now: Instant,
 }
 
-/// The attributes and the id of a request, as a proxy parses them.
+/// The attributes and the id that a proxy parses from a request.
 struct Request {
     attrs: RequestAttrs<'static>,
     id: &'static str,
@@ -116,7 +121,7 @@ impl Data {
         };
         let tenants = texts(|n| match case {
             Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
-            // The tenants of the requests are distributed over all directives.
+            // Consecutive requests have the tenants of directives that are far apart in the set.
             _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
         });
         let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));
@@ -155,7 +160,7 @@ impl Data {
         }
     }
 
-    /// Loads the set from a store of this crate, and evaluates the set for one request.
+    /// Loads the set from a store of this crate, and evaluates one request against the set.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -175,7 +180,7 @@ impl Data {
         set.evaluate(attrs, self.now, id)
     }
 
-    /// Evaluates a request with a callback that receives each directive that applies.
+    /// Evaluates a request, and passes each directive that applies to a callback.
     pub fn report(&self, set: &DirectiveSet, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         set.evaluate_with(attrs, self.now, id, |directive| {
@@ -183,14 +188,14 @@ impl Data {
         })
     }
 
-    /// Loads the set, reads the clock and evaluates a request. The time of the clock is before the
-    /// expiry of every directive.
+    /// Loads the set, reads the clock, and evaluates one request at the time of the clock. The real
+    /// clock is before the expiry of every generated directive.
     pub fn decide_now(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
-    /// Loads the set from the store of the baseline, and evaluates the set for one request.
+    /// Loads the set from the store of the baseline, and evaluates one request against the set.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -201,7 +206,7 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// Loads the set from a store of osproxy-observe, and evaluates the set for one request.
+    /// Loads the set from a store of osproxy-observe, and evaluates one request against the set.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -234,8 +239,7 @@ impl Data {
     }
 }
 
-/// Returns the documents of an index with the given number of directives, each as a pair of its id
-/// and its JSON.
+/// Returns the given number of stored documents, each as a pair of its id and its JSON.
 pub fn documents(directives: usize) -> Vec<(String, String)> {
     (0..directives)
         .map(|n| {
@@ -247,7 +251,7 @@ pub fn documents(directives: usize) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns the directives of [`documents`] in the JSON format of osproxy-observe.
+/// Returns the directives of [`documents`] as JSON in the format that osproxy-observe reads.
 pub fn blob(directives: usize) -> Vec<u8> {
     let entries: Vec<String> = (0..directives)
         .map(|n| {

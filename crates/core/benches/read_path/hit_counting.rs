@@ -1,4 +1,4 @@
-//! Measures how much slower an evaluation becomes if the evaluation counts the matches of each
+//! Measures how much slower an evaluation becomes if the store counts the matches of each
 //! directive.
 
 use std::hint::black_box;

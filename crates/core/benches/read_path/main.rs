@@ -1,10 +1,11 @@
-//! Compares the speed of the read path with osproxy-observe 1.0.5 and with a simple implementation
-//! (`baseline.rs`), on the same data in one process. `scripts/bench` runs this benchmark and writes
-//! its tables into `BENCHMARKS.md`.
+//! Compares the speed of this crate's read path with osproxy-observe 1.0.5 and with a simple
+//! implementation (`baseline.rs`). All implementations run on the same data in one process.
+//! `scripts/bench` runs this benchmark and writes its tables into `BENCHMARKS.md`.
 //!
-//! Without arguments, the benchmark prints the tables. With `--count CALL DIRECTIVES CALLS`, the
-//! benchmark makes the call `CALL` with a set of `DIRECTIVES` directives `CALLS` times, so that a
-//! profiler can count the instructions. `--calls` lists the names of the calls.
+//! Without arguments, the benchmark prints its tables. With `--count CALL DIRECTIVES CALLS`, the
+//! benchmark repeats the call named `CALL` `CALLS` times on a set of `DIRECTIVES` directives, so
+//! that a profiler can count the instructions. The argument `--calls` lists the names of the calls
+//! that `--count` accepts.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        // `cargo bench` passes the argument `--bench`.
+        // `cargo bench` passes the argument `--bench` to each benchmark.
         [] | ["--bench"] => benchmark_tables::print(),
         ["--calls"] => repeat_for_profiler::list(),
         ["--count", call, directives, calls] => {
@@ -47,13 +48,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The implementations that the benchmark compares. All compared implementations have the same
-/// directives.
+/// The stores of all implementations that the benchmark compares, each with the same directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
     in_memory: InMemoryDirectiveStore,
-    /// A store of this crate like `in_memory`, but evaluations of its set count the matches.
+    /// A store with the same directives as `in_memory`, in which evaluations also count the
+    /// matches.
     counted: InMemoryDirectiveStore,
     baseline: ArcSwap<BaselineSet>,
     peers: Arc<dyn peer::DirectiveStore>,

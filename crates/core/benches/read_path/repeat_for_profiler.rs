@@ -1,4 +1,4 @@
-//! Repeats a single call of the read path, for a profiler that counts its instructions.
+//! Repeats one call of the read path, so that a profiler can count the instructions of the call.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::Sides;
 use super::data::Case;
 
-/// A function that makes one call of the read path the given number of times.
+/// A function that repeats one call of the read path the given number of times.
 type Call = fn(&Sides, usize);
 
 /// The calls that `--count` can repeat.
@@ -117,7 +117,7 @@ pub fn list() {
     }
 }
 
-/// Repeats one call the given number of times.
+/// Repeats the call with the given name the given number of times.
 pub fn run(call: &str, directives: &str, calls: &str) -> ExitCode {
     let known = CALLS.iter().find(|(name, ..)| *name == call);
     let (Some((_, case, work)), Ok(directives), Ok(calls)) =

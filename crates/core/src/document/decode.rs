@@ -15,24 +15,24 @@ use super::signed_form::{SignedForm, signed_start};
 use super::stored_document::{Audit, Document};
 use crate::{DiagLevel, DirectiveRef};
 
-/// If `created_at` is ahead of the reader's clock by at most this duration, the decoder treats
-/// `created_at` as a time in the past. The tolerance exceeds the usual difference between
-/// synchronised clocks, but is shorter than the usual time between the creation and the start of a
+/// By how much the creation time of a document may be ahead of the reader's clock, because two
+/// clocks never agree exactly. The tolerance is longer than the usual difference between
+/// synchronised clocks, but shorter than the usual time between the creation and the start of a
 /// scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The limits with which the decoder compares the times in a document: the current instant, and the
-/// longest time to live.
+/// The current instant and the longest permitted time to live, with which the decoder compares the
+/// times in a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
-    /// The current instant, with which the times in a document are compared.
+    /// The current instant, with which the decoder compares the times in a document.
     pub now: Timestamp,
-    /// The longest time from `now` to the expiry of a directive.
+    /// The longest permitted time from `now` to the expiry of a directive.
     pub max_ttl: Duration,
 }
 
 impl DecodeLimits {
-    /// Returns true if an expiry is later than `max_ttl` allows.
+    /// Returns true if the given expiry is more than `max_ttl` after `now`.
     pub(super) fn is_beyond(&self, expires_at: Timestamp) -> bool {
         SignedDuration::try_from(self.max_ttl)
             .ok()
@@ -40,13 +40,13 @@ impl DecodeLimits {
             .is_some_and(|latest| expires_at > latest)
     }
 
-    /// Returns the start of a directive, or `None` if the directive started when it was created.
+    /// Returns the start of a directive, or `None` if the directive applies from its creation on.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
-    /// equals `created_at`. If `starts_at` is not later than `created_at`, the directive has no
-    /// start. A directive without a start applies immediately, even on a proxy whose clock is
-    /// behind, and the set needs no space for its start. A `created_at` in the future is ignored,
-    /// because it could make a directive start before its `starts_at`.
+    /// equals `created_at`. If `starts_at` is not later than `created_at`, the decoder removes the
+    /// start from the directive. A directive without a start applies immediately, even on a proxy
+    /// whose clock is behind, and the set stores no start for it. The decoder ignores a
+    /// `created_at` in the future, because it could make a directive start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -58,7 +58,7 @@ impl DecodeLimits {
     }
 }
 
-/// A decoded document whose strings are borrowed from the JSON where possible.
+/// A decoded document, which borrows its strings from the JSON where possible.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentRef<'a> {
     id: &'a str,
@@ -66,16 +66,16 @@ pub struct DocumentRef<'a> {
     level: DiagLevel,
     sample_per_mille: u16,
     starts_at: Option<Timestamp>,
-    /// The value of the document's field `starts_at`, which the decoder stores even if the
-    /// directive started when it was created.
+    /// The value of the document's field `starts_at`, even if the directive applies from its
+    /// creation on.
     stored_start: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
 }
 
 impl<'a> DocumentRef<'a> {
-    /// Returns the directive that the document contains. If the directive started when it was
-    /// created, the returned directive has no start.
+    /// Returns the directive that the document contains. The returned directive has no start if the
+    /// directive applies from its creation on.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -94,26 +94,28 @@ impl<'a> DocumentRef<'a> {
         }
     }
 
-    /// Returns the audit record of the document.
+    /// Returns the audit record of the document: its authors, times and reasons.
     #[must_use]
     pub fn audit(&self) -> &Audit<Cow<'a, str>> {
         &self.body.audit
     }
 
-    /// Returns true if the document is revoked. A revoked directive applies to no request.
+    /// Returns true if the document says that its directive is revoked. A revoked directive applies
+    /// to no request.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         self.revoked
     }
 
-    /// Returns the signatures of the document. The decoder does not verify signatures.
+    /// Returns the signatures in the document, which the decoder has not verified.
     #[must_use]
     pub fn signatures(&self) -> &[Signature] {
         &self.body.signatures
     }
 
-    /// Returns the signed form of this document in the index with the given uuid. Adding a
-    /// signature to a document does not change its signed form.
+    /// Returns the signed form of this document, that is, the content that a signature covers, for
+    /// the index with the given uuid. Adding a signature to a document does not change its signed
+    /// form.
     #[must_use]
     pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
         let directive = DirectiveRef {
@@ -123,7 +125,7 @@ impl<'a> DocumentRef<'a> {
         SignedForm::new(directive, index_uuid)
     }
 
-    /// Returns an owned copy of the document.
+    /// Returns a copy of the document that owns its strings.
     #[must_use]
     pub fn to_document(&self) -> Document {
         Document::new(self.directive().to_directive())
@@ -133,21 +135,20 @@ impl<'a> DocumentRef<'a> {
     }
 }
 
-/// Decodes a stored document: `source` is the JSON of the document's `_source`, and `id` is its
-/// `_id`.
+/// Decodes a stored document, whose `_id` is `id` and whose `_source` is the JSON `source`.
 ///
-/// The fields `targets`, `level`, `sample_per_mille`, `starts_at`, `expires_at` and `revoked` are
-/// required, and `targets` must name exactly the targets of the document. The decoder refuses a
-/// document in which a required field is missing. Field-level security may have hidden the missing
-/// field, and without this field, the directive could apply to more requests than its author
-/// intended.
+/// A stored document must have the fields `targets`, `level`, `sample_per_mille`, `starts_at`,
+/// `expires_at` and `revoked`. The list `targets` must name exactly the targets of the document.
+/// The decoder refuses a document in which a required field is missing. Field-level security may
+/// have hidden the missing field from the reader. If the decoder ignored a hidden field, the
+/// directive could apply to more requests than its author intended.
 ///
-/// If the expiry of a document has passed, the decoder accepts the document, although its directive
-/// no longer applies to any request.
+/// The decoder accepts a document whose expiry has passed, although its directive no longer applies
+/// to any request.
 ///
 /// # Errors
-/// Returns an error that names the first invalid field. If one field is invalid, the whole document
-/// is refused.
+/// Returns an error that names the first invalid field. The decoder refuses the whole document if
+/// one field is invalid.
 ///
 /// ```
 /// use std::time::Duration;
@@ -174,10 +175,10 @@ pub fn decode<'a>(
     decode_fields(id, source, limits).map_err(|fault| fault.of(id))
 }
 
-/// Returns true if a document is marked as revoked. `is_revoked` also works for a document that
-/// [`decode`] refuses.
+/// Returns true if a stored document is marked as revoked. `is_revoked` also recognises a revoked
+/// document that [`decode`] refuses.
 ///
-/// If the decoder refuses a revoked document, the caller need not report the rejection: neither a
+/// The caller need not report that the decoder refused a revoked document, because neither a
 /// refused nor a revoked document applies to any request.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
@@ -212,8 +213,8 @@ fn decode_fields<'a>(
         id,
         level,
         sample_per_mille,
-        // A signature covers `starts_at` but not `created_at`. So a signed directive starts at its
-        // `starts_at`, and its `created_at` has no influence on the start.
+        // A signature covers `starts_at` but not `created_at`. The creation time of a signed
+        // directive therefore has no influence on its start.
         starts_at: if body.signatures.is_empty() {
             limits.start(starts_at, body.audit.created_at)
         } else {
@@ -254,7 +255,8 @@ fn check_end(
     Err(Fault::new("expires_at", raw, reason))
 }
 
-/// Returns the value of a required field of a stored document, or a fault if the field is missing.
+/// Returns the value of a required field of a stored document, or an error if the document does not
+/// contain the field.
 fn stored<T>(name: &'static str, value: Option<T>) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::new(name, "", Reason::HiddenOrMissing))
 }

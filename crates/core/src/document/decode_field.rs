@@ -1,5 +1,5 @@
-//! Splits a document into its fields and decodes each field by its JSON type. The result of
-//! decoding says for each field whether its value is absent, valid or invalid.
+//! Splits a document into its fields and decodes each field by its JSON type. The decoder
+//! distinguishes for each field whether its value is absent, valid or invalid.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,8 @@ use super::stored_document::Audit;
 use super::time;
 use crate::{DiagLevel, EndpointKind};
 
-/// The names of all fields that a document can have, in the order in which the decoder checks them.
+/// The names of all fields of drafts and stored documents, in the order in which the decoder checks
+/// them.
 pub(super) const NAMES: [&str; 27] = [
     "id",
     "targets",
@@ -47,8 +48,9 @@ pub(super) const NAMES: [&str; 27] = [
     "signatures",
 ];
 
-/// The length of a masked string, in characters. By default, the security plugin replaces a masked
-/// string with the 64 hexadecimal digits of its `BLAKE2b` hash (256 bits).
+/// The length of a string that the security plugin has masked, in characters. By default, the
+/// security plugin replaces the value of a masked field with the 64 hexadecimal digits of its
+/// `BLAKE2b` hash (256 bits).
 const MASKED_CHARS: usize = 64;
 
 /// The raw JSON of each field of a document, and the name of the first field that is unknown or
@@ -60,8 +62,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Splits a JSON object into its fields. This function does not decode the values of the
-    /// fields.
+    /// Splits a JSON object into its fields, without decoding the values of the fields.
     pub(super) fn read(source: &'a str) -> Result<Self, Fault> {
         serde_json::from_str(source).map_err(|_| Fault::new("_source", source, Reason::NotAnObject))
     }
@@ -88,8 +89,9 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// Decodes a target. A target must be absent or a non-empty string. The value `null` is not a
-    /// valid target, because it is not clear whether the author meant, for example, "every tenant".
+    /// Decodes the value of a target field (tenant, index or principal). A document must either
+    /// leave a target out or give it a non-empty string. The decoder refuses a target with the
+    /// value `null`, because its author may have meant either "every tenant" or "no tenant".
     fn target(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         let target = self.decode(name, Reason::NotATarget, |raw| {
             text(raw).filter(|text| !text.is_empty())
@@ -107,8 +109,8 @@ impl<'a> Fields<'a> {
         self.decode(name, Reason::NotABoolean, |raw| raw.parse().ok())
     }
 
-    /// Decodes a string that only people read. If the value of the string is `null`, the field
-    /// counts as absent.
+    /// Decodes a string field that has no influence on any decision, such as the reason or the
+    /// author. A string field with the value `null` counts as absent.
     fn note(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         self.decode(name, Reason::NotAText, |raw| match raw {
             "null" => Some(None),
@@ -117,8 +119,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that only people read. If the value of the time is `null`, the field counts
-    /// as absent.
+    /// Decodes a time that has no influence on any decision, such as the time of the last write. A
+    /// time with the value `null` counts as absent.
     fn stamp(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, |raw| match raw {
             "null" => Some(None),
@@ -127,8 +129,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that decides whether a directive applies. A field whose time decides whether
-    /// a directive applies may be absent, but its value must not be `null`.
+    /// Decodes a time that decides whether a directive applies, such as the expiry. A document may
+    /// lack such a field (for example `starts_at` in a draft), but the field must not be `null`.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, time::parse)
     }
@@ -151,8 +153,7 @@ impl<'a> Fields<'a> {
         self.time("revoked_at")
     }
 
-    /// Decodes all fields that drafts and stored documents have in common, except the id and the
-    /// expiry.
+    /// Decodes all fields that both drafts and stored documents have, except the id and the expiry.
     pub(super) fn body(&self) -> Result<Body<'a>, Fault> {
         Ok(Body {
             targets: self.decode("targets", Reason::NotTargets, |raw| {
@@ -193,8 +194,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields that drafts and stored documents have in common, except the id and the expiry. If the
-/// value of a field is `None`, the document does not contain the field.
+/// The decoded fields that both drafts and stored documents have, except the id and the expiry. A
+/// field is `None` if the document does not contain it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Body<'a> {
     pub(super) targets: Option<TargetFields>,
@@ -213,16 +214,16 @@ pub(super) struct Body<'a> {
     pub(super) signatures: Vec<Signature>,
 }
 
-/// Decodes a JSON string, or returns `None` if the JSON is not a string.
+/// Decodes a JSON string, or returns `None` if the JSON value is not a string.
 pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Returns true if a string has the form of a masked string. No draft may have a target in the form
-/// of a masked string. So, if a stored document has a target in the form of a masked string, the
-/// security plugin has masked the target for this reader.
+/// Returns true if a string looks like a value that the security plugin has masked. No draft may
+/// have a target that looks masked. A target of a stored document that looks masked was therefore
+/// masked by the security plugin for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

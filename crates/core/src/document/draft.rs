@@ -1,5 +1,5 @@
-//! A draft: a directive in the form in which an operator writes it. The ingest pipeline sets
-//! missing fields to their defaults.
+//! A draft: a directive in the form in which an operator writes it. If an operator leaves a field
+//! out of a draft, the ingest pipeline sets the field to its default.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,16 +14,17 @@ use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 
-/// Says when the directive of a draft expires.
+/// How an operator states when the directive of a draft expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expiry {
     /// The directive expires at the given instant.
     At(Timestamp),
-    /// The directive expires when this duration has passed since the write, according to the
-    /// cluster's clock. The duration must consist of whole seconds.
+    /// The directive expires when this duration has passed since the cluster wrote the directive,
+    /// according to the cluster's clock. The time to live must consist of whole seconds.
     After(Duration),
-    /// The directive expires after the default time to live that the index's ingest pipeline sets.
+    /// The directive expires after the default time to live, which the index's ingest pipeline
+    /// adds.
     SiteDefault,
 }
 
@@ -31,7 +32,7 @@ pub enum Expiry {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Draft {
-    /// The directive's id.
+    /// The directive's id, which becomes the `_id` of its document.
     pub id: String,
     /// The targets, which say which requests match the directive.
     pub match_: DirectiveMatch,
@@ -41,13 +42,14 @@ pub struct Draft {
     pub sample_per_mille: u16,
     /// The time at which the directive starts; `None` if the directive applies immediately.
     pub starts_at: Option<Timestamp>,
-    /// The time at which the directive expires: absolute, or relative to the write.
+    /// When the directive expires: at a fixed time, or a given duration after the write.
     pub expiry: Expiry,
-    /// Whether the directive makes a proxy record requests in the proxy's local ring buffer.
+    /// Whether a proxy stores the matching requests in its local ring buffer.
     pub ring_buffer: bool,
-    /// Whether the directive makes a proxy copy requests and responses to the fleet's capture sink.
+    /// Whether a proxy copies the matching requests and their responses to the fleet's capture
+    /// sink.
     pub capture: bool,
-    /// The reason why the directive was written.
+    /// The operator's reason for the directive.
     pub reason: Option<String>,
     /// The ticket (for example of an issue tracker) for which the directive was written.
     pub ticket: Option<String>,
@@ -55,7 +57,8 @@ pub struct Draft {
     pub owner: Option<String>,
     /// The author, that is, the person or program that writes the draft to the index.
     pub author: Option<String>,
-    /// The signatures of the directive. A signed directive must have an absolute expiry.
+    /// The signatures of the directive, by which a proxy verifies who approved it. A signed
+    /// directive must have an absolute expiry.
     pub signatures: Vec<Signature>,
 }
 
@@ -80,10 +83,12 @@ impl Draft {
         }
     }
 
-    /// Reads a draft from the JSON that an operator wrote. The JSON of a draft includes the `id`.
+    /// Reads a draft from the JSON that an operator wrote. The JSON of a draft must contain the
+    /// `id` of the directive.
     ///
-    /// `from_json` checks each field on its own. [`check`](Self::check) compares the times of the
-    /// draft with the clock and the limits.
+    /// `from_json` checks each field separately, but does not compare times with the clock.
+    /// [`check`](Self::check) compares the times of the draft with the clock and with the longest
+    /// permitted time to live.
     ///
     /// # Errors
     /// Returns an error that names the first invalid field.
@@ -140,7 +145,7 @@ impl Draft {
         }
     }
 
-    /// Returns the draft as a directive with the given expiry.
+    /// Returns the draft as a directive that expires at the given time.
     #[must_use]
     pub fn to_directive(&self, expires_at: Timestamp) -> DiagnosticsDirective {
         DirectiveRef {
@@ -150,8 +155,8 @@ impl Draft {
         .to_directive()
     }
 
-    /// Returns the draft as a directive with a placeholder as its expiry, because the real expiry
-    /// is not known yet.
+    /// Returns the draft as a directive with a placeholder as its expiry, because a draft may
+    /// contain only a relative expiry.
     pub(super) fn as_directive(&self) -> DirectiveRef<'_> {
         DirectiveRef {
             id: &self.id,
@@ -168,12 +173,12 @@ impl Draft {
         }
     }
 
-    /// Checks the fields of the draft, and compares its times with the clock and the limits. Call
-    /// `check` before you send the draft to the cluster.
+    /// Checks the fields of the draft, and compares its times with the given limits. Call `check`
+    /// before you send a draft to the cluster.
     ///
     /// # Errors
-    /// Returns an error that names the first field because of which every proxy would reject the
-    /// directive.
+    /// Returns an error if every proxy would reject the directive. The error names the first
+    /// invalid field.
     pub fn check(&self, limits: &DecodeLimits) -> Result<(), Rejection> {
         self.check_fields()
             .and_then(|()| self.check_times(limits))
@@ -217,14 +222,15 @@ impl Draft {
                 if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
                     return Err(Fault::new("ttl_secs", &format!("{ttl:?}"), Reason::NotATtl));
                 }
-                // If the expiry is beyond the range of timestamps, it exceeds every limit.
+                // An expiry that no timestamp can represent is also later than every limit.
                 let at = SignedDuration::try_from(ttl)
                     .ok()
                     .and_then(|ttl| limits.now.checked_add(ttl).ok())
                     .ok_or_else(|| Fault::new("ttl_secs", &value, Reason::BeyondMaxTtl))?;
                 ("ttl_secs", value, at)
             }
-            // Only the ingest pipeline knows the default expiry, so only the pipeline can check it.
+            // The default time to live is not checked here, because only the ingest pipeline knows
+            // it.
             Expiry::SiteDefault => return Ok(()),
         };
         let fault = |reason| Err(Fault::new(name, &value, reason));
@@ -241,7 +247,8 @@ impl Draft {
     }
 }
 
-/// Returns an error if the draft contains a field that only the command or the pipeline may write.
+/// Returns an error if the draft contains a field that only the ingest pipeline or the command may
+/// write.
 fn refuse_stamped(fields: &Fields<'_>) -> Result<(), Fault> {
     const STAMPED: [&str; 7] = [
         "created_at",

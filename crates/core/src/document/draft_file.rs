@@ -1,7 +1,8 @@
-//! Parses a file of drafts in one of four formats: one document, an array, NDJSON, or osproxy's
-//! object `{"directives": [...]}`.
+//! Parses an import file, which contains drafts in one of four formats: one document, an array,
+//! NDJSON, or osproxy's object `{"directives":[...]}`.
 //!
-//! If one entry is invalid, the whole file is refused. The error lists up to 20 wrong entries.
+//! If one entry of an import file is invalid, the parser refuses the whole file. The error for a
+//! refused import file lists up to 20 wrong entries.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,10 +16,10 @@ use super::draft_file_error::{
     ImportError, ImportErrorKind as Kind, MAX_BYTES, MAX_ENTRIES, Problem, Problems,
 };
 
-/// Parses the drafts of a file, in the order of the file.
+/// Parses the drafts of an import file, and returns them in the order of the file.
 ///
 /// # Errors
-/// Returns an [`ImportError`] that lists up to 20 wrong entries.
+/// Returns an [`ImportError`] that lists up to 20 wrong entries of the file.
 pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     if input.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
@@ -47,7 +48,7 @@ pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     Ok(drafts)
 }
 
-/// Splits the file into the JSON of each entry.
+/// Splits an import file into the JSON of each draft.
 fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -78,21 +79,22 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Returns true if the JSON is an object with the key `directives`. An object with the key
-/// `directives` is not a document, because no document has a field `directives`.
+/// Returns true if the JSON is a blob: a list of directives in osproxy's format, that is, an object
+/// with the key `directives`. A blob cannot be confused with a draft, because no draft has a field
+/// `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // If an object contains the key `directives` twice, the object does not count as a blob, and is
-    // later refused as an invalid document.
+    // An object with two keys `directives` does not count as a blob, so the parser later refuses it
+    // as an invalid draft.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }
 
-/// The entries of a JSON array in the import file. The array may have at most `MAX_ENTRIES`
-/// entries.
+/// The JSON of each entry of an array in the import file. The parser refuses an array with more
+/// than `MAX_ENTRIES` entries.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {

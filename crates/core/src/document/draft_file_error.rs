@@ -1,5 +1,4 @@
-//! The reasons why an import file is refused. The error also lists the wrong entries of the import
-//! file.
+//! The error that explains why an import file is refused, and which of its entries are wrong.
 
 use std::error::Error;
 use std::fmt;
@@ -10,33 +9,36 @@ use super::rejection::{Rejection, printable};
 
 /// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The maximum number of entries in an import file. The maximum equals the default limit of the
-/// documents that a proxy reads.
+/// The maximum number of entries in an import file. The maximum number of entries in an import file
+/// equals the default number of documents that a proxy reads at most.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// An error lists at most this many wrong entries, and counts all others.
+/// The maximum number of wrong entries that the error for an import file lists before it only
+/// counts them.
 const MAX_PROBLEMS: usize = 20;
 
-/// The reason why a file cannot be imported.
+/// The reason why an import file is refused.
 #[derive(Debug)]
 pub struct ImportError(Repr);
 
-/// The kind of an [`ImportError`]: why the import file is refused.
+/// The kind of an [`ImportError`], which says why the import file is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
-    /// The import file has no entry.
+    /// The import file does not contain any draft.
     Empty,
-    /// The import file has too many bytes.
+    /// The import file is larger than the maximum size.
     TooLarge,
-    /// The import file has too many entries.
+    /// The import file has more entries than the maximum number.
     TooManyEntries,
-    /// The import file is not UTF-8.
+    /// The import file is not valid UTF-8.
     NotUtf8,
-    /// The import file is not JSON.
+    /// The import file is not valid JSON.
     NotJson,
-    /// The import file has the key `directives`, but not the form `{"directives": [...]}`.
+    /// The import file is an object with the key `directives`, but does not have osproxy's format
+    /// `{"directives":[...]}`.
     NotABlob,
-    /// Some entries of the import file are wrong.
+    /// At least one entry of the import file is not a valid draft, or repeats the id of an earlier
+    /// entry.
     WrongEntries,
 }
 
@@ -68,7 +70,8 @@ impl ImportError {
         Self(Repr::Json(ImportErrorKind::NotABlob, error))
     }
 
-    /// Returns the kind of the error, by which a program can distinguish the reasons.
+    /// Returns the kind of the error, so that a program can distinguish why the import file was
+    /// refused.
     #[must_use]
     pub fn kind(&self) -> ImportErrorKind {
         match &self.0 {
@@ -129,12 +132,12 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// The reason why one entry of the file is wrong.
+/// Says which entry of an import file is wrong, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct EntryProblem {
-    /// The number of the entry in the file; the first entry has number one.
+    /// The number of the wrong entry in the import file, counted from one.
     entry: usize,
-    /// The line on which the entry begins; the first line has number one.
+    /// The number of the line on which the wrong entry begins, counted from one.
     line: usize,
     problem: Problem,
 }
@@ -162,7 +165,7 @@ impl fmt::Display for EntryProblem {
     }
 }
 
-/// Stores the first wrong entries of a file, and counts all wrong entries.
+/// Collects the first wrong entries of an import file, and counts all wrong entries.
 pub(super) struct Problems<'a> {
     text: &'a str,
     listed: Vec<EntryProblem>,
@@ -190,7 +193,8 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// Returns the line on which an entry begins. The entry must be a slice of the file's text.
+    /// Returns the number of the line on which an entry of the import file begins. The entry must
+    /// be a slice of `self.text`, because the method compares their addresses.
     fn line(&self, entry: &RawValue) -> usize {
         let begin = entry
             .get()

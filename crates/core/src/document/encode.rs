@@ -1,4 +1,4 @@
-//! Serialises a directive as a stored document, and a draft as the input of the ingest pipeline.
+//! Serialises a stored document, or a draft as the JSON that the ingest pipeline receives.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::ser::SerializeMap;
@@ -13,28 +13,27 @@ use super::signature::Signature;
 use super::stored_document::{Audit, Document};
 use crate::{DirectiveRef, EndpointKind};
 
-/// Serialises a stored document. The JSON does not contain the id, because the id is stored as the
-/// document's `_id`.
+/// Serialises a document in the stored form. The JSON does not contain the directive's id, because
+/// OpenSearch stores the id as the document's `_id`.
 ///
-/// [`decode`] converts the JSON back to the same document, with one exception: a start at or before
-/// the document's creation becomes `None`.
+/// [`decode`] converts the JSON of a stored document back to the same document, with one exception:
+/// a start at or before the creation of the document becomes `None`.
 ///
 /// # Errors
-/// If every proxy would reject the document, returns the rejection that [`decode`] returns for the
-/// document.
+/// Returns the rejection of the document if every proxy would reject it.
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
     let json = to_json(&StoredJson { document, limits });
     decode(&document.directive.id, json.get(), limits)?;
     Ok(json)
 }
 
-/// Serialises a draft as the input of the ingest pipeline. The pipeline makes the expiry absolute,
-/// adds the missing fields and sets the times of the audit record.
+/// Serialises a draft as the JSON that the ingest pipeline receives. The ingest pipeline makes a
+/// draft's expiry absolute, adds the missing fields and sets the times of the audit record.
 ///
-/// Call [`Draft::check`] before you encode a draft. If the index already has a document with the
-/// draft's id, `record` contains the author and the time of the first write of this id. If the
-/// cluster told the caller which user it authenticates, `record` also contains this user. The other
-/// fields of `record` are ignored.
+/// Call [`Draft::check`] before you encode a draft. If the index already contains a document with
+/// the draft's id, pass the author and the time of its first write in `record`. If the cluster has
+/// reported its authenticated user, `record` also contains this user. `encode_draft` ignores all
+/// other fields of `record`.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {
@@ -57,12 +56,12 @@ pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
 }
 
 fn to_json(value: &impl Serialize) -> Box<RawValue> {
-    // Serialising a document or a draft never fails, because its fields are only strings, numbers
+    // Serialising a document or a draft cannot fail, because the fields are only strings, numbers
     // and times.
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// Writes the level, and each target that the directive specifies.
+/// Writes the level of a directive, and each target that the directive specifies.
 pub(crate) fn write_scope<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -81,7 +80,7 @@ pub(crate) fn write_scope<M: SerializeMap>(
     Ok(())
 }
 
-/// Writes the sample rate and the flags for the ring buffer and capture.
+/// Writes the sample rate of a directive and its flags for the ring buffer and capture.
 pub(crate) fn write_effects<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -91,8 +90,8 @@ pub(crate) fn write_effects<M: SerializeMap>(
     map.serialize_entry("capture", &directive.capture)
 }
 
-/// Writes the fields that every stored document contains. If the directive has no start, `at_once`
-/// becomes its `starts_at`.
+/// Writes the fields that every stored document contains. If the directive has no start, the
+/// function writes `at_once` as `starts_at`.
 fn write_directive<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -102,8 +101,8 @@ fn write_directive<M: SerializeMap>(
     map.serialize_entry("targets", &TargetFields::of(directive))?;
     write_scope(map, directive)?;
     write_effects(map, directive)?;
-    // The decoder requires that the start is before the expiry, even if the directive expired long
-    // ago.
+    // The encoder chooses a `starts_at` before the expiry, because the decoder refuses any other
+    // document.
     let before_expiry = directive
         .expires_at
         .checked_sub(SignedDuration::from_nanos(1))
@@ -152,7 +151,7 @@ fn write_audit<M: SerializeMap>(map: &mut M, audit: &Audit) -> Result<(), M::Err
     Ok(())
 }
 
-/// Serialises a document in the stored form.
+/// Implements `Serialize` for a document in the stored form.
 struct StoredJson<'a> {
     document: &'a Document,
     limits: &'a DecodeLimits,
@@ -178,8 +177,8 @@ impl Serialize for StoredJson<'_> {
     }
 }
 
-/// Serialises a directive in the stored form, with its id and its signatures, without an audit
-/// record.
+/// Implements `Serialize` for a directive in the stored form, with its id and signatures but
+/// without an audit record.
 pub(crate) struct DirectiveJson<'a> {
     pub(crate) directive: DirectiveRef<'a>,
     pub(crate) signatures: &'a [Signature],
@@ -195,8 +194,8 @@ impl Serialize for DirectiveJson<'_> {
     }
 }
 
-/// Serialises a draft. The ingest pipeline adds the defaults of the fields that are missing in the
-/// JSON.
+/// Implements `Serialize` for a draft. The JSON of a draft leaves out fields for which the ingest
+/// pipeline sets a default.
 struct DraftJson<'a> {
     draft: &'a Draft,
     audit: &'a Audit,
@@ -209,9 +208,9 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // The JSON of a signed draft always contains `starts_at`. Without `starts_at` in the JSON,
-        // the pipeline would set `starts_at` to the creation time, and the stored document would
-        // differ from the signed document.
+        // The JSON of a signed draft always contains `starts_at`. Without `starts_at`, the pipeline
+        // would set the field to the creation time, so the stored document would differ from the
+        // signed content.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

@@ -1,5 +1,6 @@
-//! Detects whether a target of a stored document was hidden or removed. The field `targets` of a
-//! stored document repeats the names of the targets that the document contains.
+//! Detects whether a role hides a target of a stored document from the reader, or whether a tool
+//! removed the target. Each stored document has a field `targets` that lists the names of its
+//! target fields.
 //!
 //! For example, if a role hides the field `tenant` from a reader, the field `targets` still names
 //! `tenant`, so the decoder rejects the document.
@@ -13,10 +14,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::DirectiveRef;
 
-/// The fields that contain targets, and so can narrow a directive, in their order in a document.
+/// The target fields of a document, in their order in the document.
 pub(super) const TARGET_FIELDS: [&str; 4] = ["tenant", "index", "principal", "endpoint"];
 
-/// A set of the fields in [`TARGET_FIELDS`].
+/// Says for each field in [`TARGET_FIELDS`] whether a document contains it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct TargetFields([bool; 4]);
 
@@ -30,7 +31,7 @@ impl TargetFields {
         ])
     }
 
-    /// Returns the first field that is in `self` but not in `other`.
+    /// Returns the first target field that `self` contains but `other` does not.
     pub(super) fn first_not_in(self, other: Self) -> Option<&'static str> {
         (0..TARGET_FIELDS.len())
             .find(|&n| self.0[n] && !other.0[n])

@@ -1,17 +1,16 @@
-//! Converts directives from and to the documents of the index. The decoder rejects each document
-//! that could widen a directive, that is, each document that could make the directive apply to more
-//! requests than its author requested.
+//! Converts directives to the documents of an OpenSearch index and back. The decoder rejects each
+//! document that could make a directive apply to more requests than its author intended.
 //!
-//! A document has one of two forms. People write a [`Draft`]. If a field of a draft is missing, the
-//! ingest pipeline sets the field to its default. The pipeline converts the draft into a stored
-//! document. A stored document states every required field explicitly. [`decode`] accepts only
-//! stored documents. In a stored document, an absent field never means that the directive applies
-//! to more requests. So a directive cannot become wider if a role hides a field or a tool removes a
-//! field.
+//! A document is either a draft or a stored document. An operator writes a [`Draft`]. If a field of
+//! a draft is missing, the ingest pipeline sets the field to its default. The ingest pipeline
+//! converts a draft into a stored document. A stored document contains every required field.
+//! [`decode`] accepts only stored documents, not drafts. In a stored document, leaving a field out
+//! never makes the directive apply to more requests. A directive therefore never applies to more
+//! requests because a role hides a field or a tool removes one.
 //!
-//! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on the
-//! mapping and the pipeline. The decoder distinguishes *absent*, *valid* and *wrong* values of each
-//! field, and refuses the whole document if one value is wrong.
+//! A writer can bypass the index's mapping and the ingest pipeline, so the decoder does not rely on
+//! their checks. The decoder distinguishes for each field whether its value is *absent*, *valid* or
+//! *wrong*. If one value is wrong, the decoder refuses the whole document.
 
 mod decode;
 mod decode_field;

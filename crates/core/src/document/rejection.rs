@@ -1,4 +1,5 @@
-//! The reason why a document is refused: the field, its value, the fault and the remedy.
+//! The error that says why a document is refused: the wrong field, its value, the reason and how to
+//! correct it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::visible_text::visible_beginning;
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
-/// A rejection contains at most this many characters of the invalid value.
+/// The maximum number of characters of the invalid value in a rejection.
 const VALUE_CHARS: usize = 60;
-/// A rejection contains at most this many characters of the id. OpenSearch accepts ids of at most
-/// 512 bytes.
+/// The maximum number of characters of the document's id in a rejection. OpenSearch accepts ids of
+/// at most 512 bytes, so no valid id is shortened.
 const ID_CHARS: usize = 512;
 
 /// Says which document is refused, and why. The message of a rejection begins with the name of the
@@ -25,36 +26,36 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Returns the document's `_id`.
+    /// Returns the `_id` of the rejected document, of which at most 512 characters are kept.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// Returns the name of the invalid field, or `_source` if the document as a whole is invalid.
-    /// If the field is unknown, its name is shortened, and the control characters in its name are
+    /// If the field has an unknown name, the name is shortened and its control characters are
     /// escaped.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// Returns the field's value as JSON, or an empty string if the field is absent. The returned
-    /// value is shortened, and its control characters are escaped.
+    /// Returns the value of the invalid field as JSON, or an empty string if the field is absent.
+    /// The value is shortened to 60 characters, and its control characters are escaped.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Returns the reason why the field is invalid.
+    /// Returns the reason why the field is refused.
     #[must_use]
     pub fn reason(&self) -> RejectionReason {
         self.reason
     }
 
-    /// Returns true if the document may be valid for other readers, because the role of this reader
-    /// may hide or mask the field. The document may also be invalid for every reader, because
-    /// somebody wrote it without the ingest pipeline.
+    /// Returns true if another reader might accept the document, because the role of this reader
+    /// may hide or mask the invalid field. The field may also be missing for every reader, because
+    /// somebody wrote the document without the ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -69,15 +70,16 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Returns true if the document has too few signatures for the policy, because too few signers
-    /// have signed or because the reader's role hides signatures.
+    /// Returns true if the document has too few signatures for the proxy's signature policy. Either
+    /// too few signers have signed the directive, or the reader's role hides signatures.
     #[must_use]
     pub fn lacks_signatures(&self) -> bool {
         self.reason == RejectionReason::TooFewSigners
     }
 }
 
-/// Creates the rejection of a document whose signatures do not satisfy the policy of a proxy.
+/// Creates the rejection of a document whose signatures do not satisfy the proxy's signature
+/// policy.
 #[doc(hidden)]
 #[must_use]
 pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Rejection {
@@ -88,59 +90,60 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
     Fault::new(field, value, reason).of(id)
 }
 
-/// The reason why a field is invalid. The message of each reason also says how to correct the
-/// field.
+/// The reason why a document or one of its fields is invalid. The message of each rejection reason
+/// also says how to correct the document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RejectionReason {
-    /// The document is not a JSON object.
+    /// The `_source` of the document is not a JSON object.
     NotAnObject,
-    /// The document has a field with an unknown name.
+    /// The document has a field that neither drafts nor stored documents may have.
     UnknownField,
-    /// The document contains the field twice.
+    /// The document contains the same field twice.
     RepeatedField,
     /// A required field of a draft is missing.
     Missing,
     /// A required field of a stored document is missing.
     HiddenOrMissing,
-    /// The list `targets` of a stored document names a target that the document does not contain.
+    /// The list `targets` of a stored document names a target field that the document does not
+    /// contain.
     HiddenTarget,
-    /// The list `targets` of a draft names a target that the draft does not contain.
+    /// The list `targets` of a draft names a target field that the draft does not contain.
     NamedTargetMissing,
-    /// The document contains a target that the list `targets` does not name.
+    /// The document contains a target field that its list `targets` does not name.
     TargetNotNamed,
-    /// The value is not a list of the names of targets.
+    /// The value of the field `targets` is not a list of the names of target fields.
     NotTargets,
-    /// A target (tenant, index or principal) is empty or not a string.
+    /// A target (tenant, index or principal) is not a string, or is empty.
     NotATarget,
-    /// A target has the form of a masked value.
+    /// A target looks like a value that the security plugin has masked.
     Masked,
-    /// The value is not the name of a level.
+    /// The value of the field `level` is not the name of a level.
     NotALevel,
-    /// The value is not the name of an endpoint kind.
+    /// The value of the field `endpoint` is not the name of an endpoint kind.
     NotAnEndpoint,
-    /// The value is not a whole number from 0 to 1000.
+    /// The value of the field `sample_per_mille` is not a whole number from 0 to 1000.
     NotASampleRate,
-    /// The value is not `true` or `false`.
+    /// The value of a field that must be `true` or `false` is something else.
     NotABoolean,
-    /// The value is not a string.
+    /// The value of a field that must be a string is not a string.
     NotAText,
-    /// The value is not a time.
+    /// The value of a field that must be a time is not a time in the format RFC 3339.
     NotATime,
-    /// The value is not a time to live.
+    /// The time to live is not a positive whole number of seconds.
     NotATtl,
-    /// The value is not a valid id.
+    /// OpenSearch does not accept the id, or the id cannot be a segment of a URL path.
     NotAnId,
-    /// The field `id` differs from the document's `_id`.
+    /// The value of the field `id` differs from the document's `_id`.
     IdMismatch,
-    /// The document has only a relative expiry, so each read would postpone the expiry.
+    /// The stored document has only a relative expiry, so every read would postpone the expiry.
     RelativeExpiry,
     /// The document has both a relative and an absolute expiry.
     TwoExpiries,
     /// A draft contains a field that only the command or the pipeline may write.
     StampedField,
-    /// `revoked` is false although the document has a `revoked_at`.
+    /// The field `revoked` is false although the document has a `revoked_at`.
     RevokedDisagrees,
     /// The expiry of the directive is not after its start.
     ExpiresBeforeStart,
@@ -148,23 +151,21 @@ pub enum RejectionReason {
     ExpiresInThePast,
     /// The expiry of the directive is later than `max_ttl` allows.
     BeyondMaxTtl,
-    /// The value is not a list of signatures.
+    /// The value of the field `signatures` is not a list of valid signatures.
     NotSignatures,
-    /// The draft has signatures and a relative expiry. A signature cannot cover the absolute
-    /// expiry, because the cluster computes it after the draft was signed.
+    /// The draft has signatures although its expiry is relative. The signature of a draft with a
+    /// relative expiry could not cover the absolute expiry, which the cluster computes later.
     SignedRelativeExpiry,
-    /// The document has the signatures of fewer signers than the signature policy of the proxy
-    /// requires.
+    /// Fewer signers have signed the directive than the proxy's signature policy requires.
     TooFewSigners,
-    /// The document has a signature by a trusted key, but the signature does not match the
-    /// document's content.
+    /// The document has a signature by a trusted key that does not match the document's content.
     WrongSignature,
-    /// The document is not revoked, although the proxy has already seen a revocation of the same
-    /// signed directive.
+    /// The document is not revoked, although this proxy has already seen that the same signed
+    /// directive was revoked.
     RevokedBefore,
 }
 
-/// The content of a rejection without the document's id: the field, its value and the reason.
+/// A rejection without the document's id: the wrong field, its value and the reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {
     pub(super) field: Cow<'static, str>,
@@ -202,13 +203,13 @@ fn shorten(text: &str, chars: usize) -> String {
     }
 }
 
-/// Shortens an untrusted string, and escapes the characters that move a terminal's cursor, change
-/// the direction of the text or are invisible.
+/// Shortens an untrusted string, and escapes each character that is invisible, moves a terminal's
+/// cursor or changes the direction of the text.
 pub(super) fn printable(text: &str) -> String {
     visible_beginning(text, VALUE_CHARS)
 }
 
-// The messages of those rejection reasons whose message is long.
+// The messages of those rejection reasons that need more than one line.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \

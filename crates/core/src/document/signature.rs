@@ -1,11 +1,11 @@
-//! A detached signature of a directive, and the list of all signatures in the document's field
-//! `signatures`.
+//! A detached signature of a directive, and the list of all signatures of a document (field
+//! `signatures`).
 //!
-//! A document contains a signature as the string `SIGNER:KEY:BYTES`. `SIGNER` is the name of the
+//! A document stores each signature as the string `SIGNER:KEY:BYTES`. `SIGNER` is the name of the
 //! signer. `KEY` is the id of the public key, as 16 hexadecimal digits. `BYTES` are the 64 bytes of
-//! the Ed25519 signature, as 128 hexadecimal digits. There is exactly one valid spelling of each
-//! signature, so a change of any bit of the string is detected. The core crate does not create or
-//! verify signatures. The core crate only defines which bytes a signer signs
+//! the Ed25519 signature, as 128 hexadecimal digits. Each signature has exactly one valid string,
+//! so a changed bit in the string is always detected. The core crate does not create or verify
+//! signatures. This crate only defines which bytes a signer signs
 //! ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
@@ -27,7 +27,7 @@ const MAX_NAME: usize = 64;
 pub struct KeyId([u8; 8]);
 
 impl KeyId {
-    /// Returns the id of an Ed25519 public key.
+    /// Returns the id of an Ed25519 public key, which is a part of the key's SHA-256 hash.
     #[must_use]
     pub fn of(public_key: &[u8; 32]) -> Self {
         let mut first = [0; 8];
@@ -35,7 +35,7 @@ impl KeyId {
         Self(first)
     }
 
-    /// Returns the eight bytes of the key id.
+    /// Returns the key id as eight bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 8] {
         &self.0
@@ -65,7 +65,7 @@ pub fn is_signer_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@'))
 }
 
-/// A detached Ed25519 signature: one signer has signed one directive.
+/// A detached Ed25519 signature, with which one signer has signed one directive.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Signature {
     signer: Box<str>,
@@ -73,7 +73,7 @@ pub struct Signature {
     bytes: [u8; 64],
 }
 
-/// The error that is returned for an invalid signature, and for an invalid name of a signer.
+/// The error for a string that is not a valid signature or not a valid name of a signer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("it is not a signature; the form is SIGNER:KEY:SIGNATURE")]
 pub struct NotASignature;
@@ -83,7 +83,7 @@ impl Signature {
     /// bytes.
     ///
     /// # Errors
-    /// Returns an error if the name is not a valid name of a signer: see [`is_signer_name`].
+    /// Returns an error if [`is_signer_name`] refuses the name of the signer.
     pub fn new(signer: &str, key: KeyId, bytes: [u8; 64]) -> Result<Self, NotASignature> {
         if !is_signer_name(signer) {
             return Err(NotASignature);
@@ -95,19 +95,20 @@ impl Signature {
         })
     }
 
-    /// Returns the name of the signer. The signed bytes contain the name of the signer.
+    /// Returns the name of the person or program that has signed the directive. The signature also
+    /// covers the name of the signer.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer
     }
 
-    /// Returns the id of the public key with which the signature is verified.
+    /// Returns the id of the public key that verifies the signature.
     #[must_use]
     pub fn key(&self) -> KeyId {
         self.key
     }
 
-    /// Returns the bytes of the Ed25519 signature.
+    /// Returns the 64 bytes of the Ed25519 signature.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 64] {
         &self.bytes
@@ -154,8 +155,8 @@ impl<'de> Deserialize<'de> for Signature {
     }
 }
 
-/// Decodes the JSON of the field `signatures`: a list of 1 to [`MAX_SIGNATURES`] signatures by
-/// different keys.
+/// Decodes the JSON of the field `signatures`: a list of 1 to [`MAX_SIGNATURES`] signatures, each
+/// by a different key.
 pub(super) fn decode_list(raw: &str) -> Option<Vec<Signature>> {
     let list: Vec<Signature> = serde_json::from_str(raw).ok()?;
     let is_repeated = |(n, one): (usize, &Signature)| list[..n].iter().any(|o| o.key == one.key);

@@ -1,21 +1,23 @@
-//! Defines the bytes that a signature covers: the id, the targets, the effects, the start and the
-//! expiry of the directive, the name of the signer, and the uuid of the index.
+//! Defines the bytes that a signature of a directive covers. The signed bytes contain the
+//! directive's id, targets, effects, start and expiry, the name of the signer, and the uuid of the
+//! index.
 //!
-//! `docs/SIGNATURES.md` describes the signed bytes one by one, with a test vector.
+//! `docs/SIGNATURES.md` describes every signed byte, with a test vector.
 
 use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// A tag at the start of every signed message. The tag distinguishes a signed directive from other
-/// messages that the same key may sign. The number in the tag is the version of the signed form.
+/// The tag at the start of every signed message. The tag distinguishes a signed directive from
+/// other messages that the same key may sign. The number at the end of the tag is the version of
+/// the signed form.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
-/// The form in which a directive of one index is signed.
+/// The content that a signature covers, for one directive in one index.
 ///
 /// The signed form contains neither the fields that the ingest pipeline writes nor the fields that
-/// only people read. If a field outside the signed form changes, the signature stays valid. No
-/// proxy uses an unsigned field to decide what a signed directive does.
+/// only people read. A signature stays valid if a field outside the signed form changes. A proxy
+/// decides what a signed directive does only by the fields in the signed form and by `revoked`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SignedForm<'a> {
     directive: DirectiveRef<'a>,
@@ -23,8 +25,8 @@ pub struct SignedForm<'a> {
 }
 
 impl<'a> SignedForm<'a> {
-    /// Creates the signed form of a directive in the index with the given uuid. If the start is not
-    /// after the beginning of 1970, the directive starts immediately, as in every stored document.
+    /// Creates the signed form of a directive in the index with the given uuid. As in every stored
+    /// document, a directive applies immediately if its start is not after the beginning of 1970.
     #[must_use]
     pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {
         let starts_at = signed_start(directive.starts_at);
@@ -47,8 +49,8 @@ impl<'a> SignedForm<'a> {
         message
     }
 
-    /// Returns the part of the message that is the same for every signer, and that identifies the
-    /// signed content.
+    /// Returns the part of the signed message that is the same for every signer, and so identifies
+    /// the signed content.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(256);
@@ -89,17 +91,18 @@ impl<'a> SignedForm<'a> {
     }
 }
 
-/// Returns the start of a signed directive; `None` if it starts immediately. The start depends only
-/// on `starts_at`, because no signature covers `created_at`.
+/// Returns the start of a signed directive, or `None` if the directive applies immediately. The
+/// start of a signed directive depends only on `starts_at`, because no signature covers
+/// `created_at`.
 pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
     starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
 }
 
-/// Writes the length of a string and then the string, so that two different lists of strings never
-/// lead to the same bytes.
+/// Writes the length of a string before the string, so that two different lists of strings never
+/// produce the same bytes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    // No string in a document is longer than `u32::MAX` bytes, because the size limit of a response
-    // is far lower.
+    // The length of a string always fits into a `u32`, because the size limit of a response is far
+    // below `u32::MAX` bytes.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());

@@ -1,5 +1,5 @@
-//! A stored document: a directive, its revocation, and the audit record, which says who wrote the
-//! document, when and why.
+//! A stored document: a directive, whether it is revoked, and the audit record of who wrote it,
+//! when and why.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,18 +10,17 @@ use serde::Serialize;
 use super::signature::Signature;
 use crate::{DiagnosticsDirective, DirectiveState};
 
-/// A document of the index: a directive, with its revocation and its audit record.
+/// A document of the index, which contains a directive, its revocation and its audit record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Document {
-    /// The directive that the document contains.
+    /// The directive, without its revocation and its audit record.
     pub directive: DiagnosticsDirective,
-    /// Whether the document is revoked. A revoked directive applies to no request.
+    /// Whether an operator has revoked the directive. A revoked directive applies to no request.
     pub revoked: bool,
     /// The audit record: authors, times and reasons, which only people read.
     pub audit: Audit,
-    /// The signatures that the document contains. The decoder does not verify the signatures of a
-    /// document.
+    /// The signatures of the directive, which the decoder has not verified.
     pub signatures: Vec<Signature>,
 }
 
@@ -37,8 +36,8 @@ impl Document {
         }
     }
 
-    /// Sets the audit record of the document. If the audit record contains `revoked_at`, this
-    /// method also revokes the document.
+    /// Sets the audit record of the document. If the audit record contains `revoked_at`,
+    /// `with_audit` also revokes the document.
     #[must_use]
     pub fn with_audit(mut self, audit: Audit) -> Self {
         self.revoked |= audit.revoked_at.is_some();
@@ -46,22 +45,22 @@ impl Document {
         self
     }
 
-    /// Sets whether the document is revoked.
+    /// Sets whether an operator has revoked the directive.
     #[must_use]
     pub fn with_revoked(mut self, revoked: bool) -> Self {
         self.revoked = revoked;
         self
     }
 
-    /// Sets the signatures that the document contains.
+    /// Sets the signatures of the directive.
     #[must_use]
     pub fn with_signatures(mut self, signatures: Vec<Signature>) -> Self {
         self.signatures = signatures;
         self
     }
 
-    /// Returns the state of the document's directive at an instant. If the document is revoked, the
-    /// state is [`DocumentState::Revoked`].
+    /// Returns whether the document's directive is scheduled, active, expired or revoked at an
+    /// instant. A revoked document has the state [`DocumentState::Revoked`] at every instant.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DocumentState {
         if self.revoked {
@@ -75,12 +74,12 @@ impl Document {
     }
 }
 
-/// The part of a document that only people read. The audit record has no influence on the decision
-/// about a request.
+/// The fields of a document that only people read: who wrote it, when and why. The audit record has
+/// no influence on any decision about a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {
-    /// The reason why the directive was written.
+    /// The reason for the directive, as stated by the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
     /// The ticket (for example of an issue tracker) for which the directive was written.
@@ -89,31 +88,31 @@ pub struct Audit<Text = String> {
     /// The person or team that is responsible for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
-    /// The time at which a document with this id was written for the first time.
+    /// When the document was written for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// The author of the first write of the document.
+    /// Who wrote the document for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Text>,
-    /// The time of the last write of the document, according to the cluster's clock.
+    /// When the document was last written, according to the cluster's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
-    /// The author of the last write of the document.
+    /// Who last wrote the document, according to the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
-    /// The user that the cluster authenticated for the last write of the document; `None` if the
-    /// cluster did not return a user. The program that wrote the document requested the
-    /// authenticated user from the cluster. A writer can name any author, so the document contains
-    /// the authenticated user in addition to the author.
+    /// The user that the cluster authenticated when the document was last written; `None` if the
+    /// cluster did not report a user. The program that writes a document asks the cluster for the
+    /// authenticated user. The document contains the authenticated user in addition to the author,
+    /// because a writer can state any name as the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
-    /// The time at which the directive was revoked.
+    /// The time at which somebody revoked the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// The person or program that revoked the directive.
+    /// The person or program that revoked the directive, as stated by the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_by: Option<Text>,
-    /// The reason why the directive was revoked.
+    /// The reason for the revocation, as stated by the writer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<Text>,
 }
@@ -137,18 +136,18 @@ impl Audit<Cow<'_, str>> {
     }
 }
 
-/// The state of a document's directive at an instant.
+/// Whether a document's directive is scheduled, active, expired or revoked at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DocumentState {
-    /// The directive is active: it applies to the requests that match.
+    /// The directive has started and has not expired, so it applies to the requests that match.
     Active,
-    /// The directive is scheduled: its start is in the future.
+    /// The directive has not started yet, so it applies to no request.
     Scheduled,
-    /// The expiry of the directive has passed.
+    /// The expiry of the directive has passed, so it applies to no request.
     Expired,
-    /// The document of the directive was revoked.
+    /// An operator has revoked the directive, so it applies to no request.
     Revoked,
 }
 

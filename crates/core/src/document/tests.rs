@@ -1,5 +1,5 @@
-//! Tests of the document formats: what the documentation of the decoder, the encoder, drafts and
-//! import files promises.
+//! Tests that the decoder, the encoder, drafts and import files do what their documentation
+//! promises.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
-/// Returns limits in which the current instant is noon and the longest time to live is one hour.
+/// Returns limits with noon as the current instant and one hour as the longest time to live.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: at("2030-01-01T12:00:00Z"),
@@ -43,8 +43,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Returns the document with the id "d" to which [`stored_json`] decodes if it has no additional
-/// fields.
+/// Returns the document with the id "d" that the decoder creates from [`stored_json`] without
+/// additional fields.
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",
@@ -63,9 +63,8 @@ const STORED: [(&str, &str); 6] = [
     ("revoked", "false"),
 ];
 
-/// Returns the JSON of a stored document that has the fields in [`STORED`] and the given fields. If
-/// a given field is also in `STORED`, the given field replaces it. The list `targets` contains the
-/// names of the given targets.
+/// Returns the JSON of a stored document with the given fields, and with the fields of [`STORED`]
+/// that are not given. The list `targets` in the JSON names the given target fields.
 fn stored_json(fields: &str) -> String {
     let is_set = |name: &str| fields.contains(&format!("\"{name}\":"));
     let targets: Vec<String> = TARGET_FIELDS

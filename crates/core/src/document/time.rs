@@ -1,15 +1,16 @@
-//! Parses the instants in documents. An instant must be in the format RFC 3339, with an offset.
+//! Parses the times in drafts and stored documents. Each time must be in the format RFC 3339, with
+//! an offset from UTC.
 
 use jiff::Timestamp;
 
 use super::decode_field::text;
 
-/// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years. For
-/// a negative year, the parser accepts the format in which a [`Timestamp`] is displayed.
+/// Parses the JSON string of a time in the format RFC 3339, with an offset from UTC. For negative
+/// years, which RFC 3339 lacks, the parser accepts the format in which a [`Timestamp`] is
+/// displayed.
 ///
-/// The parser checks the shape of the string before jiff parses it, because jiff also accepts other
-/// formats: a time without minutes, a time zone in brackets (which jiff ignores), and an offset of
-/// more than a day.
+/// The parser checks the format before jiff parses the string, because jiff also accepts times
+/// without minutes, time zones in brackets (which jiff ignores), and offsets of more than a day.
 pub(super) fn parse(raw: &str) -> Option<Timestamp> {
     text(raw)
         .filter(|text| is_rfc3339(text.as_bytes()))?
@@ -17,8 +18,8 @@ pub(super) fn parse(raw: &str) -> Option<Timestamp> {
         .ok()
 }
 
-/// Returns true if a string has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. In
-/// this shape, a year before the year zero has the form `-002030`.
+/// Returns true if a string has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. A year
+/// before the year zero must have the form `-002030`.
 fn is_rfc3339(text: &[u8]) -> bool {
     fn has_shape(text: &[u8], shape: &[u8]) -> bool {
         text.len() == shape.len()

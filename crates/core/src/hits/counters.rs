@@ -1,27 +1,28 @@
-//! A block contains the counters of a fixed number of directives. Each of the first [`THREADS`]
-//! threads has a separate row of counters in the block.
+//! Stores the hit counters of the directives in blocks with a fixed number of slots. Each of the
+//! first [`THREADS`] threads has its own row of counters in a block.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::publish::thread_number;
 
-/// The number of slots in a block. With 64 counters, a row fills whole cache lines.
+/// The number of directives whose counters fit into one block. A row of 64 counters fills whole
+/// cache lines.
 pub(super) const SLOTS: usize = 64;
 
-/// The number of threads that each have a separate row of counters in a block.
+/// The number of threads that each have their own row of counters in a block.
 pub(super) const THREADS: usize = 64;
 
-/// The value of `last_second` as long as the directive has not matched any request.
+/// The value of `last_second` of a directive that has not matched any request.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row. A row of counters belongs to one thread, or to several
-/// threads that share the row.
+/// The counts of one directive in one row of a block. A row of counters belongs to one thread, or
+/// to several threads that share the row.
 #[derive(Debug)]
 struct Counter {
-    /// Two numbers: first the number of matches that were not in the sample, then the number of
-    /// matches that were in the sample. A match increments only one of the two numbers. The two
-    /// numbers are in an array, so that counting a match needs no branch: the processor could not
-    /// predict whether a request is in a sample.
+    /// Two numbers: the matched requests outside the directive's sample, and the matched requests
+    /// in the sample. A match increments either the first number or the second number, never both.
+    /// The two numbers are in an array, so that counting needs no branch: the processor could not
+    /// predict whether a request is in the sample.
     matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
@@ -38,8 +39,8 @@ impl Counter {
         &self.matches[usize::from(is_sampled)]
     }
 
-    /// Counts a match in a row that only the current thread writes. A row with only one writer
-    /// needs no atomic addition.
+    /// Counts a match in a row of counters that only the current thread writes. Counting needs no
+    /// atomic addition in a row with only one writer.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);
@@ -49,7 +50,7 @@ impl Counter {
         }
     }
 
-    /// Counts a match in a row that several threads write.
+    /// Counts a match in a row of counters that several threads write.
     fn add_shared(&self, is_sampled: bool, second: i64) {
         self.count(is_sampled).fetch_add(1, Ordering::Relaxed);
         if self.last_second.load(Ordering::Relaxed) < second {
@@ -58,7 +59,8 @@ impl Counter {
     }
 }
 
-/// A row: the counters of all slots of a block for one thread. Two rows never share a cache line.
+/// A row of a block, with one counter for each slot of the block. Two rows of counters never share
+/// a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Row([Counter; SLOTS]);
@@ -69,15 +71,16 @@ impl Row {
     }
 }
 
-/// A block: the counters of [`SLOTS`] directives.
+/// The counters of [`SLOTS`] directives, in one row for each thread.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// All threads without a separate row share the last row.
+    /// The last row is shared by all threads that have no row of their own.
     rows: Box<[Row]>,
 }
 
 impl Block {
-    /// Creates a block with one row for each of the first `threads` threads, and one shared row.
+    /// Creates a block of counters with one row for each of the first `threads` threads, and one
+    /// shared row for all other threads.
     pub(super) fn new(threads: usize) -> Self {
         Self {
             rows: (0..=threads).map(|_| Row::new()).collect(),
@@ -96,7 +99,7 @@ impl Block {
         }
     }
 
-    /// Returns the counts of a slot, added up over all threads.
+    /// Returns the counts of the directive in the given slot, added up over all threads.
     pub(super) fn total(&self, slot: usize) -> Total {
         let mut total = Total::default();
         for Row(counters) in &self.rows {
@@ -110,8 +113,8 @@ impl Block {
         total
     }
 
-    /// Sets the counts of a slot to zero. The caller must ensure that no set in use contains a
-    /// directive with this slot.
+    /// Sets the counts in the given slot to zero, so that another directive can use the slot. The
+    /// caller must ensure that no directive in a set that is still in use has the given slot.
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];
@@ -123,7 +126,7 @@ impl Block {
     }
 }
 
-/// The counts of a directive, added up over all threads.
+/// The counts of one directive, added up over all threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Total {
     pub(super) matched: u64,

@@ -1,15 +1,16 @@
-//! Counts how many requests each directive matched. The counts include the matches on all threads,
-//! and are preserved when another set is published.
+//! Counts how many requests each directive has matched. The counts cover all threads, and
+//! publishing another set preserves them.
 //!
 //! # How it works
 //!
-//! `counters.rs` stores the counts in blocks. Each directive has a *slot* in one block. In the
-//! first blocks, each of the first 64 threads has its own row of counters. Only its own thread
-//! writes such a row, so the first 64 threads count without locks and without contention.
-//! `set_hits.rs` finds the slot of a directive from the position of the directive in a set.
-//! `registry.rs` assigns the slots. A directive keeps its slot as long as the directive is
-//! published. So requests that still use an old set count in the same slots as requests that use
-//! the new set, and a publish neither moves nor loses a count.
+//! `counters.rs` stores the counts of the directives in blocks. Each directive has a *slot*, that
+//! is, a position for its counters, in one block. In the first 16 blocks, each of the first 64
+//! threads has its own row of counters. The first 64 threads count without locks and without
+//! contention, because each of them writes only to its own row. `set_hits.rs` finds a directive's
+//! slot from the directive's position in a set. `registry.rs` assigns a slot to each directive. A
+//! directive keeps its slot as long as the directive is published. Requests with an old set and
+//! requests with the new set therefore count in the same slots, and a publish neither moves nor
+//! loses a count.
 
 mod counters;
 mod registry;

@@ -1,11 +1,11 @@
-//! Assigns counters to the directives of each set before the set is published, and adds up the
-//! counts of all threads.
+//! Assigns counters to the directives of each set before the store publishes the set, and adds up
+//! the counts of all threads.
 //!
-//! If a directive leaves the set, it keeps its counters for a while. The counts of a directive that
-//! has left the set can still be read, and the counting continues if the directive returns. If more
-//! than [`MAX_DEPARTED`] directives have left the set, the registry forgets the directives that
-//! left first. The registry reuses the counters of a forgotten directive as soon as no request can
-//! use a set with this directive any more.
+//! A directive that leaves the set keeps its counters for a while. The registry still reports the
+//! counts of a directive that has left the set, and continues to count if the directive returns. If
+//! more than [`MAX_DEPARTED`] directives have left the set, the registry forgets the directives
+//! that left first. The registry reuses the counters of a forgotten directive as soon as no request
+//! uses a set that contains the directive.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -18,69 +18,74 @@ use super::set_hits::{Counting, SetHits};
 use super::{DirectiveHits, Hits};
 use crate::DirectiveSet;
 
-/// The registry reports the counts of at most this many directives that have left the set.
+/// The maximum number of directives that have left the set and whose counts the registry still
+/// reports.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
-/// The number of blocks in which each of the first [`THREADS`] threads has a separate row. In all
-/// further blocks, all threads share one row. The blocks with a row for each thread need 1.6 MB in
-/// total. For 100,000 directives, the blocks with one shared row need 2.4 MB in total.
+/// The number of blocks in which each of the first [`THREADS`] threads has its own row of counters.
+/// In all further blocks, all threads share one row of counters. All blocks with a row for each
+/// thread need 1.6 MB together. All blocks with one shared row need 2.4 MB together for 100,000
+/// directives.
 const BLOCKS_WITH_THREADS: usize = 16;
 
-/// The sums of the counts over all directives of a store.
+/// The sums of the counts of all directives of a store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HitTotals {
-    /// The number of matches of all directives since the start, as in [`Hits::matched`].
+    /// The number of matches of all directives since the store was created, as in
+    /// [`Hits::matched`].
     pub matched: u64,
-    /// The number of matches whose request was in the sample of the directive, as in
+    /// The number of matches in which the request was in the directive's sample, as in
     /// [`Hits::sampled`].
     pub sampled: u64,
-    /// The number of active directives that have matched no request.
+    /// The number of active directives that have not matched any request.
     pub unmatched: u64,
 }
 
-/// The counters of the directives of one store.
+/// Counts the matches of each directive of one store.
 #[derive(Debug, Default)]
 pub struct HitCounters(Mutex<Registry>);
 
 #[derive(Debug, Default)]
 struct Registry {
     blocks: Vec<Arc<Block>>,
-    /// For each slot, the time since which the registry has counted its matches.
+    /// The time since which the registry has counted the matches of the directive in each slot.
     since: Vec<Timestamp>,
-    /// The slots that no directive uses.
+    /// The slots that no directive uses, so that a new directive can use them.
     free: Vec<u32>,
-    /// The set to which the registry attached counters last.
+    /// The set to which the registry has most recently attached counters.
     current: DirectiveSet,
     current_hits: Arc<SetHits>,
-    /// The counters of earlier sets, which requests may still use.
+    /// The counters of earlier sets, which running requests may still use.
     earlier: Vec<Arc<SetHits>>,
-    /// The directives that have left the set, with their slots, in the order in which they left.
+    /// The ids and slots of the directives that have left the set, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
-    /// The slots of forgotten directives that are not free yet, because requests with an earlier
-    /// set may still use these slots.
+    /// The slots of forgotten directives that cannot be reused yet, because requests with an
+    /// earlier set may still count matches in them.
     retired: Vec<u32>,
-    /// The number of forgotten directives. If the slot of a forgotten directive was freed, the
-    /// counts of the directive were added to `forgotten_total` before.
+    /// The number of directives whose counts the registry no longer reports. Before the registry
+    /// frees the slot of a forgotten directive, it adds the directive's counts to
+    /// `forgotten_total`.
     forgotten: u64,
     forgotten_total: Total,
 }
 
 impl HitCounters {
-    /// Returns another handle to the given set. Evaluations with the returned handle count the
-    /// matches. If a directive is new, `now` becomes the time since which its matches are counted.
+    /// Returns another handle to the given set, with which evaluations count the matches. The
+    /// registry counts the matches of a directive that is new in the set from `now` on.
     #[must_use]
     pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
         self.lock().attach(set, now)
     }
 
-    /// Returns the counts of each directive of the store. `is_hidden` states whether the set that
-    /// was attached last is hidden from requests. `now` decides which directives are active.
+    /// Returns the counts of each directive that the registry still knows. Pass `is_hidden` as true
+    /// if the store hides its current set from requests. The time `now` decides which directives
+    /// count as active.
     #[must_use]
     pub fn hits(&self, is_hidden: bool, now: Timestamp) -> Hits {
         self.lock().hits(is_hidden, now)
     }
 
-    /// Returns the sums of the counts over all directives.
+    /// Returns the sums of the counts of all directives.
     #[must_use]
     pub fn totals(&self, now: Timestamp) -> HitTotals {
         self.lock().totals(now)
@@ -91,9 +96,8 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// Acquires the lock, even if a thread panicked while it held the lock. After a panic of a
-    /// thread that held the lock, all values are still complete, but some slots may never be
-    /// reused.
+    /// Acquires the registry's lock, even if a thread has panicked while it held the lock. After a
+    /// panic in the registry, the counts are still correct, but some slots may never be reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,15 +114,15 @@ impl Registry {
             });
             let before = std::mem::replace(&mut self.current_hits, hits);
             self.earlier.push(before);
-            // `current` is a handle without counters, because a handle with counters would keep the
-            // counters in memory.
+            // The field `current` must not have counters, because it would then keep old counters
+            // in memory.
             self.current = set.counted_by(Counting::default());
         }
         set.counted_by(Counting(Some(Arc::clone(&self.current_hits))))
     }
 
-    /// Returns the slot of each directive of the set that is about to be published. Directives with
-    /// the same id share a slot.
+    /// Returns the slot of each directive of the set that the store is about to publish. Directives
+    /// with the same id get the same slot.
     fn assign(&mut self, set: &DirectiveSet, now: Timestamp) -> Box<[u32]> {
         let departed = std::mem::take(&mut self.departed);
         let mut returning: HashMap<&str, u32> =
@@ -147,8 +151,8 @@ impl Registry {
         slots
     }
 
-    /// Adds the directives that left the set to `departed`. If `departed` then contains more than
-    /// [`MAX_DEPARTED`] directives, forgets the directives that left first.
+    /// Adds the directives that have left the set to `departed`. If more than [`MAX_DEPARTED`]
+    /// directives have left the set, the registry forgets those that left first.
     fn depart(&mut self, before: &DirectiveSet, left: &[(u32, u32)]) {
         let beyond = left.len().saturating_sub(MAX_DEPARTED);
         let (forgotten, kept) = left.split_at(beyond);
@@ -176,15 +180,16 @@ impl Registry {
             self.blocks.push(Arc::new(Block::new(threads)));
         }
         self.since.push(now);
-        // A set has fewer than 2^32 directives, so the number of a slot fits into a `u32`.
+        // The number of slots always fits into a `u32`, because a set has fewer than 2^32
+        // directives.
         u32::try_from(self.since.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// Frees the slot of each forgotten directive, unless an earlier set that is still in use
-    /// contains the directive.
+    /// Frees the slot of each forgotten directive that is in no set that requests may still use.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if all other threads have dropped their handles to the set. After
-        // a successful `get_mut`, this thread sees the last counts of all other threads.
+        // `Arc::get_mut` succeeds only after all other threads have dropped their handles to the
+        // earlier set. After a successful `Arc::get_mut`, this thread sees every match that other
+        // threads have counted for the earlier set.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;
@@ -206,8 +211,8 @@ impl Registry {
         }
     }
 
-    /// Returns the list of blocks for the next set. If no block was added since the last set, the
-    /// next set shares the list of the last set.
+    /// Returns the list of all blocks of counters, which the next set will use. The next set shares
+    /// the list of the current set if the registry has not added a block in the meantime.
     fn shared_blocks(&self) -> Arc<[Arc<Block>]> {
         let last = &self.current_hits.blocks;
         if last.len() == self.blocks.len() {
@@ -278,13 +283,13 @@ impl Registry {
     }
 }
 
-/// The directives of the last set, sorted by id. The methods of `Known` consume the directives in
-/// ascending order of their ids.
+/// The directives of the current set, which the registry compares with the directives of the next
+/// set. The methods of `Known` process the directives in ascending order of their ids.
 struct Known<'a> {
     set: &'a DirectiveSet,
     hits: &'a SetHits,
     order: std::iter::Peekable<std::vec::IntoIter<u32>>,
-    /// The positions and slots of the directives that are not in the next set.
+    /// The positions and slots of the directives that are missing in the next set.
     left: Vec<(u32, u32)>,
 }
 
@@ -298,14 +303,14 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Returns the slot of the directive with this id; `None` if the last set does not contain the
-    /// id. The caller must pass the ids in ascending order.
+    /// Returns the slot of the directive with the given id, or `None` if the current set has no
+    /// directive with this id. The caller of `take` must pass the ids in ascending order.
     fn take(&mut self, id: &str) -> Option<u32> {
         let mut slot = None;
         while let Some(&position) = self.order.peek() {
             match id_at(self.set, position).cmp(id) {
                 Ordering::Less => self.leave(position),
-                // If several directives have the same id, they have the same slot.
+                // All directives with the same id have the same slot.
                 Ordering::Equal => slot = Some(self.hits.slots[position as usize]),
                 Ordering::Greater => break,
             }
@@ -316,8 +321,8 @@ impl<'a> Known<'a> {
 
     fn leave(&mut self, position: u32) {
         let slot = self.hits.slots[position as usize];
-        // Directives with the same id share a slot. Directives with the same id are adjacent,
-        // because the directives are sorted by id.
+        // Directives with the same id share a slot, and are adjacent because the directives are
+        // sorted by id.
         if self.left.last().is_none_or(|(_, last)| *last != slot) {
             self.left.push((position, slot));
         }
@@ -331,8 +336,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Returns the positions of the directives in the order of their ids. Sorting is fast if the set is
-/// already ordered by id. The sets that are read from an index are always ordered by id.
+/// Returns the positions of a set's directives, sorted by the directives' ids. Sorting is fast,
+/// because the sets that are read from an index are already in the order of the ids.
 fn by_id(set: &DirectiveSet) -> Vec<u32> {
     let mut positions: Vec<u32> = (0..=u32::MAX).take(set.len()).collect();
     positions.sort_by(|&one, &other| id_at(set, one).cmp(id_at(set, other)));

@@ -1,4 +1,5 @@
-//! Finds the counter of a directive of a set, so that an evaluation can count a match.
+//! Finds the counter of a directive from its position in a set, so that an evaluation can count a
+//! match.
 
 use std::sync::Arc;
 
@@ -7,15 +8,15 @@ use super::counters::{Block, SLOTS};
 /// The counters of the directives of one set.
 #[derive(Debug, Default)]
 pub(crate) struct SetHits {
-    /// The slot of the counter of each directive, in the order of the set.
+    /// The slot of each directive's counter, in the order of the directives in the set.
     pub(super) slots: Box<[u32]>,
-    /// The blocks that contain the slots of the directives. All sets of a store share the blocks of
-    /// counters.
+    /// The blocks of counters in which the slots are. All directive sets of a store share the same
+    /// blocks of counters.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 
 impl SetHits {
-    /// Counts a match of the directive at the given position.
+    /// Counts a match of the directive at the given position in the set.
     #[inline]
     pub(crate) fn count(&self, position: usize, is_sampled: bool, second: i64) {
         if let Some(&slot) = self.slots.get(position)
@@ -26,12 +27,12 @@ impl SetHits {
     }
 }
 
-/// The counters of a handle to a set; `None` if evaluations with this handle count nothing.
+/// The counters that evaluations with a handle to a set increment; `None` if they count nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
 
 impl Counting {
-    /// The value for a handle with which evaluations count nothing.
+    /// Makes evaluations count nothing.
     pub(crate) const NONE: &'static Self = &Self(None);
 
     #[inline]

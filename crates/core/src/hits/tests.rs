@@ -1,4 +1,4 @@
-//! Tests of the hit counters: which matches are counted, and which handles to a set count them.
+//! Tests which matches the hit counters count, and with which handles to a set.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -17,7 +17,7 @@ fn after(seconds: i64) -> Timestamp {
     START + SignedDuration::from_secs(seconds)
 }
 
-/// Returns a directive whose target is the tenant with the same name as the directive's id.
+/// Returns a directive that targets the tenant whose name is the directive's id.
 fn for_tenant(id: &str) -> DiagnosticsDirective {
     DiagnosticsDirective::new(id, DiagLevel::Shape, after(1000))
         .with_match(DirectiveMatch::all().for_tenant(id))
@@ -31,22 +31,23 @@ fn of_tenant(tenant: &str) -> RequestAttrs<'_> {
     RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant(tenant)
 }
 
-/// Evaluates the given number of requests of a tenant.
+/// Evaluates the given number of identical requests of one tenant.
 fn request(set: &DirectiveSet, tenant: &str, times: usize) {
     for _ in 0..times {
         let _ = set.evaluate(&of_tenant(tenant), START, "request-1");
     }
 }
 
-/// Returns how many requests a directive matched, and how many of these requests were in its
-/// sample.
+/// Returns how many requests the directive with the given id matched, and how many of these
+/// requests were in its sample.
 fn counts(counters: &HitCounters, id: &str) -> (u64, u64) {
     let hits = counters.hits(false, START);
     let found = hits.directives.iter().find(|hits| hits.id == id);
     found.map_or((0, 0), |hits| (hits.matched, hits.sampled))
 }
 
-/// Returns the number of matches of all directives, and the number of those that were in a sample.
+/// Returns the number of matches of all directives, and the number of matches in which the request
+/// was in the sample.
 fn totals(counters: &HitCounters) -> (u64, u64) {
     let totals = counters.totals(START);
     (totals.matched, totals.sampled)
@@ -60,8 +61,8 @@ fn matched_and_sampled_requests_are_counted_apart() {
             .with_match(targets.clone())
             .with_sample_per_mille(rate)
     };
-    // The directive `few` is superfluous, because `all` has the same targets and effects. The
-    // matches of `few` are counted although `few` is superfluous.
+    // The counters count the matches of the directive `few`, although the set could leave it out
+    // because `all` has the same targets and effects.
     let set = DirectiveSet::from_directives(vec![directive("all", 1000), directive("few", 1)]);
     let counters = HitCounters::default();
     let set = counters.attach(&set, START);
@@ -122,8 +123,8 @@ fn a_directive_that_is_not_active_is_not_counted() {
             assert_eq!(hits.directives[0].active, expected, "after {seconds} s");
         }
     }
-    // If `clear_after` is configured, a store calls `withdraw_at`, so that no directive applies
-    // after the last read has become too old.
+    // A store with `clear_after` calls `withdraw_at`, so that no directive applies once the last
+    // successful read is too old.
     set.withdraw_at(after(500));
     let _ = set.evaluate(&of_tenant("acme"), after(500), "r");
     assert_eq!(totals(&counters).0, 2);

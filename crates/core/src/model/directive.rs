@@ -37,13 +37,13 @@ named_enum!(
     ShapeRewriteDiff
 );
 
-/// The targets of a directive, which say which requests match.
+/// Says which requests match a directive.
 ///
-/// A request matches if **every target that is set** equals the corresponding attribute of the
+/// A request matches if **every target of the directive** equals the corresponding attribute of the
 /// request. A target that is not set matches every request.
 ///
-/// Create a `DirectiveMatch` with [`DirectiveMatch::all`] and then narrow it, so that the code
-/// still compiles if a later version adds a target:
+/// Create a `DirectiveMatch` with [`DirectiveMatch::all`] and then add targets, so that the code
+/// still compiles if a later version adds a target field:
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveMatch, EndpointKind};
@@ -56,13 +56,13 @@ named_enum!(
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct DirectiveMatch {
-    /// If a tenant is set, only requests of this tenant match.
+    /// The tenant whose requests match; `None` if the directive targets no tenant.
     pub tenant: Option<String>,
-    /// If an index is set, only requests to this index match.
+    /// The index whose requests match; `None` if the directive targets no index.
     pub index: Option<String>,
-    /// If a principal is set, only requests of this principal match.
+    /// The principal whose requests match; `None` if the directive targets no principal.
     pub principal: Option<String>,
-    /// If an endpoint is set, only requests to this class of endpoint match.
+    /// The class of endpoint whose requests match; `None` if the directive targets no endpoint.
     pub endpoint: Option<EndpointKind>,
 }
 
@@ -73,21 +73,21 @@ impl DirectiveMatch {
         Self::default()
     }
 
-    /// Sets the target `tenant`, so that only requests of this tenant match.
+    /// Sets the target `tenant`, so that only requests of this tenant match the directive.
     #[must_use]
     pub fn for_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// Sets the target `index`, so that only requests to this index match.
+    /// Sets the target `index`, so that only requests to this index match the directive.
     #[must_use]
     pub fn for_index(mut self, index: impl Into<String>) -> Self {
         self.index = Some(index.into());
         self
     }
 
-    /// Sets the target `principal`, so that only requests of this principal match.
+    /// Sets the target `principal`, so that only requests of this principal match the directive.
     #[must_use]
     pub fn for_principal(mut self, principal: impl Into<String>) -> Self {
         self.principal = Some(principal.into());
@@ -137,9 +137,9 @@ impl Targets<'_> {
     }
 }
 
-/// A diagnostics directive instructs a proxy to record more about some requests for a limited time.
+/// An instruction to a proxy to record more about some requests for a limited time.
 ///
-/// Create a directive with [`DiagnosticsDirective::new`] and the `with_` methods, so that the code
+/// Create a directive with [`DiagnosticsDirective::new`] and its `with_` methods, so that the code
 /// still compiles if a later version adds a field:
 ///
 /// ```
@@ -156,22 +156,22 @@ impl Targets<'_> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct DiagnosticsDirective {
-    /// The name of the directive. In an index, the name of a directive is the document's `_id`.
+    /// The directive's name, which is the document's `_id` if the directive comes from an index.
     pub id: String,
     /// The targets, which say which requests match the directive.
     pub match_: DirectiveMatch,
     /// The level: how much a proxy records about a request.
     pub level: DiagLevel,
-    /// The sample rate: how many of every thousand matching requests are recorded. `0` means none,
-    /// and `1000` or more means all.
+    /// The sample rate: how many of every thousand matching requests are recorded. A sample rate of
+    /// `0` means none, and `1000` or more means all.
     pub sample_per_mille: u16,
-    /// The start: the directive applies from this instant on; `None` if the directive has no start.
+    /// The instant at which the directive starts to apply; `None` if it applies immediately.
     pub starts_at: Option<Timestamp>,
-    /// The expiry: from this instant on, the directive no longer applies.
+    /// The instant at which the directive stops applying.
     pub expires_at: Timestamp,
-    /// Whether the directive makes a proxy record requests in the proxy's local ring buffer.
+    /// Whether a proxy stores the matching requests in its local ring buffer.
     pub ring_buffer: bool,
-    /// Whether the directive makes a proxy copy requests and responses to the fleet's capture sink.
+    /// Whether a proxy copies the matching requests and responses to the fleet's capture sink.
     pub capture: bool,
 }
 
@@ -205,28 +205,28 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// Sets the start: the directive applies from this instant on.
+    /// Sets the instant at which the directive starts to apply.
     #[must_use]
     pub fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
         self.starts_at = Some(starts_at);
         self
     }
 
-    /// Sets whether the directive makes a proxy record requests in the proxy's local ring buffer.
+    /// Sets whether a proxy stores the matching requests in its local ring buffer.
     #[must_use]
     pub fn with_ring_buffer(mut self, ring_buffer: bool) -> Self {
         self.ring_buffer = ring_buffer;
         self
     }
 
-    /// Sets whether the directive makes a proxy copy requests and responses to the capture sink.
+    /// Sets whether a proxy copies the matching requests and responses to the capture sink.
     #[must_use]
     pub fn with_capture(mut self, capture: bool) -> Self {
         self.capture = capture;
         self
     }
 
-    /// Returns this directive as a [`DirectiveRef`], whose strings are borrowed.
+    /// Returns this directive as a [`DirectiveRef`], which borrows its strings.
     #[must_use]
     pub fn as_ref(&self) -> DirectiveRef<'_> {
         DirectiveRef {
@@ -245,7 +245,7 @@ impl DiagnosticsDirective {
     }
 }
 
-/// Whether a directive is scheduled, active or expired at an instant.
+/// Whether a directive is scheduled, active or expired at a given instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
     /// The directive has not started yet, so it applies to no request.
@@ -257,20 +257,20 @@ pub enum DirectiveState {
 }
 
 /// A [`DiagnosticsDirective`] with borrowed strings.
-/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes `DirectiveRef`s, and the iterator of a
-/// directive set returns `DirectiveRef`s.
+/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes `DirectiveRef`s, and a directive set's
+/// iterator returns them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DirectiveRef<'a> {
     /// The name of the directive, as in [`DiagnosticsDirective::id`].
     pub id: &'a str,
-    /// The targeted tenant, as in [`DirectiveMatch::tenant`].
+    /// The tenant that the directive targets, as in [`DirectiveMatch::tenant`].
     pub tenant: Option<&'a str>,
-    /// The targeted index, as in [`DirectiveMatch::index`].
+    /// The index that the directive targets, as in [`DirectiveMatch::index`].
     pub index: Option<&'a str>,
-    /// The targeted principal, as in [`DirectiveMatch::principal`].
+    /// The principal that the directive targets, as in [`DirectiveMatch::principal`].
     pub principal: Option<&'a str>,
-    /// The targeted class of endpoint, as in [`DirectiveMatch::endpoint`].
+    /// The class of endpoint that the directive targets, as in [`DirectiveMatch::endpoint`].
     pub endpoint: Option<EndpointKind>,
     /// How much a proxy records about a request, as in [`DiagnosticsDirective::level`].
     pub level: DiagLevel,
@@ -287,7 +287,7 @@ pub struct DirectiveRef<'a> {
 }
 
 impl DirectiveRef<'_> {
-    /// Returns this directive as a [`DiagnosticsDirective`], whose strings are owned.
+    /// Returns a copy of this directive as a [`DiagnosticsDirective`], which owns its strings.
     #[must_use]
     pub fn to_directive(self) -> DiagnosticsDirective {
         DiagnosticsDirective {
@@ -307,8 +307,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Returns the state of the directive at an instant. A directive whose expiry has passed is
-    /// expired, even if its start is still in the future.
+    /// Returns whether the directive is scheduled, active or expired at an instant. A directive
+    /// whose expiry has passed is expired, even if its start is still in the future.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DirectiveState {
         if now >= self.expires_at {
@@ -320,8 +320,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Returns true if the directive has started and has not expired: `starts_at <= now <
-    /// expires_at`.
+    /// Returns true if the directive has started and has not expired, that is, if
+    /// `starts_at <= now < expires_at`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.state(now) == DirectiveState::Active
@@ -339,8 +339,8 @@ impl DirectiveRef<'_> {
         .match_(attrs)
     }
 
-    /// Returns true if the directive applies to a request: it is active, the request matches, and
-    /// the request is in the directive's sample.
+    /// Returns true if the directive is active, the request matches it, and the request is in its
+    /// sample.
     #[must_use]
     pub fn applies(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> bool {
         self.is_active(now)

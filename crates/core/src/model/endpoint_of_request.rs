@@ -6,17 +6,18 @@ use std::borrow::Cow;
 use super::index_names::index_names;
 use super::request::EndpointKind;
 
-/// The endpoint kind of a request, and the indices that its path names.
+/// The endpoint kind of a request, and the indices that the request's path names.
 ///
 /// osproxy 1.0.5 classifies requests by the same rules (`osproxy_transport::classify`), so a
-/// directive has the same meaning in every proxy. If osproxy does not know a path, for example
-/// `/{index}/_update/{id}`, the endpoint kind of this path is [`Unknown`](EndpointKind::Unknown).
+/// directive has the same meaning in every proxy. A path that osproxy does not know, for example
+/// `/{index}/_update/{id}`, has the endpoint kind [`Unknown`](EndpointKind::Unknown).
 ///
 /// # Several indices
 ///
-/// A path can name several indices, separated by commas. The decision about a request to several
-/// indices combines the decisions about each index: it has the highest level of these decisions,
-/// and requests the ring buffer or capture if at least one of these decisions does.
+/// A path can name several indices, separated by commas, as in `/customers,orders/_search`. The
+/// decision about a request to several indices combines the decisions about each index. The
+/// combined decision has the highest level of all decisions, and requests the ring buffer or
+/// capture if at least one decision does.
 /// [`evaluate_indices_with`](crate::DirectiveSet::evaluate_indices_with) evaluates a request for
 /// each index in its path, and combines the decisions:
 ///
@@ -40,7 +41,7 @@ use super::request::EndpointKind;
 /// ```
 ///
 /// (osproxy itself treats `customers,orders` as the name of one index.
-/// [`index_expression`](Self::index_expression) returns the string `customers,orders` undivided.)
+/// [`index_expression`](Self::index_expression) returns `customers,orders` undivided.)
 ///
 /// # Rules
 ///
@@ -48,15 +49,16 @@ use super::request::EndpointKind;
 ///   but no directive whose index is `logs-1`, because a proxy does not know which indices exist. A
 ///   request to `_all`, to an alias or to a date-math expression also matches only a directive
 ///   whose index is exactly the same string.
-/// - **A request without an index** has the index `""`, so it matches no directive that names an
-///   index. The indices in the body of a request (`_bulk`, `_mget`, `_msearch`) are ignored.
-/// - **A request without a principal** matches no directive that names a principal, and a request
-///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal
+/// - **A request without an index** has the index `""`, so it matches no directive that targets an
+///   index. The classification ignores the indices in the body of a request (`_bulk`, `_mget`,
+///   `_msearch`).
+/// - **A request without a principal** matches no directive that targets a principal. A request
+///   without a tenant matches no directive that targets a tenant. Use `""` for a missing principal,
 ///   and `None` for a missing tenant.
-/// - **The names of indices are percent-decoded**, as in OpenSearch: `/%6Frders/_search` is a
-///   request to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. The other segments of a
-///   path are not decoded, so pass the path to [`of`](Self::of) exactly as the client sent it.
-///   (osproxy does not decode the names of indices.)
+/// - **Index names are percent-decoded**, as in OpenSearch. For example, `/%6Frders/_search` is a
+///   request to `orders`, and `/a%2Cb/_search` is a request to `a` and `b`. The classification
+///   decodes only index names, so pass the path to [`of`](Self::of) exactly as the client sent it.
+///   (osproxy does not decode index names.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint<'a> {
     kind: EndpointKind,
@@ -64,8 +66,8 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Classifies a request by its method and its path. `method` must be in upper case. The query
-    /// string of the path is ignored.
+    /// Classifies an OpenSearch request by its method and its path. The HTTP method must be in
+    /// upper case. The classification ignores the query string of the path.
     #[must_use]
     pub fn of(method: &str, path: &'a str) -> Self {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
@@ -92,21 +94,21 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    /// Returns the endpoint kind, that is, the class of the endpoint to which the request is sent.
+    /// Returns the class of the endpoint to which the request is sent.
     #[must_use]
     pub const fn kind(&self) -> EndpointKind {
         self.kind
     }
 
-    /// Returns the part of the path that names the indices, without decoding it, or `""` if the
-    /// path names no index.
+    /// Returns the undecoded part of the path that names the indices, or `""` if the path names no
+    /// index.
     #[must_use]
     pub const fn index_expression(&self) -> &'a str {
         self.index_expression
     }
 
-    /// Returns the index names in the path, percent-decoded, or one empty name if the path names no
-    /// index.
+    /// Returns the percent-decoded names of the indices in the path, or one empty name if the path
+    /// names no index.
     pub fn indices(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
         index_names(self.index_expression)
     }
@@ -124,7 +126,7 @@ fn kind_without_index(segment: &str) -> Option<(EndpointKind, &str)> {
     Some((kind, ""))
 }
 
-/// Classifies a request by its method and by the path segments after the index.
+/// Classifies a request to an index, by its method and by the path segments after the index.
 fn kind_with_index(method: &str, verb: &str, id: Option<&str>) -> Option<EndpointKind> {
     Some(match (verb, id) {
         ("_doc" | "_create", Some(_)) => match method {

@@ -1,10 +1,10 @@
-//! Splits the part of a path that names indices into the names, as OpenSearch does.
+//! Splits the part of a path that names indices into single names, as OpenSearch does.
 
 use std::borrow::Cow;
 
-/// Returns the names of indices in a comma-separated list, percent-decoded. A percent-encoded comma
-/// also separates two names, because OpenSearch decodes the list before it splits it. For an empty
-/// list, the function returns one empty name.
+/// Returns the percent-decoded index names of a comma-separated list. A percent-encoded comma also
+/// separates two names, because OpenSearch decodes the list before it splits it into names. The
+/// function returns one empty name for an empty list.
 ///
 /// The function allocates only for names that contain a percent sign.
 pub(crate) fn index_names(list: &str) -> impl Iterator<Item = Cow<'_, str>> {
@@ -17,7 +17,8 @@ pub(crate) fn index_names(list: &str) -> impl Iterator<Item = Cow<'_, str>> {
     })
 }
 
-/// Returns the first name of a list, and the rest of the list after the first comma.
+/// Returns the first name of a comma-separated list, and the part of the list after the first
+/// comma.
 fn split_once(list: &str) -> (&str, Option<&str>) {
     let bytes = list.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
@@ -33,9 +34,8 @@ fn split_once(list: &str) -> (&str, Option<&str>) {
     (list, None)
 }
 
-/// Decodes the percent-encoded characters of a name. If a name contains an invalid percent-encoded
-/// sequence, the function returns the name unchanged, because OpenSearch refuses such a request
-/// anyway.
+/// Decodes the percent-encoded characters of a name. A name with an invalid percent-encoded
+/// sequence stays unchanged, because OpenSearch refuses the request anyway.
 fn decode(name: &str) -> Cow<'_, str> {
     if !name.contains('%') {
         return Cow::Borrowed(name);
@@ -57,7 +57,7 @@ fn decoded(mut encoded: &[u8]) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Returns the value of a hexadecimal digit.
+/// Returns the value of a hexadecimal digit, or `None` if the character is not one.
 fn digit(character: u8) -> Option<u8> {
     let value = char::from(character).to_digit(16)?;
     u8::try_from(value).ok()
@@ -81,11 +81,11 @@ mod tests {
             ("%6Frders", &["orders"]),
             ("%3Clogs-%7Bnow%2Fd%7D%3E", &["<logs-{now/d}>"]),
             ("caf%C3%A9", &["café"]),
-            // An encoded percent sign is decoded only once.
+            // The sequence `%25` is decoded only once, to a percent sign.
             ("a%252Cb", &["a%2Cb"]),
             ("a,", &["a", ""]),
-            // OpenSearch refuses requests with the following names, so it is enough that these
-            // names cause no panic.
+            // OpenSearch refuses requests with malformed index names, so the test only checks that
+            // decoding causes no panic.
             ("%", &["%"]),
             ("a%2", &["a%2"]),
             ("%zz,b", &["%zz", "b"]),

@@ -1,5 +1,5 @@
-//! The types of the domain: directives, request attributes, and the sampling rule. The types of the
-//! domain perform no I/O.
+//! Directives, request attributes, and the rule by which requests are sampled. The types in `model`
+//! perform no I/O.
 
 pub(crate) mod directive;
 pub(crate) mod endpoint_of_request;

@@ -1,16 +1,15 @@
-//! A macro that implements conversions between the variants of an enum and their names in documents
-//! and APIs.
+//! A macro that converts between the variants of an enum and their names in documents and APIs.
 
-/// Implements the conversions between an enum and the names of its variants, and the error for an
-/// unknown name. `$label` completes the message of this error: "… is not ___; write one of …".
+/// Implements the conversions between an enum and the names of its variants, and an error for an
+/// unknown name. In the error's message, `$label` fills the gap in "… is not ___; write one of …".
 macro_rules! named_enum {
     ($Enum:ident, $Unknown:ident, $label:literal, $first:ident $(, $other:ident)* $(,)?) => {
         impl $Enum {
             /// All variants of the enum, in the order of their declaration.
             pub const ALL: &'static [Self] = &[Self::$first $(, Self::$other)*];
 
-            /// Returns the name of the variant. A later version of this crate never changes the
-            /// name of a variant.
+            /// Returns the name of the variant in documents and APIs. No later version of this
+            /// crate changes the name of a variant.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -29,7 +28,7 @@ macro_rules! named_enum {
         impl std::str::FromStr for $Enum {
             type Err = $Unknown;
 
-            /// Parses the exact name of a variant, including the case of each letter.
+            /// Parses the name of a variant, and distinguishes upper-case and lower-case letters.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let mut values = Self::ALL.iter().copied();
                 values.find(|value| value.as_str() == name).ok_or($Unknown)

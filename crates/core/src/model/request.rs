@@ -1,5 +1,5 @@
-//! The attributes of a request, which are compared with the targets of directives, and the id of a
-//! request, which decides whether the request is sampled.
+//! The attributes and the id of a request. A directive's targets are compared with the attributes,
+//! and the id decides whether the request is sampled.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,11 +58,11 @@ named_enum!(
     Unknown
 );
 
-/// The attributes of one request that a directive can target, borrowed from the request.
+/// The attributes of one request that directives can target.
 ///
-/// Create the attributes with [`RequestAttrs::new`], and then set the tenant if the tenant is
-/// known. Unlike a struct literal, a call of `new` still compiles if a later version adds an
-/// attribute. If the caller does not set an attribute that a later version adds, the request
+/// Create the attributes with [`RequestAttrs::new`], and then set the tenant if it is known. Unlike
+/// a struct literal, a call of `new` still compiles if a later version adds an attribute to
+/// `RequestAttrs`. If a later version adds an attribute and the caller does not set it, the request
 /// matches no directive that targets this attribute.
 ///
 /// ```
@@ -82,11 +82,11 @@ pub struct RequestAttrs<'a> {
     /// The tenant of the request, or `None` if the tenant is not known. A request without a tenant
     /// matches no directive that targets a tenant.
     pub tenant: Option<&'a str>,
-    /// The logical index that the request's path names.
+    /// The logical index in the request's path, or a list of several indices.
     pub index: &'a str,
     /// The authenticated principal that sent the request.
     pub principal: &'a str,
-    /// The class of the request's endpoint.
+    /// The class of the endpoint to which the request is sent.
     pub endpoint: EndpointKind,
 }
 
@@ -102,7 +102,7 @@ impl<'a> RequestAttrs<'a> {
         }
     }
 
-    /// Sets the tenant of the request.
+    /// Sets the tenant to which the request belongs.
     #[must_use]
     pub const fn with_tenant(mut self, tenant: &'a str) -> Self {
         self.tenant = Some(tenant);
@@ -118,10 +118,10 @@ impl Default for RequestAttrs<'_> {
     }
 }
 
-/// The id of a request. The id decides whether the request is in a sample.
+/// The id of a request, which decides whether the request is sampled.
 ///
-/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id of a request as a `&str`.
-/// `RequestId` creates the id from an optional header value.
+/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id of the request as a
+/// `&str`. `RequestId` creates the id from the value of a header that may be missing.
 ///
 /// **A client that can choose the id of its request can choose whether the request is sampled.** If
 /// clients must not choose which of their requests are sampled, pass an id that the proxy
@@ -138,9 +138,9 @@ impl Default for RequestAttrs<'_> {
 pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
-    /// Creates the id from the value of a header such as `X-Request-Id`. If the value of the header
-    /// is absent or blank, the request has no id. A value that is not blank becomes the id
-    /// unchanged.
+    /// Creates the id of a request from the value of a header such as `X-Request-Id`. The request
+    /// has no id if the header is absent or blank. A header value that is not blank becomes the id
+    /// without any change.
     #[must_use]
     pub fn from_header(value: Option<&'a str>) -> Self {
         Self(

@@ -1,28 +1,28 @@
-//! The rule that decides whether a request is in the sample of a directive.
+//! Decides whether a request is in the sample of a directive.
 //!
-//! Whether a request is sampled depends on the request's id and not on a random number. So, if a
-//! client repeats a request with the same id, the repeated request is sampled exactly if the first
-//! request was sampled. For the same directive, every proxy samples the same requests.
+//! Whether a request is sampled depends on the request's id and not on a random number. If a client
+//! repeats a request with the same id, either all repetitions are sampled or none is. Every proxy
+//! of a fleet samples the same requests for the same directive.
 //!
-//! The rule is the same as in osproxy-observe 1.0.5 (`directive.rs`): a request is in the sample if
-//! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with
-//! the same rate always sample the same requests.
+//! osproxy-observe 1.0.5 (`directive.rs`) has the same rule: a request is sampled if the FNV-1a
+//! hash (64 bits) of its id, modulo 1000, is lower than the sample rate. Two directives with the
+//! same rate always sample the same requests.
 //!
-//! Only the sampling of requests without an id differs from osproxy-observe: in this crate, a
-//! request without an id is in no sample below 1000 per mille. In osproxy, the hash of the empty
-//! string puts all requests without an id into every sample of 38 per mille or more.
+//! The only difference from osproxy-observe is a request without an id, which this crate never
+//! samples at a rate below 1000 per mille. In osproxy, all requests without an id are sampled at
+//! every rate of 38 per mille or more, because osproxy hashes the empty string.
 
-/// With this sample rate, every request is in the sample.
+/// The sample rate, in per mille, at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
-/// Returns true if a request is sampled at the given rate. To check several rates for the same
-/// request, use [`Sampler`], which hashes the id only once.
+/// Returns true if the request with the given id is sampled at the given rate. To check several
+/// rates for the same request, use [`Sampler`], which hashes the id only once.
 pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
     Sampler::new(request_id).contains(sample_per_mille)
 }
 
-/// Checks whether one request is in the samples of several rates. A `Sampler` hashes the request's
-/// id at most once.
+/// Checks for several sample rates whether one request is sampled. A `Sampler` hashes the id of the
+/// request at most once.
 pub(crate) struct Sampler<'a> {
     request_id: &'a str,
     bucket: Option<u16>,
@@ -49,18 +49,18 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// Returns the bucket of a request: a number below 1000, or 1000 if the request has no id. A
-/// request is sampled at every rate above its bucket.
+/// Returns the bucket of a request: a number from 0 to 999, or 1000 if the request has no id. A
+/// request is sampled at every rate that is higher than its bucket.
 fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
         return ALWAYS;
     }
-    // The remainder of the division is below 1000, so the conversion to `u16` never fails.
+    // The remainder of a division by 1000 always fits into a `u16`.
     u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(ALWAYS)
 }
 
 /// Returns the 64-bit FNV-1a hash of the given bytes. The IETF draft `draft-eastlake-fnv` defines
-/// the offset basis and the prime of this hash.
+/// the offset basis and the prime of the FNV-1a hash.
 fn fnv1a_64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

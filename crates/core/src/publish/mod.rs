@@ -1,39 +1,42 @@
-//! The publication cell. One [`Publisher`] replaces the set in the cell atomically. Any number of
-//! request threads load the set from the cell without waiting.
+//! The publication cell, which contains the current directive set. One [`Publisher`] replaces the
+//! directive set in the publication cell atomically. Any number of request threads load the
+//! directive set from the cell without waiting.
 //!
 //! # Guarantees
 //!
-//! - A publish is one atomic swap: a read returns the complete new value or the complete previous
-//!   value.
-//! - A read that begins after [`Publisher::publish`] has returned never returns an older value, on
-//!   any thread and with any read method.
-//! - Reads are monotonic: once a thread has read a value, or has learned from another thread that
-//!   the value was published, every later read on this thread returns this value or a later value,
-//!   with every read method.
-//! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
-//! - Reads on up to [`HANDLES`] threads do not write to shared memory.
-//! - A value stays in memory only as long as the cell or a caller holds the value. For an idle
-//!   thread, only the memory of one handle stays in use, never a set.
+//! - A publish is one atomic swap: a read returns either the complete new value or the complete
+//!   previous value.
+//! - If a read begins after [`Publisher::publish`] has returned, it never returns an older value,
+//!   on any thread and with any read method.
+//! - Reads are monotonic: once a thread has read a value, or knows from another thread that the
+//!   value was published, all its later reads return this value or a later one.
+//! - A read of the cell takes no lock. Reads do not wait for a publish, and a publish does not wait
+//!   for reads.
+//! - As long as at most [`HANDLES`] threads read the cell, their reads do not write to shared
+//!   memory.
+//! - A published value stays in memory only as long as the cell or a caller holds it. An idle
+//!   thread never keeps a set in memory, but only the memory of one handle.
 //!
 //! # How it works
 //!
-//! A *publication* is a published value together with its version. A version is unique in the
-//! process. The value and the version are stored together, so a cached copy of a value always has
-//! the right version. A publish first announces the new version and *then* swaps in the value. If a
-//! reader's cached copy has the announced version, the reader uses this copy. If the cached copy
-//! has another version, the reader loads the pointer to the current value. The pointer to the
-//! current value refers to the old value before the swap, and to the new value after the swap.
+//! A *publication* is a published value together with its version number. No two publications in a
+//! process have the same version number. A value and its version are stored together, so the
+//! version of a cached copy is always right. The publisher first announces the new version and
+//! *then* swaps in the new value. If a reader's cached copy has the announced version, the reader
+//! uses the cached copy. If the cached copy has another version, the reader loads the pointer to
+//! the current value. The pointer to the current value refers to the old value before the swap, and
+//! to the new value after the swap.
 //!
-//! Reads are monotonic because the version is announced first: after any reader has read the new
-//! value, no reader accepts an older copy as current. If the value were swapped first, a reader
-//! could read the new value, and later another reader could still find the old version and use its
-//! old copy.
+//! Reads are monotonic because the publisher announces the version first. After any reader has read
+//! the new value, no reader accepts an older copy as current. If the publisher swapped the value
+//! first, one reader could read the new value while another reader still finds the old version and
+//! later uses its old copy.
 //!
-//! The method `load` must return an `Arc`. If several threads changed the same reference count,
-//! they would contend for one cache line. So a publication has [`HANDLES`] handles to the same set,
-//! each with a separate reference count. Each thread has a number, which selects the thread's
-//! handle. Each thread caches a `Weak` of its handle. A read does not allocate, not even the first
-//! read after a publish.
+//! The method `load` returns an `Arc`, so each load changes a reference count. Threads that change
+//! the same reference count contend for one cache line. To avoid this contention, a publication has
+//! [`HANDLES`] handles to the same set, each with a separate reference count. The number of a
+//! thread selects the handle that the thread uses. Each thread caches a `Weak` of the handle that
+//! it uses. A read never allocates, not even the first read after a publish.
 
 mod reader;
 mod thread_cache;
@@ -48,16 +51,17 @@ use crate::set::DirectiveSet;
 pub use reader::Reader;
 pub(crate) use thread_cache::thread_number;
 
-/// The number of handles to the set in each publication. If at most `HANDLES` threads load the set,
-/// each thread uses its own handle. If more than `HANDLES` threads load the set, some threads share
-/// a handle.
+/// The number of handles to the set in each publication. Each thread uses its own handle if at most
+/// `HANDLES` threads load the set. Some threads share a handle if more than `HANDLES` threads load
+/// the set.
 const HANDLES: usize = 64;
 
-/// The version that the next publication in this process will have. No publication has version
-/// zero.
+/// The version number of the next publication in this process. No publication has version zero, so
+/// zero can mean "no publication".
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
-/// Creates a cell that contains `first`, and returns the writer and the reader of the cell.
+/// Creates a publication cell that contains `first`, and returns the writer and the reader of the
+/// cell.
 pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published<T>) {
     let first = Publication::new(first);
     let announced = Arc::new(Announced(AtomicU64::new(first.version)));
@@ -66,17 +70,17 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The writer of a publication cell. A cell has only one writer, so two publishes never overlap.
+/// The writer of a publication cell. Each cell has only one writer, so two publishes never overlap.
 pub struct Publisher<T> {
     to: Published<T>,
 }
 
 impl<T: AsRef<DirectiveSet>> Publisher<T> {
-    /// Publishes a value: from now on, reads of the cell return this value.
+    /// Publishes a value, which reads of the cell return from now on.
     pub fn publish(&mut self, value: T) {
         let next = Arc::new(Publication::new(value));
-        // The version is announced before the swap, so that reads are monotonic (see the module's
-        // documentation).
+        // The publisher announces the version before the swap, so that reads are monotonic (see the
+        // module's documentation).
         self.announce(next.version);
         self.to.current.store(next);
     }
@@ -93,8 +97,8 @@ pub struct Published<T> {
 }
 
 impl<T> Published<T> {
-    /// Returns the set that was published last. The returned `Arc` has a reference count that few
-    /// or no other threads change.
+    /// Returns the most recently published set. Few or no other threads change the reference count
+    /// of the returned `Arc`.
     #[inline]
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
@@ -110,8 +114,8 @@ impl<T> Published<T> {
         Arc::clone(handle)
     }
 
-    /// Returns the value that was published last. All threads that call `snapshot` change the same
-    /// reference count of the returned `Arc`.
+    /// Returns the most recently published value. All threads that call `snapshot` change the same
+    /// reference count, so [`load`](Self::load) is faster than `snapshot`.
     #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
@@ -119,7 +123,7 @@ impl<T> Published<T> {
 }
 
 impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
-    /// Creates a read handle for one worker.
+    /// Creates a read handle that one worker owns.
     #[must_use]
     pub fn reader(&self) -> Reader {
         let source = Arc::clone(&self.current);
@@ -152,12 +156,12 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The version that the publisher announced last. Usually, the announced version is the version of
-/// the current publication. For a short time during a publish, the announced version is already
-/// that of the next publication.
+/// The version that the publisher has most recently announced. The announced version is usually the
+/// version of the current publication. For a short time during a publish, the announced version is
+/// already the version of the next publication.
 ///
-/// Every read loads the announced version, so the version has its own cache line. Memory that is
-/// written more often than the announced version must not be in the same cache line.
+/// The announced version has its own cache line, because every read loads it. Memory that is
+/// written often must not be in the same cache line as the announced version.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 
@@ -168,7 +172,7 @@ impl Announced {
     }
 }
 
-/// A published value with its version, and the handles through which threads use its set.
+/// A published value with its version, and the handles through which threads use the value's set.
 struct Publication<T> {
     version: u64,
     value: Arc<T>,
@@ -185,10 +189,10 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
     }
 }
 
-/// The part of a cell that a [`Reader`] needs. The trait `Source` does not depend on the type of
-/// the published value.
+/// The part of a publication cell that a [`Reader`] needs. The trait `Source` hides the type of the
+/// published value from the reader.
 trait Source: Send + Sync {
-    /// Returns the set that was published last, with its version.
+    /// Returns the most recently published set and its version.
     fn latest(&self) -> (u64, DirectiveSet);
 }
 

@@ -1,4 +1,5 @@
-//! A read handle that one worker owns. A load through a `Reader` changes no reference count.
+//! A handle with which one worker reads the published set. Loading the set through a `Reader`
+//! changes no reference count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,13 +7,13 @@ use std::sync::Arc;
 use super::{Announced, Source};
 use crate::set::DirectiveSet;
 
-/// A handle through which one worker reads a store's set in one or two nanoseconds.
+/// A handle with which one worker reads a store's set in one or two nanoseconds.
 ///
-/// Use a reader in a worker that can own a handle mutably, for example in a thread of a
-/// thread-per-core proxy or in the task of a connection. A reader keeps the set that it returned
-/// last, and each load only checks whether a newer set was published. A load changes no reference
-/// count, so readers do not slow each other down. Code that has only a shared `&dyn DirectiveStore`
-/// uses [`DirectiveStore::load`](crate::DirectiveStore::load).
+/// Use a reader in a worker that can own it mutably, for example in a thread of a thread-per-core
+/// proxy or in the task of a connection. A reader keeps the set that it has most recently returned,
+/// and each load only checks whether a newer set was published. Readers do not slow each other
+/// down, because a load changes no reference count. Code that has only a shared
+/// `&dyn DirectiveStore` uses [`DirectiveStore::load`](crate::DirectiveStore::load).
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveSet, InMemoryDirectiveStore};
@@ -31,25 +32,26 @@ use crate::set::DirectiveSet;
 ///
 /// # Guarantees
 ///
-/// - [`load`](Self::load) returns one complete published set. Once a publish has returned, each
-///   later `load` returns the published set or a later one, with every reader.
-/// - A set does not change while the caller borrows it. If a request borrows the set once, all
-///   decisions of the request come from the same set.
-/// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (If no
-///   other handle to the old set exists, the first load after a publish frees the old set.)
+/// - [`load`](Self::load) returns one complete published set, never a mixture of two sets. Once a
+///   publish has returned, each later `load` of every reader returns the published set or a later
+///   one.
+/// - The set does not change while the caller borrows it. If a request borrows the set once, all
+///   its decisions come from the same set.
+/// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (The
+///   first load after a publish frees the old set if no other handle to it exists.)
 ///
 /// # Staleness
 ///
-/// If nobody publishes a new set, the set of the reader becomes stale. Each evaluation still checks
-/// the start and the expiry of each directive.
+/// A reader's set becomes stale if nobody publishes a newer set. Even with a stale set, each
+/// evaluation checks the start and the expiry of each directive.
 ///
-/// **An idle reader keeps the last returned set alive** until the next `load` of this reader, or
-/// until the reader is dropped. Create a reader for a worker that reads often, and drop the reader
-/// with the worker. A worker that may be idle for a long time should use the method `load` of the
-/// store, because that method keeps no set alive.
+/// **An idle reader keeps its last set in memory** until its next `load`, or until the reader is
+/// dropped. Create a reader for a worker that often reads the set, and drop the reader with the
+/// worker. A worker that may be idle for a long time should call the store's method `load`, which
+/// keeps no set in memory.
 ///
-/// A reader keeps the publication cell alive, but not the store. After the store is dropped, the
-/// reader continues to return the last set.
+/// A reader keeps the publication cell alive, but not the store. The reader still returns the last
+/// set after the store is dropped.
 #[derive(Clone)]
 pub struct Reader {
     announced: Arc<Announced>,
@@ -70,7 +72,7 @@ impl Reader {
         }
     }
 
-    /// Returns the set that was published last.
+    /// Returns the most recently published set.
     #[inline]
     pub fn load(&mut self) -> &DirectiveSet {
         if self.announced.version() != self.version {
@@ -86,7 +88,7 @@ impl Reader {
     }
 }
 
-/// Formats the set that the reader returned last.
+/// Formats the set that the reader has most recently returned.
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reader").field(&self.set).finish()

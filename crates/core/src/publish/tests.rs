@@ -1,5 +1,6 @@
-//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs the tests
-//! under Miri, which tries thread schedules and memory orderings that hardware rarely produces.
+//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs these
+//! tests under Miri, which tries thread schedules and memory orderings that hardware rarely
+//! produces.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective};
 
-/// A value whose number is also the id of both directives of its set.
+/// A published value whose number is also the id of both directives in its set.
 struct Numbered {
     number: u64,
     set: DirectiveSet,
@@ -32,7 +33,7 @@ fn numbered(number: u64) -> Numbered {
     }
 }
 
-/// Returns the number of a set, and panics if the two directives of the set have different numbers.
+/// Returns the number of a set's two directives, and panics if their numbers differ.
 fn number_of(set: &DirectiveSet) -> u64 {
     let ids: Vec<u64> = set.iter().map(|d| d.id.parse().unwrap()).collect();
     assert_eq!(ids.len(), 2);
@@ -40,8 +41,8 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// The number of publishes of a stress test. Under Miri, the number of publishes is lower, because
-/// Miri is slow.
+/// The number of values that a stress test publishes, which is lower under Miri because Miri is
+/// slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]
@@ -58,9 +59,9 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every read method still returns the old value. Between the
-/// two writes of a publish, even a thread whose cached copy does not have the announced version
-/// reads the old value.
+/// A publish first writes the new version and then the new value. Between the two writes of a
+/// publish, every read method still returns the old value. During a publish, even a thread whose
+/// cached copy does not have the announced version reads the old value.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -78,8 +79,8 @@ fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     assert_eq!(number_of(reader.load()), 1);
 }
 
-/// Once a thread has read a value with one method, every other read method returns this value or a
-/// later one. The test fails if a publish swaps in its value before it announces the version.
+/// Once a thread has read a value with one read method, every other read method returns this value
+/// or a later one. This test fails if a publish swaps in the value before it announces the version.
 #[test]
 fn reads_are_monotonic_across_the_ways_to_read() {
     let (mut publisher, published) = publication(numbered(0));
@@ -139,7 +140,7 @@ fn an_idle_thread_keeps_no_set_alive() {
         scope.spawn(|| {
             drop(published.load());
             loaded.wait();
-            // The idle thread is still running, but does not load the set a second time.
+            // The idle thread keeps running, but does not load the set again.
             checked.wait();
         });
         loaded.wait();
@@ -158,7 +159,8 @@ fn a_thread_that_ended_keeps_no_handle() {
     let (_publisher, published) = publication(numbered(0));
     let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert_eq!(Arc::weak_count(&handle), 0);
-    // The thread of this test has not ended, so its cache still contains one weak reference.
+    // The test's own thread has not ended, so its cache still contains one weak reference to the
+    // handle.
     assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
@@ -200,8 +202,8 @@ fn a_thread_that_is_ending_still_reads() {
             const { std::cell::RefCell::new(LoadsWhenDropped(None)) };
     }
     let (_publisher, published) = publication(numbered(7));
-    // Thread-locals are dropped in the reverse order of their initialisation. The test initialises
-    // its thread-local once before and once after the thread-locals of the cell.
+    // Thread-locals are dropped in the reverse order of their initialisation, so the test
+    // initialises its thread-local once before and once after those of the publication cell.
     for load_first in [false, true] {
         let published = published.clone();
         thread::spawn(move || {
@@ -216,9 +218,9 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Each reader checks that a value is complete and not older than the reader's previous value. Each
-/// reader also checks that a value is not older than the last publish that had returned when the
-/// read began.
+/// Each reader checks that a value is complete, and that it is not older than the value that the
+/// same reader has read before. Each reader also checks that a value is not older than the last
+/// value whose publish had returned when the read began.
 #[test]
 fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));
@@ -257,8 +259,8 @@ fn concurrent_reads_are_complete_and_monotonic() {
     assert_eq!(number_of(&published.load()), STEPS);
 }
 
-/// Once a thread has learned from another thread that a publish has returned, it reads the
-/// published value or a later value.
+/// Once a thread knows from another thread that a publish has returned, it reads the published
+/// value or a later one.
 #[test]
 fn no_load_after_a_publish_returned_returns_the_old_set() {
     let (mut publisher, published) = publication(numbered(0));

@@ -1,6 +1,6 @@
-//! Each thread caches the handle that it loaded last, so its next load does not need the guard of
-//! the `ArcSwap`. Each thread also has a number, which selects the thread's handle and its row of
-//! hit counters.
+//! Each thread caches the handle that it has most recently loaded, so its next load does not need
+//! the guard of the `ArcSwap`. Each thread also has a number, which selects its handle and its row
+//! of hit counters.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 
 use crate::set::DirectiveSet;
 
-/// A handle to the set of one publication, with the version of the publication. The handle is weak,
-/// so an idle thread does not keep the set alive.
+/// A handle to the set of one publication, and the version of this publication. The cached handle
+/// is weak, so that an idle thread does not keep the set in memory.
 struct Cached {
     version: u64,
     handle: Weak<DirectiveSet>,
@@ -17,7 +17,7 @@ struct Cached {
 
 thread_local! {
     static CACHED: RefCell<Cached> = const {
-        // No publication has version zero, so the empty cache never matches an announced version.
+        // No publication has version zero, so the empty cache never has the announced version.
         RefCell::new(Cached { version: 0, handle: Weak::new() })
     };
     static NUMBER: usize = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -25,15 +25,16 @@ thread_local! {
 
 static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns the number of the current thread. Numbers are assigned in the order of the threads'
-/// first loads, and no two threads have the same number. If a thread is ending and has already
-/// dropped its thread-locals, its number is `usize::MAX`.
+/// Returns the number of the current thread. Each thread gets a unique number, in the order of the
+/// threads' first loads. A thread that is ending and has already dropped its thread-locals has the
+/// number `usize::MAX`.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)
 }
 
-/// Returns the cached handle, if this handle belongs to the publication with the given version.
+/// Returns the handle that the current thread caches, if it belongs to the publication with the
+/// given version.
 #[inline]
 pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
     CACHED
@@ -45,8 +46,8 @@ pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
         .ok()?
 }
 
-/// Replaces the handle that the current thread caches. The function does nothing if the thread is
-/// ending and has already dropped its thread-locals.
+/// Replaces the handle that the current thread caches. The function does nothing on a thread that
+/// is ending and has already dropped its thread-locals.
 pub(super) fn set(version: u64, handle: &Arc<DirectiveSet>) {
     let _ = CACHED.try_with(|cached| {
         if let Ok(mut cached) = cached.try_borrow_mut() {

@@ -1,4 +1,4 @@
-//! Collects directives one by one in packed form, and compiles them into a set at the end.
+//! Packs directives one by one, and compiles all of them into a set at the end.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::model::directive::DirectiveRef;
 
 /// Builds a [`DirectiveSet`] from borrowed directives.
 ///
-/// The builder converts each directive immediately into the packed form in which the set stores it.
-/// So building a set needs little more memory than the finished set.
+/// The builder immediately converts each directive into the packed form in which the set stores it.
+/// Building a set therefore needs little more memory than the finished set.
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -25,8 +25,8 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// The directives that were pushed so far, or an error if a directive did not fit into the
-    /// packed form.
+    /// The packed form of all added directives, or an error if they need more space than a set can
+    /// have.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 
@@ -45,7 +45,7 @@ impl DirectiveSetBuilder {
         }
     }
 
-    /// Reserves memory so that the builder can contain the given number of directives.
+    /// Reserves memory for the given number of directives in total.
     #[doc(hidden)]
     pub fn reserve_total(&mut self, directives: usize) {
         if let Ok(packed) = &mut self.directives {
@@ -53,7 +53,7 @@ impl DirectiveSetBuilder {
         }
     }
 
-    /// Adds a directive after the directives that were pushed before.
+    /// Adds a directive after all directives that the builder already has.
     pub fn push(&mut self, directive: DirectiveRef<'_>) {
         if let Ok(directives) = &mut self.directives
             && directives.push(directive).is_err()
@@ -62,11 +62,11 @@ impl DirectiveSetBuilder {
         }
     }
 
-    /// Builds the set, in the order in which the directives were pushed.
+    /// Builds the set, which keeps the directives in the order in which they were added.
     ///
     /// # Errors
-    /// Returns an error if more than 2^32 directives were pushed, or if the total length of their
-    /// ids and targets exceeds four gigabytes (see [`BuildError::is_too_large`]).
+    /// Returns an error if the builder has more than 2^32 directives, or if their ids and targets
+    /// have more than four gigabytes in total (see [`BuildError::is_too_large`]).
     pub fn build(self) -> Result<DirectiveSet, BuildError> {
         Ok(DirectiveSet::compile(self.directives?)?)
     }

@@ -1,4 +1,4 @@
-//! The decision about a request, and the rule by which two decisions are combined into one.
+//! The decision about a request, and the rule that combines two decisions into one.
 
 use std::ops::BitOr;
 
@@ -8,21 +8,22 @@ use crate::model::directive::{DiagLevel, DirectiveRef};
 
 /// What a directive set decides about one request: the level, the ring buffer and capture.
 ///
-/// The operator `|` combines two decisions about the same request, for example about two indices of
+/// The operator `|` combines two decisions about the same request, for example about two indices in
 /// its path.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
-    /// The highest level of the directives that apply; `Off` if no directive applies.
+    /// The highest level of the directives that apply to the request; `Off` if no directive
+    /// applies.
     pub level: DiagLevel,
-    /// Whether a directive that applies requests the ring buffer.
+    /// Whether at least one directive that applies requests the ring buffer.
     pub ring_buffer: bool,
-    /// Whether a directive that applies requests capture.
+    /// Whether at least one directive that applies requests capture.
     pub capture: bool,
 }
 
-/// Returns a decision with the higher of the two levels. The combined decision requests the ring
-/// buffer or capture if at least one of the two decisions does.
+/// Combines two decisions, and takes the higher of their levels. The combined decision requests the
+/// ring buffer or capture if at least one of the combined decisions does.
 impl BitOr for Decision {
     type Output = Self;
 
@@ -36,24 +37,25 @@ impl BitOr for Decision {
     }
 }
 
-/// A [`Decision`], with the ids of the directives that led to this decision.
+/// A [`Decision`] with the ids of the directives that led to it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Explanation<'a> {
     /// The decision about the request.
     #[serde(flatten)]
     pub decision: Decision,
-    /// The ids of the directives that apply, in the set's order.
+    /// The ids of the directives that apply to the request, in the order of the set.
     pub directives: Vec<&'a str>,
 }
 
-/// A [`Decision`] in one byte. A level with the number `n` sets the `n` lowest bits. So a bitwise
-/// *or* combines the effects of two directives, without a comparison of their levels.
+/// The level, the ring buffer and capture of a [`Decision`] in one byte. The level with the number
+/// `n` is stored as the `n` lowest bits of the byte. With this encoding, a bitwise *or* combines
+/// the effects of two directives without comparing their levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 
 const LEVEL_BITS: usize = DiagLevel::ALL.len() - 1;
-// `Effects::decision` supports exactly four levels.
+// `Effects::decision` supports exactly four levels of diagnostics.
 const _: () = assert!(LEVEL_BITS == 3);
 const RING_BUFFER: u8 = 1 << LEVEL_BITS;
 const CAPTURE: u8 = RING_BUFFER << 1;
@@ -71,7 +73,7 @@ impl Effects {
         Self(self.0 | other.0)
     }
 
-    /// Returns true if `self` includes all effects of `other`.
+    /// Returns true if `self` contains all effects of `other`.
     #[inline]
     pub(super) fn covers(self, other: Self) -> bool {
         self.and(other) == self

@@ -1,9 +1,9 @@
-//! The reasons why directives cannot be compiled into a set: the directives need too much space, or
+//! The error for directives that cannot be compiled into a set, because they need too much space or
 //! two of them have the same id.
 
 use super::packed_directives::Full;
 
-/// The error that is returned if directives cannot be compiled into a set.
+/// The error for directives that cannot be compiled into a set.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct BuildError(#[from] Kind);
@@ -20,14 +20,13 @@ pub(super) enum Kind {
 }
 
 impl BuildError {
-    /// Returns true if there are more directives or bytes of strings than a set can store.
+    /// Returns true if there are more directives, or more bytes of strings, than a set can store.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.0 == Kind::TooLarge
     }
 
-    /// Returns the id that two of the directives share, if a repeated id is the reason for the
-    /// error.
+    /// Returns the id that two directives share, or `None` if the error has another cause.
     #[must_use]
     pub fn repeated_id(&self) -> Option<&str> {
         match &self.0 {

@@ -1,6 +1,7 @@
-//! Evaluates a request with a compiled set. For each combination of targets in use, an evaluation
-//! looks up the directives whose targets equal the attributes of the request. An evaluation merges
-//! the effects of the directives that apply, and counts the matches of each directive.
+//! Evaluates a request against a compiled directive set. For each combination of target fields that
+//! the directives use, an evaluation looks up the directives whose targets equal the attributes of
+//! the request. An evaluation merges the effects of the directives that apply, and counts a match
+//! for each directive that matches.
 
 use jiff::Timestamp;
 
@@ -12,12 +13,12 @@ use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant. The combinations of targets
-/// that include the tenant have odd numbers.
+/// A bit mask of the combinations of target fields that include the tenant. Each combination of
+/// target fields has a number, which is odd if the combination includes the tenant.
 const WITH_TENANT: u16 = 0xaaaa;
-/// A bit mask of all combinations of targets.
+/// A bit mask of all combinations of target fields.
 pub(super) const ALL_COMBINATIONS: u16 = u16::MAX;
-/// A bit mask of the combinations of targets that include the index.
+/// A bit mask of the combinations of target fields that include the index.
 pub(super) const WITH_INDEX: u16 = 0xcccc;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1 && target::INDEX == 2);
@@ -95,8 +96,8 @@ impl Compiled {
         effects
     }
 
-    /// Reads the directives that have the same key as `first`, and merges the effects of those that
-    /// apply.
+    /// Merges the effects of the directives that apply and have the same key as `first`, that is,
+    /// the same targets.
     #[inline]
     fn merge(
         &self,
@@ -121,8 +122,9 @@ impl Compiled {
         effects
     }
 
-    /// Works like [`merge`](Self::merge), but also counts each directive that matches.
-    /// `merge_and_count` also reads superfluous directives, because they can match.
+    /// Merges effects as [`merge`](Self::merge) does, and also counts a match for each directive
+    /// that matches. `merge_and_count` also reads superfluous directives, because requests can
+    /// match them, too.
     #[inline(never)]
     fn merge_and_count(
         &self,
@@ -138,8 +140,8 @@ impl Compiled {
         effects
     }
 
-    /// Calls `visit` with the position of each directive that applies and whose combination of
-    /// targets is one of `combinations`.
+    /// Calls `visit` with the position of each directive that applies and uses one of the given
+    /// `combinations` of target fields.
     pub(super) fn for_each_applying(
         &self,
         combinations: u16,
@@ -159,8 +161,9 @@ impl Compiled {
         });
     }
 
-    /// Reads the directives with the same key as `first`. Calls `visit` with the index of each
-    /// directive that applies, and counts each directive that matches.
+    /// Reads each directive that has the same key as `first`, that is, the same targets. The method
+    /// calls `visit` with the index of each directive that applies, and counts a match for each
+    /// directive that matches.
     #[inline]
     fn for_each_of_key(
         &self,
@@ -173,9 +176,9 @@ impl Compiled {
         for number in chain(&self.directives, first) {
             let record = &self.directives.records[number];
             if record.expires() <= now {
-                // The superfluous directives of a key come last, and are sorted by expiry, latest
-                // first. If a superfluous directive has expired, all directives after it have
-                // expired, too.
+                // In the list of directives with the same key, the superfluous ones come last,
+                // sorted by expiry, latest first. If a superfluous directive has expired, all
+                // directives after it in the list have expired, too.
                 if record.is_superfluous {
                     break;
                 }
@@ -191,8 +194,9 @@ impl Compiled {
         }
     }
 
-    /// Calls `visit` with the first directive of each key that the request matches. `left` contains
-    /// the combinations of targets that the function still has to look up.
+    /// Calls `visit` with the first directive of each key whose targets equal the attributes of the
+    /// request. The bit mask `left` contains the combinations of target fields that the method
+    /// still has to look up.
     #[inline]
     fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {

@@ -1,4 +1,5 @@
-//! Evaluates a request for each of its indices, and counts each directive without an index once.
+//! Evaluates a request that names several indices, and counts a match of a directive without an
+//! index only once.
 
 use jiff::Timestamp;
 
@@ -29,13 +30,14 @@ impl DirectiveSet {
                 self.evaluate_combinations(combinations, &attrs, now, request_id, applies);
             decision = decision | of_index;
             // The evaluation for the first index has already included the directives without an
-            // index, so the evaluations for the other indices omit them.
+            // index, so the evaluations for further indices omit them.
             combinations = WITH_INDEX;
         }
         decision
     }
 
-    /// Evaluates a request with the directives whose combination of targets is one of `combinations`.
+    /// Evaluates a request against the directives that use one of the given `combinations` of
+    /// target fields.
     pub(super) fn evaluate_combinations<'a>(
         &'a self,
         combinations: u16,

@@ -1,4 +1,5 @@
-//! Serialises a set as JSON for people and tools, with the state of each directive at an instant.
+//! Serialises a directive set as JSON for people and tools, with the state of each directive at an
+//! instant.
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -12,7 +13,7 @@ pub(super) fn introspect(set: &DirectiveSet, now: Timestamp) -> Value {
     let directives: Vec<Value> = set
         .iter()
         .map(|directive| {
-            // Serialising a directive never fails, because its fields are only strings, numbers and
+            // Serialising a directive cannot fail, because its fields are only strings, numbers and
             // instants.
             serde_json::to_value(Introspected { directive, now }).unwrap_or_default()
         })

@@ -1,18 +1,17 @@
-//! The hash table that maps a key to its directives. A key is a combination of targets with their
-//! values.
+//! A hash table that finds the directives with the same targets as a request. The key of a
+//! directive consists of the target fields that it uses, and their values.
 //!
-//! For each key, the table contains the index of the first directive, and each directive contains
-//! the index of the next directive with the same key. *Decisive* directives can change a decision,
-//! and *superfluous* directives cannot. The decisive directives of a key precede its superfluous
-//! directives. The decisive directives of a key are sorted by expiry, latest first, and so are its
-//! superfluous directives. So an evaluation that counts no matches can stop at the first directive
-//! that has expired or is superfluous.
+//! The table stores the index of the first directive of each key, and each directive stores the
+//! index of the next directive with the same key. A *decisive* directive can change a decision, and
+//! a *superfluous* directive cannot. In the list of each key, the decisive directives precede the
+//! superfluous ones. The decisive directives of a key are sorted by expiry, latest first, and so
+//! are the superfluous ones. An evaluation that counts no matches stops at the first directive of
+//! the list that has expired or is superfluous.
 //!
-//! A directive is superfluous if another directive with the same key covers it: the other directive
-//! does not start later, does not expire earlier, samples at least as many requests and has at
-//! least the same effects. If several directives of a key have no start, the same effects and the
-//! same sample rate, all except one of them are superfluous, so an evaluation reads only one of
-//! them.
+//! A directive is superfluous if another directive with the same key covers it. A directive covers
+//! another one if it does not start later or expire earlier, samples at least as many requests, and
+//! has at least the same effects. For example, if several directives have the same key, effects and
+//! sample rate and no start, an evaluation reads only the one that expires last.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};
@@ -25,26 +24,26 @@ use super::sorted_hash_table::SortedSlots;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling;
 
-/// Marks the end of the list of directives with the same key.
+/// Marks the end of a list of directives with the same key.
 pub(super) const END: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct LookupTable {
     state: RandomState,
-    /// For each key, the index of the first directive with this key.
+    /// The index of the first directive of each key.
     slots: SortedSlots,
-    /// The latest expiry of all directives. From the last expiry on, no directive of the table
-    /// applies any more.
+    /// The latest expiry of all directives in the table. No directive of the table applies from the
+    /// last expiry on.
     pub(super) last_expiry: Instant,
-    /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
-    /// with the number `n`.
+    /// A bit mask of the combinations of target fields that the directives use. Bit `n` of the mask
+    /// is set if at least one directive uses the combination with the number `n`.
     pub(super) combinations: u16,
-    /// The index of the first directive without targets.
+    /// The index of the first directive that has no targets.
     pub(super) wildcards: Option<u32>,
 }
 
 impl LookupTable {
-    /// Builds the table, and links the directives that have the same key.
+    /// Builds the hash table, and links the directives that have the same key.
     pub(super) fn build(directives: &mut PackedDirectives) -> Result<Self, Full> {
         let mut table = Self {
             state: RandomState::default(),
@@ -66,10 +65,10 @@ impl LookupTable {
         Ok(table)
     }
 
-    /// Adds a directive in front of the other directives with the same key.
+    /// Adds a directive at the front of the list of directives with the same key.
     fn add(&mut self, directives: &mut PackedDirectives, number: u32) {
         let record = directives.records[number as usize];
-        // A directive with a sample rate of zero applies to no request.
+        // A directive with a sample rate of zero applies to no request, so the table omits it.
         if record.sample_per_mille == 0 {
             return;
         }
@@ -80,13 +79,13 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // In a patched set, the record still contains the values of the previous set, so the code
-        // overwrites both `next` and `is_superfluous`.
+        // The record of a directive in a patched set still contains values of the previous set, so
+        // both `next` and `is_superfluous` are overwritten.
         (record.next, record.is_superfluous) = (next, false);
     }
 
-    /// Returns the index of the first directive whose key has the given shape (set of targets) and
-    /// the strings of the request.
+    /// Returns the index of the first directive that uses the target fields in `shape` and has the
+    /// request's values in these fields.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn find(
@@ -100,7 +99,7 @@ impl LookupTable {
     }
 }
 
-/// Returns the indices of the directives with the same key, beginning with `first`.
+/// Returns the indices of `first` and of all later directives with the same key.
 #[inline]
 pub(super) fn chain(directives: &PackedDirectives, first: u32) -> impl Iterator<Item = usize> {
     let mut next = first;
@@ -111,7 +110,7 @@ pub(super) fn chain(directives: &PackedDirectives, first: u32) -> impl Iterator<
     })
 }
 
-/// Returns the hash of a key.
+/// Returns the hash of a key, that is, of target fields and their values.
 #[expect(clippy::inline_always, reason = "the shape is often a constant")]
 #[inline(always)]
 fn hash(state: &RandomState, shape: Shape, attrs: &RequestAttrs<'_>) -> u64 {
@@ -127,8 +126,8 @@ fn hash(state: &RandomState, shape: Shape, attrs: &RequestAttrs<'_>) -> u64 {
     hasher.finish() ^ u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Sorts the directives of one key into the order in which an evaluation reads them, and returns
-/// the index of the first one.
+/// Sorts the directives with one key into the order in which an evaluation reads them, and returns
+/// the index of the first directive.
 fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     let mut numbers: Vec<usize> = chain(directives, first).collect();
     let expires = |number: usize| directives.records[number].expires();
@@ -145,14 +144,14 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     next
 }
 
-/// The effects, the sample rate and the start of the decisive directives with one key. If several
-/// decisive directives have the same effects, only the directive that was admitted last is stored.
+/// The effects, the sample rate and the start of each decisive directive with one key. If several
+/// decisive directives have the same effects, only the most recently added one is stored.
 #[derive(Default)]
 struct Admitted(Vec<(Effects, u16, Instant)>);
 
 impl Admitted {
-    /// Adds a directive, unless it is superfluous. The caller must pass the directives in the order
-    /// of their expiry, latest first.
+    /// Adds a directive and returns true, unless the directive is superfluous. The caller must pass
+    /// the directives of a key in the order of their expiry, latest first.
     fn admit(&mut self, directives: &PackedDirectives, number: usize) -> bool {
         let record = &directives.records[number];
         let (effects, start) = (record.effects, directives.start(number));
@@ -168,8 +167,8 @@ impl Admitted {
     }
 }
 
-/// Converts the index of a directive to a `u32`. `build` has checked that every index is below
-/// `END`.
+/// Converts the index of a directive to a `u32`. The conversion cannot fail, because `build` has
+/// checked that every index is below `END`.
 fn index_of(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(END)
 }

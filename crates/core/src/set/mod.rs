@@ -1,15 +1,15 @@
-//! The compiled directive set. A directive set is immutable, and an evaluation of the set returns
-//! the decision about a request.
+//! The compiled directive set, with which a proxy decides about each request. A directive set is
+//! immutable, and its evaluation returns the decision about a request.
 //!
 //! # How it works
 //!
-//! `packed_directives.rs` stores each directive in 24 bytes, and all strings in one allocation
-//! (`string_arena.rs`). `builder.rs` packs the directives one by one. `lookup_table.rs` builds the
-//! hash table. For each combination of targets in use, `evaluate.rs` makes one lookup in the hash
-//! table. A lookup compares not only the hash, but also the strings of the targets. So, even after
-//! a hash collision, a directive never applies to a request that it does not target. A set keeps
-//! its directives in the order in which they were added. `patch.rs` builds the next set from a set
-//! and a list of changes.
+//! `packed_directives.rs` stores each directive in 24 bytes, and the strings of all directives in
+//! one allocation (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs`
+//! builds the hash table of the packed directives. `evaluate.rs` makes one lookup in the hash table
+//! for each combination of target fields that the directives use. A lookup compares both the hash
+//! and the strings of the targets. Even if two hashes collide, a directive never applies to a
+//! request that it does not target. A set keeps its directives in the order in which they were
+//! added to its builder. `patch.rs` builds the next set from the current set and a list of changes.
 
 mod builder;
 mod decision;
@@ -50,7 +50,7 @@ pub use patch::Edit;
 pub use sorting::Order;
 pub use state_counts::DirectiveStates;
 
-/// The content of a set that is not empty.
+/// The content of a directive set that is not empty.
 #[derive(Debug)]
 struct Compiled {
     directives: PackedDirectives,
@@ -60,41 +60,41 @@ struct Compiled {
 
 /// An immutable set of directives, compiled for lookup.
 ///
-/// A clone of a `DirectiveSet` is another handle to the same set. Cloning a `DirectiveSet` only
-/// increments a reference count. When the last handle to a set is dropped, the set is freed.
+/// A clone of a `DirectiveSet` is another handle to the same set in memory. Cloning a
+/// `DirectiveSet` only increases a reference count. A set is freed when its last handle is dropped.
 ///
-/// An empty set occupies no memory. If a set has 100,000 directives that each target a tenant, the
-/// set needs about 38 bytes for each directive, in addition to the id and the tenant. If at least
-/// one directive of the set has a start, each directive of the set needs 16 more bytes.
+/// An empty set occupies no memory. A set of 100,000 directives that each target a tenant needs
+/// about 38 bytes for each directive, in addition to the id and the tenant. Each directive needs 16
+/// more bytes if at least one directive of the set has a start.
 //
-// `DirectiveSet` is aligned to a cache line. A store has several handles to a set
-// (`publish/mod.rs`), each with its own reference count. If one cache line contained the reference
-// counts of two handles, the threads that use these handles would contend for the cache line.
+// `DirectiveSet` is aligned to a cache line, so that threads with different handles do not contend
+// for a cache line. A store has several handles to the same set (`publish/mod.rs`), each with its
+// own reference count.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub struct DirectiveSet {
     compiled: Option<Arc<Compiled>>,
-    /// The counters that evaluations with this handle to the set increment. Other handles to the
-    /// same set may have other counters, or no counters.
+    /// The counters in which evaluations with this handle count their matches. Each handle to a set
+    /// may have different counters or none.
     counting: Counting,
 }
 
 impl DirectiveSet {
-    /// Creates an empty set. With an empty set, every request evaluates to
+    /// Creates a set without directives. Every evaluation of an empty set returns the level
     /// [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Creates a set of the given directives, in the same order.
+    /// Creates a set of the given directives, and keeps their order.
     ///
-    /// If two of the given directives have the same id, they become two separate directives of the
-    /// set. (A snapshot of an index never contains two directives with the same id.)
+    /// If two directives have the same id, the set contains both of them. (A snapshot of an index
+    /// never contains two directives with the same id.)
     ///
     /// # Panics
-    /// Panics if the total length of the ids and targets exceeds four gigabytes. If the strings can
-    /// be longer than four gigabytes, use [`DirectiveSetBuilder`], which returns an error instead.
+    /// Panics if the ids and targets have more than four gigabytes in total. If the strings can be
+    /// longer than four gigabytes, use [`DirectiveSetBuilder`], which returns an error instead.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
@@ -115,38 +115,37 @@ impl DirectiveSet {
     }
 
     /// Returns the decision about a request at an instant. The decision contains the highest level
-    /// of the directives that apply, and whether one of them requests the ring buffer or capture.
+    /// of the directives that apply, and whether they request the ring buffer or capture.
     ///
-    /// A directive applies if all four conditions are true: it has started (`starts_at <= now`), it
-    /// has not expired (`now < expires_at`), the request matches its targets, and the request is in
-    /// its sample.
+    /// A directive applies if it has started (`starts_at <= now`) and has not expired
+    /// (`now < expires_at`), and the request matches its targets and is in its sample.
     ///
     /// # Guarantees
     ///
-    /// - The same arguments always lead to the same decision.
+    /// - Evaluations of the same set with the same arguments always return the same decision.
     /// - An evaluation does not allocate, lock, read a clock, perform I/O or panic.
-    /// - The time of an evaluation does not depend on the number of directives in the set. An
-    ///   evaluation computes one hash and makes one lookup for each combination of targets in use,
-    ///   and reads each matching directive that can change the decision. For all expired directives
-    ///   with the same targets, an evaluation makes only one comparison.
-    /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
-    ///   could change the decision.
-    /// - If the store counts matches, the time of an evaluation also grows with the number of
-    ///   active directives that match the request. If a request matches no directive, counting
-    ///   needs no time.
+    /// - The duration of an evaluation does not depend on the number of directives in the set. An
+    ///   evaluation makes one lookup for each combination of target fields that the directives use,
+    ///   and reads each matching directive that can change the decision. If all directives with the
+    ///   same targets have expired, an evaluation makes only one comparison for them.
+    /// - An evaluation hashes the request's id at most once, and only if a directive with a sample
+    ///   rate below 1000 could change the decision.
+    /// - If the store counts matches, the duration of an evaluation also grows with the number of
+    ///   active directives that match the request. A request that matches no directive needs no
+    ///   time for counting.
     ///
     /// # Sampling
     ///
-    /// The hash of `request_id` decides whether a request is in a sample. A request without an id
-    /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000 per mille. **A client
-    /// that can choose the id can choose whether its request is sampled.** If clients must not
-    /// choose which of their requests are sampled, use an id that the proxy generates, and not an
-    /// id from the client's header.
+    /// The hash of `request_id` decides whether the request is in a directive's sample. A request
+    /// without an id (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000 per
+    /// mille. **A client that can choose the id can choose whether its request is sampled.** If
+    /// clients must not choose whether their requests are sampled, pass an id that the proxy
+    /// generates, and not one from the client's header.
     ///
     /// # How to use it
     ///
     /// For each request, load the set once, read the clock once and evaluate once. With a single
-    /// evaluation, the level, the ring buffer and the capture come from the same directives.
+    /// evaluation, the level, the ring buffer and capture come from the same directives.
     ///
     /// ```
     /// use jiff::{SignedDuration, Timestamp};
@@ -174,12 +173,12 @@ impl DirectiveSet {
         }
     }
 
-    /// Works like [`evaluate`](Self::evaluate), and also calls `applies` for each directive that
-    /// applies to the request, in no particular order.
+    /// Returns the same decision as [`evaluate`](Self::evaluate), and also calls `applies` for each
+    /// directive that applies to the request, in no particular order.
     ///
-    /// `applies` is called once for every directive that applies, even if the directive does not
-    /// change the decision. `evaluate_with` has the guarantees of `evaluate`, with one exception:
-    /// its time grows with the number of active directives that match the request.
+    /// `evaluate_with` calls `applies` once for every directive that applies, even if the directive
+    /// does not change the decision. `evaluate_with` has the same guarantees as `evaluate`, except
+    /// that its duration grows with the number of active directives that match the request.
     ///
     /// ```
     /// use jiff::Timestamp;
@@ -208,16 +207,16 @@ impl DirectiveSet {
         self.evaluate_combinations(ALL_COMBINATIONS, attrs, now, request_id, &mut applies)
     }
 
-    /// Evaluates a request that can name several indices. `attrs.index` is the part of the path
-    /// that names the indices, as [`Endpoint::index_expression`](crate::Endpoint::index_expression)
-    /// returns it. The documentation of [`Endpoint`](crate::Endpoint) states how a path names
-    /// several indices.
+    /// Evaluates a request that can name several indices. Pass the part of the path that names the
+    /// indices in `attrs.index`, as
+    /// [`Endpoint::index_expression`](crate::Endpoint::index_expression) returns it. The
+    /// documentation of [`Endpoint`](crate::Endpoint) describes how a path names several indices.
     ///
     /// `evaluate_indices_with` evaluates the request for each index as
-    /// [`evaluate_with`](Self::evaluate_with) does, and combines the decisions. A directive without
-    /// an index is reported and counted once for the request. A directive with an index is reported
-    /// and counted once for each time that the path names this index. `evaluate_indices_with`
-    /// allocates only if the name of an index is percent-encoded.
+    /// [`evaluate_with`](Self::evaluate_with) does, and then combines the decisions. A directive
+    /// without an index is passed to `applies` and counted once for the request. A directive with
+    /// an index is passed to `applies` and counted once for each time that the path names this
+    /// index. `evaluate_indices_with` allocates only if the name of an index is percent-encoded.
     pub fn evaluate_indices_with<'a>(
         &'a self,
         attrs: &RequestAttrs<'_>,
@@ -228,10 +227,10 @@ impl DirectiveSet {
         self.evaluate_each_index(attrs, now, request_id, &mut applies)
     }
 
-    /// Works like [`evaluate`](Self::evaluate), and also returns the ids of the directives that
-    /// apply, in the set's order. Use `explain` only for tests and for output that people read.
-    /// Unlike [`evaluate_with`](Self::evaluate_with), `explain` allocates, and does not count
-    /// matches.
+    /// Returns the same decision as [`evaluate`](Self::evaluate), and also the ids of the
+    /// directives that apply, in the order of the set. Use `explain` only in tests and for output
+    /// that people read, because it allocates. Unlike [`evaluate_with`](Self::evaluate_with),
+    /// `explain` does not count matches.
     #[must_use]
     pub fn explain(
         &self,
@@ -257,27 +256,27 @@ impl DirectiveSet {
         explanation
     }
 
-    /// Returns a handle to the same set. Evaluations with the returned handle count no matches.
+    /// Returns a handle to the same set, with which evaluations count no matches.
     #[must_use]
     pub fn uncounted(&self) -> Self {
         self.counted_by(Counting::default())
     }
 
-    /// Returns the directives, in the set's order.
+    /// Returns each directive of the set, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = DirectiveRef<'_>> {
         (0..self.len()).filter_map(|position| self.get(position))
     }
 
-    /// Reads every directive, and returns the digest of the set.
+    /// Computes the digest of the set, which reads every directive.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.iter().fold(Digest::default(), Digest::with)
     }
 
-    /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order.
-    /// The JSON omits the start of a directive without a start, and each target that a directive
-    /// does not specify. All instants in the JSON are in the format RFC 3339, in UTC. The field
-    /// `expired` states whether the directive has expired at `now`.
+    /// Returns the set as JSON for people and tools, in the form `{"directives":[...]}` and in the
+    /// order of the set. The JSON omits the start of a directive that has none, and each target
+    /// that a directive does not set. All instants in the JSON are in UTC, in the format RFC 3339.
+    /// The field `expired` in the JSON says whether a directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
         introspection_json::introspect(self, now)
@@ -285,7 +284,7 @@ impl DirectiveSet {
 }
 
 impl DirectiveSet {
-    /// Returns a handle to the same set with the given counters.
+    /// Returns a handle to the same set, whose evaluations count matches in the given counters.
     pub(crate) fn counted_by(&self, counting: Counting) -> Self {
         Self {
             compiled: self.compiled.clone(),
@@ -293,8 +292,8 @@ impl DirectiveSet {
         }
     }
 
-    /// Returns true if both handles refer to the same set in memory. Two equal sets in different
-    /// memory do not count as the same set.
+    /// Returns true if both handles refer to the same directive set in memory. The method returns
+    /// false for two equal sets in different memory.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {
@@ -314,7 +313,7 @@ impl AsRef<DirectiveSet> for DirectiveSet {
 
 #[cfg(test)]
 impl DirectiveSet {
-    /// Returns a weak reference to the set, so that a test can check whether the set was freed.
+    /// Returns a weak reference to the set, so that a test can check that the set was freed.
     pub(crate) fn downgrade(&self) -> std::sync::Weak<impl Sized + use<>> {
         self.compiled
             .as_ref()
@@ -330,7 +329,7 @@ impl fmt::Debug for DirectiveSet {
     }
 }
 
-/// Creates a set of the given directives, as [`DirectiveSet::from_directives`] does.
+/// Creates a set of the given directives in their order, as [`DirectiveSet::from_directives`] does.
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
     #[expect(
         clippy::panic,

@@ -1,5 +1,5 @@
-//! Builds a set in the order of its ids, and finds an id by binary search. The sets of an index are
-//! always ordered by id.
+//! Builds a directive set in the order of the ids, and finds an id in the set by binary search. The
+//! sets that are read from an index are always ordered by id.
 
 use std::cmp::Ordering;
 
@@ -9,17 +9,18 @@ use super::{BuildError, DirectiveSet, DirectiveSetBuilder};
 use crate::model::directive::DirectiveRef;
 
 impl DirectiveSetBuilder {
-    /// Builds the set, ordered by id.
+    /// Builds a set in which the directives are ordered by id.
     ///
     /// # Errors
-    /// Returns the errors of [`build`](Self::build). Also returns an error if two directives have
+    /// Returns the same errors as [`build`](Self::build), and also an error if two directives have
     /// the same id (see [`BuildError::repeated_id`]).
     pub fn build_by_id(self) -> Result<DirectiveSet, BuildError> {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// Builds the set, ordered by id. Also returns the new order, so that the caller can sort other
-    /// lists of the pushed directives in the same way.
+    /// Builds a set in which the directives are ordered by id, and also returns how the order has
+    /// changed. With the returned order, the caller can sort other lists in the same way as the
+    /// directives.
     #[doc(hidden)]
     pub fn build_ordered(self) -> Result<(DirectiveSet, Order), BuildError> {
         let mut directives = self.directives?;
@@ -34,9 +35,9 @@ impl DirectiveSetBuilder {
 }
 
 impl DirectiveSet {
-    /// Returns the position of an id in a set that is ordered by id. If the set does not contain
-    /// the id, returns as the error the position at which a directive with this id would be
-    /// inserted.
+    /// Returns the position of the directive with the given id in a set that is ordered by id. If
+    /// the set does not contain the id, the method returns an error with the position at which a
+    /// directive with the id would be inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());
@@ -55,7 +56,7 @@ impl DirectiveSet {
         Err(start)
     }
 
-    /// Returns the directive at a position.
+    /// Returns the directive at the given position, or `None` if the set has fewer directives.
     #[doc(hidden)]
     #[must_use]
     pub fn get(&self, position: usize) -> Option<DirectiveRef<'_>> {

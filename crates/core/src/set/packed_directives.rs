@@ -1,5 +1,4 @@
-//! Stores directives compactly: 24 bytes for each directive, and the strings of all directives in
-//! one arena.
+//! Stores each directive in 24 bytes, and the strings of all directives in one arena.
 
 use std::ops::Range;
 
@@ -11,9 +10,8 @@ use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// The seconds and nanoseconds of a `Timestamp`. The seconds and the nanoseconds have the same
-/// sign. So the order of two timestamps is the order of their seconds, or of their nanoseconds if
-/// the seconds are equal.
+/// The seconds and the nanoseconds of a `Timestamp`, which always have the same sign. Pairs of
+/// seconds and nanoseconds have the same order as the timestamps.
 pub(super) type Instant = (i64, i32);
 
 /// An instant that is earlier than every `Timestamp`.
@@ -24,24 +22,23 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
     (timestamp.as_second(), timestamp.subsec_nanosecond())
 }
 
-/// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`], which is not a
-/// timestamp.
+/// Converts an [`Instant`] back to a `Timestamp`, or returns `None` for [`ALWAYS`].
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // The code checks for `ALWAYS` first, because `ALWAYS` is outside the range of jiff's
-    // timestamps, and creating jiff's error would allocate.
+    // `ALWAYS` is not a valid timestamp, and is handled separately because creating jiff's error
+    // would allocate.
     let is_timestamp = (second, nanosecond) != ALWAYS;
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` is equal to the result or
-/// greater, `now` is equal to the instant or later. (For an instant at or before the start of 1970,
-/// the result is one second higher, because `as_second` rounds instants before 1970 up.)
+/// Rounds an instant up to a whole number of seconds since 1970. An instant has passed if
+/// `now.as_second()` is at least the rounded number of seconds. (The result for an instant up to
+/// the start of 1970 is one second higher, because `as_second` rounds negative times up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
 }
 
-/// The bits of a shape: there is one bit for each target that a directive can have.
+/// One bit for each target field, from which bit masks of target fields are composed.
 pub(super) mod target {
     pub(in super::super) const TENANT: u8 = 1;
     pub(in super::super) const INDEX: u8 = 2;
@@ -49,12 +46,12 @@ pub(super) mod target {
     pub(in super::super) const ENDPOINT: u8 = 8;
 }
 
-/// The shape of a directive: which targets the directive specifies, and the endpoint if it targets
-/// an endpoint. The shape and the strings of the targets together form the key of the directive.
+/// The combination of target fields that a directive uses, and the value of the target `endpoint`.
+/// The shape and the strings of the directive's targets together form its key.
 ///
-/// A shape has seven bits, so that the string arena can store it as an ASCII character. In a shape,
-/// each string target has one bit. The endpoint has four bits of the shape, which are zero if the
-/// directive targets no endpoint.
+/// A shape has only seven bits, so that the string arena can store it as an ASCII character. Three
+/// bits of a shape state whether the directive targets a tenant, an index and a principal. The
+/// other four bits of a shape contain the endpoint, or zero if the directive targets no endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 
@@ -62,12 +59,13 @@ const ENDPOINT_SHIFT: u32 = 3;
 const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
-    /// The shape of a directive without targets.
+    /// The shape of a directive that has no targets.
     pub(super) const ANY: Self = Self(0);
     /// The shape of a directive that targets only a tenant.
     pub(super) const TENANT: Self = Self(target::TENANT);
 
-    /// Creates a shape. `endpoint` is used only if `targets` contains the bit of the endpoint.
+    /// Creates the shape of a directive that uses the target fields in the bit mask `targets`. The
+    /// shape contains `endpoint` only if the bit mask contains the bit of the endpoint.
     #[inline]
     pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
         if targets & target::ENDPOINT == 0 {
@@ -96,34 +94,34 @@ impl Shape {
         EndpointKind::ALL.get(number).copied()
     }
 
-    /// Returns true if the shape contains the given target. The given target must be the tenant,
-    /// the index or the principal.
+    /// Returns true if the directive with this shape has the given target. The argument `target`
+    /// must be the bit of the tenant, the index or the principal.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
     }
 
-    /// Returns all bits of the shape, for hashing.
+    /// Returns all bits of the shape, so that a hash can include them.
     #[inline]
     pub(super) fn bits(self) -> u8 {
         self.0
     }
 }
 
-/// The record of one directive in packed form.
+/// The packed form of one directive, without its strings and its start.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed(4))]
 pub(super) struct Record {
     expires_second: i64,
     expires_nanosecond: i32,
-    /// The offset of the key in the arena. In the arena, the id of the directive follows the key.
+    /// The offset of the directive's key in the string arena. The id of the directive follows its
+    /// key in the string arena.
     pub(super) key: u32,
-    /// The index of the next directive with the same key (see `lookup_table.rs`).
+    /// The index of the next directive that has the same key (see `lookup_table.rs`).
     pub(super) next: u32,
     pub(super) sample_per_mille: u16,
     pub(super) effects: Effects,
-    /// Whether another directive with the same key makes this directive superfluous (see
-    /// `lookup_table.rs`).
+    /// Whether another directive with the same key covers this directive (see `lookup_table.rs`).
     pub(super) is_superfluous: bool,
 }
 
@@ -138,17 +136,15 @@ impl Record {
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     pub(super) records: Vec<Record>,
-    /// The start time of each directive, in the order of `records`; empty if no directive has a
-    /// start.
+    /// The start of each directive, in the order of `records`; empty if no directive has a start.
     starts: Vec<Instant>,
     strings: StringArena,
-    /// Whether the strings are in another order than the records, because only the records were
+    /// True if the strings are in another order than the records, because only the records were
     /// sorted.
     is_sorted_apart: bool,
 }
 
-/// The error that is returned if there are more directives, or more bytes of strings, than a `u32`
-/// can count.
+/// The error for more directives, or more bytes of strings, than a `u32` can count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Full;
 
@@ -160,7 +156,7 @@ impl PackedDirectives {
         packed
     }
 
-    /// Reserves memory so that the list can contain the given number of directives.
+    /// Reserves memory for the given number of directives in total.
     pub(super) fn reserve_total(&mut self, directives: usize) {
         let more = directives.saturating_sub(self.records.len());
         self.records.reserve_exact(more);
@@ -202,8 +198,7 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // The directives before the first directive with a start have no start, so the code
-            // adds `ALWAYS` for each of them.
+            // Each directive before the first directive with a start gets the start `ALWAYS`.
             if self.starts.is_empty() {
                 self.starts.reserve_exact(self.records.capacity());
             }
@@ -215,7 +210,7 @@ impl PackedDirectives {
         self.records.push(record);
     }
 
-    /// Copies a range of directives of `other` to the end of this list, without unpacking them.
+    /// Appends copies of the directives in a range of `other`, without unpacking them.
     pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
         if other.is_sorted_apart {
             for index in range {
@@ -231,8 +226,8 @@ impl PackedDirectives {
         self.extend_from_adjacent(other, range, strings)
     }
 
-    /// Appends consecutive directives of `other`. `strings` is the part of the arena of `other`
-    /// that contains the strings of these directives.
+    /// Appends copies of directives that are consecutive in `other`. The range `strings` is the
+    /// part of the arena of `other` that contains the strings of these directives.
     fn extend_from_adjacent(
         &mut self,
         other: &Self,
@@ -255,7 +250,7 @@ impl PackedDirectives {
         self.strings.len()
     }
 
-    /// Returns the part of the arena that contains the strings of a directive.
+    /// Returns the part of the string arena that contains the key and the id of a directive.
     pub(super) fn strings_of(&self, index: usize) -> Range<usize> {
         let Some(start) = self.records.get(index).map(|record| record.key) else {
             return 0..0;
@@ -265,8 +260,8 @@ impl PackedDirectives {
         start as usize..end
     }
 
-    /// Sorts the directives by id, and returns the new order. Only the records are moved, so that
-    /// sorting needs no second copy of the strings.
+    /// Sorts the directives by id, and returns how the order has changed. Sorting moves only the
+    /// records, so that it needs no second copy of the strings.
     pub(super) fn sort_by_id(&mut self) -> Result<Order, Full> {
         let order = {
             let mut ids = Vec::with_capacity(self.records.len());
@@ -296,7 +291,7 @@ impl PackedDirectives {
         self.starts.get(index).copied().unwrap_or(ALWAYS)
     }
 
-    /// Returns the directive at an index.
+    /// Returns the directive at the given index, or `None` if there are fewer directives.
     pub(super) fn get(&self, index: usize) -> Option<DirectiveRef<'_>> {
         let record = self.records.get(index)?;
         let (shape, [tenant, target_index, principal], mut offset) = self.read_key(record.key);
@@ -316,8 +311,8 @@ impl PackedDirectives {
         })
     }
 
-    /// Returns the key at an offset in the arena. The strings of the key are returned as request
-    /// attributes.
+    /// Returns the key at the given offset in the string arena, that is, a shape and the strings of
+    /// the targets. The strings of the key are returned in the form of request attributes.
     pub(super) fn key(&self, key: u32) -> (Shape, RequestAttrs<'_>) {
         let (shape, [tenant, index, principal], _) = self.read_key(key);
         let attrs = RequestAttrs {
@@ -329,7 +324,8 @@ impl PackedDirectives {
         (shape, attrs)
     }
 
-    /// Returns the key at an offset in the arena, and the offset of the id that follows the key.
+    /// Returns the key at the given offset in the string arena, and the offset of the id after the
+    /// key.
     fn read_key(&self, key: u32) -> (Shape, [Option<&str>; 3], usize) {
         let mut offset = key as usize;
         let shape = Shape(self.strings.read_ascii(&mut offset));
@@ -338,8 +334,8 @@ impl PackedDirectives {
         (shape, strings, offset)
     }
 
-    /// Returns true if the key of the directive at an index has the given shape and the strings of
-    /// the request.
+    /// Returns true if the directive at the given index has the given shape and its targets have
+    /// the request's values.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn is_key(&self, index: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {

@@ -1,28 +1,27 @@
-//! Builds the next set from a set and a list of edits, without decoding the directives that did not
-//! change.
+//! Builds the next directive set from the current set and a list of edits, without decoding
+//! unchanged directives.
 //!
-//! The code copies the packed directives between two edits as bytes. Only the lookup table of the
-//! next set is built anew.
+//! The directives between two edits are copied in packed form. Only the lookup table of the next
+//! set is built from scratch.
 
 use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet};
 use crate::model::directive::DirectiveRef;
 
-/// One difference between a set and the next set.
+/// One difference between the current set and the next set.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Edit<'a> {
-    /// The position of the edit in the set's order.
+    /// The position in the current set at which the edit removes or inserts a directive.
     pub position: usize,
     /// Whether the edit removes the directive at `position`.
     pub removes: bool,
-    /// The directive that the edit inserts at `position`, in front of the directive that is there
-    /// now.
+    /// The directive that the edit inserts before the one at `position`.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 
 impl Edit<'_> {
-    /// Returns the position after the last position that the edit affects.
+    /// Returns the position of the first directive after the edit.
     #[must_use]
     pub fn end(&self) -> usize {
         self.position + usize::from(self.removes)
@@ -30,11 +29,11 @@ impl Edit<'_> {
 }
 
 impl DirectiveSet {
-    /// Returns a copy of the set to which the edits are applied. The edits must be in ascending
-    /// order and must not overlap.
+    /// Applies the edits to a copy of the set, and returns the copy. The edits must be in ascending
+    /// order of their positions and must not overlap.
     ///
     /// # Errors
-    /// Returns an error if the new set would be too large.
+    /// Returns an error if the resulting set would be too large.
     #[doc(hidden)]
     pub fn patched(&self, edits: &[Edit<'_>]) -> Result<Self, BuildError> {
         let none = PackedDirectives::default();
@@ -43,8 +42,8 @@ impl DirectiveSet {
         for directive in edits.iter().filter_map(|edit| edit.inserts) {
             inserted.push(directive)?;
         }
-        // The exact capacity is reserved, because shrinking a vector at the end would copy all
-        // data.
+        // The code reserves exactly the needed capacity, because shrinking a vector later would
+        // copy all its data.
         let removed = edits.iter().flat_map(|edit| edit.position..edit.end());
         let removed_bytes = removed.clone().map(|index| before.strings_of(index).len());
         let removed_bytes: usize = removed_bytes.sum();

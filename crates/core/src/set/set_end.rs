@@ -1,9 +1,10 @@
-//! Stores the end of a set: from this instant on, no directive of the set applies. The end is the
-//! last expiry of the directives, or an earlier limit that the publisher can move.
+//! Stores the end of a directive set, that is, the instant from which on no directive of the set
+//! applies. The end of a set is the last expiry of its directives, or an earlier limit that the
+//! publisher sets and can move.
 //!
-//! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
-//! runs. The limit does not slow down an evaluation, because the evaluation compares the current
-//! time only once: with the last expiry or the limit, whichever is earlier.
+//! Each evaluation enforces the limit even if the publisher no longer runs, because the limit is a
+//! part of the set. The limit does not slow an evaluation down, because the evaluation compares the
+//! time only with the earlier of the last expiry and the limit.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -13,14 +14,15 @@ use super::DirectiveSet;
 use super::lookup_table::LookupTable;
 use super::packed_directives::{instant, rounded_up};
 
-/// The last expiry of the directives, and the limit that the publisher has set. Both times are in
-/// seconds since 1970, rounded up. Each directive contains its own exact expiry.
+/// The last expiry of a set's directives, and the limit that the publisher has set. The last expiry
+/// and the limit are seconds since 1970, rounded up. Rounding makes no directive apply longer,
+/// because each directive also contains its exact expiry.
 #[derive(Debug)]
 pub(super) struct SetEnd {
     last_expiry: i64,
-    /// The limit that the publisher has set; `i64::MAX` if the publisher has set no limit.
+    /// The limit that the publisher has set; `i64::MAX` if it has set none.
     bound: AtomicI64,
-    /// The last expiry or the limit, whichever is earlier.
+    /// The end of the set: the last expiry or the limit, whichever is earlier.
     end: AtomicI64,
 }
 
@@ -41,9 +43,9 @@ impl SetEnd {
 }
 
 impl DirectiveSet {
-    /// Sets the limit of the set: from the given instant on, rounded up to a second, no directive
-    /// of the set applies. The limit applies to all handles to the set. A later call of
-    /// `withdraw_at` can move the limit to an earlier or a later instant.
+    /// Sets a limit, so that no directive of the set applies from the given instant on, rounded up
+    /// to a second. The limit is effective in all handles to the set. A later call of `withdraw_at`
+    /// can move the limit forward or back.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {
@@ -53,7 +55,7 @@ impl DirectiveSet {
         }
     }
 
-    /// Returns the limit of the set that [`withdraw_at`](Self::withdraw_at) has set.
+    /// Returns the limit that [`withdraw_at`](Self::withdraw_at) has set.
     #[doc(hidden)]
     #[must_use]
     pub fn withdrawn_at(&self) -> Option<Timestamp> {
@@ -75,8 +77,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Returns a set whose directives have different targets, so that the tests run every path of
-    /// an evaluation.
+    /// Returns a set whose directives have different targets, so that the tests run each path of an
+    /// evaluation.
     fn set(expires: i64) -> DirectiveSet {
         let targets = [
             DirectiveMatch::all(),
@@ -111,7 +113,8 @@ mod tests {
             (applying(&handle, at(49)), applying(&handle, at(50))),
             (3, 0)
         );
-        // If a read finds the set unchanged, the publisher moves the limit of the published set.
+        // The publisher moves the limit of the published set after each read that finds the set
+        // unchanged.
         set.withdraw_at(at(60) + SignedDuration::from_nanos(1));
         assert_eq!(
             (applying(&handle, at(60)), applying(&handle, at(61))),

@@ -1,37 +1,37 @@
-//! A hash table in one vector. The slots are sorted by hash. A lookup starts at the slot that the
-//! hash selects, and stops at the first slot with a greater hash.
+//! A hash table in one vector. The slots of the hash table are sorted by hash. A lookup starts at
+//! the slot that the hash of the key selects, and stops at the first slot with a greater hash.
 
-/// A part of the hash of a key (the tag), and the number that was inserted for this key.
+/// The upper half of the hash of a key (the tag), and the number that was inserted for the key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Slot {
     tag: u32,
     number: u32,
 }
 
-/// An empty slot. The tag of an empty slot is greater than every other tag, so a lookup also stops
-/// at an empty slot.
+/// A slot in which no key was inserted. The tag of an empty slot is greater than every other tag,
+/// so a lookup also stops at an empty slot.
 const EMPTY: Slot = Slot {
     tag: u32::MAX,
     number: u32::MAX,
 };
 
-/// The number of spare slots after the last slot that a hash can select. A table rarely needs more
-/// spare slots.
+/// The number of additional slots at the end of the table, which no hash selects. A table rarely
+/// needs more than 16 additional slots.
 const SPARE: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct SortedSlots {
-    /// The slots of the table. The last slot of the table is always empty.
+    /// The slots of the table, of which the last one is always empty.
     slots: Vec<Slot>,
-    /// The number of slots that a hash can select.
+    /// The number of slots that the hash of a key can select.
     homes: u64,
 }
 
 impl SortedSlots {
-    /// Creates a table for the given number of keys. If more keys than this number are inserted,
-    /// lookups become slower but stay correct.
+    /// Creates a table for the expected number of keys. Lookups become slower but stay correct if
+    /// more keys than expected are inserted.
     pub(super) fn new(keys: usize) -> Self {
-        // With the expected number of keys, about two thirds of the slots are in use.
+        // About two thirds of the slots are in use when all expected keys are inserted.
         let homes = keys + keys / 2 + 1;
         Self {
             slots: vec![EMPTY; homes + SPARE],
@@ -39,7 +39,8 @@ impl SortedSlots {
         }
     }
 
-    /// Returns the number that was inserted for a key.
+    /// Returns the number that was inserted for a key, or `None` if the table does not contain the
+    /// key.
     #[expect(clippy::inline_always, reason = "`is_key` is often specialised")]
     #[inline(always)]
     pub(super) fn find(&self, hash: u64, is_key: impl Fn(u32) -> bool) -> Option<u32> {
@@ -55,8 +56,7 @@ impl SortedSlots {
         None
     }
 
-    /// Inserts a number for a key. If the key already has a number, replaces the old number and
-    /// returns it.
+    /// Inserts a number for a key, and returns the previous number of the key, if there is one.
     pub(super) fn insert(
         &mut self,
         hash: u64,
@@ -71,15 +71,14 @@ impl SortedSlots {
             }
             at += 1;
         }
-        // The code inserts the new slot, and moves each following slot by one, up to the next empty
-        // slot.
+        // Inserting the new slot moves all slots up to the next empty slot by one position.
         let mut moved = Slot { tag, number };
         while moved != EMPTY {
             std::mem::swap(&mut self.slots[at], &mut moved);
             at += 1;
             if at == self.slots.len() {
-                // Without `reserve_exact`, `push` could double the memory of the vector although it
-                // adds only one slot.
+                // Without `reserve_exact`, `push` could double the vector's memory for only one
+                // additional slot.
                 self.slots.reserve_exact(1);
                 self.slots.push(EMPTY);
             }
@@ -87,15 +86,14 @@ impl SortedSlots {
         None
     }
 
-    /// Replaces each number in the table with the result of `replace` for this number.
+    /// Replaces each number in the table with the result of `replace`.
     pub(super) fn replace_each(&mut self, mut replace: impl FnMut(u32) -> u32) {
         for slot in self.slots.iter_mut().filter(|slot| **slot != EMPTY) {
             slot.number = replace(slot.number);
         }
     }
 
-    /// Searches from the home slot of a tag, and returns the first slot with the same or a greater
-    /// tag.
+    /// Returns the position of the first slot whose tag is at least the given tag.
     #[inline]
     fn seek(&self, tag: u32) -> usize {
         let mut at = usize::try_from((u64::from(tag) * self.homes) >> u32::BITS).unwrap_or(0);
@@ -106,8 +104,8 @@ impl SortedSlots {
     }
 }
 
-/// Returns the upper half of a hash as the tag. The returned tag is always lower than the tag of an
-/// empty slot.
+/// Returns the tag of a hash, that is, its upper half. The tag of a hash is always lower than the
+/// tag of an empty slot.
 #[inline]
 fn tag(hash: u64) -> u32 {
     u32::try_from(hash >> u32::BITS)
@@ -119,8 +117,7 @@ fn tag(hash: u64) -> u32 {
 mod tests {
     use super::*;
 
-    /// Inserts keys with the same tag, and keys at both ends of the table, in ascending and in
-    /// other orders.
+    /// Inserts keys with equal tags, and keys at both ends of the table, in different orders.
     #[test]
     fn keys_with_equal_and_adjacent_tags_are_found() {
         let tags = [u32::MAX, 0, 7, 7, u32::MAX - 1, 7, 8, 6, 0, 5, u32::MAX, 9];

@@ -1,11 +1,12 @@
-//! Describes how sorting changes the order of a list, and brings other lists into the same order.
+//! Describes how sorting has changed the order of a list, so that other lists can be brought into
+//! the same order.
 
-/// The new order of a list that was sorted.
+/// Says how sorting has changed the order of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[doc(hidden)]
 pub struct Order {
-    /// For each position of the sorted list, the position that the element had before sorting;
-    /// `None` if the order is unchanged.
+    /// For each position of the sorted list, the position of the element before sorting; `None` if
+    /// sorting changed nothing.
     before: Option<Box<[u32]>>,
     len: usize,
 }
@@ -22,8 +23,8 @@ impl Order {
         }
     }
 
-    /// Brings a list of the same length into the new order, in place. A list of another length stays
-    /// unchanged.
+    /// Brings a list with the same number of elements into the new order, in place. A list with
+    /// another number of elements stays unchanged.
     pub fn apply<T: Copy>(&self, list: &mut [T]) {
         let Some(before) = self.before.as_ref().filter(|_| list.len() == self.len) else {
             return;

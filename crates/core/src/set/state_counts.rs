@@ -10,16 +10,17 @@ use crate::model::directive::DirectiveState;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct DirectiveStates {
-    /// The number of directives that have not started yet.
+    /// The number of directives in the set that have not started yet.
     pub scheduled: usize,
-    /// The number of directives that have started and have not expired.
+    /// The number of directives in the set that have started and have not expired.
     pub active: usize,
-    /// The number of directives that have expired.
+    /// The number of directives in the set that have expired.
     pub expired: usize,
 }
 
 impl DirectiveSet {
-    /// Reads every directive, and counts the directives by their state at an instant.
+    /// Counts the scheduled, active and expired directives of the set at an instant, which reads
+    /// every directive.
     #[must_use]
     pub fn states(&self, now: Timestamp) -> DirectiveStates {
         let mut states = DirectiveStates::default();

@@ -1,12 +1,12 @@
-//! Stores many short strings in one allocation. The user of an arena refers to a string by its
-//! offset. An offset needs only four bytes, but a pointer would need eight.
+//! Stores many short strings in one allocation, the arena. Other code refers to a string in the
+//! arena by its offset. An offset needs only four bytes, whereas a pointer would need eight.
 
-/// A sequence of strings, each preceded by its length.
+/// A sequence of strings, each of which follows its length.
 ///
-/// The length of a string is written in groups of six bits, one group in each byte, with the least
-/// significant group first. The bit `MORE` in a byte means that another byte of the length follows.
-/// The bytes of a length are ASCII characters, so the whole buffer is a `str`. Reading a string
-/// therefore needs no check of its encoding.
+/// The length of a string is stored in groups of six bits, one group per byte, least significant
+/// group first. If the bit `MORE` is set in a byte, the next byte also belongs to the length. All
+/// bytes of a length are ASCII characters, so the whole arena is a valid `str`. Reading a string
+/// from the arena therefore needs no check of its encoding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StringArena(String);
 
@@ -19,9 +19,9 @@ impl StringArena {
     }
 
     /// Reserves memory for the strings of the next directive, which need at most `next` bytes, and
-    /// for the strings of further directives. `directives` contains the directives whose strings
-    /// are in the arena, and has capacity for all directives that are expected. If the arena
-    /// doubled its memory whenever the memory is full, half of the memory could stay unused.
+    /// of further directives. Pass the directives whose strings are already in the arena as
+    /// `directives`, with capacity for all expected directives. If the arena doubled its memory
+    /// whenever it is full, up to half of the memory would stay unused.
     pub(super) fn reserve_for<T>(&mut self, next: usize, directives: &Vec<T>) {
         let used = self.0.len();
         if self.0.capacity() - used >= next {
@@ -32,27 +32,28 @@ impl StringArena {
             count => used / count + 1,
         };
         let expected = (directives.capacity() - directives.len()).saturating_mul(average);
-        // The first directives may be longer than most others, so the code limits the reserved
-        // memory.
+        // The code limits the reserved memory, because the strings of the first directives may be
+        // longer than most others.
         let more = expected.min(4 * used + (64 << 10));
         self.0.reserve_exact(more.max(used / 16).max(next));
     }
 
-    /// Frees the unused memory of the arena, unless it is only a small part of the arena. Shrinking
-    /// may copy all strings, so it is not worth the time for a small part.
+    /// Frees the unused memory of the arena, unless it is at most about 3 % of the arena. Freeing
+    /// less memory is not worth the time, because shrinking may copy all strings.
     pub(super) fn shrink_to_fit(&mut self) {
         if self.0.capacity() - self.0.len() > self.0.len() / 32 {
             self.0.shrink_to_fit();
         }
     }
 
-    /// Returns the length of the arena in bytes. The length of the arena is also the offset of the
-    /// next string.
+    /// Returns the length of the arena in bytes. The length of the arena is also the offset at
+    /// which the next string will be stored.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the maximum number of bytes that a string and its length need in an arena.
+    /// Returns the maximum number of bytes that a string needs in the arena, together with its
+    /// length.
     pub(super) fn bytes_for(string: &str) -> usize {
         const LONGEST_LENGTH: usize = usize::BITS.div_ceil(LENGTH_BITS) as usize;
         string.len() + LONGEST_LENGTH
@@ -72,18 +73,18 @@ impl StringArena {
         self.0.push_str(string);
     }
 
-    /// Adds one ASCII character to the arena, without a length in front of the character.
+    /// Appends one ASCII character to the arena, without a length.
     pub(super) fn push_ascii(&mut self, character: u8) {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena. The appended part must begin at the start of a string. The
-    /// appended part must end at the start of a string or at the end of the other arena.
+    /// Appends a part of another arena. The appended part must begin where a string begins. The
+    /// appended part must end where the next string begins, or at the end of the other arena.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         self.0.push_str(other.0.get(part).unwrap_or_default());
     }
 
-    /// Returns the character at an offset, and advances the offset past the character.
+    /// Returns the ASCII character at the given offset, and moves the offset behind it.
     #[inline]
     pub(super) fn read_ascii(&self, offset: &mut usize) -> u8 {
         let character = self.0.as_bytes().get(*offset).copied();
@@ -91,20 +92,20 @@ impl StringArena {
         character.unwrap_or_default()
     }
 
-    /// Returns the string at an offset, and advances the offset past the string.
+    /// Returns the string at the given offset, and moves the offset behind it.
     pub(super) fn read(&self, offset: &mut usize) -> &str {
         self.0.get(self.next(offset)).unwrap_or_default()
     }
 
-    /// Compares the stored string at an offset with `string`, and advances the offset past the
-    /// stored string.
+    /// Returns true if the stored string at the given offset equals `string`, and moves the offset
+    /// behind the stored string.
     #[inline]
     pub(super) fn is_next(&self, offset: &mut usize, string: &str) -> bool {
         self.0.as_bytes().get(self.next(offset)) == Some(string.as_bytes())
     }
 
-    /// Returns the byte range of the string at an offset, without the length that precedes the
-    /// string, and advances the offset past the string.
+    /// Returns the range of the bytes of the string at the given offset, and moves the offset
+    /// behind the string.
     #[inline]
     fn next(&self, offset: &mut usize) -> std::ops::Range<usize> {
         let first = self.read_ascii(offset);

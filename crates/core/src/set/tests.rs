@@ -1,5 +1,5 @@
-//! Unit tests of the compiled set: its directives and their states, superfluous directives, reports
-//! of the directives that apply, and sample rates.
+//! Unit tests of the compiled directive set: its directives and their states, superfluous
+//! directives, the reported directives, and sample rates.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -148,7 +148,7 @@ fn a_key_found_by_its_hash_is_compared_string_by_string() {
             assert!(!directives.is_key(index, shape_of(index), &attrs));
         }
     }
-    // If two keys differ only in an additional target, they are not equal.
+    // A key with an additional target is different from the key without this target.
     assert!(!directives.is_key(0, shape_of(1), &acme()));
     assert!(!directives.is_key(1, shape_of(0), &acme()));
 }
@@ -170,11 +170,11 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let first = compiled.table.wildcards;
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
-    // At most four directives are decisive: the directive without effects, and at most three
-    // others. The decisive directives with effects have sample rates of one to three per mille, and
-    // each of them has a higher rate than those that expire later.
+    // At most four directives are decisive: one without effects, and at most three with effects.
+    // The directives with effects have sample rates from one to three per mille, and each has a
+    // higher rate than those that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
-    // All directives have the same key, but the table omits the directive with a sample rate of
+    // All directives have the same key, but the table omits the directive whose sample rate is
     // zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
@@ -224,9 +224,9 @@ fn every_directive_that_applies_is_reported_once() {
 
 #[test]
 fn the_sample_rate_is_used_only_if_it_can_change_the_decision() {
-    // The directives `all` and `half` have the same effects. Until `all` expires, the sample rate
-    // of `half` cannot change the decision. After the expiry of `all`, the sample rate of `half`
-    // decides.
+    // The directive `half` has the same effects as `all`, but a lower sample rate and a later
+    // expiry. As long as `all` has not expired, the sample rate of `half` cannot change the
+    // decision. Once `all` has expired, the sample rate of `half` decides.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),
         directive("half", DiagLevel::Shape, 20).with_sample_per_mille(500),

@@ -1,4 +1,4 @@
-//! Tests that the differences change one snapshot into the next one, and that a reader refuses
+//! Tests that differences turn one snapshot into the next one, and that a reader refuses
 //! differences that do not fit its snapshot.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -22,8 +22,8 @@ fn directive(id: &str, tenant: u8) -> DiagnosticsDirective {
         .with_match(DirectiveMatch::all().for_tenant(format!("tenant-{tenant}")))
 }
 
-/// Creates a snapshot with one directive for each entry of the model. An entry of the model is the
-/// id of a directive and the number of its tenant.
+/// Creates a snapshot with one directive for each entry of `model`. Each entry of `model` is the id
+/// of a directive and the number of the tenant that it targets.
 fn snapshot(model: &BTreeMap<String, u8>, seq_no: u64) -> Snapshot {
     let set: DirectiveSet = model.iter().map(|(id, n)| directive(id, *n)).collect();
     let mut revision = Revision::new("directives-1", "u");
@@ -81,7 +81,8 @@ proptest! {
             base = next_base;
             sum.extend(&pair[1].changes_since(&pair[0], CAP).unwrap());
         }
-        // The combined differences still contain the directives that were added and removed again.
+        // The combined differences also list the directives that were first added and later
+        // removed.
         let all = last.delta_json(&sum).unwrap();
         let (whole, _) = apply(&received(first), all.get()).unwrap();
         prop_assert!(whole.is_same_as(last));
@@ -136,7 +137,7 @@ fn p1_differences_that_do_not_fit_are_refused() {
         let changed = good.replacen(from, to, 1);
         assert_eq!(kind(&base, &changed), expected, "{from} -> {to}");
     }
-    // A reader that has another state refuses the same differences.
+    // A reader that starts from another state refuses the same differences.
     let other = received(&snapshot(&model(&[("a", 1), ("b", 1), ("c", 2)]), 3));
     assert_eq!(kind(&other, good), SnapshotErrorKind::WrongDigest);
     let error = base.apply(good, 2, now(), |_, _| Ok(())).unwrap_err();
@@ -147,7 +148,7 @@ fn p1_differences_that_do_not_fit_are_refused() {
 fn a_directive_that_this_reader_refuses_stays_refused_until_it_changes() {
     let before = snapshot(&model(&[("a", 1), ("b", 1)]), 2);
     let json = before.to_json().unwrap();
-    // This reader refuses the directive `b` as long as the directive targets `tenant-1`.
+    // This reader refuses the directive `b` as long as `b` targets `tenant-1`.
     let check = |document: &DocumentRef<'_>, _: &str| match document.directive().tenant {
         Some("tenant-1") if document.directive().id == "b" => {
             Err(reject_signatures("b", "tenant-1", RejectionReason::Missing))
@@ -170,8 +171,8 @@ fn a_directive_that_this_reader_refuses_stays_refused_until_it_changes() {
         .unwrap();
     assert!(next.is_same_as(&accepted));
 
-    // The reader also checks a directive that arrives with differences, in the same way as a
-    // directive of a whole snapshot.
+    // The reader checks a directive in the differences in the same way as a directive of a whole
+    // snapshot.
     let (refused, base) = base
         .apply(delta(&accepted, &other).get(), CAP, now(), check)
         .unwrap();

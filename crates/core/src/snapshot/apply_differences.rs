@@ -1,10 +1,10 @@
-//! Another agent sends the differences between an earlier and a later snapshot. The reader applies
-//! the differences to the earlier snapshot, which results in the later snapshot.
+//! Applies the differences between two snapshots, which another agent has sent. The reader applies
+//! the differences to its earlier snapshot, and so gets the later snapshot.
 //!
-//! The reader does not trust the differences. The reader decodes each directive in the differences
-//! as a stored document. After the differences are applied, the digest of all directives must equal
-//! the digest in the JSON. If the differences cannot be applied, the reader requests the whole
-//! snapshot from the sender.
+//! The reader does not trust the differences that it receives. The reader decodes each directive in
+//! the differences as a stored document. After the reader has applied the differences, the digest
+//! of all directives must equal the digest in the JSON. A reader that cannot apply the differences
+//! requests the whole snapshot from the sender.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,18 +22,18 @@ use super::json::{SenderState, decode_one, insert_once};
 use super::json_error::{Repr, SnapshotError};
 use super::{Revision, SignatureTable, Snapshot};
 
-/// The state to which the reader applies the next differences of the same sender. The state
-/// contains the directives that the reader accepted, and the digest and the rejection of each
-/// directive that it refused.
+/// The state to which a reader applies the next differences from the same sender. The state
+/// contains the directives that the reader has accepted, and the digest and the rejection of each
+/// directive that the reader has refused.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct DeltaBase {
     pub(super) set: DirectiveSet,
-    /// The digest of the directives in `set`.
+    /// The digest of all directives in `set`.
     pub(super) digest: Digest,
     pub(super) signatures: Arc<SignatureTable>,
-    /// The uuid of the index. The reader needs the uuid to verify signatures, because a signature
-    /// is valid only for one index.
+    /// The uuid of the index from which the sender reads its directives. The reader needs the uuid
+    /// of the index to verify signatures, because a signature is valid only for one index.
     pub(super) uuid: String,
     pub(super) sender: SenderState,
 }
@@ -51,23 +51,23 @@ struct ReadDelta<'a> {
     revoked: usize,
 }
 
-/// A directive that was added or changed; `None` if the directive was removed.
+/// The added or changed directive; `None` if the directive was removed.
 type Change = Option<(DiagnosticsDirective, SignatureTable, Option<Rejection>)>;
 
 impl DeltaBase {
-    /// Returns the number of directives in this state. The time that [`apply`](Self::apply) takes
-    /// depends on the number of directives.
+    /// Returns the number of directives that the reader has accepted. The duration of
+    /// [`apply`](Self::apply) grows with the number of directives.
     #[must_use]
     pub fn directives(&self) -> usize {
         self.set.len()
     }
 
-    /// Applies the differences in the JSON that [`delta_json`](Snapshot::delta_json) has written.
-    /// The arguments are the same as those of [`from_json_if`](Snapshot::from_json_if).
+    /// Applies the JSON of differences that [`delta_json`](Snapshot::delta_json) has written. The
+    /// arguments of `apply` are the same as those of [`from_json_if`](Snapshot::from_json_if).
     ///
     /// # Errors
-    /// Returns the errors of `from_json_if`. Also returns an error if the differences do not begin
-    /// at the state of this reader, or belong to another index.
+    /// Returns the same errors as `from_json_if`, and also an error if the differences begin at
+    /// another state or belong to another index.
     pub fn apply(
         &self,
         json: &str,
@@ -99,7 +99,8 @@ impl DeltaBase {
         Ok((snapshot, next))
     }
 
-    /// Returns a snapshot with the directives of this state and the given revision.
+    /// Returns a snapshot with the directives that the reader has accepted, and with the given
+    /// revision.
     pub(super) fn snapshot(
         &self,
         revision: Revision,
@@ -117,8 +118,8 @@ impl DeltaBase {
         }
     }
 
-    /// Returns the state that results from the given changes. The changes and the set must both be
-    /// ordered by id.
+    /// Returns the reader's next state, to which the given changes were applied. Both the changes
+    /// and the set must be ordered by id.
     fn with(&self, changes: BTreeMap<Box<str>, Change>) -> Result<Self, SnapshotError> {
         let mut next = self.clone();
         let mut edits = Vec::new();
@@ -145,8 +146,8 @@ impl DeltaBase {
                     inserts = Some(directive);
                 }
             }
-            // If a directive was added and removed again after the reader received its snapshot,
-            // the set of the reader contains no such directive to remove.
+            // A directive that was added and removed again after the reader's snapshot is not in
+            // the reader's set, so there is nothing to remove.
             if removes || inserts.is_some() {
                 edits.push(Edit {
                     position,

@@ -1,9 +1,9 @@
-//! Compares two snapshots, and encodes their differences as JSON. The JSON of the differences is
-//! for a reader that already has the earlier snapshot.
+//! Compares two snapshots, and writes their differences as JSON. The JSON is for another agent that
+//! already has the earlier snapshot.
 //!
-//! For each publish, the sender stores only the ids of the directives that changed. The sender
-//! takes the changed directives themselves from its current snapshot. To combine the differences of
-//! several publishes, the sender forms the union of their ids.
+//! For each publish, the sender remembers only the ids of the changed directives. The sender takes
+//! the changed directives themselves from its current snapshot. To combine the differences of
+//! several publishes, the sender takes the union of the changed ids.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -23,14 +23,15 @@ use super::{Revision, Snapshot};
 #[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotChanges {
-    /// The ids of the directives that were added, changed or removed, or whose signatures changed.
+    /// The ids of the directives that were added, changed or removed, or that have other
+    /// signatures.
     pub ids: BTreeSet<Box<str>>,
-    /// Whether the rejections of the two snapshots differ.
+    /// Whether the two snapshots have different rejections.
     pub rejections: bool,
 }
 
 impl SnapshotChanges {
-    /// Adds the changes of a later publish to this value.
+    /// Adds the changes of a later publish to the changes of earlier publishes.
     pub fn extend(&mut self, later: &Self) {
         self.ids.extend(later.ids.iter().cloned());
         self.rejections |= later.rejections;
@@ -38,9 +39,9 @@ impl SnapshotChanges {
 }
 
 impl Snapshot {
-    /// Compares this snapshot with an earlier snapshot. Returns `None` if more than `max`
-    /// directives differ, if the snapshots come from different indices, or if the directives of a
-    /// snapshot are not ordered by id.
+    /// Returns the differences between an earlier snapshot and this snapshot. The method returns
+    /// `None` if more than `max` directives differ, if the snapshots come from different indices,
+    /// or if their directives are not ordered by id.
     #[doc(hidden)]
     #[must_use]
     pub fn changes_since(&self, before: &Self, max: usize) -> Option<SnapshotChanges> {
@@ -63,12 +64,12 @@ impl Snapshot {
         Some(changes)
     }
 
-    /// Encodes the directives that `changes` lists as JSON. If the snapshot of a reader differs
-    /// from this snapshot only in `changes`, the reader can apply the JSON with
-    /// [`DeltaBase::apply`](super::DeltaBase::apply).
+    /// Encodes the differences to an earlier snapshot as JSON, with the directives that `changes`
+    /// lists. A reader whose snapshot differs from this snapshot only in `changes` can apply the
+    /// JSON with [`DeltaBase::apply`](super::DeltaBase::apply).
     ///
     /// # Errors
-    /// Never returns an error for a snapshot that a store has published.
+    /// Encoding a snapshot that a store has published never fails.
     #[doc(hidden)]
     pub fn delta_json(&self, changes: &SnapshotChanges) -> serde_json::Result<Box<RawValue>> {
         let (present, removed): (Vec<&str>, Vec<&str>) = changes
@@ -89,9 +90,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns a tag of 32 hexadecimal digits. The tag of a snapshot depends only on its content:
-    /// if two snapshots have the same content, they have the same tag in every process of the same
-    /// version.
+    /// Returns a hash of the snapshot's content, as 32 hexadecimal digits. Snapshots with the same
+    /// content have the same hash in every process with the same version of this library.
     #[doc(hidden)]
     #[must_use]
     pub fn content_tag(&self) -> String {
@@ -102,7 +102,7 @@ impl Snapshot {
         };
         update(b"snapshot 1");
         update(self.digest.to_string().as_bytes());
-        // Serialising the revision and the rejections never fails, because their fields are only
+        // Serialising the revision and the rejections cannot fail, because their fields are only
         // strings, numbers and times.
         update(&serde_json::to_vec(&self.revision).unwrap_or_default());
         update(&serde_json::to_vec(&self.rejections).unwrap_or_default());
@@ -119,7 +119,7 @@ impl Snapshot {
 }
 
 /// Returns the ids of the directives that differ between two snapshots, in ascending order. The
-/// returned sequence contains `None` if the set of a snapshot is not ordered by id.
+/// iterator returns `Some(None)` if the set of a snapshot is not ordered by id.
 fn differing_ids<'a>(
     before: &'a Snapshot,
     after: &'a Snapshot,

@@ -1,10 +1,10 @@
-//! Converts a snapshot from and to JSON, for the next agent in a chain of agents and for the
-//! last-good file.
+//! Converts a snapshot to JSON and back, to send it to another agent or to save it in the last-good
+//! file.
 //!
-//! A reader does not trust the JSON. A reader decodes each directive in the JSON as a stored
-//! document, and checks that the digest of all directives equals the digest in the JSON. If a
-//! reader verifies signatures, it can reject single directives, in the same way as a reader of the
-//! index.
+//! A reader of a snapshot does not trust the JSON. The reader decodes each directive in the JSON as
+//! a stored document, and checks that the digest of all directives equals the digest in the JSON. A
+//! reader that verifies signatures can reject single directives of a snapshot, as a reader of the
+//! index can.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,12 +44,12 @@ impl Serialize for SetJson<'_> {
 }
 
 impl Snapshot {
-    /// Serialises the whole snapshot as JSON with absolute times. The JSON does not contain the
-    /// time at which the snapshot was read. So two snapshots with the same content have the same
-    /// JSON, even if they were read at different times.
+    /// Serialises the whole snapshot as JSON, in which all times are absolute. The JSON does not
+    /// contain the time at which the snapshot was read from the index. Two snapshots with the same
+    /// content have the same JSON, even if they were read at different times.
     ///
     /// # Errors
-    /// Never returns an error for a snapshot that a store has published.
+    /// Serialising a snapshot that a store has published never fails.
     pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
@@ -72,8 +72,7 @@ struct ReadSnapshot<'a> {
     revoked: usize,
 }
 
-/// The id of a directive. The reader extracts the id from the JSON, because the decoder takes the
-/// id as a separate argument.
+/// The id in the JSON of a directive, which the reader passes to the decoder separately.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow)]
@@ -81,23 +80,23 @@ struct Identified<'a> {
 }
 
 impl Snapshot {
-    /// Reads a snapshot from the JSON that [`to_json`](Self::to_json) has written. `read_at` is the
-    /// time at which the snapshot was read from the index. `cap` is the highest permitted number of
-    /// directives.
+    /// Reads a snapshot from JSON that [`to_json`](Self::to_json) has written. Pass the time at
+    /// which the snapshot was read from the index as `read_at`. Pass the highest permitted number
+    /// of directives as `cap`.
     ///
     /// # Errors
-    /// Returns a [`SnapshotError`] if the JSON is not a snapshot, if it contains too many
-    /// directives, or if the digest in the JSON differs from the digest of the directives.
+    /// Returns a [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or
+    /// states a digest other than that of its directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
         Self::from_json_if(json, cap, read_at, |_, _| Ok(()))
     }
 
-    /// Reads the JSON as [`from_json`](Self::from_json) does, but leaves out the directives that
-    /// `check` rejects. `check` receives each directive and the uuid of the index from which the
-    /// snapshot was read.
+    /// Reads a snapshot as [`from_json`](Self::from_json) does, but leaves out the directives that
+    /// `check` rejects. The function `check` receives each directive, and the uuid of the index
+    /// from which the snapshot was read.
     ///
     /// # Errors
-    /// Returns the errors of [`from_json`](Self::from_json).
+    /// Returns the same errors as [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn from_json_if(
         json: &str,
@@ -108,11 +107,11 @@ impl Snapshot {
         Self::receive(json, cap, read_at, check).map(|(snapshot, _)| snapshot)
     }
 
-    /// Works like [`from_json_if`](Self::from_json_if), and also returns the state to which the
-    /// next differences of the same sender can be applied.
+    /// Reads a snapshot as [`from_json_if`](Self::from_json_if) does, and also returns the state to
+    /// which the reader can apply the sender's next differences.
     ///
     /// # Errors
-    /// Returns the errors of [`from_json`](Self::from_json).
+    /// Returns the same errors as [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn receive(
         json: &str,
@@ -156,20 +155,20 @@ impl Snapshot {
     }
 }
 
-/// The parts of the sender's snapshot that the snapshot of this reader does not contain.
+/// The parts of the sender's snapshot that the reader's own snapshot does not contain.
 #[derive(Clone, Debug)]
 pub(super) struct SenderState {
-    /// The digest of all directives that the sender sent, including those that this reader refused.
+    /// The digest of all directives from the sender, including those that this reader has refused.
     pub(super) claimed: Digest,
-    /// The rejections of the documents that the sender of the snapshot refused.
+    /// The rejections of the documents that the sender has refused.
     pub(super) rejected: Arc<[Rejection]>,
-    /// The directives that the check of this reader refused. Each entry contains the digest of a
-    /// refused directive, and the rejection.
+    /// The digest and the rejection of each directive that the reader's own check has refused, by
+    /// id.
     pub(super) refused: BTreeMap<Box<str>, (Digest, Rejection)>,
 }
 
 impl SenderState {
-    /// Returns the rejections of the sender and of this reader in one list, ordered by id.
+    /// Returns the rejections by the sender and by this reader in one list, ordered by id.
     pub(super) fn rejections(&self) -> Vec<Rejection> {
         let refused = self.refused.values().map(|(_, rejection)| rejection);
         let mut rejections: Vec<Rejection> = self.rejected.iter().chain(refused).cloned().collect();
@@ -178,14 +177,14 @@ impl SenderState {
     }
 }
 
-/// The decoded directives of a snapshot.
+/// The directives of a snapshot after they were decoded and checked.
 struct Decoded {
     set: DirectiveSet,
     signatures: SignatureTable,
-    /// The directives that the check of this reader refused, each with its digest and its
-    /// rejection.
+    /// The digest and the rejection of each directive that the reader's own check has refused, by
+    /// id.
     refused: BTreeMap<Box<str>, (Digest, Rejection)>,
-    /// The digest of all directives that the sender sent, including those that this reader refused.
+    /// The digest of all directives from the sender, including those that this reader has refused.
     claimed: Digest,
 }
 
@@ -222,7 +221,7 @@ fn decode_set(
     })
 }
 
-/// Inserts a value into a map under the id of a directive. Returns an error if the map already
+/// Inserts a value into a map by the id of a directive, or returns an error if the map already
 /// contains the id.
 pub(super) fn insert_once<V>(
     map: &mut BTreeMap<Box<str>, V>,
@@ -235,7 +234,8 @@ pub(super) fn insert_once<V>(
     }
 }
 
-/// Decodes one directive, and passes its id and the decoded document to `take`.
+/// Decodes the JSON of one directive, and passes the directive's id and the decoded document to
+/// `take`.
 pub(super) fn decode_one(
     directive: &RawValue,
     now: Timestamp,
@@ -243,8 +243,8 @@ pub(super) fn decode_one(
 ) -> Result<(), SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The process that read the index has already compared each expiry with its own `max_ttl`,
-        // so the reader of a snapshot sets no limit.
+        // The reader sets no limit, because the process that read the index has already compared
+        // each expiry with its own `max_ttl`.
         max_ttl: Duration::MAX,
     };
     let Identified { id } = serde_json::from_str(directive.get())?;

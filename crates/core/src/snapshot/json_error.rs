@@ -1,4 +1,5 @@
-//! The reasons why the JSON of a snapshot is refused, such as a wrong directive or a wrong digest.
+//! The error that says why the JSON of a snapshot is refused, for example because of a wrong
+//! digest.
 
 use std::error::Error;
 use std::fmt;
@@ -7,27 +8,26 @@ use crate::Digest;
 use crate::document::Rejection;
 use crate::visible_text::visible_beginning;
 
-/// The message of an error contains at most this many characters of an untrusted text.
+/// The maximum number of characters of an untrusted text in the message of a snapshot error.
 const SHOWN_CHARS: usize = 200;
 
-/// The reason why a JSON text is not a valid snapshot.
+/// The reason why a text is not a valid snapshot.
 #[derive(Debug)]
 pub struct SnapshotError(pub(super) Repr);
 
-/// The kind of a [`SnapshotError`]: which rule the JSON text breaks.
+/// The kind of a [`SnapshotError`], which says what is wrong with the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SnapshotErrorKind {
-    /// The text is not the JSON of a snapshot, or another version of this library wrote it.
+    /// The text is not the JSON of a snapshot, or comes from another version of this library.
     NotASnapshot,
-    /// The decoder refuses a directive of the snapshot, a directive is revoked, or two directives
-    /// have the same id.
+    /// A directive of the snapshot is invalid or revoked, or two directives have the same id.
     WrongDirective,
-    /// The digest of the directives differs from the digest that the snapshot states.
+    /// The digest that the snapshot states is not the digest of its directives.
     WrongDigest,
-    /// The snapshot has more directives than the reader allows.
+    /// The snapshot has more directives than the reader permits.
     TooManyDirectives,
-    /// The received differences do not fit the snapshot that the reader has.
+    /// The received differences do not fit the snapshot of the reader.
     WrongDelta,
 }
 
@@ -45,15 +45,16 @@ pub(super) enum Repr {
         directives: usize,
         cap: usize,
     },
-    /// The received differences do not begin at the state that the reader has, or belong to another
-    /// index.
+    /// The received differences begin at another state than that of the reader, or belong to
+    /// another index.
     OtherState,
-    /// The set would be too large after the differences are applied.
+    /// The directive set would be too large after the reader has applied the differences.
     TooLarge,
 }
 
 impl SnapshotError {
-    /// Returns the kind of the error, by which a program can distinguish the reasons.
+    /// Returns the kind of the error, so that a program can distinguish what is wrong with the
+    /// snapshot.
     #[must_use]
     pub fn kind(&self) -> SnapshotErrorKind {
         match self.0 {
@@ -84,8 +85,8 @@ impl Error for SnapshotError {
     }
 }
 
-/// Shortens an untrusted text and escapes its invisible characters. The text is untrusted, because
-/// another agent, or anybody who can write the last-good file, may have chosen it.
+/// Shortens an untrusted text and escapes its invisible characters. Another agent, or anybody who
+/// can write the last-good file, may have chosen the untrusted text.
 fn shown(text: &str) -> String {
     visible_beginning(text, SHOWN_CHARS)
 }

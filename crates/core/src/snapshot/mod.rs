@@ -1,5 +1,5 @@
-//! The result of one complete read of the index. The set, the revision and the rejections of one
-//! read are published together.
+//! A snapshot, which is the result of one complete read of the index. The directive set, the
+//! revision and the rejections of one read are published together.
 
 mod apply_differences;
 mod changes;
@@ -23,18 +23,18 @@ pub use changes::SnapshotChanges;
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the signed directives, by the id of the directive. The last-good file and the
-/// snapshot for the next agent in a chain contain the signatures, because every reader of a
-/// snapshot verifies them itself.
+/// The signatures of each signed directive, by the directive's id. The last-good file and the
+/// snapshot that an agent sends contain the signatures, because each reader of a snapshot verifies
+/// them itself.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
-/// A snapshot: the result of one complete read of the index, or of another source. The whole
-/// snapshot is published in one swap. So no reader combines the set of one read with the revision
-/// of another read.
+/// The result of one complete read of the index or of another source. The refresher publishes the
+/// whole snapshot in one atomic swap. No request and no report can therefore combine the set of one
+/// read with the revision of another read.
 ///
-/// A snapshot is empty and has no revision in two cases: before the first complete read, and after
-/// the set was emptied because it had become too old.
+/// A snapshot is empty and has no revision before the first complete read, and after the set was
+/// emptied because it was too old.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,
@@ -44,19 +44,19 @@ pub struct Snapshot {
     /// read, and after the set was emptied.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
-    /// The number of revoked documents in the index. The set contains no directive of a revoked
-    /// document.
+    /// The number of revoked documents in the index. The directives of revoked documents are not in
+    /// the set.
     revoked: usize,
-    /// The time at which the read of the index ended.
+    /// The time at which the complete read of the index ended.
     read_at: Option<Timestamp>,
 }
 
-/// The parts from which the crates that read an index create a [`Snapshot`].
+/// The parts of a [`Snapshot`], from which the crates that read an index create it.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct SnapshotParts {
     pub set: DirectiveSet,
-    /// The digest of the directives in `set`.
+    /// The digest of all directives in `set`.
     pub digest: Digest,
     pub signatures: Arc<SignatureTable>,
     pub revision: Option<Revision>,
@@ -89,9 +89,9 @@ impl From<SnapshotParts> for Snapshot {
 }
 
 impl Snapshot {
-    /// Creates the snapshot of a complete read that rejected no document. An application that
-    /// implements its own source calls `Snapshot::new`. If two reads of the source find the same
-    /// content, the application must pass the same `revision` for both reads.
+    /// Creates the snapshot of a complete read in which no document was rejected. An application
+    /// with its own source of directives calls `Snapshot::new` after each read. If two reads find
+    /// the same content, the application must pass the same `revision` both times.
     #[must_use]
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
         Self {
@@ -105,8 +105,8 @@ impl Snapshot {
         }
     }
 
-    /// Sets the rejections of the documents that the source refused. The list must be ordered by
-    /// the id of the document.
+    /// Sets the rejections of the documents that the source has refused. The rejections must be
+    /// ordered by the id of the document.
     #[must_use]
     pub fn with_rejections(mut self, rejections: Vec<Rejection>) -> Self {
         self.rejections = rejections;
@@ -115,8 +115,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Attaches counters to the set, so that evaluations of the set count matches. If a directive
-    /// is new, `now` becomes the time since which its matches are counted.
+    /// Attaches counters to the snapshot's set, so that evaluations of the set count matches. The
+    /// matches of a directive that is new in the set are counted from `now` on.
     #[doc(hidden)]
     #[must_use]
     pub fn counted_by(mut self, counters: &HitCounters, now: Timestamp) -> Self {
@@ -136,13 +136,13 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Returns the set of the directives, including expired ones.
+    /// Returns the directive set of the snapshot, which may contain expired directives.
     #[must_use]
     pub fn set(&self) -> &DirectiveSet {
         &self.set
     }
 
-    /// Returns the digest of the directives in the set.
+    /// Returns the digest of the directives in the snapshot's set.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -155,7 +155,8 @@ impl Snapshot {
         self.signatures.get(id).map_or(&[], |signatures| signatures)
     }
 
-    /// Returns the state of the index from which the snapshot was read.
+    /// Returns the state of the index from which the snapshot was read, or `None` if the snapshot
+    /// is empty.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {
         self.revision.as_ref()
@@ -167,15 +168,15 @@ impl Snapshot {
         &self.rejections
     }
 
-    /// Returns the number of revoked documents in the index. The set contains no directive of a
-    /// revoked document.
+    /// Returns the number of revoked documents in the index. The directives of revoked documents
+    /// are not in the set.
     #[must_use]
     pub fn revoked(&self) -> usize {
         self.revoked
     }
 
-    /// Returns the time at which the read of the index ended. If a later read of the index has the
-    /// same result, the published snapshot keeps its `read_at`.
+    /// Returns the time at which the complete read of the index ended. The published snapshot keeps
+    /// its `read_at` if a later read of the index has the same result.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

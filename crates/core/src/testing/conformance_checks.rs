@@ -1,10 +1,10 @@
 //! Checks a store against each rule of the conformance kit.
 //!
-//! To check the rules about publishing, the kit publishes sets that each encode a number. For each
-//! bit of the encoded number, a published set has two directives: the level of the first one
-//! encodes the bit, and the level of the second one encodes the inverted bit. If a loaded set is a
-//! mixture of two published sets, a bit of the number is missing, or the two directives of a bit
-//! have the same level.
+//! For the rules about publishing, the kit publishes sets that each encode a number. For each bit
+//! of the number, a published set has two directives. The level of one directive encodes a bit of
+//! the number, and the level of the other directive encodes the inverted bit. In a mixture of two
+//! published sets, a bit of the number is missing, or the two directives of a bit have the same
+//! level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -38,14 +38,14 @@ pub(super) fn check<S: Subject>(kit: &Kit, subject: &S) -> Report {
 }
 
 const BITS: usize = 16;
-/// The tenants that the published directives target, one tenant for each bit of the encoded number.
+/// The tenants that the published directives target, one tenant for each bit of the number.
 const TENANTS: [&str; BITS] = [
     "bit-0", "bit-1", "bit-2", "bit-3", "bit-4", "bit-5", "bit-6", "bit-7", "bit-8", "bit-9",
     "bit-10", "bit-11", "bit-12", "bit-13", "bit-14", "bit-15",
 ];
 
-/// The values of the target `principal` in the two directives of each bit. The first directive
-/// encodes the bit, and the second directive encodes the inverted bit.
+/// The principals that the two directives for each bit of the number target. The directive for the
+/// principal `as-it-is` encodes the bit, and the one for `opposite` encodes the inverted bit.
 const AS_IT_IS: &str = "as-it-is";
 const OPPOSITE: &str = "opposite";
 
@@ -72,7 +72,7 @@ fn level_of_bit(is_set: bool) -> DiagLevel {
     }
 }
 
-/// Returns the number that a set encodes, or `None` if the kit cannot have published the set.
+/// Returns the number that a loaded set encodes, or `None` if the kit has not published this set.
 fn number_of<S: Subject>(subject: &S, set: &S::Set) -> Option<u16> {
     let mut number = 0;
     for (bit, tenant) in TENANTS.iter().enumerate() {
@@ -101,8 +101,8 @@ fn level<S: Subject>(
     subject.evaluate(set, &attrs, now, request_id).level
 }
 
-/// Publishes sets that encode ascending numbers. While the kit publishes, other threads load sets,
-/// and compare the number of each loaded set with the number of the last publish that has returned.
+/// Publishes sets that encode ascending numbers, while other threads load sets. Each loading thread
+/// checks that its set is not older than the set of the last publish that has returned.
 fn under_publishes<S: Subject>(kit: &Kit, subject: &S) -> (Outcome, Outcome) {
     let published = AtomicU16::new(0);
     let started = AtomicU16::new(0);
@@ -131,7 +131,7 @@ fn outcome(broken: Option<String>) -> Outcome {
     broken.map_or(Outcome::Kept, Outcome::Broken)
 }
 
-/// The violations that one reading thread observed.
+/// The violations that one of the loading threads has found.
 #[derive(Debug, Default)]
 struct Reader {
     torn: Option<String>,
@@ -204,8 +204,8 @@ fn snapshot_kept<S: Subject>(subject: &S) -> Outcome {
 const EXPIRES: &str = "expires";
 const STARTS: &str = "starts";
 const SAMPLES: &str = "samples";
-/// The sample rate of the directive with which the kit tests sampling, in per mille. With the hash
-/// of osproxy, the empty id is in every sample of 38 per mille or more.
+/// The sample rate, in per mille, with which the kit tests requests without an id. With osproxy's
+/// hash, requests without an id are in every sample of 38 per mille or more.
 const SAMPLE: u16 = 500;
 
 fn expiry() -> Timestamp {
@@ -232,7 +232,7 @@ fn nanosecond() -> SignedDuration {
     SignedDuration::from_nanos(1)
 }
 
-/// Checks for each of the given instants whether the directive for the tenant applies as expected.
+/// Checks at each given instant whether the directive for the given tenant applies as expected.
 fn applies_at<S: Subject>(subject: &S, tenant: &str, expected: &[(Timestamp, bool)]) -> Outcome {
     let set = subject.load();
     let wrong = expected.iter().find_map(|&(now, expected)| {
@@ -279,8 +279,8 @@ fn no_allocation<S: Subject>(kit: &Kit, subject: &S) -> Outcome {
         let set = subject.load();
         level(subject, &set, EXPIRES, noon(), "r");
     };
-    // The first load on a thread may initialise thread-local memory, so the kit does not count the
-    // allocations of the first load.
+    // The kit does not count the allocations of a thread's first load, because this load may
+    // initialise thread-local memory.
     request();
     let allocations = count(&mut request);
     outcome((allocations > 0).then(|| format!("{allocations} allocations")))

@@ -1,31 +1,31 @@
-//! Defines the rules of the conformance kit, and the report with the outcome of each rule.
+//! Defines the rules of the conformance kit, and the report of whether a store follows them.
 
 use std::fmt;
 
-/// A rule with which a store must comply.
+/// A rule that the conformance kit checks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A load returns one complete published set, never a mixture of two sets.
+    /// A load from the store returns one complete published set, never a mixture of two sets.
     PublishedWhole,
-    /// Once a publish has returned, every later load returns the published set or a later set, on
-    /// every thread. No thread ever loads a set that is older than one that it loaded before.
+    /// Once a publish has returned, every later load returns the published set or a later one, on
+    /// every thread. No thread loads a set that is older than a set that it has loaded before.
     NeverBackwards,
     /// A loaded set does not change when another set is published.
     SnapshotKept,
-    /// A directive stops applying exactly at its expiry, according to the time that is passed to
-    /// the evaluation.
+    /// A directive stops applying exactly at its expiry, according to the time that the caller
+    /// passes to the evaluation.
     ExpiryAtRead,
     /// A directive does not apply before its start.
     StartAtRead,
     /// A request without an id is in no sample below 1000 per mille.
     NoIdNoSample,
-    /// A load and an evaluation do not allocate.
+    /// Neither loading the set nor evaluating a request allocates memory.
     NoAllocation,
 }
 
 impl Rule {
-    /// All rules, in the order in which the report lists them.
+    /// All rules of the conformance kit, in the order in which the report lists them.
     pub const ALL: [Self; 7] = [
         Self::PublishedWhole,
         Self::NeverBackwards,
@@ -36,7 +36,7 @@ impl Rule {
         Self::NoAllocation,
     ];
 
-    /// Returns a short description of the rule.
+    /// Returns a short description of the rule for the report.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,19 +51,20 @@ impl Rule {
     }
 }
 
-/// Whether a store complies with a rule.
+/// Whether a store follows a rule of the conformance kit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The kit found no violation of the rule.
+    /// The kit has observed no violation of the rule.
     Kept,
-    /// The store breaks the rule. The text describes the violation that the kit observed.
+    /// The store breaks the rule, and the text describes how.
     Broken(String),
-    /// The kit could not check the rule. The text says why the kit skipped the rule.
+    /// The kit could not check the rule, and the text says why.
     Skipped(&'static str),
 }
 
-/// The outcome of each rule for one store. `Display` writes the report with one line for each rule.
+/// Says for each rule of the conformance kit whether one store follows it. Displaying the report
+/// writes one line for each rule.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[must_use]
 pub struct Report {
@@ -75,7 +76,7 @@ impl Report {
         self.outcomes.push((rule, outcome));
     }
 
-    /// Returns the outcome of each rule.
+    /// Returns each rule of the conformance kit and its outcome.
     #[must_use]
     pub fn outcomes(&self) -> &[(Rule, Outcome)] {
         &self.outcomes
@@ -89,7 +90,7 @@ impl Report {
         broken.map(|(rule, _)| *rule).collect()
     }
 
-    /// Returns true if the store breaks no rule.
+    /// Returns true if the store has broken no rule.
     #[must_use]
     pub fn conforms(&self) -> bool {
         self.broken().is_empty()

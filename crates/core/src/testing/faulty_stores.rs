@@ -1,4 +1,4 @@
-//! Tests that the conformance kit reports each rule that a faulty store breaks.
+//! Tests that the conformance kit reports each rule that a deliberately faulty store breaks.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,20 +10,19 @@ use super::*;
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
     None,
-    /// A publish replaces the directives one by one, so that a load can return a mixture of two
-    /// sets.
+    /// A publish replaces the directives one by one, so a load can return a mixture of two sets.
     Torn,
     /// Every third load returns the previous set instead of the current set.
     Older,
-    /// A publish changes the sets that were loaded before the publish.
+    /// A publish also changes the sets that were loaded before.
     Shared,
-    /// An evaluation does not check the expiry.
+    /// An evaluation ignores the expiry of each directive.
     Everlasting,
-    /// An evaluation does not check the start.
+    /// An evaluation ignores the start of each directive.
     Early,
-    /// An evaluation treats a request without an id as part of every sample.
+    /// An evaluation treats a request without an id as if it were in every sample.
     NoId,
-    /// A load of the set allocates memory.
+    /// Each load of the set allocates memory.
     Allocates,
 }
 
@@ -113,8 +112,8 @@ impl Subject for Store {
     }
 }
 
-/// Returns a counter of allocations for a store with the given fault. If the fault is `Allocates`,
-/// the counter reports one allocation, otherwise zero.
+/// Returns a function that counts allocations for a store with the given fault. The function
+/// reports one allocation for the fault `Allocates`, and no allocation for any other fault.
 fn counted(fault: Fault) -> CountAllocations {
     fn none(work: &mut dyn FnMut()) -> u64 {
         work();

@@ -1,10 +1,9 @@
-//! Property test: the compiled set makes the same decisions as a scan over its directives, and as
-//! osproxy-observe 1.0.5 with the same directives. This crate and osproxy-observe differ only in
-//! one known case: if a request has no id, osproxy puts it into every sample of 38 per mille or
-//! more, and this crate puts it into no sample below 1000 per mille.
+//! Property test: a compiled set makes the same decisions as a scan over its directives, and as
+//! osproxy-observe 1.0.5. The only known difference is a request without an id: osproxy puts it
+//! into every sample of 38 per mille or more, and this crate into no sample below 1000 per mille.
 //!
-//! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
-//! number of generated sets is 2,000, or the value of `READ_PATH_SETS`.
+//! The test evaluates each generated set for 500 requests, and counts each comparison as one case.
+//! The test generates 2,000 sets, or as many as the environment variable `READ_PATH_SETS` says.
 
 #![allow(clippy::expect_used, reason = "tests")]
 
@@ -24,7 +23,8 @@ use set_generators::{Drawn, ENDPOINTS, PEER_ENDPOINTS, directives, instants, pee
 const NOWS_PER_SET: usize = 5;
 const REQUESTS_PER_NOW: usize = 100;
 
-/// The generated requests, in the types of this crate and of osproxy-observe.
+/// The possible values in the generated requests, in the types of this crate and of
+/// osproxy-observe.
 struct Requests {
     texts: Vec<String>,
     instants: Vec<Timestamp>,
@@ -70,7 +70,7 @@ impl Requests {
         (attrs, peer_attrs)
     }
 
-    /// Compares the decision of the set about one request with the decisions of a scan and of
+    /// Compares a set's decision about a random request with the decisions of a scan and of
     /// osproxy-observe, and returns whether any directive applied.
     fn compare(
         &self,
@@ -83,9 +83,8 @@ impl Requests {
         let id = &self.ids[random.usize(..self.ids.len())];
         let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
         compare_with_scan(set, &attrs, self.instants[now], id.as_str())?;
-        // osproxy-observe can sample a request without an id. So, if a request has no id, the test
-        // compares the decisions about it only if no directive of the set has a sample rate from 1
-        // to 999.
+        // The test compares decisions about a request without an id only if no directive has a
+        // sample rate from 1 to 999, because osproxy-observe can sample such a request.
         let is_sampled = |d: DirectiveRef<'_>| (1..1000).contains(&d.sample_per_mille);
         if !id.as_str().is_empty() || !set.iter().any(is_sampled) {
             let now = peer_instant(now);
@@ -99,7 +98,7 @@ impl Requests {
     }
 }
 
-/// Compares the decision of a set, and the list of the directives that apply, with the result of a
+/// Compares a set's decision about one request, and the reported directives, with the result of a
 /// scan over the set.
 fn compare_with_scan(
     set: &DirectiveSet,
@@ -129,14 +128,15 @@ fn compare_with_scan(
     Ok(())
 }
 
-/// How many decisions the test compared, and in how many of them a directive applied.
+/// How many decisions the test has compared, and for how many of them a directive applied.
 #[derive(Default)]
 struct Counts {
     cases: Cell<u64>,
     decided: Cell<u64>,
 }
 
-/// Compares the decisions of a set about random requests at random instants.
+/// Compares a set's decisions about random requests, at random instants, with those of a scan and
+/// of osproxy-observe.
 fn compare_set(
     requests: &Requests,
     directives: &[Drawn],
@@ -190,7 +190,7 @@ fn a_compiled_set_decides_like_a_scan_and_like_osproxy() {
     );
     let (cases, decided) = (counts.cases.get(), counts.decided.get());
     println!("{cases} cases, {decided} of them decided");
-    // In at least a tenth of the comparisons, a directive must apply, because otherwise the test
-    // would compare mostly empty decisions.
+    // A directive must apply in at least a tenth of the comparisons, so that the test does not
+    // compare mostly empty decisions.
     assert!(decided * 10 > cases);
 }

@@ -1,4 +1,5 @@
-//! Generates the sets of the property test, in the types of this crate and of osproxy-observe.
+//! Generates the directive sets of the property test, in the types of this crate and of
+//! osproxy-observe.
 
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Returns the strings for tenant, index and principal. The lengths of some strings are those at
-/// which the hash function takes another branch, or at which the stored length needs one more byte.
+/// Returns the strings that the generated directives and requests use as tenant, index and
+/// principal. Some strings have a length at which the hash function takes another branch, or at
+/// which the stored length needs one more byte.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
@@ -35,7 +37,8 @@ pub(crate) fn texts() -> Vec<String> {
     texts
 }
 
-/// Returns several adjacent instants around each value at which a comparison could be wrong.
+/// Returns the possible times of the test: several adjacent instants around each value at which a
+/// comparison could be wrong.
 pub(crate) fn instants() -> Vec<Timestamp> {
     let second = 1_000_000_000_i128;
     let mut instants: Vec<Timestamp> = [
@@ -55,8 +58,7 @@ pub(crate) fn instants() -> Vec<Timestamp> {
     instants
 }
 
-/// A generated directive. The fields of a generated directive are positions in the lists of values
-/// in this module.
+/// A generated directive, whose fields are positions in the lists of possible values.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawn {
     tenant: Option<usize>,
@@ -72,8 +74,8 @@ pub(crate) struct Drawn {
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    // The first three strings are drawn most often, so that several directives have the same
-    // targets, and requests match directives.
+    // The first three strings are generated most often, so that several directives have the same
+    // targets and requests match directives.
     let target =
         || proptest::option::weighted(0.4, prop_oneof![4 => 0..3_usize, 1 => 0..texts().len()]);
     let instants = instants().len();
@@ -133,11 +135,13 @@ impl Drawn {
         directive
     }
 
-    /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
-    /// not started at `now`, because the directives of osproxy-observe have no start.
+    /// Returns the generated directive in the types of osproxy-observe, or `None` if it has not
+    /// started at `now`. Directives of osproxy-observe have no start, so the test leaves out a
+    /// directive that has not started.
     ///
-    /// The types of osproxy-observe contain the position of an instant in the list of instants,
-    /// instead of the instant. The positions have the same order as the instants.
+    /// In the types of osproxy-observe, the test uses the position of an instant in the list of
+    /// instants instead of the instant itself. The positions of the instants have the same order as
+    /// the instants, so comparisons have the same results.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;
@@ -160,14 +164,14 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets
-/// rarely reach this special code, so the tests also generate sets of the special kinds on purpose.
+/// Whether a generated set is of a special kind, for which the lookup has special code. Random sets
+/// are rarely of a special kind, so the test also generates such sets on purpose.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,
-    /// Every directive targets a tenant and nothing else.
+    /// Every directive of the set targets only a tenant.
     Tenants,
-    /// All directives have the same targets.
+    /// All directives of the set have the same targets.
     OneGroup,
 }
 

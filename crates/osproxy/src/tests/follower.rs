@@ -1,5 +1,5 @@
-//! Tests the task that follows a store. The tests use virtual time: osproxy's clock is derived from
-//! tokio's paused clock.
+//! Tests the task with which the adapter follows a store. The tests use virtual time, because
+//! osproxy's clock reads tokio's paused clock.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -53,7 +53,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// A store of this project, and the adapter that converts the sets of this store for osproxy.
+/// A store of this project, and the adapter that converts the store's sets for osproxy.
 struct Both {
     ours: Arc<InMemoryDirectiveStore>,
     peers: OsproxyDirectiveStore,
@@ -78,7 +78,7 @@ impl Both {
     }
 }
 
-/// Returns the instant `count` milliseconds after the start of the test.
+/// Returns the instant that is `count` milliseconds after the start of the test.
 fn ms(count: i64) -> Timestamp {
     at(BEGIN + count * MILLI)
 }
@@ -134,7 +134,7 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
     let peers = OsproxyDirectiveStore::follow(ours.clone(), clock.clone(), subscription).await;
     assert!(peers.load().is_empty());
     for _ in 0..3 {
-        // The task pauses for less than fifty milliseconds after a publish.
+        // The task's pause after a conversion is shorter than fifty milliseconds.
         advance(50).await;
         ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
         publishes.send_replace(());
@@ -149,7 +149,7 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
             "the revoked directive is still in the set"
         );
     }
-    // After the subscription has closed, the task checks the store at intervals, and not in a busy
+    // After the subscription has ended, the task checks the store at intervals and not in a busy
     // loop.
     drop(publishes);
     ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
@@ -185,7 +185,7 @@ async fn a_clock_set_forward_past_an_expiry_ends_the_directive_within_a_quarter_
 #[tokio::test(start_paused = true)]
 async fn expiries_move_with_a_clock_that_is_set() {
     let both = Both::start(vec![shape(10_000)]).await;
-    // The clock is set back by five seconds, so the directive expires five seconds later.
+    // The wall clock is set back by five seconds, so the directive expires five seconds later.
     both.clock.ahead.fetch_sub(5_000 * MILLI, Ordering::Relaxed);
     advance(14_999).await;
     assert_eq!(
@@ -214,7 +214,7 @@ async fn after_a_panic_no_directive_is_published_until_a_conversion_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn no_directive_outlives_its_expiry_without_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
-    // The test aborts the task of the adapter, so the task never runs again.
+    // The adapter's task never runs again after it was aborted.
     both.peers.task.abort();
     advance(999).await;
     assert_eq!(both.osproxy_level(), DiagLevel::Shape);
@@ -234,8 +234,8 @@ async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() 
         assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
         both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
     }
-    // The store's set reaches its age limit at second 24. The directives in the last converted set
-    // expire at second 22 or later.
+    // The store's set reaches its age limit 24 seconds after the start of the test. The directives
+    // in osproxy's set expire at second 22 or later, depending on the last conversion.
     both.peers.task.abort();
     advance(5_000).await;
     assert_eq!(
@@ -255,7 +255,7 @@ async fn dropping_the_adapter_ends_the_task() {
 
 #[tokio::test(start_paused = true)]
 async fn many_expiries_do_not_keep_the_task_busy() {
-    // One directive expires every tenth of a millisecond.
+    // One of the generated directives expires every tenth of a millisecond.
     let directives = (0..10_000).map(|n| {
         DiagnosticsDirective::new(format!("{n}"), DiagLevel::Shape, at(BEGIN + n * MILLI / 10))
             .with_match(DirectiveMatch::all().for_tenant(format!("tenant-{n}")))

@@ -1,5 +1,5 @@
-//! Tests the adapter that provides this project's directives to osproxy. This file contains the
-//! clocks and requests that several test files use.
+//! Tests the adapter that passes this project's directives to osproxy. This file contains the clock
+//! and the requests that several test files use.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -17,7 +17,7 @@ use osproxy_observe as peer;
 use super::convert_types;
 use opensearch_directives::{Decision, DirectiveSet, EndpointKind, RequestAttrs};
 
-/// osproxy's manual clock, with a wall clock that a test can set.
+/// osproxy's manual clock, whose wall clock a test can set forward or back.
 #[derive(Debug, Default)]
 struct TestClock {
     manual: ManualClock,
@@ -25,7 +25,8 @@ struct TestClock {
 }
 
 impl TestClock {
-    /// Sets the wall clock forward or back.
+    /// Sets the wall clock forward by the given number of nanoseconds, or back if the number is
+    /// negative.
     fn jump(&self, nanos: i64) {
         self.ahead.fetch_add(nanos, Ordering::Relaxed);
     }
@@ -47,7 +48,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A request that osproxy and this project both evaluate.
+/// A request that the tests evaluate both with osproxy's set and with this project's set.
 #[derive(Clone, Copy, Debug)]
 struct Request<'a> {
     tenant: Option<&'a str>,
@@ -64,7 +65,7 @@ impl Request<'_> {
         set.evaluate(&attrs, now, self.id)
     }
 
-    /// Returns osproxy's decision, converted to this project's type.
+    /// Returns osproxy's decision about the request, converted to this project's type.
     fn peers(&self, set: &peer::DirectiveSet, now: Instant) -> Decision {
         let tenant = self.tenant.map(PartitionId::from);
         let attrs = peer::RequestAttrs {

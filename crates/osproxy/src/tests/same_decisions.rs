@@ -1,4 +1,4 @@
-//! Property tests: osproxy, with the converted directives, makes the same decisions as this project
+//! Property tests: osproxy makes the same decisions with the converted directives as this project
 //! with all directives.
 
 use std::collections::BTreeSet;
@@ -14,10 +14,11 @@ use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
 const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
-/// Sample rates in per mille.
+/// The sample rates of the generated directives, in per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
-/// Instants of the wall clock in nanoseconds. Some of the instants are adjacent, so that a wrong
-/// comparison (`<` instead of `<=`) is detected.
+/// The starts and expiries of the generated directives, in nanoseconds of the wall clock. Some of
+/// the generated instants are adjacent, so that the test detects a wrong comparison (`<` instead of
+/// `<=`).
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
 fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
@@ -51,8 +52,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn request() -> impl Strategy<Value = Request<'static>> {
-    // Every request has an id: osproxy and this project decide differently about requests without
-    // an id, because only osproxy samples them.
+    // Each generated request has an id, because only osproxy samples requests without an id.
     let ids = select(vec![
         "request-1",
         "request-2",
@@ -79,9 +79,9 @@ fn request() -> impl Strategy<Value = Request<'static>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
-    /// Until the next change, the converted set makes the same decisions as the original set. If
-    /// the next conversion is late, directives that have started since the last conversion do not
-    /// apply yet, but expiries are still exact to the nanosecond.
+    /// Until the next start or expiry, osproxy's converted set makes the same decisions as the
+    /// original set. If the next conversion is late, newly started directives do not apply yet, but
+    /// expiries are still exact to the nanosecond.
     #[test]
     fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(
         directives in prop::collection::vec(directive(), 0..40),
@@ -91,8 +91,8 @@ proptest! {
     ) {
         let clock = TestClock::default();
         clock.jump(ahead);
-        // The generated instants of the directives are relative to the time at which the test clock
-        // starts.
+        // The starts and expiries of the generated directives are relative to the start of the test
+        // clock.
         let shifted = |time: Timestamp| match time {
             time if time == Timestamp::MAX => time,
             time => at(i64::try_from(time.as_nanosecond()).unwrap() + ahead),
@@ -129,7 +129,7 @@ proptest! {
         }
     }
 
-    /// No directive is published twice, and each published directive can change a decision.
+    /// osproxy's set contains no directive twice, and each of its directives can change a decision.
     #[test]
     fn only_decisive_directives_are_published_and_each_once(
         directives in prop::collection::vec(directive(), 0..40),
@@ -146,7 +146,7 @@ proptest! {
         let facts: BTreeSet<String> =
             decisive.directives.iter().map(|directive| format!("{directive:?}")).collect();
         prop_assert_eq!(facts.len(), decisive.directives.len());
-        // Directives that can end a scan come first.
+        // Directives that can end one of osproxy's scans come first.
         let ends = |d: &peer::DiagnosticsDirective| d.ring_buffer || d.capture;
         prop_assert!(decisive.directives.is_sorted_by_key(|directive| !ends(directive)));
     }
@@ -160,8 +160,9 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
     let now = ClockPair::read(&clock);
     let expiry = now.instant_of(at(1_900_000_000_123_457_000));
     assert_eq!(expiry.saturating_duration_since(clock.now()), nanos(134));
-    // An expiry in the past is converted to the current instant. An expiry beyond the range of
-    // osproxy's instants becomes the last instant, which is earlier than the expiry.
+    // An expiry in the past is converted to the current instant of the monotonic clock. An expiry
+    // beyond the range of osproxy's instants is converted to the last possible instant, which is
+    // earlier.
     assert_eq!(now.instant_of(Timestamp::MIN), clock.now());
     let last = clock.now().saturating_add(Duration::MAX);
     assert_eq!(now.instant_of(Timestamp::MAX), last);
@@ -169,7 +170,7 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
 
 #[test]
 fn a_delay_between_the_two_clock_reads_makes_expiries_earlier() {
-    /// A clock on which each read takes a microsecond.
+    /// A clock that advances by a microsecond with each read.
     #[derive(Debug, Default)]
     struct Slow(ManualClock);
     impl Clock for Slow {
@@ -217,8 +218,8 @@ fn superfluous_directives_are_omitted() {
         kept(&[tenant("a", Shape, 9), all("all", ShapeTiming, 9)]),
         ["all"]
     );
-    // Neither directive is superfluous, because the directive for the tenant expires later or has a
-    // higher level.
+    // Neither directive makes the other superfluous: one matches more requests, and the other one
+    // expires later or has a higher level.
     assert_eq!(
         kept(&[tenant("a", Shape, 10), all("all", Shape, 9)]),
         ["all", "a"]
@@ -229,7 +230,7 @@ fn superfluous_directives_are_omitted() {
     );
     let sampled = all("sampled", Shape, 9).with_sample_per_mille(999);
     assert_eq!(kept(&[tenant("a", Shape, 9), sampled]), ["sampled", "a"]);
-    // A directive that can end a scan comes first.
+    // A directive that can end one of osproxy's scans comes first.
     let tape = tenant("tape", Off, 9).with_ring_buffer(true);
     assert_eq!(kept(&[all("all", Shape, 9), tape]), ["tape", "all"]);
     assert!(kept(&[all("off", Off, 9)]).is_empty());

@@ -1,5 +1,5 @@
-//! Runs the conformance kit on this project's stores, on the stores of osproxy-observe and on the
-//! adapter. Checks which rules the stores of osproxy-observe and the adapter break.
+//! Runs the conformance kit on this project's stores, on osproxy-observe's stores and on the
+//! adapter. The tests also check which rules the stores of osproxy-observe and the adapter break.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::*;
 use crate::OsproxyDirectiveStore;
 use crate::clock_pair::ClockPair;
 
-/// A store of this project, with a function that publishes into it.
+/// A store of this project, and the function with which the kit publishes sets into the store.
 struct Ours<S, P> {
     store: S,
     publish: P,
@@ -89,8 +89,8 @@ fn runtime() -> Runtime {
     builder.worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Starts a store that polls the returned source. The poll interval is so long that the store polls
-/// only when the test requests a refresh.
+/// Starts a store that polls a scripted source, and returns both. The poll interval is very long,
+/// so that the store polls only when the test requests a refresh.
 fn scripted_store(runtime: &Runtime) -> (OpenSearchDirectiveStore, ScriptedSource) {
     let source = ScriptedSource::default();
     let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
@@ -99,16 +99,16 @@ fn scripted_store(runtime: &Runtime) -> (OpenSearchDirectiveStore, ScriptedSourc
     (store, source)
 }
 
-/// A store of osproxy-observe, with a function that publishes into it.
+/// A store of osproxy-observe, and the function with which the kit publishes sets into the store.
 struct Peer<S, P> {
     store: S,
     publish: P,
-    /// The clocks that convert the kit's instants to instants of osproxy.
+    /// Converts the kit's instants to instants of osproxy's monotonic clock.
     clocks: ClockPair,
 }
 
-/// Returns a stopped clock that shows one hour before [`noon`], the instant of the kit's first
-/// evaluations.
+/// Returns a stopped clock that shows the time one hour before [`noon`], the instant of the kit's
+/// first evaluations.
 fn clock() -> TestClock {
     let clock = TestClock::default();
     let hour = SignedDuration::from_hours(1);
@@ -155,7 +155,7 @@ where
     }
 }
 
-/// The rules of the conformance kit that every store with osproxy's set breaks.
+/// The rules of the conformance kit that every store breaks if it returns osproxy's sets.
 const BROKEN: [Rule; 2] = [Rule::StartAtRead, Rule::NoIdNoSample];
 
 #[test]
@@ -180,9 +180,10 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
     assert_eq!(report.broken(), BROKEN, "InMemoryDirectiveStore\n{report}");
 }
 
-/// The adapter decides by its own clock whether a directive has started. In this test, the
-/// adapter's clock does not advance. With this stopped clock, a scheduled directive never applies
-/// in the adapter, even if the kit evaluates requests for a time after the directive's start.
+/// The adapter decides by its own clock, and not by the time of an evaluation, whether a directive
+/// has started. The adapter's clock is stopped in this test. With a stopped clock, a scheduled
+/// directive never applies in the adapter, even if the kit evaluates requests for a time after its
+/// start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let (runtime, clock) = (runtime(), Arc::new(clock()));
@@ -195,7 +196,8 @@ fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let clocks = ClockPair::read(&*clock);
     let published = AtomicI64::new(0);
     let publish = |adapter: &OsproxyDirectiveStore, mut directives: Vec<_>| {
-        // An additional directive with a new id shows when the adapter has converted the set.
+        // An additional directive with a new id shows when the adapter has converted the published
+        // set.
         let marker = published.fetch_add(1, Ordering::Relaxed).to_string();
         let only_marker = DirectiveMatch::all().for_tenant(marker.clone());
         let directive = DiagnosticsDirective::new("marker", DiagLevel::Shape, Timestamp::MAX);
@@ -217,7 +219,7 @@ fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
         runtime.block_on(converted).expect("never converted");
         true
     };
-    // The adapter pauses for 10 ms after each publish.
+    // The test publishes few sets, because the adapter pauses for 10 ms after each publish.
     let kit = Kit::default().with_publishes(50);
     let report = kit.check(&Peer {
         store: adapter,

@@ -50,7 +50,7 @@ fn a_document_that_is_not_an_object_is_refused() {
     ] {
         assert_refused(source, "_source", source, Reason::NotAnObject);
     }
-    // The message of a rejection shows control characters in a visible form.
+    // Escapes make the control characters in the message of a rejection visible.
     for (source, printed) in [
         ("\u{feff}{}", "\\u{feff}{}"),
         ("{\"a\":\"\n\"}", "{\"a\":\"\\u{a}\"}"),
@@ -237,7 +237,7 @@ fn a_document_is_in_one_state() {
     }
 }
 
-/// A rejection appears in the log and in the status, so it must be short.
+/// The message of a rejection must be short, because it appears in the log and in the status.
 #[test]
 fn a_rejection_keeps_the_beginning_of_the_wrong_value() {
     let huge = "é".repeat(100_000);

@@ -1,4 +1,4 @@
-//! Tests the times of a document: their format, their order, and the exact limit of an expiry.
+//! Tests the times of a document: their format, their order, and the latest permitted expiry.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn a_limit_beyond_the_last_timestamp_is_no_limit() {
     }
 }
 
-/// A document whose expiry is in the past is not rejected, but its directive no longer applies.
+/// The decoder accepts a document whose expiry is in the past, but the directive no longer applies.
 #[test]
 fn an_expiry_in_the_past_is_accepted() {
     let source = stored_json(

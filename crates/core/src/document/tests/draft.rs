@@ -1,5 +1,5 @@
-//! Tests how a draft is checked before it is sent. Also tests that the decoder accepts the stored
-//! form of a draft that passes the checks.
+//! Tests the checks of a draft that are made before the draft is sent to the cluster. The tests
+//! also check that the decoder accepts the stored form of each draft that passes the checks.
 
 use std::time::Duration;
 
@@ -125,8 +125,9 @@ fn a_time_to_live_is_a_whole_number_of_seconds_within_the_limit() {
     ] {
         assert_refused(&draft(ttl), "ttl_secs", printed, Reason::NotATtl);
     }
-    // The value 3601 exceeds the limit of one hour by a second. The values `1 << 40` and `i64::MAX`
-    // exceed the range of a timestamp. The value `u64::MAX` exceeds the range of a signed duration.
+    // A time to live of 3601 seconds exceeds the limit of one hour by a second. A time to live of
+    // `1 << 40` or `i64::MAX` seconds exceeds the range of a timestamp. A time to live of
+    // `u64::MAX` seconds exceeds the range of a signed duration.
     for secs in [3601, 1 << 40, i64::MAX.unsigned_abs(), u64::MAX] {
         let draft = draft(Duration::from_secs(secs));
         assert_refused(&draft, "ttl_secs", &secs.to_string(), Reason::BeyondMaxTtl);
@@ -219,9 +220,10 @@ fn a_draft_is_read_with_its_expiry() {
 }
 
 proptest! {
-    /// If a draft passes the check, a proxy accepts the document that is stored for it. If a draft
-    /// fails the check, a proxy rejects the document that would be stored for it. Only an expiry in
-    /// the past is an exception: the check of a draft refuses it, but a proxy accepts it.
+    /// If `Draft::check` accepts a draft, a proxy accepts the document that is stored for the
+    /// draft. If `Draft::check` refuses a draft, a proxy rejects the document that would be stored
+    /// for the draft. Only for an expiry in the past, `Draft::check` refuses the draft although a
+    /// proxy accepts the document.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),

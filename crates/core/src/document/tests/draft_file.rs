@@ -1,4 +1,4 @@
-//! Tests every format of an import file, and every reason why a file is refused.
+//! Tests every format of an import file, and every reason why the parser refuses an import file.
 
 use std::error::Error as _;
 
@@ -144,8 +144,8 @@ fn every_entry_that_is_wrong_is_listed() {
         r#"{"level":"Shape","ttl_secs":60}"#,
         r#"{"id":"late","level":"Shape","ttl_secs":60,"x":1}"#,
     );
-    // In the files of this test, each entry begins on its own line. `before` is the number of lines
-    // before the first entry.
+    // In the files of this test, each entry begins on its own line. The argument `before` is the
+    // number of lines before the first entry of the file.
     let expected = |before: usize| {
         format!(
             "5 of the entries cannot be used
@@ -225,8 +225,9 @@ fn a_blob_contains_only_its_directives() {
     }
 }
 
-/// A blob is osproxy's format for a file of directives. An object that is not a blob is parsed as
-/// one entry, and then refused.
+/// A blob is a list of directives in osproxy's format: an object with only the key `directives`.
+/// The parser treats any other object as a single draft, and refuses it because it is not a valid
+/// draft.
 #[test]
 fn an_object_that_is_not_a_blob_is_an_entry() {
     for input in [

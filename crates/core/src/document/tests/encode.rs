@@ -1,5 +1,5 @@
-//! Tests that an encoded document decodes to the same document, and that an invalid document is not
-//! encoded.
+//! Tests that the decoder returns the same document that was encoded, and that the encoder refuses
+//! an invalid document.
 
 use std::time::Duration;
 
@@ -26,14 +26,15 @@ proptest! {
         prop_assert_eq!(found.directive(), document.directive.as_ref());
         prop_assert_eq!(found.is_revoked(), document.revoked);
         prop_assert_eq!(found.to_document(), document.clone());
-        // If the document is encoded and decoded a second time, it does not change.
+        // Encoding and decoding the document a second time does not change it.
         let again = encode(&document, &limits).unwrap();
         let again = decode(&document.directive.id, again.get(), &limits).unwrap();
         prop_assert_eq!(again.to_document(), document);
     }
 
-    /// For any document and limits, the output of `encode` can be decoded. If `encode` refuses a
-    /// document, the document was really generated with the fault that `encode` reports.
+    /// The decoder accepts each document that `encode` writes, whatever the document and the limits
+    /// are. If `encode` refuses a document, the test has really generated the document with the
+    /// fault that `encode` reports.
     #[test]
     fn encode_writes_only_documents_that_decode(
         mut document in generators::document(),
@@ -82,8 +83,8 @@ proptest! {
     }
 }
 
-/// A change that makes a valid document invalid, the field and the reason of the resulting
-/// rejection, and the JSON fields of the same invalid document.
+/// A change that makes a valid document invalid, the field and the reason of the rejection, and the
+/// JSON of the invalid field.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
 #[rustfmt::skip]
@@ -125,8 +126,8 @@ fn an_invalid_document_is_refused_like_by_decode() {
     );
 }
 
-/// Compares the output with the exact bytes of a stored document, so that a change of the format
-/// changes this test and is visible in a review.
+/// Compares the encoder's output with the exact bytes of a stored document, so that a change of the
+/// format is visible in a review.
 #[test]
 fn a_stored_document_has_these_bytes() {
     let mut document = plain();

@@ -9,8 +9,7 @@ use proptest::sample::select;
 use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Generates strings. Many characters of the generated strings are escaped in JSON, or encoded as
-/// surrogate pairs.
+/// Generates strings with many characters that JSON escapes or encodes as surrogate pairs.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -40,7 +39,7 @@ pub(super) fn filled_text() -> impl Strategy<Value = String> {
     text().prop_map(|text| if text.is_empty() { " ".into() } else { text })
 }
 
-/// Generates any id that an index accepts and a path can contain.
+/// Generates any id that an index accepts and that can be a segment of a URL path.
 pub(super) fn id() -> impl Strategy<Value = String> {
     text().prop_map(|text| {
         let id: String = text.chars().filter(|char| !char.is_control()).collect();
@@ -51,8 +50,8 @@ pub(super) fn id() -> impl Strategy<Value = String> {
     })
 }
 
-/// Generates any instant with nanosecond precision. The first and the last possible instant are
-/// generated often.
+/// Generates any instant with nanosecond precision. The generator often returns the first or the
+/// last possible instant.
 pub(super) fn instant() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (
         Timestamp::MIN.as_nanosecond(),
@@ -89,7 +88,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
                     // No directive can expire at the first possible instant, because its start must
-                    // be before its expiry.
+                    // be earlier than its expiry.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
@@ -141,7 +140,7 @@ fn signatures() -> impl Strategy<Value = Vec<Signature>> {
     prop_oneof![3 => 0..1_u8, 1 => 1..9_u8].prop_map(move |keys| (0..keys).map(one).collect())
 }
 
-/// Generates documents that are valid if the limits permit every expiry.
+/// Generates documents that are valid as long as the limits permit their expiry.
 pub(super) fn document() -> impl Strategy<Value = Document> {
     (directive(), audit(), any::<bool>(), signatures()).prop_map(
         |(directive, audit, revoked, signatures)| {
@@ -152,8 +151,8 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     )
 }
 
-/// Returns the document that a reader decodes at `now`. If the document is not signed, and its
-/// start is not after its creation, the returned document has no start.
+/// Returns the document as a reader decodes it at `now`. The returned document has no start if the
+/// document is unsigned and its start is not after its creation.
 pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     let latest = now
         .checked_add(SignedDuration::from_mins(5))

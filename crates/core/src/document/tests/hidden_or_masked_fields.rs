@@ -1,5 +1,5 @@
-//! Tests that a document is rejected or does not change its meaning if a role hides fields, a mask
-//! changes values or a tool drops fields.
+//! Tests that the decoder rejects a document or keeps its meaning if a role hides fields, a mask
+//! changes values or a tool removes fields.
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -94,7 +94,7 @@ fn a_masked_target_is_rejected_as_masked() {
         let source = stored_json(&format!("\"{name}\":\"{MASKED}\","));
         assert_eq!(refused(&source).field(), name);
     }
-    // A name is valid if it is only similar to a masked value.
+    // The decoder accepts a target that is only similar to a masked value.
     for tenant in [&MASKED[1..], &MASKED.to_uppercase()] {
         let source = stored_json(&format!("\"tenant\":\"{tenant}\","));
         let document = decode(&source).unwrap();
@@ -133,11 +133,11 @@ fn a_revoked_directive_stays_revoked_if_fields_are_hidden() {
     let time = "\"revoked_at\":\"2030-01-01T12:00:00Z\",";
     let whole = stored_json(&format!("{time}\"revoked\":true,"));
     assert!(decode(&whole).unwrap().revoked);
-    // If the time of a revocation is hidden, the document is still revoked.
+    // A revoked document stays revoked if `revoked_at` is hidden from the reader.
     let document = decode(&stored_json("\"revoked\":true,")).unwrap();
     assert!(document.revoked && document.audit.revoked_at.is_none());
-    // If the field `revoked` is hidden, the document is rejected. The document is also rejected if
-    // `revoked` and `revoked_at` contradict each other.
+    // The decoder rejects a document whose field `revoked` is hidden from the reader. The decoder
+    // also rejects a document in which `revoked` and `revoked_at` contradict each other.
     let hidden = whole.replace("\"revoked\":true,", "");
     assert_eq!(refused(&hidden).reason(), Reason::HiddenOrMissing);
     let half = stored_json(time);
@@ -200,10 +200,10 @@ fn a_directive_that_started_when_it_was_created_applies_immediately() {
     assert_eq!(start("2030-01-01T11:00:00Z", noon), None);
     let later = "2030-01-01T12:00:00.000000001Z";
     assert_eq!(start(later, noon), Some(at(later)));
-    // If the creation time is in the future, the start does not become earlier.
+    // A creation time in the future does not make the directive start earlier.
     let future = "2030-01-01T12:05:00.000000001Z";
     assert_eq!(start(future, "2099-01-01T00:00:00Z"), Some(at(future)));
-    // If the creation time is hidden, the start does not change.
+    // The start of a directive does not change if the creation time is hidden from the reader.
     let hidden = decode(&stored_json(&format!("\"starts_at\":\"{noon}\","))).unwrap();
     assert_eq!(hidden.directive.starts_at, Some(at(noon)));
 }
@@ -214,8 +214,8 @@ fn a_plain_stored_document_decodes() {
 }
 
 proptest! {
-    /// If a reader can read only some of the fields, it never accepts a directive that matches more
-    /// requests, records more or lasts longer than the directive of the whole document.
+    /// A reader that sees only some fields never accepts a directive that matches more requests,
+    /// records more or lasts longer than the complete document permits.
     #[test]
     fn hidden_fields_never_widen(
         document in generators::document(),
@@ -235,7 +235,8 @@ proptest! {
             return Ok(());
         };
         let found = found.to_document();
-        // If the signatures are hidden, the start is computed as for an unsigned document.
+        // A reader from which the signatures are hidden computes the start as for an unsigned
+        // document.
         let whole = generators::normal(document.with_signatures(found.signatures.clone()), now);
         prop_assert_eq!(found.revoked, whole.revoked);
         prop_assert_eq!(&found.directive.match_, &whole.directive.match_);

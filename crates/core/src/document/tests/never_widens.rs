@@ -1,4 +1,5 @@
-//! Tests that no input makes a directive apply to more requests, and that the decoder never panics.
+//! Tests that no JSON makes a directive apply to more requests than intended, and that the decoder
+//! never panics.
 
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ fn is_of_the_type(name: &str, value: &Value) -> bool {
 }
 
 proptest! {
-    /// For any value of a field, either the decoded document has exactly this value, or the
-    /// document is rejected.
+    /// Whatever value a field has, the decoded directive has exactly this value, or the decoder
+    /// rejects the document.
     #[test]
     fn a_wrong_value_never_widens(
         document in generators::document(),
@@ -44,8 +45,8 @@ proptest! {
         let json = crate::document::encode(&document, &all).unwrap();
         let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
         fields.insert(name.into(), value.clone());
-        // The list `targets` must name the new target, because otherwise the document would be
-        // rejected for the missing name.
+        // The list `targets` must name each target field of the document, because the decoder
+        // otherwise rejects the document.
         if TARGET_FIELDS.contains(&name) {
             let named: Vec<&str> = TARGET_FIELDS.into_iter().filter(|n| fields.contains_key(*n)).collect();
             fields.insert("targets".into(), named.into());
@@ -94,8 +95,7 @@ proptest! {
         let _: Result<_, Rejection> = crate::document::decode(&id, &value.to_string(), &limits());
     }
 
-    /// If a document is truncated, or if one of its bytes is changed, the decoder accepts or
-    /// rejects it, but never panics.
+    /// The decoder never panics on a truncated document or on a document with a changed byte.
     #[test]
     fn a_damaged_document_is_decoded_or_rejected(
         document in generators::document(),

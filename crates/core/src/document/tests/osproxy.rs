@@ -1,8 +1,8 @@
-//! A blob is a file of directives in the format of osproxy-observe 1.0.5. Tests that a blob has the
-//! same meaning in this crate as in osproxy-observe.
+//! A blob is a list of directives in the format of osproxy-observe 1.0.5. Tests that a blob of
+//! directives has the same meaning in this crate as in osproxy-observe.
 //!
-//! This crate refuses some blobs that osproxy accepts, because osproxy gives each of these blobs a
-//! meaning that its author did not intend: see [`known`].
+//! This crate refuses some blobs that osproxy accepts with a meaning that their author did not
+//! intend: see [`known`].
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn ours(blob: &str) -> Result<Vec<Draft>, ImportError> {
     parse_drafts(blob.as_bytes())
 }
 
-/// Returns a draft in the JSON format in which osproxy returns its directives.
+/// Returns a draft as the JSON in which osproxy lists its directives.
 fn listed(draft: &Draft, expired: bool) -> Value {
     let mut fields = serde_json::Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
@@ -72,8 +72,8 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     }
 }
 
-/// Returns the known reason why osproxy accepts a blob that this crate refuses. If osproxy accepts
-/// a blob that this crate refuses, osproxy gives the blob a meaning that its author did not intend.
+/// Returns the known reason why this crate refuses a blob that osproxy accepts. A blob that only
+/// osproxy accepts has a meaning there that its author did not intend.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
@@ -136,8 +136,8 @@ fn field() -> impl Strategy<Value = (String, Value)> {
 fn directive() -> impl Strategy<Value = Vec<(String, Value)>> {
     let ids = select(vec!["a", "b", "c", "d", "e", "f", "g", "h"]).prop_map(Value::from);
     let levels = select(DiagLevel::ALL).prop_map(|it| Value::from(it.as_str()));
-    // osproxy counts nanoseconds in 64 bits, so it would truncate a time to live of several
-    // centuries. The test generates only shorter times.
+    // The test generates only short times to live, because osproxy counts nanoseconds in 64 bits
+    // and would truncate several centuries.
     let ttls = prop_oneof![9 => 1..1_000_000_u64, 1 => Just(0)].prop_map(Value::from);
     (ids, levels, ttls, vec(field(), 0..6)).prop_map(|(id, level, ttl, mut fields)| {
         for (name, value) in [("id", id), ("level", level), ("ttl_secs", ttl)] {
@@ -228,8 +228,8 @@ fn blobs_of_osproxy_keep_their_meaning() {
     }
 }
 
-/// Tests each known difference between osproxy and this crate. If a later version of osproxy
-/// removes one of the known differences, the test fails.
+/// Tests each known difference between osproxy and this crate. This test fails if a later version
+/// of osproxy removes one of the known differences.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {
@@ -257,8 +257,8 @@ fn documents_that_osproxy_widens_are_refused() {
     assert!(theirs(r#"{"directives":[]}"#).unwrap().is_empty());
     let empty = ours(r#"{"directives":[]}"#).unwrap_err();
     assert_eq!(empty.kind(), ImportErrorKind::Empty);
-    // This crate accepts a draft without an expiry, because the pipeline adds the default expiry of
-    // the cluster.
+    // This crate accepts a draft without an expiry, because the ingest pipeline adds the default
+    // time to live.
     let endless = r#"{"directives":[{"id":"a","level":"Shape"}]}"#;
     assert!(theirs(endless).is_err());
     assert_eq!(ours(endless).unwrap()[0].expiry, Expiry::SiteDefault);

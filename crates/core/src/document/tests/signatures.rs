@@ -1,4 +1,4 @@
-//! Tests that a signature covers exactly the fields that affect what a directive does.
+//! Tests that a signature covers exactly the fields that change what a directive does.
 
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ fn signature() -> Signature {
     Signature::new("alice", KeyId::of(&[1; 32]), [2; 64]).unwrap()
 }
 
-/// Compares the signed bytes with the test vector of `docs/SIGNATURES.md`.
+/// Compares the bytes that a signer signs with the test vector in `docs/SIGNATURES.md`.
 #[test]
 fn the_message_is_as_documented() {
     let directive = whole();
@@ -83,7 +83,7 @@ fn each_field_that_decides_what_a_directive_does_changes_the_message() {
         |it| it.starts_at = Some(at("2030-01-01T12:00:00.000000001Z")),
         |it| it.expires_at = at("2030-01-01T12:15:00.000000002Z"),
         |it| it.expires_at = at("2031-01-01T12:15:00.000000001Z"),
-        // The tenant and the index of the directive swap their values.
+        // Exchanges the values of the targets `tenant` and `index`.
         |it| std::mem::swap(&mut it.match_.tenant, &mut it.match_.index),
     ];
     let mut messages = HashSet::new();
@@ -120,7 +120,8 @@ fn the_form_is_the_same_before_and_after_a_signature_is_added() {
         document.signed_form("u").content()
     };
     assert_eq!(form(&before), form(&after));
-    // An owned copy of a signed document has the same signed form as the document.
+    // The signed form of a document does not change if the document is converted into one that owns
+    // its strings.
     let document = decode(&after).unwrap();
     let owned = SignedForm::new(document.directive.as_ref(), "u").content();
     assert_eq!(owned, form(&after));

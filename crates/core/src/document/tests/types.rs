@@ -1,11 +1,11 @@
-//! Tests every field of a document or draft with a value of every JSON type.
+//! Tests each field of a stored document and of a draft with a value of each JSON type.
 
 use super::{HOUR, STORED, at, decode, limits, plain};
 use crate::document::decode_field::NAMES;
 use crate::document::{Audit, Document, Draft, Expiry, Rejection, RejectionReason as Reason};
 use crate::{DiagLevel, DiagnosticsDirective};
 
-/// Values of every JSON type, and `None` for an absent field.
+/// One or more values of each JSON type, and `None` for an absent field.
 const VALUES: [Option<&str>; 10] = [
     None,
     Some("null"),
@@ -19,16 +19,17 @@ const VALUES: [Option<&str>; 10] = [
     Some("{}"),
 ];
 
-/// The expected outcome for each value of a field, one character for each value. `.` means that the
-/// value counts as absent. `=` means that the value is used. `x` means that the document is refused
-/// with the reason in the field's row. Each other letter means that the document is refused for a
-/// different reason: `m` missing, `u` unknown, `i` not the `_id`, `2` two expiries, `s` written by
-/// the pipeline, `t` not named by `targets`.
+/// The name of each field, one character per value in [`VALUES`], and a rejection reason. Each
+/// character says what the decoder does with one value. `.` means that the decoder treats the value
+/// as absent. `=` means that the decoder uses the value. `x` means that the decoder refuses the
+/// document for the rejection reason in the same row. Any other character means that the decoder
+/// refuses the document for another reason (`m` missing, `u` unknown, `i` not the `_id`, `2` two
+/// expiries, `s` written by the pipeline, `t` not named by `targets`).
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
 
 const OF_DOCUMENT: Outcomes = [
-    // Each character stands for one value, in this order: absent, null, true, 42, 1.5, "", "text",
-    // [], ["a"], {}.
+    // Each character is the outcome for one value, in this order: absent, null, true, 42, 1.5, "",
+    // "text", [], ["a"], {}.
     ("id", ".xxxxiixxx", Reason::NotAnId),
     ("targets", "mxxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
@@ -59,8 +60,8 @@ const OF_DOCUMENT: Outcomes = [
 ];
 
 const OF_DRAFT: Outcomes = [
-    // Each character stands for one value, in this order: absent, null, true, 42, 1.5, "", "text",
-    // [], ["a"], {}.
+    // Each character is the outcome for one value, in this order: absent, null, true, 42, 1.5, "",
+    // "text", [], ["a"], {}.
     ("id", "mxxxx==xxx", Reason::NotAnId),
     ("targets", ".xxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
@@ -90,7 +91,8 @@ const OF_DRAFT: Outcomes = [
     ("signatures", ".xxxxxxxxx", Reason::NotSignatures),
 ];
 
-/// Returns the JSON of the object `base`, in which one field is replaced or removed.
+/// Returns the fields `base` as a JSON object, in which the field `name` has the given value or is
+/// removed.
 fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     let fields: Vec<String> = base
         .iter()
@@ -102,9 +104,9 @@ fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Decodes an object for each field and each of [`VALUES`], and compares the outcome with `table`.
-/// `read` decodes the object. If the decoder uses the value, `set` writes the value into the
-/// expected result.
+/// Decodes an object with each of [`VALUES`] in each field, and compares the outcomes with `table`.
+/// The function `read` decodes the object. The function `set` writes a value that the decoder uses
+/// into the expected result.
 fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],
@@ -235,7 +237,7 @@ fn each_field_of_a_draft_accepts_only_its_type() {
     );
 }
 
-/// Tests that the decoder uses each field of a document in which every field has a valid value.
+/// Tests that the decoder uses every field, with a document that has a valid value in each field.
 #[test]
 fn every_field_counts() {
     let source = r#"{

@@ -1,6 +1,6 @@
-//! Compares the counters with a simple count that reads every directive. The first test uses random
-//! sets and requests. The second test counts on eight threads during many publishes.
-//! `scripts/test-races` also runs these tests under Miri.
+//! Compares the hit counters with a simple count that checks every directive for each request. One
+//! test counts the matches of random requests in random sets. Another test counts matches on eight
+//! threads while a store publishes many sets. `scripts/test-races` also runs both tests under Miri.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -14,12 +14,12 @@ use crate::{DirectiveStore as _, InMemoryDirectiveStore};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// For each id: the number of matched requests, the number of sampled requests, and the second of
-/// the last match.
+/// For each directive id, the number of matched requests, the number of sampled requests, and the
+/// second of the last match.
 type Counts = BTreeMap<String, (u64, u64, Option<i64>)>;
 
-/// Compares a request with every directive of the set, and counts the request for each directive
-/// that it matches.
+/// Compares one request with every directive of a set, and counts the request for each directive
+/// that matches.
 fn count_by_reading(
     counts: &mut Counts,
     set: &DirectiveSet,
@@ -38,7 +38,7 @@ fn count_by_reading(
     }
 }
 
-/// Asserts that all counts and their sums are as expected.
+/// Asserts that the counts of all directives, and the sums of these counts, are as expected.
 fn assert_same(counters: &HitCounters, expected: &Counts) {
     let hits = counters.hits(false, START);
     let counted: Counts = (hits.directives.iter())
@@ -76,8 +76,9 @@ prop_compose! {
     }
 }
 
-/// A generated request: the positions of its strings in `NAMES`, whether it has a tenant, its
-/// endpoint, its second, the number in its id, how many publishes ago its set was loaded, and
+/// A generated request. The first fields of a generated request are the positions of its strings in
+/// `NAMES`, whether it has a tenant, its endpoint, its time in seconds and the number in its id.
+/// The last two fields of a generated request are how many publishes ago its set was loaded, and
 /// whether the test evaluates it with `evaluate_with`.
 type Request = ([usize; 3], bool, usize, i64, u16, usize, bool);
 
@@ -127,8 +128,8 @@ proptest! {
             held.insert(0, counters.attach(&set, START));
             held.truncate(3);
             for request in requests {
-                // Some requests still use one of the two sets that were published before the
-                // current set.
+                // A running request may still use the previous set or the set before the previous
+                // one.
                 evaluate(&held[request.5.min(held.len() - 1)], &mut expected, request);
             }
             assert_same(&counters, &expected);
@@ -139,8 +140,8 @@ proptest! {
 const THREADS: usize = 8;
 const PUBLISHES: usize = if cfg!(miri) { 5 } else { 2_000 };
 
-/// Returns the set of the publish with the given number. With each publish, some directives leave
-/// the set, some return to it, and some change.
+/// Returns the set that the test publishes in the publish with the given number. Each publish
+/// removes some directives from the set, adds some again and changes others.
 fn varying(publish: usize) -> DirectiveSet {
     let directives = NAMES.iter().enumerate().flat_map(|(number, name)| {
         let is_in = (publish >> number) & 1 == 0;
@@ -183,7 +184,7 @@ fn eight_threads_lose_no_count_while_sets_are_published() {
         let mut matched = 0;
         for publish in 0..PUBLISHES {
             store.publish(counters.attach(&varying(publish), START));
-            // The sums of the counts must never decrease while other threads count.
+            // The sums of the counts must never decrease while other threads count matches.
             let total = totals(&counters).0;
             assert!(total >= matched);
             matched = total;

@@ -1,5 +1,5 @@
-//! Tests that a directive that left the set keeps its counts for a while, and that its counters are
-//! reused later.
+//! Tests that the registry keeps the counts of a directive for a while after it has left the set,
+//! and reuses its counters later.
 
 use super::super::registry::MAX_DEPARTED;
 use super::*;
@@ -17,7 +17,7 @@ fn a_directive_that_left_the_set_keeps_its_counts_and_continues_when_it_returns(
     request(&first, "a", 1);
     request(&first, "b", 2);
     let second = counters.attach(&set_of(&["b", "d"]), after(10));
-    // A request that began before the publish still uses the first set.
+    // A request that began before the second publish still uses the first set.
     request(&first, "a", 10);
     request(&first, "b", 20);
     request(&second, "b", 100);
@@ -48,7 +48,7 @@ fn a_hidden_set_is_not_published_and_keeps_its_counts() {
     let hits = counters.hits(true, START);
     assert!(!hits.directives[0].published);
     assert_eq!(hits.matched, 1);
-    // If the counters are attached to the current set a second time, nothing changes.
+    // Attaching the counters to the current set a second time changes nothing.
     let again = counters.attach(&set, after(10));
     request(&again, "a", 1);
     assert_eq!(published(&counters), [("a".to_owned(), true, 2)]);
@@ -69,8 +69,8 @@ fn two_directives_with_the_same_id_share_their_counts() {
     assert_eq!(counts(&counters, "b"), (3, 3));
 }
 
-/// Attaches the counters to `sets` sets, one after the other. Each set has 100 new directives. For
-/// each new directive, the function evaluates one matching request.
+/// Attaches the counters to the given number of sets in turn, each with 100 new directives. The
+/// function evaluates one matching request for each new directive.
 fn churn(counters: &HitCounters, name: &str, sets: usize) {
     for number in 0..sets {
         let ids: Vec<String> = (0..100).map(|n| format!("{name}-{number}-{n}")).collect();
@@ -101,7 +101,7 @@ fn the_counts_of_departed_directives_are_bounded_and_their_totals_stay() {
     let hits = counters.hits(false, START);
     assert_eq!((hits.matched, hits.sampled), (10_000, 10_000));
     assert_eq!(hits.directives.len() as u64 + hits.forgotten, 10_000);
-    // More than [`MAX_DEPARTED`] directives leave the set at once.
+    // Lets more than [`MAX_DEPARTED`] directives leave the set at once.
     let many: Vec<String> = (0..3 * MAX_DEPARTED).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let set = counters.attach(&set_of(&many), START);
@@ -120,8 +120,8 @@ fn counters_are_not_reused_while_a_request_uses_them() {
     let counters = HitCounters::default();
     let held = counters.attach(&set_of(&["held"]), START);
     churn(&counters, "first", 20);
-    // The directive `held` is forgotten, but a request still uses a set with this directive. The
-    // match of this request must be counted in the old slot of `held`.
+    // The registry has forgotten the directive `held`, but a request still uses a set that contains
+    // it. A match with the old set must still count in the slot of `held`.
     request(&held, "held", 50);
     assert_eq!(counts(&counters, "held"), (0, 0));
     let others = counters.hits(false, START).directives;

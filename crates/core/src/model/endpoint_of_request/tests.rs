@@ -1,6 +1,6 @@
-//! Tests the classification of OpenSearch's REST paths and the rules for indices and principals.
-//! The tests of the osproxy example also compare the classification of this crate with that of
-//! osproxy.
+//! Tests how paths of OpenSearch's REST API are classified, and which indices and principals match
+//! a directive. The tests of the osproxy example also compare the classification of requests with
+//! that of osproxy.
 
 use jiff::Timestamp;
 
@@ -79,7 +79,8 @@ fn administration_has_no_index_and_other_paths_are_unknown() {
     }
 }
 
-/// Evaluates a request once for each index in its path, and returns the highest level.
+/// Evaluates a request once for each index in its path, and returns the highest level of the
+/// decisions.
 fn level(set: &DirectiveSet, path: &str, principal: &str) -> DiagLevel {
     let endpoint = Endpoint::of("GET", path);
     let now = Timestamp::UNIX_EPOCH;
@@ -108,19 +109,19 @@ fn a_request_matches_by_each_index_that_it_names() {
         ("/orders/_search", true, false),
         ("/a,orders,b/_search", true, false),
         ("/a,b/_search", false, false),
-        // A wildcard is treated as a name, so a request to a wildcard matches only a directive
-        // whose index is the same wildcard.
+        // A wildcard counts as a name, so a request to `logs-*` matches only a directive whose
+        // index is exactly `logs-*`.
         ("/logs-*/_search", false, true),
         ("/logs-1/_search", false, false),
         ("/ord*/_search", false, false),
         ("/_all/_search", false, false),
-        // The names of indices are percent-decoded, and an encoded comma separates two names.
+        // Index names are percent-decoded, and an encoded comma separates two names.
         ("/%6Frders/_search", true, false),
         ("/a%2Corders%2cb/_search", true, false),
         ("/logs-%2A/_search", false, true),
         ("/a%252Corders/_search", false, false),
         ("/%zz,orders/_search", true, false),
-        // If a request has no index, no directive that targets an index applies to it.
+        // A directive that targets an index does not apply to a request without an index.
         ("/_search", false, false),
         ("/_bulk", false, false),
     ] {

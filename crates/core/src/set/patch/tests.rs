@@ -1,5 +1,4 @@
-//! Property test: if the same directives are compiled into a new set, this set equals the patched
-//! set.
+//! Property test: a patched set equals a set that is newly built from the same directives.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -11,11 +10,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
-/// The strings of the generated directives. There are only a few strings, so several directives
-/// have the same string. One of the strings is also an id, and one is empty.
+/// The strings in the targets of the generated directives. Only a few different strings are
+/// generated, so that several directives have the same string. One of the generated strings is also
+/// an id, and one is empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
-/// Seconds since 1970: the earliest and the latest instant, and two instants between them.
+/// The earliest and the latest possible instant, and two instants between them, in seconds since
+/// 1970.
 const INSTANTS: [i64; 4] = [-377_705_023_201, 10, 20, 253_402_207_200];
 
 /// The fields that can differ between two generated directives with the same id.
@@ -82,8 +83,8 @@ fn any_directive() -> impl Strategy<Value = Drawn> {
         )
 }
 
-/// Generates changes by id. `Some` inserts or replaces the directive with an id, and `None` removes
-/// the directive.
+/// Generates a change for each of several ids. The change `Some` inserts or replaces the directive
+/// with the id, and `None` removes it.
 fn any_changes(most: usize) -> impl Strategy<Value = BTreeMap<u8, Option<Drawn>>> {
     let change = prop_oneof![4 => any_directive().prop_map(Some), 1 => Just(None)];
     prop::collection::btree_map(0..80_u8, change, 0..most)
@@ -117,7 +118,7 @@ fn built(model: &Model) -> DirectiveSet {
     model.values().cloned().collect()
 }
 
-/// Asserts that a patched set and a newly built set contain the same directives, make the same
+/// Asserts that a patched and a newly built set contain the same directives, make the same
 /// decisions and need the same space for their strings.
 fn assert_same(patched: &DirectiveSet, built: &DirectiveSet) {
     assert!(patched.iter().eq(built.iter()), "{patched:?} {built:?}");
