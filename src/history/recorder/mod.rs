@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
@@ -42,7 +43,7 @@ use last_records::last_documents;
 pub(crate) use observation_feed::{HistoryFeed, Keeping, Observed, SeenDocument};
 use observation_feed::{NeedsFullFrom, Observation};
 use queue::Queue;
-use sending::{SendError, Sending, send, sent};
+use sending::{SendError, Sending, send, sent, until};
 pub use status::RecorderStatus;
 use status::SharedCounts;
 use stream_watch::{StreamChange, StreamWatch};
@@ -147,10 +148,8 @@ impl Recorder {
         let backing = match self.stream.backing_indices().await {
             Ok(backing) => backing,
             Err(error) => {
-                debug!(
-                    error = chain(&error),
-                    "cannot check the stream of the history"
-                );
+                let error = chain(&error);
+                debug!(error, "cannot check the stream of the history");
                 return self.watch.postpone();
             }
         };
@@ -226,11 +225,7 @@ impl Recorder {
     /// Compares the observation of a poll with the known documents, and queues a record for each
     /// operation.
     fn absorb(&mut self, observation: Observation) {
-        let by = RecordedBy {
-            name: self.name.clone(),
-            at: observation.seen_at,
-            max_ttl: self.max_ttl,
-        };
+        let by = self.recorded_by(observation.seen_at);
         let (queue, documents) = (&mut self.queue, &mut self.documents);
         let unseen = documents.absorb(observation, &by, |entry| queue.push(entry));
         self.needs_full_from.set(documents.needs_full_from());
@@ -243,13 +238,17 @@ impl Recorder {
         if !self.queue.can_refill() {
             return;
         }
-        let by = RecordedBy {
-            name: self.name.clone(),
-            at: self.clock.now(),
-            max_ttl: self.max_ttl,
-        };
+        let by = self.recorded_by(self.clock.now());
         let documents = &self.documents;
         self.queue.refill(|id| documents.entry_again(id, &by));
+    }
+
+    fn recorded_by(&self, at: Timestamp) -> RecordedBy {
+        RecordedBy {
+            name: self.name.clone(),
+            at,
+            max_ttl: self.max_ttl,
+        }
     }
 
     fn next_batch(&mut self) -> Option<(Vec<String>, Sending)> {
@@ -344,13 +343,6 @@ impl Recorder {
             counts.pending = pending;
             counts.lost += dropped;
         });
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::Compiled;
 use super::decision::Effects;
+use super::instant::{Instant, instant};
 use super::lookup_table::{END, chain};
-use super::packed_directives::{Instant, Shape, instant, target};
+use super::shape::{Shape, target};
 use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};

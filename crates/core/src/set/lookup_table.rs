@@ -19,7 +19,9 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 
 use super::decision::Effects;
-use super::packed_directives::{ALWAYS, Full, Instant, PackedDirectives, Shape, target};
+use super::instant::{ALWAYS, Instant};
+use super::packed_directives::{Full, PackedDirectives};
+use super::shape::{Shape, target};
 use super::sorted_hash_table::SortedSlots;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling;

@@ -4,24 +4,25 @@
 //! # How it works
 //!
 //! `packed_directives.rs` stores each directive in 24 bytes, and the strings of all directives in
-//! one allocation (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs`
-//! builds the hash table of the packed directives. `evaluate.rs` makes one lookup in the hash table
-//! for each combination of target fields that the directives use. A lookup compares both the hash
-//! and the strings of the targets. Even if two hashes collide, a directive never applies to a
-//! request that it does not target. A set keeps its directives in the order in which they were
-//! added to its builder. `patch.rs` builds the next set from the current set and a list of changes.
+//! one allocation (`string_arena.rs`). `lookup_table.rs` builds the hash table of the packed
+//! directives. `evaluate.rs` makes one lookup in the hash table for each combination of target
+//! fields that the directives use. A lookup compares both the hash and the strings of the targets,
+//! so a directive never applies to a request that it does not target, even if two hashes collide.
+//! `patch.rs` builds the next set from the current set and a list of changes.
 
 mod builder;
 mod decision;
 mod error;
 mod evaluate;
 mod evaluate_indices;
+mod instant;
 mod introspection_json;
 mod lookup_table;
 mod order_by_id;
 mod packed_directives;
 mod patch;
 mod set_end;
+mod shape;
 mod sorted_hash_table;
 mod sorting;
 mod state_counts;

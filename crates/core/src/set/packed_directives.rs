@@ -5,108 +5,12 @@ use std::ops::Range;
 use jiff::Timestamp;
 
 use super::decision::Effects;
+use super::instant::{ALWAYS, Instant, instant, timestamp};
+use super::shape::{Shape, target};
 use super::sorting::Order;
 use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
-
-/// The seconds and the nanoseconds of a `Timestamp`, which always have the same sign. Pairs of
-/// seconds and nanoseconds have the same order as the timestamps.
-pub(super) type Instant = (i64, i32);
-
-/// An instant that is earlier than every `Timestamp`.
-pub(super) const ALWAYS: Instant = (i64::MIN, 0);
-
-#[inline]
-pub(super) fn instant(timestamp: Timestamp) -> Instant {
-    (timestamp.as_second(), timestamp.subsec_nanosecond())
-}
-
-/// Converts an [`Instant`] back to a `Timestamp`, or returns `None` for [`ALWAYS`].
-fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // `ALWAYS` is not a valid timestamp, and is handled separately because creating jiff's error
-    // would allocate.
-    let is_timestamp = (second, nanosecond) != ALWAYS;
-    is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
-}
-
-/// Rounds an instant up to a whole number of seconds since 1970. An instant has passed if
-/// `now.as_second()` is at least the rounded number of seconds. (The result for an instant up to
-/// the start of 1970 is one second higher, because `as_second` rounds negative times up.)
-pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
-    let rounds = nanosecond > 0 || second <= 0;
-    second.saturating_add(i64::from(rounds))
-}
-
-/// One bit for each target field, from which bit masks of target fields are composed.
-pub(super) mod target {
-    pub(in super::super) const TENANT: u8 = 1;
-    pub(in super::super) const INDEX: u8 = 2;
-    pub(in super::super) const PRINCIPAL: u8 = 4;
-    pub(in super::super) const ENDPOINT: u8 = 8;
-}
-
-/// The combination of target fields that a directive uses, and the value of the target `endpoint`.
-/// The shape and the strings of the directive's targets together form its key.
-///
-/// A shape has only seven bits, so that the string arena can store it as an ASCII character. Three
-/// bits of a shape state whether the directive targets a tenant, an index and a principal. The
-/// other four bits of a shape contain the endpoint, or zero if the directive targets no endpoint.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Shape(u8);
-
-const ENDPOINT_SHIFT: u32 = 3;
-const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
-
-impl Shape {
-    /// The shape of a directive that has no targets.
-    pub(super) const ANY: Self = Self(0);
-    /// The shape of a directive that targets only a tenant.
-    pub(super) const TENANT: Self = Self(target::TENANT);
-
-    /// Creates the shape of a directive that uses the target fields in the bit mask `targets`. The
-    /// shape contains `endpoint` only if the bit mask contains the bit of the endpoint.
-    #[inline]
-    pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
-        if targets & target::ENDPOINT == 0 {
-            Self(targets)
-        } else {
-            Self(targets & !target::ENDPOINT | (endpoint as u8 + 1) << ENDPOINT_SHIFT)
-        }
-    }
-
-    fn of(directive: DirectiveRef<'_>) -> Self {
-        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
-        let targets = bit(directive.tenant.is_some(), target::TENANT)
-            | bit(directive.index.is_some(), target::INDEX)
-            | bit(directive.principal.is_some(), target::PRINCIPAL)
-            | bit(directive.endpoint.is_some(), target::ENDPOINT);
-        Self::new(targets, directive.endpoint.unwrap_or(EndpointKind::Unknown))
-    }
-
-    pub(super) fn targets(self) -> u8 {
-        let endpoint = self.endpoint().map_or(0, |_| target::ENDPOINT);
-        self.0 & 0b111 | endpoint
-    }
-
-    fn endpoint(self) -> Option<EndpointKind> {
-        let number = usize::from(self.0 >> ENDPOINT_SHIFT).checked_sub(1)?;
-        EndpointKind::ALL.get(number).copied()
-    }
-
-    /// Returns true if the directive with this shape has the given target. The argument `target`
-    /// must be the bit of the tenant, the index or the principal.
-    #[inline]
-    pub(super) fn has(self, target: u8) -> bool {
-        self.0 & target != 0
-    }
-
-    /// Returns all bits of the shape, so that a hash can include them.
-    #[inline]
-    pub(super) fn bits(self) -> u8 {
-        self.0
-    }
-}
 
 /// The packed form of one directive, without its strings and its start.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +94,7 @@ impl PackedDirectives {
         let strings = targets.into_iter().flatten().chain([directive.id]);
         let bytes = 1 + strings.clone().map(StringArena::bytes_for).sum::<usize>();
         self.strings.reserve_for(bytes, &self.records);
-        self.strings.push_ascii(Shape::of(directive).0);
+        self.strings.push_ascii(Shape::of(directive).bits());
         strings.for_each(|string| self.strings.push(string));
         self.push_record(record, directive.starts_at.map_or(ALWAYS, instant));
         Ok(())
@@ -328,7 +232,7 @@ impl PackedDirectives {
     /// key.
     fn read_key(&self, key: u32) -> (Shape, [Option<&str>; 3], usize) {
         let mut offset = key as usize;
-        let shape = Shape(self.strings.read_ascii(&mut offset));
+        let shape = Shape::from_bits(self.strings.read_ascii(&mut offset));
         let strings = [target::TENANT, target::INDEX, target::PRINCIPAL]
             .map(|target| shape.has(target).then(|| self.strings.read(&mut offset)));
         (shape, strings, offset)
@@ -340,7 +244,7 @@ impl PackedDirectives {
     #[inline(always)]
     pub(super) fn is_key(&self, index: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
         let mut offset = self.records[index as usize].key as usize;
-        if self.strings.read_ascii(&mut offset) != shape.0 {
+        if self.strings.read_ascii(&mut offset) != shape.bits() {
             return false;
         }
         let mut is =
@@ -348,32 +252,5 @@ impl PackedDirectives {
         is(target::TENANT, attrs.tenant.unwrap_or_default())
             && is(target::INDEX, attrs.index)
             && is(target::PRINCIPAL, attrs.principal)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn instants_have_the_order_of_timestamps_and_convert_back() {
-        let around = |nanos: i128| {
-            (-2..=2).filter_map(move |step| Timestamp::from_nanosecond(nanos + step).ok())
-        };
-        let second = 1_000_000_000;
-        let mut timestamps = vec![Timestamp::MIN, Timestamp::MAX];
-        for nanos in [0, second, -second, i64::MIN.into(), i64::MAX.into()] {
-            timestamps.extend(around(nanos));
-        }
-        for &a in &timestamps {
-            for &b in &timestamps {
-                assert_eq!(instant(a).cmp(&instant(b)), a.cmp(&b), "{a} {b}");
-            }
-            assert_eq!(timestamp(instant(a)), Some(a));
-            assert!(ALWAYS < instant(a));
-        }
-        assert_eq!(timestamp(ALWAYS), None);
     }
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 
 use super::DirectiveSet;
+use super::instant::{instant, rounded_up};
 use super::lookup_table::LookupTable;
-use super::packed_directives::{instant, rounded_up};
 
 /// The last expiry of a set's directives, and the limit that the publisher has set. The last expiry
 /// and the limit are seconds since 1970, rounded up. Rounding makes no directive apply longer,
