@@ -145,8 +145,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn reload_credentials(&self) {}
 }
 
-/// The transport of a store that reads no cluster, for example because its source is an agent.
-/// Every request through a `NoTransport` fails.
+/// The transport of a store that reads no cluster, because the application implements the store's
+/// source. Every request through a `NoTransport` fails.
 #[derive(Debug)]
 pub(crate) struct NoTransport;
 
