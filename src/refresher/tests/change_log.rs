@@ -1,5 +1,5 @@
-//! Tests that the start and the expiry of a directive are counted when they happen, without waiting
-//! for a poll. Tests in other files check the lines in the log.
+//! Tests that the change log counts the start and the expiry of a directive when they happen,
+//! without waiting for a poll. Tests in other files check the lines that the change log writes.
 
 use super::*;
 
