@@ -13,9 +13,9 @@ use crate::signatures::Trust;
 use opensearch_directives_core::internal::{DeltaBase, visible_beginning};
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 
-/// The factor by which the store multiplies the wait that the agent has measured. The factor is
-/// necessary because the monotonic clocks of two hosts do not run at exactly the same rate, and an
-/// age must never be too low.
+/// The factor by which the store multiplies the wait that the agent has measured. This factor is
+/// slightly below 1, because the monotonic clocks of two hosts do not run at exactly the same rate,
+/// and an age must never be too low.
 const CERTAIN_WAIT: f64 = 0.999;
 
 /// The response of an agent to the request for its snapshot.
@@ -65,7 +65,7 @@ impl Received {
     }
 }
 
-/// A new snapshot of an agent.
+/// The new snapshot in the response of an agent, and whether the agent sent it as differences.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) snapshot: Snapshot,

@@ -11,8 +11,8 @@ use super::{Exception, RequestError, malformed};
 /// bodies of more than 1 MB (in nginx, the setting `client_max_body_size`).
 pub(crate) const BULK_BYTES: usize = 900 << 10;
 
-/// The response to a bulk request. `T` is the type of one action's result, with only the fields
-/// that the caller needs.
+/// The response of OpenSearch to a `_bulk` request, with one result for each action. `T` is the
+/// type of one action's result, with only the fields that the caller needs.
 #[derive(Deserialize)]
 pub(crate) struct BulkResponse<T> {
     // Each item of a bulk response is a map with a single key, the name of the action, such as

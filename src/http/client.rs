@@ -47,8 +47,8 @@ impl PinnedNode {
         self.0.get().copied()
     }
 
-    /// Makes `node` the node that receives all later requests of the poll. If a node is already
-    /// pinned, the call has no effect.
+    /// Makes `node` the node that receives all later requests of the poll. The call has no effect
+    /// if the poll already has a pinned node.
     fn pin(&self, node: usize) {
         let _ = self.0.set(node);
     }
@@ -194,7 +194,7 @@ impl Client {
     }
 
     /// Sends a request that the server may hold for up to `hold` before it responds. Only one node
-    /// receives the request: the node that the client would try first.
+    /// receives a held request: the node that the client would try first.
     ///
     /// A node that does not respond in time does not count as failed, because a proxy in front of
     /// the node may block held requests although it forwards other requests. If the node refuses a

@@ -34,9 +34,9 @@ pub struct ClusterConfig {
     /// of a response body, and also to the decompressed bytes. As soon as a response exceeds the
     /// limit, the client refuses the response and does not read the rest.
     pub max_response_bytes: u64,
-    /// Whether the client uses the proxies that the environment variables `HTTP_PROXY`,
-    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case variants, specify. The client
-    /// never connects to a loopback address through a proxy.
+    /// True if the client connects through the proxies in the environment variables `HTTP_PROXY`,
+    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or in their lower-case variants. The client never
+    /// connects to a loopback address through a proxy.
     pub use_proxy: bool,
     /// The name of this instance, which is one store in one process. A hash of the instance name
     /// selects the node that the client tries first, so that the requests of a fleet are
@@ -178,8 +178,8 @@ impl fmt::Debug for ClusterConfig {
 /// secrets.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // An address without a host is not printed, because the text `user:password` is parsed as
-        // an address with a scheme and a path.
+        // An address without a host is not printed, because it may contain a password: the text
+        // `user:password` parses as an address without a host.
         return "(not printed, because it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();

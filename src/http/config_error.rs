@@ -28,7 +28,8 @@ pub enum ConfigErrorKind {
     /// A certificate or a private key is invalid or cannot be read, or the system has no CA
     /// certificates.
     Certificate,
-    /// A setting is invalid that is not an address, an index name, credentials or a certificate.
+    /// A setting other than the addresses, the index name, the credentials and the certificates is
+    /// invalid.
     Setting,
     /// The HTTP library could not build a client from the settings.
     Client,

@@ -28,8 +28,8 @@ pub enum Credentials {
     },
     /// The client authenticates itself with a bearer token, such as a JSON web token.
     Bearer(Secret),
-    /// The client sends an API key, which has the form `ID:KEY`, as `Authorization: ApiKey
-    /// base64(ID:KEY)`.
+    /// The client sends an API key of the form `ID:KEY`, encoded in base64, in the `Authorization`
+    /// header with the scheme `ApiKey`.
     ApiKey(Secret),
     /// A function of the application returns the credentials; see [`provider`](Self::provider).
     Provider(CredentialsProvider),

@@ -12,7 +12,7 @@ pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// The error for an HTTP request that received no usable response.
 ///
-/// The message of a `RequestError` names the fault, the request, the node and the proxy. The
+/// The message of a `RequestError` names the fault, the request, the node and the proxy. The error
 /// message never contains a secret.
 pub struct RequestError(Box<Inner>);
 
@@ -222,7 +222,7 @@ impl RequestError {
     }
 
     /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. A
-    /// request that failed for such a reason may succeed later.
+    /// request that failed because the cluster was unreachable may succeed later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -235,8 +235,8 @@ impl RequestError {
     }
 
     /// Returns true if the server does not support the request, or if the role of the client does
-    /// not permit the request. The caller may then use another API of OpenSearch for the same
-    /// purpose.
+    /// not permit the request. A caller whose request is refused for such a reason may use another
+    /// API of OpenSearch.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,

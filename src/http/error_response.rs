@@ -96,7 +96,7 @@ fn foreign(response: &Response) -> String {
     format!("not from OpenSearch ({content_type}): {}", text(response))
 }
 
-/// Returns the beginning of the response body, on one line.
+/// Returns the beginning of the body of an error response, as text on one line.
 fn text(response: &Response) -> String {
     let beginning = &response.body[..response.body.len().min(8 * REASON_CHARS)];
     let text = String::from_utf8_lossy(beginning);

@@ -141,8 +141,8 @@ impl Nodes {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // This search needs not skip the given node: `another_may_serve` matters only if the
-            // given node has refused a request.
+            // The given node need not be excluded here, because `another_may_serve` matters only if
+            // the given node has refused a request.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })

@@ -1,5 +1,5 @@
 //! Sends requests over the network with HTTP/1.1. Sends a request a second time if the server had
-//! closed the idle connection, or if the credentials have changed since the first attempt.
+//! closed an idle connection, or if the credentials have changed since the first attempt.
 
 use std::fmt;
 use std::time::Duration;

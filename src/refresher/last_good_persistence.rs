@@ -44,8 +44,8 @@ impl Poller {
             ?read_at,
             "publishing the set of the last-good file"
         );
-        // After the clock was set back, the time at which the index was read may be in the future.
-        // The age of the set then counts as zero.
+        // If the clock was set back, the time at which the index was read may be in the future, so
+        // the age of the set counts as zero.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
         self.published_generation = None;

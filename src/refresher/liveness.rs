@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// The time after the announced instant from which a refresher that has started or ended no poll
-/// counts as overdue. Five seconds are enough, because even a busy runtime delays a task by less.
+/// A refresher counts as overdue if it starts or ends no poll until this long after the announced
+/// instant. Five seconds are enough, because even a busy runtime delays a task by less.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// A century, which replaces a duration that is too long to be added to the current instant.

@@ -93,7 +93,7 @@ impl Refresher {
     }
 
     /// Runs the refresher on a new thread with its own tokio runtime, so that the application needs
-    /// none.
+    /// no runtime.
     ///
     /// # Errors
     /// Returns an error if the operating system cannot create the runtime or the thread.
@@ -132,8 +132,8 @@ impl Refresher {
                 () = polls => {}
             }
         };
-        // A panic outside of a poll ends the polling loop, because it would occur again
-        // immediately; for example, the runtime has no timer. The polling loop continues after a
+        // A panic outside of a poll, for example in a runtime without a timer, ends the polling
+        // loop, because the panic would occur again immediately. The polling loop continues after a
         // panic in a poll, because `Poller::poll` catches it.
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
@@ -192,8 +192,8 @@ impl Refresher {
                 is_early = &mut pause => {
                     if is_early {
                         // The source has already received the snapshot that the next poll returns.
-                        // Callers of `refresh` must not share this poll, because the snapshot may
-                        // have been sent before their call. They share the poll after it.
+                        // A waiting caller of `refresh` gets the result of the poll after the next
+                        // one, because the snapshot may have been sent before the call.
                         return Some(waiters);
                     }
                     break;

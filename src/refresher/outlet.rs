@@ -1,6 +1,6 @@
 //! The outlet is the write half of the published state, which the store reads. The outlet publishes
 //! each snapshot and then notifies the subscribers. While the off file exists, the outlet publishes
-//! a snapshot without directives instead.
+//! a snapshot without directives.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The published state. A publish replaces all fields of the published state together in one swap.
+/// The published state, which the store reads: the snapshots, and whether the off file exists. A
+/// publish replaces all fields of the published state together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
     /// The snapshot of the last complete read, which the outlet keeps even while the off file
@@ -27,8 +28,8 @@ pub(crate) struct Served {
     /// of the published set may be lower than the age of this read, because later polls may have
     /// found the index unchanged.
     read_age: Option<ReadAge>,
-    /// The number of times that the directive set was emptied. Each time begins a new epoch. Within
-    /// an epoch, each snapshot is at least as new as the snapshot that it replaced.
+    /// The number of times that the directive set was emptied, each of which begins a new epoch.
+    /// Within an epoch, each snapshot is at least as new as the snapshot that it replaced.
     epoch: u64,
 }
 

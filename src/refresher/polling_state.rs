@@ -29,8 +29,8 @@ use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
 
-/// The upper limit for the shortest pause between two polls. The pause between two polls is never
-/// below the shortest pause, even if the source reports changes more often.
+/// The upper limit for the shortest pause between two polls. A change that the source reports never
+/// makes a pause shorter than the shortest pause.
 const MAX_SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Polls a source of snapshots and publishes the snapshots.
@@ -229,8 +229,8 @@ fn shortest_pause(pause: Duration) -> Duration {
     (pause / 50).clamp(least, MAX_SHORTEST_PAUSE.max(least))
 }
 
-/// Computes a random seed from the name of the instance. The same name always gives the same seed,
-/// so that an instance polls in the same phase of the interval after a restart.
+/// Computes a seed for random numbers from the name of the instance. The same name always gives the
+/// same seed, so that an instance polls in the same phase of the interval after a restart.
 pub(crate) fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()

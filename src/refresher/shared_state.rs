@@ -83,8 +83,8 @@ impl Progress {
     }
 }
 
-/// Returns the lower of two ages of the served snapshot: the age according to the last complete
-/// poll, and the age of the read that returned the snapshot, whose poll may not have ended yet.
+/// Returns the lower of two ages of the served snapshot: the age according to the last successful
+/// poll, and the age of the read that returned the snapshot, whose poll may not have ended.
 fn least_age(polled: Option<Duration>, served: &Served) -> Option<Duration> {
     let read = served.read_age();
     polled

@@ -17,10 +17,10 @@ use crate::error::Stopped;
 pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
-    /// Completes as soon as the store has published a directive set since the previous call of
-    /// `changed`, or since the subscription was created. If the store has already published such a
-    /// set before the call, the call completes immediately. After `changed` has completed, `load`
-    /// of the store returns the published set or a later one.
+    /// Completes when the store publishes a directive set. The call completes immediately if the
+    /// store has published a set since the previous call of `changed`, or since the subscription
+    /// was created. After `changed` has completed, `load` of the store returns the published set or
+    /// a later one.
     ///
     /// The directives may be the same as before, because a publish may change only the revision or
     /// the rejections. The start or the expiry of a directive causes no publish and no

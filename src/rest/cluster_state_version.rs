@@ -24,8 +24,8 @@ impl ClusterVersion {
 }
 
 impl Session {
-    /// Requests the version of the cluster state from the elected cluster manager, through the
-    /// session's node. A node without contact to a cluster manager responds with an error.
+    /// Requests the version of the cluster state from the elected cluster manager, through the node
+    /// that serves the poll. A node without contact to a cluster manager responds with an error.
     ///
     /// Returns `None` if the role does not permit the request, or if the response contains no
     /// version.

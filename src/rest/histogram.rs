@@ -21,17 +21,17 @@ pub(crate) struct HistogramQuery {
 /// The ranges of `_seq_no`s in which a histogram counts the documents.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
-    /// The histogram covers this number of buckets, from the `_seq_no` zero on. The response to a
-    /// `Prefix` query contains all buckets in order, even the empty ones, so the position of a
-    /// bucket replaces its key.
+    /// The histogram consists of this number of buckets, which begin at the `_seq_no` zero. The
+    /// response to a `Prefix` query contains all buckets in order, even the empty ones, so the
+    /// position of a bucket replaces its key.
     Prefix { buckets: u64 },
     /// The histogram covers these ranges of whole buckets, in ascending order and without overlap.
     /// The response to a `Ranges` query contains only the buckets that contain documents.
     Ranges(Vec<Range<u64>>),
 }
 
-/// One range of `_seq_no`s in a histogram, with the number and the sum of the `_seq_no`s in it; at
-/// least one document is in the range.
+/// A bucket of a histogram that contains at least one document, with the number and the sum of the
+/// `_seq_no`s in the bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Bucket {
     /// The lowest `_seq_no` that the bucket covers.
@@ -70,8 +70,8 @@ impl HistogramQuery {
         }
     }
 
-    /// Returns true if each bucket in the response stands for a single `_seq_no`. If so, the
-    /// response needs only the keys of the buckets, without counts and sums.
+    /// Returns true if each bucket in the response stands for a single `_seq_no`. A response with
+    /// one bucket for each `_seq_no` needs only the keys of the buckets, without counts and sums.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
     }

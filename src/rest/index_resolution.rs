@@ -87,7 +87,8 @@ impl Session {
 }
 
 /// Parses a refresh interval in the format of the index settings, such as `1s`, `500ms` or `-1`. If
-/// the setting is absent, the refresh interval is one second, the server's default.
+/// the index has no setting for the refresh interval, the interval is one second, the server's
+/// default.
 fn refresh_interval(text: Option<&str>) -> Option<Duration> {
     let Some(text) = text else {
         return Some(Duration::from_secs(1));

@@ -49,8 +49,8 @@ pub(crate) enum Probe {
     /// The statistics lack a necessary part, which the string names, so the poll uses a search
     /// instead of the statistics.
     Unclear(&'static str),
-    /// The server does not provide index statistics, or the role does not permit the request. The
-    /// string contains the reason.
+    /// The server does not provide index statistics, or the role does not permit the request for
+    /// them; the string contains the reason.
     Unsupported(String),
 }
 
@@ -169,8 +169,8 @@ impl ShardCheckpoints {
     }
 
     /// Returns true if `self` and `other` belong to the same index and contain the same history
-    /// uuids. Equal history uuids mean that no snapshot was restored into the index between the two
-    /// observations.
+    /// uuids. Equal history uuids mean that no OpenSearch snapshot was restored into the index
+    /// between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();

@@ -41,7 +41,8 @@ impl Session {
     /// read the pipeline.
     ///
     /// # Errors
-    /// Returns an error if the request for the ingest pipeline fails for another reason.
+    /// Returns an error if the request for the ingest pipeline receives no usable response. A
+    /// refusal because of the role, or a missing pipeline, is not an error.
     pub(crate) async fn pipeline_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .with_small_response()

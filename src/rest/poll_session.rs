@@ -227,8 +227,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // Without a tokio runtime, the client cannot send the request to close the point in time.
-        // The server then closes the point in time itself, one minute after its last use.
+        // Without a tokio runtime, the client cannot send the request to close the point in time,
+        // so the server closes it itself after one minute.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));

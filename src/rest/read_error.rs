@@ -24,7 +24,7 @@ pub struct ReadError {
 }
 
 /// The reason why a poll failed. The metric `directives_poll_failures_total` counts the failed
-/// polls for each of these reasons.
+/// polls by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {

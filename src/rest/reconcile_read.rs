@@ -1,6 +1,6 @@
 //! Sends the requests of a reconciliation, which compares the `_seq_no`s of all documents with the
-//! replica. All requests of one reconciliation use the same point in time. They read the changed
-//! documents, and count the documents in ranges of `_seq_no`s.
+//! replica. All requests of one reconciliation use the same point in time. The requests of a
+//! reconciliation read the changed documents, and count the documents in ranges of `_seq_no`s.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -39,8 +39,8 @@ pub(crate) enum FirstRead<C> {
 /// The content of the first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
-    /// The collector, which has received the changed documents and the documents that were
-    /// requested again.
+    /// The collector, which has received the changed documents and the documents whose `_seq_no`s
+    /// were requested again.
     pub(crate) collector: C,
     pub(crate) aggregates: Aggregates,
     /// The highest primary term of all documents in the index.
@@ -79,8 +79,8 @@ impl Session {
     }
 
     /// Reads all documents whose `_seq_no` is at least `from` or is in `again`, and passes them to
-    /// `collector`. The same request also counts all documents of the index in the buckets of
-    /// `query`.
+    /// `collector`. The request for the changed documents also counts all documents of the index in
+    /// the buckets of `query`.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,

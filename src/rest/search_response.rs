@@ -168,7 +168,8 @@ pub(crate) struct Hit<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
-    /// The primary term in which `seq_no` was assigned. Each failover raises the primary term.
+    /// The primary term in which the primary assigned `seq_no` to the document. Each failover
+    /// raises the primary term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
     /// The `_version` of the document; `None` if the search did not request it.

@@ -56,14 +56,15 @@ impl Mapping {
 }
 
 impl Session {
-    /// Returns the first of `fields` that the server hides from the session's user. A field is
+    /// Returns the first of `fields` that the server hides from the user of this client. A field is
     /// hidden if the project's mapping contains the field, but the mapping in the response does
     /// not. Returns `None` if no field is hidden, or if the response does not show whether a field
     /// is hidden.
     ///
     /// # Errors
     /// Returns an error if no node responded to the request for the mapping. A refusal of the
-    /// request is not an error, because the role may not permit reading the mapping.
+    /// request for the mapping is not an error, because the role may not permit reading the
+    /// mapping.
     pub(crate) async fn hidden_field<'a>(
         &self,
         index: &ConcreteIndex,

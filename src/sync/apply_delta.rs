@@ -93,8 +93,8 @@ impl ChangeSet {
     }
 
     /// Adds the deletion of each document that has one of the given `_seq_no`s in the replica. A
-    /// document that the read returned with another `_seq_no` still exists, so its deletion is not
-    /// added. The caller must pass the `_seq_no`s in ascending order.
+    /// document that the reconciliation returned with another `_seq_no` still exists, so its
+    /// deletion is not added. The caller must pass the `_seq_no`s in ascending order.
     pub(crate) fn delete(&mut self, replica: &Replica, seq_nos: &[u64]) {
         for (id, seq_no) in replica.ids_of(seq_nos) {
             let content = Content::Deleted;
@@ -129,13 +129,14 @@ impl ChangeSet {
     /// Applies the changes to `replica` and returns the new replica. Returns `None` if `replica`
     /// already contains all changes of the change set.
     ///
-    /// Also returns `None` if the new replica would be too large for one directive set. The caller
-    /// then keeps the old replica, whose fingerprint differs from the aggregates of the index, so a
-    /// full read follows. The full read fails with the error that the directive set is too large.
+    /// Also returns `None` if the new replica would be too large for one directive set. If the new
+    /// replica is too large, the caller keeps the old replica, whose fingerprint differs from the
+    /// aggregates of the index, so a full read follows. A full read of too many directives fails
+    /// with the error that the directive set is too large.
     ///
     /// A delta read does not return all changes: for example, a delta read returns no deletions.
-    /// The caller must therefore compare the fingerprint of the new replica with the aggregates of
-    /// the index.
+    /// The caller must compare the fingerprint of the new replica with the aggregates of the index,
+    /// to find out whether a change is missing.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| change.differs_from(replica, id));

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::IndexSynchronizer;
 use super::probe::ObservedVersion;
 
-/// The number of polls whose observations of the highest `_seq_no` are kept. This number is
-/// sufficient, because a poll reads every assigned `_seq_no` within three refresh intervals, even
-/// under continuous writes.
+/// The number of polls whose observations of the highest `_seq_no` are kept. Keeping 256
+/// observations is sufficient, because a poll reads every assigned `_seq_no` within three refresh
+/// intervals, even under continuous writes.
 const REMEMBERED: usize = 256;
 
 /// The highest assigned `_seq_no` that each of the last polls observed, in the order of the polls.
@@ -34,7 +34,7 @@ impl AssignedTimes {
         }
         if self.0.len() > REMEMBERED {
             // The second-oldest observation is removed and the oldest one stays, because the
-            // replica may be older than all others.
+            // replica may be older than all other observations.
             self.0.remove(1);
         }
     }

@@ -33,8 +33,8 @@ impl IndexSynchronizer {
             }
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
-        // The node has read its clock at an unknown moment during the request. The middle of the
-        // request is the best estimate of this moment.
+        // The node has read its clock at an unknown moment during the request, so the middle of the
+        // request is the best estimate.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

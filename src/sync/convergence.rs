@@ -54,10 +54,9 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 ///
 /// A view contains no operation above the highest `_seq_no` that the primary had assigned when the
 /// view was read. Some time after the read of a first view, every in-sync copy holds all operations
-/// of this view. Suppose that a second view contains a `_seq_no` that the primary assigned only
-/// after that time. The shard copy that returned the second view then holds all operations of the
-/// first view, so the second view is newer. A document of the first view that is missing in the
-/// second view was therefore deleted.
+/// of the first view. A second view with a `_seq_no` that the primary assigned even later therefore
+/// comes from a shard copy that holds all operations of the first view. If such a second view lacks
+/// a document of the first view, the document was deleted.
 ///
 /// After a failover, only the checkpoints of the new primary may set the freshness bound. While a
 /// new primary resynchronises its copies, a copy can hold a new operation before it holds all older
@@ -123,7 +122,8 @@ impl FreshnessBound {
 pub(super) struct LowWatermark {
     reached: Option<u64>,
     /// The next value of the low-water mark, and the instant from which this value is valid. From
-    /// this instant on, a search on any shard copy returns all operations up to the next value.
+    /// the instant in `next` on, a search on any shard copy returns all operations up to the
+    /// `_seq_no` in `next`.
     next: Option<(Instant, u64)>,
 }
 

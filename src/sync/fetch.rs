@@ -21,8 +21,8 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view of the index. If the server supports aggregates, the poll has checked that the view
-/// is complete by comparing it with the aggregates.
+/// A new view of the index, as one read has returned it. If the server supports aggregates, the
+/// poll has checked that the view is complete by comparing it with the aggregates.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
@@ -66,7 +66,8 @@ enum Delta {
     /// The replica still differs from the index after the delta read, because the index has changes
     /// that a delta read does not return, for example deletions.
     Different,
-    /// The delta read has failed or is not sufficient, so a full read is necessary.
+    /// The server cannot perform the delta read, or the delta read cannot find all changes, so a
+    /// full read is necessary.
     Insufficient,
 }
 

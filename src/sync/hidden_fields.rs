@@ -109,9 +109,9 @@ impl LastGood {
     }
 
     /// Returns the first rejection of a document that the last-good file shows as accepted and
-    /// unchanged. A document was accepted when the last-good file was written if the file contains
-    /// the directive of the document. Nobody has changed a document since the last-good file was
-    /// written if the `_seq_no` of the document is not above the highest `_seq_no` in the file.
+    /// unchanged. If the last-good file contains the directive of a document, the document was
+    /// accepted when the file was written. If the `_seq_no` of a document is at most the highest
+    /// `_seq_no` in the last-good file, nobody has changed the document since the file was written.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;

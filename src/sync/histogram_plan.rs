@@ -11,8 +11,8 @@ use crate::rest::{HistogramQuery, Scope, saturating_sum};
 pub(crate) struct Limits {
     /// The number of buckets of the first query of a reconciliation.
     pub(crate) first_buckets: u64,
-    /// The number of `_seq_no`s up to which the server lists all `_seq_no`s in the ranges that
-    /// differ, instead of counting them in narrower buckets.
+    /// If the ranges that differ contain at most this many `_seq_no`s, the server lists the single
+    /// `_seq_no`s instead of counting them in narrower buckets.
     pub(crate) listed: u64,
     /// The number by which the limit `listed` rises for each `_seq_no` that certainly differs.
     pub(crate) listed_for_each: u64,
@@ -64,9 +64,9 @@ pub(super) struct Found {
     pub(super) interval: u64,
     /// The first `_seq_no` after the last bucket of the first histogram.
     pub(super) end: u64,
-    /// An upper bound for the number of documents that the index contains in the ranges.
+    /// An upper bound for the number of documents that the index contains in `ranges`.
     pub(super) numbers: u64,
-    /// A lower bound for the number of `_seq_no`s that differ in the ranges.
+    /// A lower bound for the number of `_seq_no`s that differ in `ranges`.
     pub(super) distance: u64,
 }
 
@@ -106,8 +106,9 @@ impl Found {
     }
 }
 
-/// Merges the buckets that begin at `starts` into at most `max_ranges` ranges. The buckets must be
-/// in ascending order. If necessary, a merged range also covers the gaps between its buckets.
+/// Merges the buckets that begin at `starts` into at most `max_ranges` ranges. The caller must pass
+/// `starts` in ascending order. If necessary, a merged range also covers the gaps between its
+/// buckets.
 pub(super) fn merged(
     starts: &(impl Iterator<Item = u64> + Clone),
     interval: u64,

@@ -10,7 +10,8 @@ use opensearch_directives_core::internal::Order;
 /// The author number of a directive whose author is unknown.
 const UNKNOWN: u16 = 0;
 
-/// The number of author names from which the names that no directive uses are removed.
+/// Author names that no directive uses are removed only if the list contains at least this many
+/// names.
 const MANY_NAMES: usize = 1_024;
 
 /// The author of each directive of a replica, in the order of the replica's directive set. Several
@@ -21,8 +22,8 @@ pub(super) struct Authors {
     names: Arc<Names>,
 }
 
-/// The names of the authors. The number of an author is the position of its name in `names`, plus
-/// one.
+/// The name of each author, and the number that stands for the name. The number of an author is the
+/// position of its name in `names`, plus one.
 #[derive(Clone, Debug, Default)]
 struct Names {
     names: Vec<Arc<str>>,

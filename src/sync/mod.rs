@@ -1,6 +1,6 @@
-//! Polls the index. A poll finds out whether the index has changed, and reads the changes into a
-//! new replica. At the end, a poll checks that the new replica is complete and not older than the
-//! last accepted one.
+//! Polls the index, and keeps a local replica of the index up to date. A poll finds out whether the
+//! index has changed, and reads the changes into a new replica. At the end, a poll checks that the
+//! new replica is complete and not older than the previous replica.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -109,9 +109,10 @@ pub(crate) struct IndexSynchronizer {
     /// successful read.
     last_good: Option<LastGood>,
     /// True if a poll since the last successful read observed a version that cannot be a later
-    /// version of the index in the replica. The next read is then a full read, because another
-    /// primary may have assigned the same `_seq_no`s again. The flag stays set until the next
-    /// successful read, even if the next poll observes the former primary again.
+    /// version of the index in the replica. After such a poll, the next read is a full read,
+    /// because another primary may have assigned the same `_seq_no`s again. `was_overtaken` stays
+    /// true until the next successful read, even if the next poll observes the former primary
+    /// again.
     was_overtaken: bool,
     /// The number of successful reads so far, each of which has replaced the replica.
     generation: u64,
@@ -169,7 +170,8 @@ impl IndexSynchronizer {
         self
     }
 
-    /// Sets the sizes of requests and the safeguards for tests that use other values.
+    /// Sets the sizes of requests and the safeguards, for tests with small requests or without a
+    /// safeguard.
     pub(crate) fn with_tuning(mut self, tuning: Tuning) -> Self {
         self.reader = self.reader.with_tuning(tuning.page_size, tuning.safeguards);
         self.reconcile_limits = Limits::new(tuning.first_buckets);
@@ -249,8 +251,9 @@ impl IndexSynchronizer {
 
     /// Updates the freshness bound of the last accepted view with the observed checkpoints. The
     /// checkpoints may also come from a new primary that continues the history of the index.
-    /// Without this update, no view of a new primary would be certainly newer than the last
-    /// accepted view, so under continuous writes each poll would fail until the writes pause.
+    /// Without an update of the freshness bound, no view of a new primary would be certainly newer
+    /// than the last accepted view, so under continuous writes each poll would fail until the
+    /// writes pause.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())

@@ -34,8 +34,8 @@ struct RegressionCase<'a> {
 }
 
 impl IndexSynchronizer {
-    /// Returns an error if the observed version of the index may be older than the last accepted
-    /// view.
+    /// Returns an error if the observed version may be older than the last accepted view, and the
+    /// poll must not accept the version yet.
     ///
     /// If the observed version cannot be later than the last accepted view, the poll consults the
     /// cluster manager. The poll also consults the cluster manager at least once a minute, because
@@ -104,8 +104,8 @@ impl IndexSynchronizer {
     }
 
     /// Accepts a version of the index that no authority has confirmed, if an earlier poll has also
-    /// observed it. Records a version that no earlier poll has observed and returns an error, so
-    /// that the poll fails.
+    /// observed this version. Records a version that no earlier poll has observed and returns an
+    /// error, so that the poll fails.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -160,7 +160,8 @@ impl IndexSynchronizer {
         self.consult_manager(session, observed, findings).await
     }
 
-    /// Returns an error if a new view is older, or may be older, than the last accepted view.
+    /// Returns an error if a new view may be older than the last accepted view, and the poll must
+    /// not accept the new view yet.
     pub(super) async fn check_regressions(
         &mut self,
         session: &Session,

@@ -151,7 +151,7 @@ pub(super) enum Witness {
     AnyCopy,
 }
 
-/// The result of a search on the primary that checks a view.
+/// The result of a search on the primary with which the poll checks a view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SearchFinding {
     NotConsulted,

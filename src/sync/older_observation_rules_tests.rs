@@ -4,7 +4,8 @@ use super::*;
 
 const SECOND_SIGHTING: Step = Step::AcceptIfItPersists(Persistence::SecondSighting);
 
-/// The rows of the decision table for versions. The columns are: follows, due, manager, step.
+/// The rows of the decision table for versions. The columns of the table for versions are the
+/// findings `follows`, `due` and `manager`, and the expected step.
 #[rustfmt::skip]
 const VERSION_ROWS: &[(&[bool], &[bool], ManagerFinding, Step)] = &[
     (&[true], &[false], ManagerFinding::NotConsulted, Step::Accept),
@@ -46,7 +47,8 @@ fn p3_the_rules_for_versions_equal_each_row_of_the_table() {
 }
 
 /// The rows of the decision table for a view with a possible regression, if the node has contact
-/// with the cluster manager. The columns are: statistics permitted, documents, search, step.
+/// with the cluster manager. The columns of the table for views are the findings `statistics`,
+/// `documents` and `search`, and the expected step.
 #[rustfmt::skip]
 const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[
     (ANY, DocumentsFinding::NotConsulted, SearchFinding::NotConsulted, Step::Consult(Authority::PrimaryDocuments)),

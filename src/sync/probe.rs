@@ -12,11 +12,11 @@ use crate::status::ProbeMethod;
 /// The version of the index that a poll has observed at its beginning.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version consists of the checkpoints in the index statistics. The index statistics count
-    /// all operations, even those that no search returns yet.
+    /// The observed version consists of the checkpoints in the index statistics. The index
+    /// statistics count all operations, even those that no search returns yet.
     Checkpoints(ShardCheckpoints),
-    /// The version consists of the aggregates of a search, because the index statistics are not
-    /// available. `aggregates` is `None` if the server does not support aggregates.
+    /// The observed version consists of the aggregates of a search, because the index statistics
+    /// are not available. `aggregates` is `None` if the server does not support aggregates.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,
@@ -49,8 +49,9 @@ impl ObservedVersion {
     }
 
     /// Returns whether `self` and the last accepted view have the same history uuid. Equal history
-    /// uuids mean that no OpenSearch snapshot was restored into the index in the meantime. Returns
-    /// `None` without checkpoints, because only checkpoints contain the history uuid.
+    /// uuids mean that no OpenSearch snapshot was restored into the index since the last accepted
+    /// view was read. Returns `None` without checkpoints, because only checkpoints contain the
+    /// history uuid.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),

@@ -63,8 +63,8 @@ struct Comparison {
     /// first response replaces the replica's documents from a certain `_seq_no` on, because it
     /// contains all documents from this `_seq_no` on.
     replaced: Vec<u64>,
-    /// True for a periodic reconcile. A periodic reconcile also compares the sums of all
-    /// histograms, because the index may contain `_seq_no`s that the replica lacks. A
+    /// True if this reconciliation is a periodic reconcile. A periodic reconcile also compares the
+    /// sums of all histograms, because the index may contain `_seq_no`s that the replica lacks. A
     /// reconciliation that is not periodic compares only the counts after the first histogram.
     is_periodic: bool,
     /// The query for the first histogram, and the buckets in the response; `None` if the first

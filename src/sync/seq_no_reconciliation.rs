@@ -2,11 +2,11 @@
 //! `_seq_no`s of the index are in each bucket of a histogram. All functions in this file are pure:
 //! they send no requests. `histogram_plan.rs` selects the buckets of the histograms.
 //!
-//! The method is known as range-based set reconciliation. The first histogram of a reconciliation
-//! has a few wide buckets. Later histograms divide only the buckets in which the index and the
-//! replica differ. The last response lists the single `_seq_no`s in the ranges that differ. The
-//! numbers of requests and bytes grow with the number of differences, and only logarithmically with
-//! the number of documents.
+//! This method of comparing two sets is known as range-based set reconciliation. The first
+//! histogram of a reconciliation has a few wide buckets. Later histograms divide only the buckets
+//! in which the index and the replica differ. The last response lists the single `_seq_no`s in the
+//! ranges that differ. The numbers of requests and bytes grow with the number of differences, and
+//! only logarithmically with the number of documents.
 //!
 //! If the replica contains all `_seq_no`s of the index, equal counts prove that the replica and the
 //! index have the same `_seq_no`s in a bucket. If the index may contain `_seq_no`s that the replica

@@ -192,8 +192,8 @@ fn any_magnitude() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    /// A faulty server can return any buckets. For all buckets, no sum of the reconciliation may
-    /// overflow, and the reconciliation must end.
+    /// A faulty server can return any buckets. Whatever buckets a server returns, no sum of the
+    /// reconciliation may overflow, and the reconciliation must end.
     #[test]
     fn any_response_ends_the_reconciliation(
         known in prop::collection::btree_set(any_magnitude(), 0..40),
@@ -224,8 +224,8 @@ proptest! {
     }
 }
 
-/// Returns the `_seq_no`s of 100,000 documents after 30,000 updates of these documents. All these
-/// `_seq_no`s are below 130,000.
+/// Returns the `_seq_no`s of 100,000 documents after 30,000 updates of these documents. All
+/// returned `_seq_no`s are below 130,000.
 fn many() -> BTreeSet<u64> {
     (0..130_000).filter(|number| number % 13 > 2).collect()
 }

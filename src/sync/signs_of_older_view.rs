@@ -11,8 +11,8 @@
 //!   before the replica was read.
 //!
 //! Usually a difference between a view and the replica is a normal change, for example a deletion
-//! or a new document. Each of these differences is only a *possible* regression, so the primary
-//! must confirm the view.
+//! or a new document. A difference between a view and the replica is only a *possible* regression,
+//! so the primary must confirm the view.
 
 use std::cmp::Ordering;
 

@@ -19,8 +19,8 @@ pub(super) struct Degradations {
     strategy: PollStrategy,
     /// True if polls may use reconciliations.
     reconciles: bool,
-    /// The notes about refused features that were recorded before the last retry. A note that a
-    /// retry leads to again is not logged again.
+    /// The notes about refused features that were recorded before the last retry. If the retry of a
+    /// feature leads to the same note as before, the note is not logged again.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,

@@ -48,7 +48,7 @@ impl IndexSynchronizer {
             return Ok(false);
         }
         // On a server without aggregates, the primary cannot confirm that the replica has
-        // converged. Only a later read can then show that the replica has converged.
+        // converged, so only a later read can show the convergence.
         let converged = session
             .summary_of_primary(&known.index)
             .await?

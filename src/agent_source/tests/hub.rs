@@ -101,7 +101,7 @@ impl Hub {
 
     pub(super) fn set(&self, between: Between) {
         *self.between.lock().unwrap() = between;
-        // This update wakes up the held requests, so that they notice the new fault.
+        // The call of `send_modify` wakes up the held requests, so that they notice the new fault.
         self.published.send_modify(|_| {});
     }
 

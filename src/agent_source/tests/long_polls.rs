@@ -1,5 +1,5 @@
-//! Tests long polls under virtual time. A change must arrive by a long poll. If a fault between the
-//! store and the hub blocks long polls, the change must still arrive by the next regular poll.
+//! Tests long polls under virtual time. A new snapshot of the hub must reach the store by a long
+//! poll, or by the next regular poll if a fault between the store and the hub blocks long polls.
 
 use super::hub::{Between, Hub, ROUND_TRIP, Seen};
 use super::*;
@@ -185,7 +185,7 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
         assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
 
-        // The store tries long polls again, and receives changes at once.
+        // After the fault, the store tries long polls again and receives changes at once.
         hub.set(Between::Nothing);
         tokio::time::sleep(SECOND * 60 * 21).await;
         assert!(self::notes(&store).is_empty(), "{between:?}");

@@ -28,9 +28,9 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// True if documents were read after the last request for statistics. The next request for
-    /// statistics then ends a poll. If no documents were read, the next request for statistics
-    /// begins a poll.
+    /// True if documents were read after the last request for statistics. If documents were read,
+    /// the next request for statistics ends a poll. If no documents were read, the next request for
+    /// statistics begins a poll.
     read: Mutex<bool>,
 }
 
