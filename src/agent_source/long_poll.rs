@@ -60,12 +60,12 @@ pub(super) struct LongPolls {
     resume_at: Option<Instant>,
     /// The reason why long polls currently fail; `None` if they work.
     note: Option<String>,
-    /// True if the last long poll returned a change. A change reaches all clients of the agent at
-    /// the same moment.
+    /// True if the last long poll returned a change. All clients of an agent receive a change at
+    /// the same moment, so the wait of the next long poll is random after a change.
     has_just_changed: bool,
 }
 
-/// The time limits of one long poll.
+/// The time limits of one long poll, and the pause in which it is sent.
 #[derive(Clone, Copy, Debug)]
 struct Times {
     /// The time for which the agent may hold the long poll before it responds.

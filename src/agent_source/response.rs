@@ -18,7 +18,8 @@ use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 /// and an age must never be too low.
 const CERTAIN_WAIT: f64 = 0.999;
 
-/// The response of an agent to the request for its snapshot.
+/// The JSON of an agent's response to the request for its snapshot, before the store has checked
+/// it.
 #[derive(Deserialize)]
 struct Response<'a> {
     /// The name of the index or alias that the first agent of the chain polls.
@@ -135,8 +136,8 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    /// Decodes the response of an agent to a request that the store sent `elapsed` ago. `now` is
-    /// the current time.
+    /// Decodes the response of an agent to a request that the store sent `elapsed` before the time
+    /// `now`.
     pub(super) fn decode(
         &self,
         body: &[u8],

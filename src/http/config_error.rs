@@ -49,8 +49,8 @@ impl ConfigError {
         self
     }
 
-    /// Creates the error for an invalid setting. `problem` describes the fault of the setting and
-    /// the remedy.
+    /// Creates the error for the invalid setting with the name `setting`. `problem` describes the
+    /// fault of the setting and the remedy.
     pub(crate) fn setting(setting: &str, problem: impl fmt::Display) -> Self {
         Self::new(ConfigErrorKind::Setting, format!("{setting}: {problem}"))
     }

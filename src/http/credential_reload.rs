@@ -28,9 +28,8 @@ pub(super) struct Session {
     tls_digest: [u8; 32],
 }
 
-/// The HTTP clients of a session. `direct` contains the clients for nodes without a proxy.
-/// `proxied` contains the clients that connect through the proxy that the environment variables
-/// select. `proxied` is `None` if no node needs a proxy.
+/// The HTTP clients of a session: `direct` connects without a proxy, and `proxied` connects through
+/// the proxy that the environment variables select. `proxied` is `None` if no node needs a proxy.
 #[derive(Clone)]
 struct Clients {
     direct: Route,

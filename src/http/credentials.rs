@@ -23,7 +23,7 @@ pub enum Credentials {
     Basic {
         /// The user name with which the client authenticates itself, without a colon.
         username: String,
-        /// The password that belongs to the user name.
+        /// The password of the user with the name `username`.
         password: Secret,
     },
     /// The client authenticates itself with a bearer token, such as a JSON web token.

@@ -84,7 +84,7 @@ pub enum RequestFailure {
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
     Redirect {
         status: u16,
-        /// The target of the redirect, and the URL that should be configured instead.
+        /// The target of the redirect, and the URL that the operator should configure instead.
         advice: String,
     },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
@@ -283,10 +283,10 @@ impl Error for RequestError {
     }
 }
 
-/// Formats an error and its causes on one line, for logs and for the status. The error messages of
-/// this crate do not repeat their causes. The function escapes invisible characters and terminal
-/// control characters, because an error message may quote text that a cluster or another agent
-/// sent.
+/// Formats an error and its causes on one line, for logs and for the status. The function appends
+/// each cause, because the error messages of this crate do not repeat their causes. The function
+/// escapes invisible characters and terminal control characters, because an error message may quote
+/// text that a cluster or another agent sent.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();

@@ -210,7 +210,7 @@ fn log_event(
 
 /// Logs the rejections in the snapshot `after` that the snapshot `before` does not contain. The
 /// rejection of a document that was written again is logged again, even if the reason is the same.
-/// Returns the number of new rejections.
+/// Returns the number of rejections that `after` contains and `before` does not.
 fn log_rejections(
     before: &Snapshot,
     after: &Snapshot,

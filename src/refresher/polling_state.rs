@@ -184,7 +184,7 @@ impl Poller {
         let has_failed = self.shared.progress().consecutive_failures > 0;
         let (source, generation) = (&mut self.source, self.published_generation);
         // The source may panic, because it may belong to the application. After a panic of the
-        // source, the pause is not shortened.
+        // source, the poller waits for the whole pause.
         let change = if has_failed {
             None
         } else {

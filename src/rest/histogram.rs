@@ -128,8 +128,8 @@ impl HistogramQuery {
         parts.join(",")
     }
 
-    /// Decodes the histogram of a response. Returns `None` if the response is not the histogram
-    /// that this query requests.
+    /// Decodes the histogram of a search response into its non-empty buckets. Returns `None` if the
+    /// response is not the histogram that this query requests.
     pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
         if let Scope::Prefix { buckets } = self.scope
             && raw.buckets.len() as u64 != buckets

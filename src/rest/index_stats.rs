@@ -1,5 +1,6 @@
-//! Requests the statistics of the index. The response with the index statistics has only a few
-//! hundred bytes, and shows whether the index has changed.
+//! Requests the index statistics (`_stats`), to find out whether the index has changed. The
+//! response with the index statistics has only a few hundred bytes, and shows whether the index has
+//! changed.
 //!
 //! The statistics of a shard contain the shard's highest `_seq_no`. Every write and every deletion
 //! raises the highest `_seq_no` immediately, even before the change is visible to searches.

@@ -104,9 +104,9 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// Sends one `_mget` request. Returns the response, and true if the response comes from the
-    /// primary. Returns `None` if the server does not support `_mget` or the role does not permit
-    /// the request.
+    /// Sends one `_mget` request for the documents with the given ids. Returns the response, and
+    /// true if the response comes from the primary. Returns `None` if the server does not support
+    /// `_mget` or the role does not permit the request.
     async fn mget(
         &self,
         index: &ConcreteIndex,

@@ -27,9 +27,10 @@ pub(crate) struct IndexReader {
     safeguards: Safeguards,
     /// True if reads request the `_version` of each document, which only a recorder needs.
     versions: bool,
-    /// The value of the search parameter `preference`. All searches of one instance have the same
-    /// preference, so they go to the same shard copy. Different instances of a fleet have different
-    /// preferences, so their searches are distributed over all shard copies.
+    /// The value of the search parameter `preference`, which selects the shard copy. All searches
+    /// of one instance have the same preference, so they go to the same shard copy. Different
+    /// instances of a fleet have different preferences, so their searches are distributed over all
+    /// shard copies.
     preference: String,
     /// A number that the client appends to the `preference` of its searches, unless the number is
     /// zero. A change of this number may direct the searches to a different shard copy.

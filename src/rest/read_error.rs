@@ -67,8 +67,8 @@ pub(crate) enum ReadFailure {
     /// The response shows an older state of the index than an earlier poll. The string in `Stale`
     /// says how the poll detected the older state.
     Stale(String),
-    /// The response may show an older state of the index than an earlier poll, and no authority
-    /// that the role permits has confirmed the response.
+    /// The response may show an older state of the index than an earlier poll, and no request that
+    /// the role permits has confirmed the response.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although a node has returned a
     /// version in an earlier poll. A node that does not return the version of the cluster state may

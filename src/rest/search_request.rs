@@ -45,7 +45,7 @@ pub(super) struct Extras {
     pub(super) versions: bool,
 }
 
-/// Creates a search for at most `size` documents.
+/// Creates a search request for at most `size` documents and the data that `extras` selects.
 pub(super) fn search(
     path: &str,
     size: usize,
@@ -67,8 +67,8 @@ pub(super) fn search(
 pub(crate) const HITS_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
-/// Creates a search for at most `size` documents. `filter_path` selects the parts of the response
-/// that the server returns.
+/// Creates a search request for at most `size` documents. `filter_path` selects the parts of the
+/// response that the server returns.
 pub(crate) fn search_for(
     path: &str,
     size: usize,

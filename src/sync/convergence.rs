@@ -60,9 +60,9 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 ///
 /// After a failover, only the checkpoints of the new primary may set the freshness bound. While a
 /// new primary resynchronises its copies, a copy can hold a new operation before it holds all older
-/// operations. Once the global checkpoint of the new primary has reached the operations of the
-/// first view, every in-sync copy is resynchronised, and the operations that the failover lost are
-/// gone from all of them.
+/// operations. Every in-sync copy is resynchronised once the global checkpoint of the new primary
+/// has reached the operations of the first view. A resynchronised copy no longer holds the
+/// operations that the failover has lost.
 #[derive(Clone, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that the primary had assigned, according to the first checkpoints that

@@ -42,9 +42,8 @@ impl Limits {
     }
 }
 
-/// Returns the first query of a reconciliation. The first query of a reconciliation counts all
-/// `_seq_no`s below `end`. The last bucket of the first query may also count `_seq_no`s from `end`
-/// on.
+/// Returns the first query of a reconciliation, which counts all `_seq_no`s below `end`. The last
+/// bucket of the first query may also count `_seq_no`s from `end` on.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {

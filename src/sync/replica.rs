@@ -1,8 +1,8 @@
 //! A replica: an immutable local copy of all documents of the index, as one read returned them.
 //!
 //! A replica contains the directive set that will be published, and the `_seq_no` of each document.
-//! A replica also contains the documents that are not in the set because they are revoked or
-//! rejected. Each read creates a new replica, which may share parts with the previous replica.
+//! A replica also contains the documents that are not in the directive set because they are revoked
+//! or rejected. Each read creates a new replica, which may share parts with the previous replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub(crate) struct Replica {
     /// The `_seq_no` of each directive, in the order of the directive set.
     pub(super) seq_nos: Box<[u64]>,
     pub(super) authors: Authors,
-    /// The signatures of the signed directives. Successive replicas share one table of signatures
-    /// until a signature changes.
+    /// The signatures of each signed directive, by document id. Successive replicas share one table
+    /// of signatures until a signature changes.
     pub(super) signatures: Arc<SignatureTable>,
     /// The revoked and rejected documents, which are not in the directive set, by document id.
     /// Successive replicas share one map of revoked and rejected documents until such a document

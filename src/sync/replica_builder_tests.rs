@@ -33,8 +33,8 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// In this test, the ids of the documents arrive in another order than the order of the set, as
-/// they do after updates.
+/// The documents of this test arrive in another order than the order of the directive set, as they
+/// do after updates.
 #[test]
 fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     const DIRECTIVES: usize = 200_000;

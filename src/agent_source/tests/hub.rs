@@ -43,7 +43,7 @@ pub(super) enum Between {
     WrongDelta,
 }
 
-/// A request that arrived at the hub.
+/// The time and the kind of a request that arrived at the simulated hub.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) at: Instant,

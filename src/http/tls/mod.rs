@@ -37,7 +37,7 @@ impl Tls {
     /// operating system. Each trusted certificate must belong to a CA or to the server itself.
     ///
     /// The server's own certificate is accepted even if it is self-signed and marked as a CA, like
-    /// the certificates that `openssl req -x509` creates. The server's certificate must still be
+    /// the certificates that `openssl req -x509` creates. Even a trusted server certificate must be
     /// valid for the host name, and must not have expired.
     pub fn with_ca_certificates(mut self, pem: impl Into<Secret>) -> Self {
         self.ca_certificates = Some(pem.into());

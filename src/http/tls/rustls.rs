@@ -80,8 +80,9 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// Verifies server certificates with the platform's verifier. The verifier also accepts each
-/// configured certificate as a server certificate, even if the certificate is marked as a CA.
+/// Verifies server certificates with the certificate verifier of the platform. The verifier also
+/// accepts each configured certificate as a server certificate, even if the certificate is marked
+/// as a CA.
 #[derive(Debug)]
 struct Verifier {
     platform: Arc<dyn ServerCertVerifier>,
