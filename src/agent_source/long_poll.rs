@@ -1,11 +1,11 @@
-//! Long polls: between two polls, the source sends a request that the agent holds until the agent
-//! has another snapshot. So a change passes through a chain of agents in a few round trips, without
-//! waiting for the poll interval of each agent.
+//! Sends long polls: between two polls, a store sends a request that the agent holds until the
+//! agent has another snapshot. With long polls, a change passes through a chain of agents in a few
+//! round trips, without waiting for the poll interval of each agent.
 //!
-//! A long poll only shortens the pause between two polls. If a long poll fails, the next poll still
-//! begins on time. If a proxy cuts held requests, the long polls are useless, but the polls still
-//! succeed. After repeated failures, or after a refusal, the source sends no long poll for some
-//! time.
+//! A long poll only shortens the pause between two polls. If a long poll fails, the next regular
+//! poll still begins on time. If a proxy cuts off held requests, the long polls fail, but the
+//! regular polls still succeed. After repeated failures of long polls, or after a refusal by the
+//! agent, the source sends no long poll for some time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::response::is_unchanged;
 use crate::http::{Client, Method, Request, RequestError, chain};
 use crate::source::PauseFuture;
 
-/// If the pause between two polls is shorter than this, no long poll is sent, because it would save
-/// too little time.
+/// The shortest pause between two polls in which a long poll is sent. In a shorter pause, a long
+/// poll would save too little time.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest time for which an agent holds a request.
+/// The longest time for which the source asks an agent to hold a request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// After a refusal or a repeated failure, the source sends no long polls for this time. Each
-/// further failure doubles the time without long polls.
+/// The time without long polls after the agent has refused a long poll, or after a second
+/// consecutive failure. Each further failure doubles the time without long polls.
 const FIRST_SUSPENSION: Duration = Duration::from_secs(10);
 const LONGEST_SUSPENSION: Duration = Duration::from_secs(10 * 60);
 
-/// A response to a long poll, which the next poll decodes.
+/// The response to a long poll, which the next poll decodes.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) body: Bytes,
@@ -46,7 +46,7 @@ enum Outcome {
 #[derive(Debug)]
 struct Failure {
     reason: String,
-    /// Whether the next long poll may succeed, for example because the agent was only restarted.
+    /// True if the next long poll may succeed, for example because the agent was only restarted.
     is_transient: bool,
     retry_after: Duration,
 }
@@ -58,25 +58,25 @@ pub(super) struct LongPolls {
     random: fastrand::Rng,
     failures: u32,
     resume_at: Option<Instant>,
-    /// The reason why long polls fail now; `None` if they work.
+    /// The reason why long polls currently fail; `None` if they work.
     note: Option<String>,
-    /// Whether the last long poll returned a change. A change reaches all clients of the agent at
-    /// the same moment.
+    /// True if the last long poll returned a change. All clients of an agent receive a change at
+    /// the same moment, so the wait of the next long poll is random after a change.
     has_just_changed: bool,
 }
 
-/// The time limits of one long poll.
+/// The time limits of one long poll, and the pause in which it is sent.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// The time for which the agent may hold the request.
+    /// The time for which the agent may hold the long poll before it responds.
     wait: Duration,
-    /// The time after which the client no longer waits for the response to a long poll. The time
-    /// limit of a long poll is shorter than the pause.
+    /// The time after which the client no longer waits for the response to a long poll. This time
+    /// limit of a long poll is shorter than the pause between the polls.
     limit: Duration,
     pause: Duration,
-    /// A random number from 0 to 1. After a failure that may be over soon, the client waits for
-    /// this fraction of the remaining pause. Because the fraction is random, the clients of an
-    /// agent that ends do not send their next requests all at once.
+    /// A random number from 0 to 1: the fraction of the remaining pause for which the client waits
+    /// after a transient failure. The fraction is random so that the clients of an agent that shuts
+    /// down do not send their next requests all at once.
     spread: f64,
 }
 
@@ -99,7 +99,8 @@ impl LongPolls {
         Some(format!("without long polls: {reason}"))
     }
 
-    /// Returns a future that sends a long poll, and completes when the next poll should begin.
+    /// Returns a future that sends a long poll, and completes when the next regular poll should
+    /// begin.
     pub(super) fn pause(&mut self, client: Client, tag: String, pause: Duration) -> PauseFuture {
         self.lock().take();
         let is_suspended = self.resume_at.is_some_and(|at| Instant::now() < at);
@@ -120,9 +121,8 @@ impl LongPolls {
             let result = result.map(|body| Arrived { body, sent_at });
             let result = result.map_or_else(Outcome::Failed, Outcome::Arrived);
             lock(&outcome).replace(result);
-            // If a caller requests a poll, this poll must not use a response that arrived before
-            // the request. The future therefore completes in the same step in which it stores a
-            // response.
+            // The future completes in the same step in which it stores a response, because a poll
+            // that a caller requests later must not use this response.
             if !rest.is_zero() {
                 tokio::time::sleep(rest).await;
             }
@@ -130,13 +130,13 @@ impl LongPolls {
     }
 
     fn times(&mut self, pause: Duration, request_timeout: Duration) -> Times {
-        // The response must arrive before the pause ends, so the agent may not hold the request for
-        // the whole pause.
+        // The agent may not hold the request for the whole pause, because the response must arrive
+        // before the pause ends.
         let transit = (pause / 4).min(request_timeout);
         let mut wait = pause.saturating_sub(transit).min(LONGEST_WAIT);
         if self.has_just_changed {
-            // Without the random factor, all clients of an agent would send their next requests at
-            // the same moment.
+            // The wait gets a random factor, because otherwise all clients of an agent would send
+            // their next requests at the same moment.
             wait = wait.mul_f64(0.5 + self.random.f64() / 2.0);
         }
         Times {
@@ -147,8 +147,8 @@ impl LongPolls {
         }
     }
 
-    /// Returns the response of the last long poll, if this response has arrived. If the long poll
-    /// failed, records the failure.
+    /// Returns the response to the last long poll, if the response has arrived. If the last long
+    /// poll has failed, the function records the failure and returns `None`.
     pub(super) fn take(&mut self) -> Option<Arrived> {
         let outcome = self.lock().take();
         match outcome? {
@@ -160,7 +160,7 @@ impl LongPolls {
         }
     }
 
-    /// Records that a long poll returned a usable response.
+    /// Records that a long poll has returned a usable response.
     pub(super) fn succeed(&mut self, has_changed: bool) {
         if self.resume_at.take().is_some() {
             info!("changes arrive by long polls again");
@@ -170,7 +170,7 @@ impl LongPolls {
         self.has_just_changed = has_changed;
     }
 
-    /// Records that the source refused the response of a long poll.
+    /// Records that the source has refused the response to a long poll.
     pub(super) fn refuse(&mut self, error: &dyn std::error::Error) {
         self.fail(Failure {
             reason: chain(error),
@@ -181,7 +181,7 @@ impl LongPolls {
 
     fn fail(&mut self, failure: Failure) {
         self.failures = self.failures.saturating_add(1);
-        // Long polls are not suspended after the first transient failure.
+        // The first transient failure does not suspend the long polls.
         let doublings = match self.failures {
             1 if failure.is_transient => None,
             failures if failure.is_transient => Some(failures - 2),
@@ -190,7 +190,8 @@ impl LongPolls {
         if let Some(doublings) = doublings {
             let pause = FIRST_SUSPENSION.saturating_mul(1 << doublings.min(16));
             let pause = pause.min(LONGEST_SUSPENSION);
-            // The agent may have refused many clients at the same moment, so the pause is random.
+            // The pause without long polls is random, because the agent may have refused many
+            // clients at the same moment.
             let pause = pause.mul_f64(0.5 + self.random.f64() / 2.0);
             let pause = pause.max(failure.retry_after.min(LONGEST_SUSPENSION));
             if self.resume_at.is_none() {
@@ -226,8 +227,9 @@ async fn long_poll(client: &Client, tag: &str, times: Times) -> Result<Bytes, Fa
     let body = response
         .map_err(|_| transient("there was no response after the wait; does a proxy hold it?"))?
         .map_err(|error| Failure::of_request(&error))?;
-    // When an agent ends, it responds to all held requests at once. If such a response counted as a
-    // success, all clients would send their next requests at the same moment.
+    // An agent that shuts down responds to all held requests at once. An early response without a
+    // change counts as a failure, so that the clients do not all send their next requests at the
+    // same moment.
     if sent_at.elapsed() < wait * 9 / 10 && is_unchanged(&body, tag) {
         return Err(transient(
             "the agent responded before the wait ended, without a change",

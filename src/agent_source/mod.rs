@@ -1,12 +1,12 @@
 //! Reads the snapshot that another agent publishes, instead of reading the index.
 //!
-//! An agent returns the snapshot that it has published, so a chain of agents passes on the
-//! revision, the digest and the signatures unchanged. Each store verifies the signatures with its
-//! own trusted keys. An agent also returns the age of its snapshot, counted from the time at which
-//! the index was read, regardless of the number of agents in between.
+//! An agent returns the snapshot that it has published, so every agent in a chain passes on the
+//! same revision, digest and signatures. Each store in a chain of agents verifies the signatures
+//! with its own trusted keys. An agent also returns the age of its snapshot, which counts from the
+//! read of the index, however many agents are in between.
 //!
-//! After the first snapshot, the agent sends only the differences from the previous one. Between
-//! two polls, a long poll (`long_poll.rs`) waits until the snapshot of the agent changes.
+//! After the first whole snapshot, an agent sends only the differences from the previous snapshot.
+//! Between two polls, a long poll (`long_poll.rs`) waits until the agent has a new snapshot.
 
 mod long_poll;
 mod response;
@@ -34,29 +34,30 @@ use opensearch_directives_core::{Snapshot, SnapshotErrorKind};
 pub(crate) use response::AgentError;
 use response::{Decoding, Received};
 
-/// The path from which an agent serves its snapshot.
+/// The URL path at which an agent serves its snapshot.
 const PATH: &str = "/v1/snapshot";
-/// If an agent of an earlier version refuses the parameter `since`, the source sends the parameter
-/// to this agent again after this time.
+/// The time after which the source sends the parameter `since` again to an agent of an earlier
+/// version that has refused it.
 const UPGRADE_CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// A source that polls one agent, or several agents of the same index.
+/// A source of snapshots that polls one agent, or several agents of the same index.
 #[derive(Debug)]
 pub(crate) struct AgentSource {
     client: Client,
     clock: Arc<dyn Clock>,
     verifier: Arc<Verifier>,
-    /// The generation of the trusted keys and the policy with which the last snapshot was decoded.
+    /// The generation of the trusted keys and the signature policy with which the last snapshot was
+    /// decoded.
     trust_generation: u64,
     limit: DocumentLimit,
     clear_after: Option<Duration>,
-    /// The number of snapshots that the source has accepted so far.
+    /// The number of snapshots that the source has accepted from the agent so far.
     generation: u64,
-    /// The tag of the last received snapshot; empty before the first snapshot.
+    /// The agent's tag for the last received snapshot; empty before the first snapshot.
     tag: String,
     /// The content of the last received snapshot, to which the next differences are applied.
     base: Option<Arc<DeltaBase>>,
-    /// The instant at which the source next requests differences. `None` if the agent has not
+    /// The instant until which the source requests no differences; `None` if the agent has not
     /// refused a request for differences.
     without_delta_until: Option<Instant>,
     long_polls: LongPolls,
@@ -67,7 +68,7 @@ pub(crate) struct AgentSource {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Known {
     Nothing,
-    /// The tag of the last received snapshot.
+    /// The request contains the agent's tag for the last received snapshot.
     Tag,
 }
 
@@ -89,17 +90,16 @@ impl AgentSource {
         }
     }
 
-    /// Requests the agent's snapshot. The agent sends its snapshot only if this snapshot differs
-    /// from the one that the store has published.
+    /// Polls the agent and returns the agent's snapshot. The agent sends its snapshot only if the
+    /// store has published another one.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
         let began = Instant::now();
-        // The published state has no age before the first complete read, or after the set was
-        // emptied.
+        // A directive set has no age before the first complete read, or after it was emptied.
         let age = published
             .age
             .filter(|_| published.snapshot.revision().is_some());
         let trust_generation = self.verifier.generation();
-        // New trusted keys or a new policy can change the verdict on every directive.
+        // New trusted keys or a new policy can change which directives are accepted.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
         let received = self.receive(is_ours).await?;
@@ -119,13 +119,13 @@ impl AgentSource {
         Ok(self.accept(received.no_older_than(age)))
     }
 
-    /// Returns true if the published snapshot is the last one that this source returned.
+    /// Returns true if the store has published the last snapshot that this source returned.
     fn is_ours(&self, published: Option<u64>) -> bool {
         self.generation > 0 && published == Some(self.generation)
     }
 
-    /// Returns the response of the long poll if it has arrived, and otherwise requests the snapshot.
-    /// If the received differences cannot be applied, requests the whole snapshot.
+    /// Returns the response to the last long poll, or requests the snapshot if none has arrived. If
+    /// the received differences cannot be applied, the source requests the whole snapshot.
     async fn receive(&mut self, is_ours: bool) -> Result<Received, ReadError> {
         let arrived = self.long_polls.take().filter(|_| is_ours);
         if !is_ours {
@@ -159,7 +159,7 @@ impl AgentSource {
         }
     }
 
-    /// Sends a request to which the agent responds at once, and decodes the response.
+    /// Sends a request for the snapshot that the agent must not hold, and decodes the response.
     async fn request(&mut self, known: Known) -> Result<Received, ReadError> {
         let sent_at = Instant::now();
         let has_delta = self
@@ -186,7 +186,7 @@ impl AgentSource {
     }
 
     /// Requests the snapshot from an agent of an earlier version, which refuses the parameter
-    /// `since`. Instead of `since`, the request contains the parameter `known`.
+    /// `since`. The request contains the older parameter `known` instead of `since`.
     async fn request_known(&self) -> Result<Received, ReadError> {
         let sent_at = Instant::now();
         let request = Request::new(Method::Get, PATH).query("known", &self.tag);
@@ -235,8 +235,8 @@ impl AgentSource {
         })
     }
 
-    /// Counts the documents of a snapshot. Returns an error if there are more unfinished documents
-    /// than `max_documents`.
+    /// Counts the documents of a snapshot. Returns an error if more than `max_documents` of them
+    /// have not ended.
     fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
         let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
         let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
@@ -251,9 +251,9 @@ impl AgentSource {
     }
 
     /// Returns an error if the age of the new snapshot has reached `clear_after`, or if the new
-    /// snapshot was read from the index earlier than the published one. With `is_known`, an earlier
-    /// read is accepted, because the content cannot be older: both snapshots show the same state of
-    /// the index, or the agent sent differences from the published snapshot.
+    /// snapshot was read from the index earlier than the published one. If `is_known` is true, an
+    /// earlier read is accepted: both snapshots then show the same state of the index, or the agent
+    /// has sent differences from the published snapshot.
     fn check(
         &self,
         received: &Received,

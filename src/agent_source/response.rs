@@ -1,5 +1,5 @@
-//! Decodes the response of an agent: a whole snapshot, the differences to the snapshot that this
-//! store has, or neither.
+//! Decodes the response of an agent: a whole snapshot, the differences from the snapshot that this
+//! store has, or neither if nothing has changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +13,23 @@ use crate::signatures::Trust;
 use opensearch_directives_core::internal::{DeltaBase, visible_beginning};
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 
-/// The wait that the agent has measured is multiplied by this factor. The monotonic clocks of two
-/// hosts do not run at exactly the same rate, and an age must never be too low.
+/// The factor by which the store multiplies the wait that the agent has measured. This factor is
+/// slightly below 1, because the monotonic clocks of two hosts do not run at exactly the same rate,
+/// and an age must never be too low.
 const CERTAIN_WAIT: f64 = 0.999;
 
-/// The response of an agent to the request for its snapshot.
+/// The JSON of an agent's response to the request for its snapshot, before the store has checked
+/// it.
 #[derive(Deserialize)]
 struct Response<'a> {
-    /// The index or alias that the first agent of the chain polls.
+    /// The name of the index or alias that the first agent of the chain polls.
     index: String,
     age_seconds: f64,
-    /// The time for which the agent held the request; `None` if the request did not ask the agent
-    /// to hold it.
+    /// The time in seconds for which the agent held the request; `None` if the store did not ask
+    /// the agent to hold the request.
     waited_seconds: Option<f64>,
-    /// A string that identifies the snapshot. If the request contains the tag of the agent's
-    /// current snapshot, the response contains no snapshot and no differences.
+    /// A string that identifies the agent's current snapshot. If the request contains the tag of
+    /// the current snapshot, the response contains no snapshot and no differences.
     tag: String,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
@@ -37,19 +39,20 @@ struct Response<'a> {
     delta: Option<&'a RawValue>,
 }
 
-/// The content of a decoded response.
+/// The decoded response of an agent.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) tag: String,
-    /// The snapshot; `None` if the tag in the request identifies the agent's current snapshot.
+    /// The new snapshot; `None` if the store already has the agent's current snapshot.
     pub(super) content: Option<Content>,
     pub(super) read_at: Timestamp,
     pub(super) age: Duration,
 }
 
 impl Received {
-    /// Replaces the snapshot's age by the given age, if the given age is lower. If two agents have
-    /// equal snapshots, the age of the later read counts.
+    /// Lowers the age of the snapshot to `age`, the age of an equal snapshot from another agent, if
+    /// `age` is lower. If two agents have equal snapshots, the age of the later read of the index
+    /// counts.
     pub(super) fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {
@@ -63,13 +66,13 @@ impl Received {
     }
 }
 
-/// A new snapshot of an agent.
+/// The new snapshot in the response of an agent, and whether the agent sent it as differences.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) snapshot: Snapshot,
-    /// The state to which the next differences are applied.
+    /// The content of the snapshot, to which the store applies the next differences.
     pub(super) base: DeltaBase,
-    /// Whether the agent sent only the differences. An agent that sends differences has published
+    /// True if the agent sent only the differences. An agent that sends differences has published
     /// the snapshot of this store before the new snapshot, so the new snapshot is not older.
     pub(super) is_delta: bool,
 }
@@ -87,20 +90,18 @@ pub(crate) enum AgentError {
     OtherIndex(String),
     #[error("the age of the snapshot is not a non-negative number of seconds")]
     Age,
-    /// The response belongs to an earlier request: a cache between the store and the agent has
-    /// returned it.
+    /// A cache between the store and the agent has returned the response to an earlier request.
     #[error(
         "the agent states that it held the request for {waited:.1?}, but the request took only \
          {took:.1?}; does a proxy in between cache responses?"
     )]
     Waited { waited: Duration, took: Duration },
-    /// The response contains no snapshot, and its tag differs from the tag in the request.
+    /// The response contains no snapshot, although its tag differs from the tag in the request.
     #[error(
         "the agent returned no snapshot, although this store does not have the agent's current snapshot"
     )]
     NotRequested,
-    /// A different agent responded this time, and its snapshot is older than the published
-    /// snapshot.
+    /// Another agent than before responded, and its snapshot is older than the published snapshot.
     #[error("the agent read the index earlier than the published snapshot was read")]
     Older,
     #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]
@@ -123,19 +124,20 @@ impl AgentError {
     }
 }
 
-/// The values that a store needs to decode the response of an agent.
+/// The settings and the state that a store needs to decode the response of an agent.
 #[derive(Debug)]
 pub(super) struct Decoding {
     pub(super) index: String,
     pub(super) max_stored: usize,
     pub(super) trust: Option<Arc<Trust>>,
-    /// The state to which this store applies the differences in the response; `None` if the request
-    /// named no tag, because the agent then sends no differences.
+    /// The snapshot to which this store applies the differences in the response; `None` if the
+    /// request contained no tag, because the agent then sends no differences.
     pub(super) base: Option<Arc<DeltaBase>>,
 }
 
 impl Decoding {
-    /// Decodes a response. The request was sent `elapsed` ago. `now` is the current time.
+    /// Decodes the response of an agent to a request that the store sent `elapsed` before the time
+    /// `now`.
     pub(super) fn decode(
         &self,
         body: &[u8],
@@ -146,8 +148,9 @@ impl Decoding {
         if response.index != self.index {
             return Err(AgentError::OtherIndex(response.index));
         }
-        // The agent measures the age at the end of the wait, and the source adds the transit time
-        // of the response. So the resulting age of the snapshot may be too high, but never too low.
+        // The agent measures the age of its snapshot at the end of the wait. The store adds the
+        // transit time of the request and the response, so that the resulting age may be too high,
+        // but never too low.
         let transit = transit_time(response.waited_seconds, elapsed)?;
         let age = Duration::try_from_secs_f64(response.age_seconds)
             .map_err(|_| AgentError::Age)?
@@ -196,7 +199,7 @@ impl Decoding {
     }
 }
 
-/// Returns the longest time that can have passed since the agent measured the age.
+/// Returns the longest time that can have passed since the agent measured the age of its snapshot.
 fn transit_time(waited_seconds: Option<f64>, elapsed: Duration) -> Result<Duration, AgentError> {
     let Some(seconds) = waited_seconds else {
         return Ok(elapsed);
@@ -209,8 +212,8 @@ fn transit_time(waited_seconds: Option<f64>, elapsed: Duration) -> Result<Durati
     })
 }
 
-/// Returns true if the response contains the given tag, but no snapshot and no differences. A large
-/// response is not parsed, because it must contain a snapshot or differences.
+/// Returns true if the response of an agent contains the tag `tag`, but no snapshot and no
+/// differences. A large response is not parsed, because it must contain a snapshot or differences.
 pub(super) fn is_unchanged(body: &[u8], tag: &str) -> bool {
     const MAX_UNCHANGED_BYTES: usize = 4 << 10;
     body.len() <= MAX_UNCHANGED_BYTES

@@ -1,5 +1,6 @@
-//! Tests the source that polls another agent. A transport returns scripted snapshots.
-//! `long_polls.rs` tests the pauses between the polls, with a simulated hub.
+//! Tests the source of snapshots that polls another agent. A transport for tests returns scripted
+//! snapshots. `long_polls.rs` tests the long polls in the pauses between the polls, with a
+//! simulated hub.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -32,7 +33,7 @@ impl Clock for Noon {
     }
 }
 
-/// A transport that returns one response after a delay, and records the queries.
+/// A transport that returns the same response after a delay, and records the query of each request.
 #[derive(Debug)]
 struct Fake {
     response: Mutex<Value>,
@@ -176,8 +177,8 @@ async fn a_published_snapshot_is_not_sent_again() {
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // If the published set does not come from the polled agent, or if it was emptied in the
-    // meantime, the store must request the whole snapshot.
+    // If the published directive set does not come from the polled agent, or if the set was
+    // emptied, the store must request the whole snapshot.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),
@@ -210,8 +211,8 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         .unwrap();
     assert_eq!(taken.age, SECOND * 11);
     assert_eq!(taken.read_at, Noon.now() - SignedDuration::from_secs(11));
-    // A snapshot that is not older than the published snapshot is accepted. After the set was
-    // emptied, a snapshot of any age is accepted.
+    // The store accepts a snapshot that is not older than the published snapshot. After the set was
+    // emptied, the store accepts a snapshot of any age.
     fake.says("directives", 9.999, "tag-b", Some(&b));
     upstream
         .read(published(&a, None, Some(SECOND * 10)))

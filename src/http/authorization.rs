@@ -13,8 +13,8 @@ use super::credentials::Credentials;
 use super::error::RequestFailure;
 use super::secret::Secret;
 
-/// How requests are authorized: with the value of the `Authorization` header, which contains the
-/// current secrets, or with a signer of AWS requests.
+/// How the client authenticates its requests to the cluster: not at all, with an `Authorization`
+/// header that contains the current secrets, or with an AWS signature.
 #[derive(Clone)]
 pub(super) enum Authorization {
     None,
@@ -24,8 +24,9 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets. If a secret is in a file, the call blocks the thread. If `credentials` is
-    /// a [`Credentials::Provider`], the caller must call the provider first, and must pass the
+    /// Reads the passwords, tokens and keys of `credentials`. If `credentials` refers to a file,
+    /// the call blocks the thread while it reads the file. If `credentials` is a
+    /// [`Credentials::Provider`], the caller must call the provider first, and must pass the
     /// credentials that the provider returned.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
@@ -62,15 +63,15 @@ impl Authorization {
             } => return Signer::new(provider, region, service).map(Self::AwsSigV4),
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            // The returned error does not contain its cause, because the message of the cause could
-            // contain the secret.
+            // The error for an invalid `Authorization` header omits its cause, because the message
+            // of the cause could contain the secret.
             error("the credentials contain characters that a header cannot carry")
         })?;
         value.set_sensitive(true);
         Ok(Self::Header(value))
     }
 
-    /// Adds the `Authorization` header to a request, or signs the request.
+    /// Adds the `Authorization` header to a request, or signs the request for AWS.
     #[cfg_attr(
         not(feature = "aws-sigv4"),
         expect(clippy::unused_async, reason = "a signature waits for its keys")
@@ -90,13 +91,14 @@ impl Authorization {
         Ok(())
     }
 
-    /// Returns true if requests with `self` contain the same credentials as requests with `before`.
+    /// Returns true if `self` and `before` authenticate requests with the same credentials, so that
+    /// the client needs no new session.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,
             (Self::Header(one), Some(Self::Header(other))) => one == other,
-            // A signer gets its keys from the provider for each request, so every signer has the
-            // same effect.
+            // All AWS signers count as equal, because a signer gets its keys from the provider for
+            // each request.
             #[cfg(feature = "aws-sigv4")]
             (Self::AwsSigV4(_), Some(Self::AwsSigV4(_))) => true,
             _ => false,

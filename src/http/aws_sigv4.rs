@@ -12,7 +12,7 @@ use super::config_error::ConfigError;
 use super::error::Cause;
 use super::wall_clock;
 
-/// Signs requests for one region and service.
+/// Signs HTTP requests for one AWS region and one AWS service.
 #[derive(Clone)]
 pub(super) struct Signer {
     provider: SharedCredentialsProvider,

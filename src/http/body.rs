@@ -1,5 +1,5 @@
-//! Reads a response body up to a size limit. The limit applies to the number of received bytes, and
-//! also to the number of decompressed bytes.
+//! Reads a response body up to a size limit. The size limit applies to the received bytes of a
+//! body, and also to the decompressed bytes.
 
 use std::io::{self, Write};
 
@@ -9,8 +9,9 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::error::RequestFailure;
 
-/// Reads a response body. Returns an error as soon as the received or the decompressed bytes exceed
-/// the limit. Never stores more bytes than the limit.
+/// Reads a whole response body into memory. Returns an error as soon as the received or the
+/// decompressed bytes of the body exceed `limit`. The function never stores more than `limit` bytes
+/// of the body.
 pub(super) async fn read(
     mut response: reqwest::Response,
     limit: u64,
@@ -28,8 +29,8 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads the first `limit` bytes of the body of an error response. The rest of the body is not
-/// needed, because an error message quotes only its beginning.
+/// Reads the first `limit` bytes of the body of an error response. An error message quotes only the
+/// beginning of the body, so the client does not read further.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,
@@ -48,7 +49,7 @@ fn broken(error: reqwest::Error) -> RequestFailure {
     RequestFailure::Connection(error.without_url().into())
 }
 
-/// A body that is being received.
+/// Decompresses a response body while the client receives it, and checks the size limit.
 struct Body {
     decoder: Decoder,
     received: u64,
@@ -131,7 +132,7 @@ fn not_gzip(error: io::Error) -> RequestFailure {
     RequestFailure::Malformed(error.into())
 }
 
-/// A writer that stores at most `limit` bytes.
+/// A writer that stores at most `limit` bytes of a decompressed response body.
 struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
@@ -142,8 +143,8 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.limit.saturating_sub(self.bytes.len());
         if bytes.len() > room {
-            // The writer stores the bytes up to the limit, because an error message quotes the
-            // beginning of the body.
+            // The writer keeps the first `limit` bytes even if the response body is too large,
+            // because an error message quotes them.
             self.bytes.extend_from_slice(&bytes[..room]);
             self.is_exceeded = true;
             return Err(io::Error::other("the limit is reached"));

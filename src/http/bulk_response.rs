@@ -11,14 +11,16 @@ use super::{Exception, RequestError, malformed};
 /// bodies of more than 1 MB (in nginx, the setting `client_max_body_size`).
 pub(crate) const BULK_BYTES: usize = 900 << 10;
 
-/// The response to a bulk request. `T` contains the fields of a result that the caller needs.
+/// The response of OpenSearch to a `_bulk` request, with one result for each action. `T` is the
+/// type of one action's result, with only the fields that the caller needs.
 #[derive(Deserialize)]
 pub(crate) struct BulkResponse<T> {
-    // Each item is a map with a single key, which is the name of the action.
+    // Each item of a bulk response is a map with a single key, the name of the action, such as
+    // `create`.
     items: Vec<HashMap<String, T>>,
 }
 
-/// The status of one action and, if the action failed, the reason.
+/// The HTTP status of one action of a bulk request and, if the action failed, the reason.
 #[derive(Deserialize)]
 pub(crate) struct ActionStatus {
     pub(crate) status: u16,
@@ -26,8 +28,8 @@ pub(crate) struct ActionStatus {
 }
 
 impl<T> BulkResponse<T> {
-    /// Returns the results in the order of the actions. Returns an error if the number of results
-    /// is not `actions`.
+    /// Returns the results of a bulk request in the order of its actions. Returns an error if the
+    /// bulk response does not contain exactly `actions` results.
     pub(crate) fn results(self, actions: usize, operation: String) -> Result<Vec<T>, RequestError> {
         let items = self.items.into_iter();
         let results: Vec<T> = items.filter_map(|item| item.into_values().next()).collect();

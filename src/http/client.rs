@@ -1,5 +1,5 @@
 //! Sends each request to one node after the other until a node responds. The client also counts the
-//! requests and the received bytes.
+//! requests that it sends and the bytes of the response bodies.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +19,8 @@ use super::nodes::{NodeState, Nodes};
 use super::reqwest_transport::NetworkTransport;
 use super::transport::{Request, Response, Transport};
 
-/// An HTTP client for the nodes of a cluster. The client also contains the name of the index. All
-/// clones of a client share its connections.
+/// An HTTP client for the nodes of a cluster. The client also contains the name of the OpenSearch
+/// index. All clones of a client share the same network connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -32,26 +32,29 @@ pub struct Client {
     traffic: Arc<Traffic>,
 }
 
-/// The node that responded to the first request of a poll. All later requests of the poll go to the
-/// pinned node.
+/// The node that responded to the first request of a poll. All later requests of the same poll go
+/// to this node only.
 ///
-/// A poll must use a single node, because a node can confirm only its own data.
+/// A poll must send all its requests to a single node, because a node can confirm only its own
+/// data.
 #[derive(Debug, Default)]
 pub(crate) struct PinnedNode(OnceLock<usize>);
 
 impl PinnedNode {
-    /// Returns the pinned node's position in the configured list; `None` before the first response.
+    /// Returns the pinned node's position in the configured list of nodes. Returns `None` before a
+    /// node has responded.
     pub(crate) fn index(&self) -> Option<usize> {
         self.0.get().copied()
     }
 
-    /// Pins a node. If a node is already pinned, the call has no effect.
+    /// Makes `node` the node that receives all later requests of the poll. The call has no effect
+    /// if the poll already has a pinned node.
     fn pin(&self, node: usize) {
         let _ = self.0.set(node);
     }
 }
 
-/// The number of requests and of received bytes since the client was created.
+/// The numbers of sent requests and of received bytes since the client was created.
 #[derive(Debug, Default)]
 struct Traffic {
     requests: AtomicU64,
@@ -59,7 +62,7 @@ struct Traffic {
 }
 
 impl Client {
-    /// Checks the configuration and creates the client, without sending a request.
+    /// Checks `config` and creates a client, without sending a request.
     ///
     /// # Errors
     /// Returns a [`ConfigError`] that names the invalid setting.
@@ -75,8 +78,9 @@ impl Client {
         Ok(Self::over(transport, config))
     }
 
-    /// Creates a client that uses the given transport. The certificates and credentials in `config`
-    /// are not used, because the transport has its own.
+    /// Creates a client that sends its requests through `transport` instead of over the network.
+    /// The client ignores the certificates and credentials in `config`, because the transport has
+    /// its own.
     #[doc(hidden)]
     #[must_use]
     pub fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
@@ -92,17 +96,18 @@ impl Client {
         }
     }
 
-    /// Returns the total number of requests sent to the nodes.
+    /// Returns the total number of requests that the client has sent to all nodes.
     pub(crate) fn requests(&self) -> u64 {
         self.traffic.requests.load(Ordering::Relaxed)
     }
 
-    /// Returns the total number of bytes in the response bodies.
+    /// Returns the total number of bytes of all response bodies that the client has received.
     pub(crate) fn bytes_received(&self) -> u64 {
         self.traffic.bytes_received.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of successful and of failed reloads of credentials or certificates.
+    /// Returns how many reloads of credentials or certificates have succeeded, and how many have
+    /// failed.
     pub(crate) fn credential_reloads(&self) -> (u64, u64) {
         self.transport.credential_reloads()
     }
@@ -112,8 +117,8 @@ impl Client {
         self.transport.reload_credentials();
     }
 
-    /// Creates a client for another index of the same cluster, which shares the connections of this
-    /// client.
+    /// Creates a client for another index of the same cluster. The new client shares the
+    /// connections of `self`.
     pub(crate) fn with_index(&self, index: &str) -> Self {
         Self {
             index: index.into(),
@@ -126,13 +131,14 @@ impl Client {
         self.request_timeout
     }
 
-    /// Returns the name of the index.
+    /// Returns the name of the OpenSearch index that the client accesses.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// Returns the nodes of the cluster and their states.
+    /// Returns the configured nodes of the cluster, each with its address, status and failure
+    /// count.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeState> {
         self.nodes.states()
@@ -140,22 +146,21 @@ impl Client {
 
     /// Sends a request and returns the body of a response of status 2xx.
     ///
-    /// The client tries one node after the other until a node responds. The time limit of a request
-    /// applies to each attempt. Several nodes may receive the same request. Sending a request to
-    /// several nodes is safe, because every request either only reads, or writes a whole document
-    /// under its id.
+    /// The client tries one node after the other until a node responds. The request timeout applies
+    /// separately to each attempt on a node. Several nodes may receive the same request, which is
+    /// safe, because a request either only reads, or writes a whole document under its id.
     ///
     /// A response of status 429, 502, 503 or 504 counts as a failure of the node, so the client
     /// tries the next node. After a response of status 401, 403 or 500, the client also tries the
-    /// next node. If another node then serves the request, the refusal counts as a failure of the
-    /// node that refused. If no node serves the request, the client returns the refusal, because it
-    /// is the cluster's decision.
+    /// next node. If another node serves a request after one node has refused it, the refusal
+    /// counts as a failure of the node that refused. If no node serves the request, the client
+    /// returns the first refusal, because the refusal is the cluster's decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
 
-    /// Works like [`send`](Self::send), but tries only the pinned node. If no node is pinned yet,
-    /// the node that responds becomes the pinned node.
+    /// Sends a request like [`send`](Self::send), but only to the pinned node. If no node is pinned
+    /// yet, the node that responds becomes the pinned node.
     pub(crate) async fn send_to(
         &self,
         pinned: &PinnedNode,
@@ -172,15 +177,16 @@ impl Client {
         ))
     }
 
-    /// Returns true if the pinned node has failed, or if it has refused a request that another node
-    /// may serve.
+    /// Returns true if the pinned node has failed, or if the pinned node has refused a request that
+    /// another node may serve.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()
             .is_some_and(|node| self.nodes.has_better_than(node))
     }
 
-    /// Marks the pinned node as failed, so that later requests try other nodes first.
+    /// Marks the pinned node as failed, so that the client sends later requests to other nodes
+    /// first.
     pub(crate) fn avoid(&self, pinned: &PinnedNode) {
         if let Some(node) = pinned.index() {
             self.nodes.avoid(node, Instant::now());
@@ -188,11 +194,12 @@ impl Client {
     }
 
     /// Sends a request that the server may hold for up to `hold` before it responds. Only one node
-    /// receives the request: the node that the client would try first.
+    /// receives a held request: the node that the client would try first.
     ///
     /// A node that does not respond in time does not count as failed, because a proxy in front of
-    /// the node may block held requests although it forwards other requests. If the node refuses
-    /// the request because it is overloaded, the next request goes to another node.
+    /// the node may block held requests although it forwards other requests. If the node refuses a
+    /// held request because the node is overloaded, the client sends the next request to another
+    /// node.
     pub(crate) async fn send_held(
         &self,
         request: Request,
@@ -222,7 +229,8 @@ impl Client {
         Err(self.error(&request, node, failure))
     }
 
-    /// Sends a request like [`send`](Self::send), and decodes the JSON body.
+    /// Sends a request like [`send`](Self::send), and decodes the JSON body of the response into a
+    /// `T`.
     pub(crate) async fn json<T: DeserializeOwned>(
         &self,
         request: Request,
@@ -232,8 +240,9 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Sends a request to the pinned node. If no node is pinned, tries one node after the other.
-    /// Returns the position of the node that responded, and its response.
+    /// Sends a request to the pinned node of a poll. If no node is pinned, sends the request to one
+    /// node after the other until a node responds. Returns the response, and the position of the
+    /// node that sent the response.
     async fn exchange(
         &self,
         pinned: &PinnedNode,
@@ -280,20 +289,20 @@ impl Client {
             pinned.pin(node);
             return Ok((node, response));
         }
-        // After the loop, `last_error` is always set, because the loop has tried at least one node.
+        // `last_error` is always set here, because the client has tried at least one node.
         let none = RequestFailure::Timeout(self.request_timeout);
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
 
-    /// Marks the nodes that refused a request as failed, after another node has served the same
-    /// request.
+    /// Marks the nodes in `refusals` as failed, because another node has served the request that
+    /// they refused.
     fn mark_as_failed(&self, refusals: &[(usize, Response)]) {
         for (node, _) in refusals {
             self.nodes.failed(*node, Instant::now());
         }
     }
 
-    /// Sends the request to one node, within the time limit.
+    /// Sends a request to one node, and returns an error if no response is complete within `limit`.
     async fn attempt(
         &self,
         node: usize,
@@ -319,19 +328,19 @@ impl Client {
     }
 }
 
-/// Returns true if the status says that the node is overloaded or has no contact with its cluster.
-/// Another node may serve a request that an overloaded node has refused.
+/// Returns true if the HTTP status says that the node is overloaded or has no contact with its
+/// cluster. Another node may serve a request that an overloaded node has refused.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }
 
-/// Returns true if a fault of a single node may be the reason for the status: the node's security
+/// Returns true if the HTTP status may be caused by a single node. For example, the node's security
 /// index or its disk may be damaged, or a proxy in front of the node may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)
 }
 
-/// Creates the error for a response of status 2xx with an unexpected body.
+/// Creates the error for a response that has status 2xx, but a body of an unexpected format.
 pub(crate) fn malformed(
     operation: String,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -11,8 +11,8 @@ use super::credentials::Credentials;
 use super::forward_proxy::is_loopback;
 use super::tls::Tls;
 
-/// The settings with which a client accesses the index. [`Client::new`](super::Client::new) checks
-/// the settings.
+/// The settings with which a client accesses the OpenSearch index that stores the directives.
+/// [`Client::new`](super::Client::new) checks the settings and rejects invalid ones.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
@@ -23,35 +23,36 @@ pub struct ClusterConfig {
     pub index: String,
     /// The credentials that the client sends with each request.
     pub credentials: Credentials,
-    /// The trusted CA certificates and the client certificate.
+    /// The CA certificates that the client trusts, and the client certificate that it presents.
     pub tls: Tls,
     /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
     /// The time limit for connecting to a node. If there is only one node, or if the connection
     /// goes through a proxy, only `request_timeout` limits the time for connecting.
     pub connect_timeout: Duration,
-    /// The size limit of one response in bytes. The size limit applies to the received bytes, and
-    /// also to the decompressed bytes. As soon as a response exceeds the limit, the client refuses
-    /// the response and does not read the rest.
+    /// The size limit of one response body in bytes. The size limit applies to the received bytes
+    /// of a response body, and also to the decompressed bytes. As soon as a response exceeds the
+    /// limit, the client refuses the response and does not read the rest.
     pub max_response_bytes: u64,
-    /// Whether the client uses the proxies that the environment variables `HTTP_PROXY`,
-    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case variants, specify. The client
-    /// never connects to a loopback address through a proxy.
+    /// True if the client connects through the proxies in the environment variables `HTTP_PROXY`,
+    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or in their lower-case variants. The client never
+    /// connects to a loopback address through a proxy.
     pub use_proxy: bool,
-    /// The name of this instance. A hash of this name selects the node that the client tries first,
-    /// so that the requests of a fleet are distributed over the nodes.
+    /// The name of this instance, which is one store in one process. A hash of the instance name
+    /// selects the node that the client tries first, so that the requests of a fleet are
+    /// distributed over the nodes.
     pub instance: String,
 }
 
 impl ClusterConfig {
-    /// The default name of the index.
+    /// The default name of the index that stores the directives.
     pub const DEFAULT_INDEX: &'static str = "directives";
-    /// The default time limit of one request.
+    /// The default time limit of one request to one node.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-    /// The default time limit for connecting.
+    /// The default time limit for connecting to a node.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The default size limit of one response: 56 MiB. With this limit, a response increases the
-    /// memory of the process by less than 64 MB.
+    /// The default size limit of one response: 56 MiB. With a limit of 56 MiB, one response
+    /// increases the memory of the process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
     /// Creates the settings for the index `directives` on the given nodes, without credentials.
@@ -70,7 +71,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Sets the name of the index.
+    /// Sets the name of the index, or of an alias of exactly one index.
     #[must_use]
     pub fn with_index(mut self, index: impl Into<String>) -> Self {
         self.index = index.into();
@@ -84,28 +85,29 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets the trusted CA certificates and the client certificate.
+    /// Sets the CA certificates that the client trusts, and the client certificate that it
+    /// presents.
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
         self
     }
 
-    /// Sets the time limit of one request.
+    /// Sets the time limit of one request to one node.
     #[must_use]
     pub fn with_request_timeout(mut self, request_timeout: Duration) -> Self {
         self.request_timeout = request_timeout;
         self
     }
 
-    /// Sets the time limit for connecting.
+    /// Sets the time limit for connecting to a node.
     #[must_use]
     pub fn with_connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connect_timeout = connect_timeout;
         self
     }
 
-    /// Sets the size limit of one response.
+    /// Sets the size limit of one response body in bytes.
     #[must_use]
     pub fn with_max_response_bytes(mut self, max_response_bytes: u64) -> Self {
         self.max_response_bytes = max_response_bytes;
@@ -119,8 +121,9 @@ impl ClusterConfig {
         self
     }
 
-    /// Returns the first address to which the client would send a password, a token or a key
-    /// without encryption. Ignores loopback addresses.
+    /// Returns the first `http` address to which the client would send a password, a token or a key
+    /// without encryption. Loopback addresses are ignored, because requests to them do not leave
+    /// the machine.
     #[must_use]
     pub fn unencrypted_url(&self) -> Option<&Url> {
         let exposes = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
@@ -131,7 +134,8 @@ impl ClusterConfig {
         }
     }
 
-    /// Returns an error if a setting is invalid. The check of the settings does not send a request.
+    /// Returns an error if a setting of the connection to the cluster is invalid. The check of the
+    /// settings sends no request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -153,7 +157,7 @@ impl ClusterConfig {
 }
 
 impl fmt::Debug for ClusterConfig {
-    /// Prints no secret, even if an address contains a secret by mistake.
+    /// The `Debug` output contains no secret, even if an address contains a secret by mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let urls: Vec<_> = self.urls.iter().map(without_secrets).collect();
         f.debug_struct("ClusterConfig")
@@ -170,11 +174,12 @@ impl fmt::Debug for ClusterConfig {
     }
 }
 
-/// Returns only the scheme, host, port and path of an address.
+/// Returns only the scheme, host, port and path of an address, because the other parts may contain
+/// secrets.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // If an address has no host, it may contain a password, because `user:password` is parsed
-        // as `scheme:path`.
+        // An address without a host is not printed, because it may contain a password: the text
+        // `user:password` parses as an address without a host.
         return "(not printed, because it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();
@@ -189,7 +194,7 @@ fn without_secrets(url: &Url) -> String {
 
 fn check_url(url: &Url) -> Result<(), ConfigError> {
     if !url.username().is_empty() || url.password().is_some() {
-        // The error does not contain the URL, because the URL contains a secret.
+        // The error message omits the URL, because this URL contains a user name or a password.
         return Err(url_error(format!(
             "url of host {}: it contains a user name or password, which would appear in logs; \
              set the credentials separately",
@@ -220,9 +225,9 @@ fn url_error(message: impl Into<String>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Url, message)
 }
 
-/// Checks whether an index name is valid. With characters such as `*` and `,`, a name could refer
-/// to several indices. A name that could refer to several indices is refused, because a directive
-/// set must come from exactly one index.
+/// Returns an error if `name` is not the name of exactly one index or alias. An index name with a
+/// character such as `*` or `,` could refer to several indices. A name that could refer to several
+/// indices is refused, because a directive set must come from exactly one index.
 fn check_index(index: &str) -> Result<(), ConfigError> {
     let problem = if index.is_empty() {
         "it is empty"

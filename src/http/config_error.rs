@@ -1,12 +1,13 @@
-//! The error for an invalid setting. The client returns this error before it sends any request.
+//! The error for an invalid setting of a client. The client checks its settings before it sends any
+//! request.
 
 use std::error::Error;
 use std::fmt;
 
 use super::error::Cause;
 
-/// The error for an invalid configuration. The client returns this error before it sends any
-/// request. The error message contains no secret.
+/// The error for an invalid setting of a client. The client checks its settings before it sends any
+/// request. The error message never contains a secret.
 #[derive(Debug)]
 pub struct ConfigError {
     kind: ConfigErrorKind,
@@ -14,21 +15,23 @@ pub struct ConfigError {
     source: Option<Cause>,
 }
 
-/// The kind of setting that is invalid.
+/// The kind of setting that made a configuration invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {
-    /// The address of a node is invalid, or there is no address.
+    /// The address of a node is invalid, or the configuration contains no address.
     Url,
-    /// The name of the index is invalid.
+    /// The configured name of the index is invalid.
     Index,
-    /// A user name, a password, a token or a key cannot be used.
+    /// A user name, a password, a token or a key is invalid or cannot be read.
     Credentials,
-    /// A certificate or a private key cannot be used, or the system has no CA certificates.
+    /// A certificate or a private key is invalid or cannot be read, or the system has no CA
+    /// certificates.
     Certificate,
-    /// A setting that belongs to none of the other kinds is invalid.
+    /// A setting other than the addresses, the index name, the credentials and the certificates is
+    /// invalid.
     Setting,
-    /// The HTTP client could not be built.
+    /// The HTTP library could not build a client from the settings.
     Client,
 }
 
@@ -46,17 +49,18 @@ impl ConfigError {
         self
     }
 
-    /// Creates the error for an invalid setting. `problem` contains the fault and the remedy.
+    /// Creates the error for the invalid setting with the name `setting`. `problem` describes the
+    /// fault of the setting and the remedy.
     pub(crate) fn setting(setting: &str, problem: impl fmt::Display) -> Self {
         Self::new(ConfigErrorKind::Setting, format!("{setting}: {problem}"))
     }
 
-    /// Creates the error for a duration that must not be zero.
+    /// Creates the error for a setting that is a duration of zero but must be longer.
     pub(crate) fn zero_duration(setting: &str) -> Self {
         Self::setting(setting, "it is zero; set a longer duration")
     }
 
-    /// Returns the kind of setting that is invalid.
+    /// Returns which kind of setting is invalid.
     #[must_use]
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind

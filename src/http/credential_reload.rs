@@ -1,5 +1,5 @@
-//! Keeps the HTTP clients with their credentials and certificates. Replaces the HTTP clients when a
-//! secret file changes or a provider returns other credentials.
+//! Stores the HTTP clients with their current credentials and certificates. Replaces the HTTP
+//! clients when a secret file changes or a provider returns other credentials.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,21 +15,21 @@ use super::credentials::Credentials;
 use super::error::{Cause, RequestFailure, chain};
 use super::tls::{Tls, TlsConfig, TlsMaterial};
 
-/// The interval at which the files are read again and the credentials provider is called again.
+/// The interval at which the client reads the secret files again and calls the credentials provider
+/// again.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
-/// The HTTP clients, the credentials and the certificates that are used together.
+/// The HTTP clients with the credentials and the certificates that they currently use.
 pub(super) struct Session {
     clients: Clients,
-    /// The authorization of requests; `None` until the client calls the application's credentials
-    /// provider for the first time.
+    /// How requests are authenticated; `None` until the client has called the application's
+    /// credentials provider for the first time.
     authorization: Option<Authorization>,
     tls_digest: [u8; 32],
 }
 
-/// The HTTP clients of a session. `direct` connects to the nodes directly, and `proxied` connects
-/// through the proxy that the environment variables select. `proxied` is `None` if no node needs a
-/// proxy.
+/// The HTTP clients of a session: `direct` connects without a proxy, and `proxied` connects through
+/// the proxy that the environment variables select. `proxied` is `None` if no node needs a proxy.
 #[derive(Clone)]
 struct Clients {
     direct: Route,
@@ -39,15 +39,16 @@ struct Clients {
 /// Two HTTP clients that have the same TLS settings and the same proxy settings.
 #[derive(Clone)]
 struct Route {
-    /// A client that reuses idle connections.
+    /// The HTTP client that reuses idle connections.
     pooled: reqwest::Client,
-    /// A client that opens a new connection for each request.
+    /// The HTTP client that opens a new connection for each request, used after an idle connection
+    /// was found closed.
     fresh: reqwest::Client,
 }
 
 impl Session {
-    /// Returns the client for a request. `through_proxy` says whether the request goes through the
-    /// proxy, and `fresh` whether it needs a new connection.
+    /// Returns the HTTP client for a request. `through_proxy` says whether the request goes through
+    /// a proxy. `fresh` says whether the request needs a new connection.
     pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
         let route = match &self.clients.proxied {
             Some(proxied) if through_proxy => proxied,
@@ -61,14 +62,15 @@ impl Session {
     }
 }
 
-/// The settings from which a session is created.
+/// The settings from which the client creates a session, that is, HTTP clients with credentials and
+/// certificates.
 #[derive(Clone)]
 pub(super) struct SessionSettings {
     tls: Tls,
     credentials: Credentials,
     needs_tls: bool,
     needs_proxy: bool,
-    /// The connect timeout of direct connections; `None` if there is only one node.
+    /// The connect timeout of connections without a proxy; `None` if there is only one node.
     connect_timeout: Option<Duration>,
 }
 
@@ -79,13 +81,14 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // If there is only one node, connecting to the node may take as long as the time limit
-            // of the whole request.
+            // If there is only one node, the client has no other node to try, so only the time
+            // limit of the whole request applies.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
 
-    /// Returns true if the credentials or the certificates can change at run time.
+    /// Returns true if the credentials or the certificates can change at run time, because they
+    /// come from files or from a provider.
     fn can_change(&self) -> bool {
         let credentials = match &self.credentials {
             Credentials::Basic {
@@ -99,7 +102,7 @@ impl SessionSettings {
         credentials || self.tls.has_files()
     }
 
-    /// Creates the clients with the given certificates.
+    /// Creates the HTTP clients that use the certificates in `material`.
     fn clients(&self, material: &TlsMaterial) -> Result<Clients, ConfigError> {
         let tls = TlsConfig::new(material, self.needs_tls)?;
         let route = |through_proxy: bool| -> Result<Route, ConfigError> {
@@ -126,9 +129,9 @@ impl SessionSettings {
     }
 }
 
-/// Returns the settings that all HTTP clients have in common. The common settings switch off
-/// redirects, retries and automatic decompression, even if another crate enables these features of
-/// `reqwest`.
+/// Returns a builder with the settings that all HTTP clients of this crate have in common. The
+/// builder switches off redirects, retries and automatic decompression, even if another crate
+/// enables these features of `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -149,13 +152,13 @@ fn client_error(error: reqwest::Error) -> ConfigError {
     .with_source(error.without_url())
 }
 
-/// Contains the current session, and replaces it when the credentials or the certificates have
-/// changed.
+/// Contains the current session, and replaces the session when the credentials or the certificates
+/// have changed.
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// A task holds this lock while it creates a session, so that two tasks never create a session
-    /// at the same time.
+    /// A task holds the `renewing` lock while it creates a session, so that two tasks never create
+    /// a session at the same time.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -163,14 +166,14 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changed credentials and certificates. `None` means that a
-    /// check is made before the next request.
+    /// The instant of the last check for changed credentials and certificates. `None` means that
+    /// the client checks for changed credentials before the next request.
     checked_at: Option<Instant>,
 }
 
 impl Sessions {
-    /// Reads all files and creates the first session. The application's credentials provider is not
-    /// called here, but before the first request.
+    /// Reads all secret files and creates the first session. The client calls the application's
+    /// credentials provider only later, before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -196,7 +199,7 @@ impl Sessions {
     }
 
     /// Returns the session for the next request. If a check for changed credentials and
-    /// certificates is due, makes this check first.
+    /// certificates is due, this function makes the check before it returns the session.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -214,18 +217,20 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Returns a session that replaces the given session, or `None` if nothing has changed. If the
-    /// new files or credentials cannot be used, logs the error and also returns `None`.
+    /// Checks for changed credentials and certificates. Returns the session that replaces the
+    /// session `used`, or `None` if nothing has changed. If the new files or credentials cannot be
+    /// used, the function logs the error and returns `None`, so that `used` stays in use.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
     }
 
-    /// Requires a check for changed credentials and certificates before the next request is sent.
+    /// Makes the next request check for changed credentials and certificates before it is sent.
     pub(super) fn expire(&self) {
         self.state().checked_at = None;
     }
 
-    /// Returns the number of successful and of failed reloads of credentials or certificates.
+    /// Returns how many reloads of credentials or certificates have succeeded, and how many have
+    /// failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         (
             self.renewals.load(Ordering::Relaxed),
@@ -250,8 +255,8 @@ impl Sessions {
             Ok(Some(session)) => {
                 let session = Arc::new(session);
                 state.session = session.clone();
-                // The first credentials of a provider do not replace other credentials, so they do
-                // not count as a reload.
+                // The first credentials that a provider returns replace no other credentials, so
+                // they do not count as a reload.
                 if current.authorization.is_some() {
                     self.renewals.fetch_add(1, Ordering::Relaxed);
                     info!("credentials or certificates changed and were reloaded");
@@ -269,8 +274,9 @@ impl Sessions {
         }
     }
 
-    /// Creates a session from the current content of the files and the current credentials of the
-    /// provider. Returns `None` if neither the files nor the credentials have changed.
+    /// Creates a session from the current content of the secret files and the current credentials
+    /// of the provider. Returns `None` if neither the secret files nor the credentials have
+    /// changed.
     async fn make(&self, current: Arc<Session>) -> Result<Option<Session>, Cause> {
         let mut settings = self.settings.clone();
         if let Credentials::Provider(provider) = &settings.credentials {
@@ -285,8 +291,8 @@ impl Sessions {
     }
 }
 
-/// Reads the files, and creates a session if the credentials or certificates have changed. Reading
-/// the files blocks the thread.
+/// Reads the secret files, and creates a session if the credentials or certificates have changed.
+/// The call blocks the thread while it reads the secret files.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

@@ -16,32 +16,33 @@ use super::secret::Secret;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// The client sends requests without credentials.
+    /// The client sends its requests to the cluster without credentials.
     #[default]
     None,
-    /// The client uses HTTP basic authentication, with a user name and a password.
+    /// The client authenticates itself with HTTP basic authentication: a user name and a password.
     Basic {
-        /// The name with which the client authenticates itself.
+        /// The user name with which the client authenticates itself, without a colon.
         username: String,
-        /// The password that belongs to the user name.
+        /// The password of the user with the name `username`.
         password: Secret,
     },
-    /// The client sends a bearer token, such as a JSON web token.
+    /// The client authenticates itself with a bearer token, such as a JSON web token.
     Bearer(Secret),
-    /// The client sends an API key, which has the form `ID:KEY`, as `Authorization: ApiKey
-    /// base64(ID:KEY)`.
+    /// The client sends an API key of the form `ID:KEY`, encoded in base64, in the `Authorization`
+    /// header with the scheme `ApiKey`.
     ApiKey(Secret),
-    /// The application provides the credentials; see [`provider`](Self::provider).
+    /// A function of the application returns the credentials; see [`provider`](Self::provider).
     Provider(CredentialsProvider),
-    /// The client signs each request with AWS Signature Version 4. The client calls the provider
-    /// for each request, so it uses rotated credentials immediately.
+    /// The client signs each request with AWS Signature Version 4. The client gets the AWS keys
+    /// from the provider for each request, so it uses rotated keys immediately.
     #[cfg(feature = "aws-sigv4")]
     AwsSigV4 {
-        /// The provider of the AWS keys.
+        /// The provider from which the client gets the AWS keys for each request.
         provider: aws_credential_types::provider::SharedCredentialsProvider,
-        /// The region, such as `eu-central-1`.
+        /// The AWS region of the cluster, such as `eu-central-1`.
         region: String,
-        /// The service for which the requests are signed: `es` for OpenSearch Service.
+        /// The AWS service for which the client signs its requests, such as `es` for OpenSearch
+        /// Service.
         service: String,
     },
 }
@@ -55,9 +56,9 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Credentials {
     /// Creates credentials that come from `provide`, a function of the application. The client
-    /// calls this function before the first request, once a minute, and after a response of status
-    /// 401 or a failed connection. If the function fails, the client continues to use the last
-    /// credentials that the function returned.
+    /// calls `provide` before the first request, once a minute, and after a response of status 401
+    /// or a failed connection. If `provide` fails, the client continues to use the last credentials
+    /// that `provide` returned.
     ///
     /// ```
     /// use opensearch_directives::Credentials;

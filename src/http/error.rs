@@ -1,5 +1,5 @@
-//! The error for a request that received no usable response. A `RequestError` contains the node,
-//! the HTTP status and the cause.
+//! The error for an HTTP request that received no usable response. A `RequestError` contains the
+//! node, the HTTP status and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use opensearch_directives_core::internal::visible;
 
-/// The boxed cause of an error, which may have any type.
+/// A boxed error of any type that is the cause of another error.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// The error for a request that received no usable response.
+/// The error for an HTTP request that received no usable response.
 ///
-/// The error message names the fault, the request, the node and the proxy. The error message
-/// contains no secret.
+/// The message of a `RequestError` names the fault, the request, the node and the proxy. The error
+/// message never contains a secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -27,20 +27,21 @@ struct Inner {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RequestErrorKind {
-    /// The response was not complete within the time limit.
+    /// The response to a request was not complete within the time limit.
     Timeout,
     /// The node or the proxy accepted no connection, or the connection was interrupted.
     Connection,
     /// The client does not accept the server's certificate, or the TLS handshake failed for another
     /// reason.
     Tls,
-    /// The credentials are not available, or a header cannot contain them.
+    /// The client has no usable credentials, because they cannot be read or a header cannot contain
+    /// them.
     Credentials,
-    /// The response was larger than the limit.
+    /// The response was larger than the configured size limit.
     TooLarge,
-    /// The response's content encoding is not supported.
+    /// The client does not support the content encoding of the response.
     Encoding,
-    /// The response was a redirect. The client does not follow redirects.
+    /// The response was a redirect, which the client does not follow.
     Redirect,
     /// The HTTP status of the response says that the request failed.
     Status,
@@ -48,7 +49,7 @@ pub enum RequestErrorKind {
     Malformed,
 }
 
-/// The reason why a request failed, with details.
+/// The reason why an HTTP request failed, with the details that the error message contains.
 #[derive(Debug, thiserror::Error)]
 #[allow(
     missing_docs,
@@ -63,7 +64,7 @@ pub enum RequestFailure {
     Connection(#[source] Cause),
     #[error("{advice}")]
     Tls {
-        /// A text that describes the fault and its remedy.
+        /// A text that describes the TLS fault and its remedy.
         advice: String,
         source: Cause,
     },
@@ -83,16 +84,16 @@ pub enum RequestFailure {
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
     Redirect {
         status: u16,
-        /// The target of the redirect, and the URL that should be configured instead.
+        /// The target of the redirect, and the URL that the operator should configure instead.
         advice: String,
     },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
     Status {
         status: u16,
-        /// The type of the exception, such as `index_not_found_exception`; `None` if OpenSearch did
-        /// not send the response.
+        /// The type of the exception in the error response, such as `index_not_found_exception`;
+        /// `None` if OpenSearch did not send the response.
         exception: Option<String>,
-        /// The shortened reason from the response.
+        /// The reason that the error response contains, shortened for an error message.
         reason: String,
         retry_after: Option<Duration>,
     },
@@ -101,7 +102,8 @@ pub enum RequestFailure {
 }
 
 impl RequestFailure {
-    /// Returns true if no connection could be established, or if the connection was interrupted.
+    /// Returns true if the client could not connect to the node, or if the connection was
+    /// interrupted.
     pub(super) fn is_of_connection(&self) -> bool {
         let kind = self.kind();
         matches!(kind, RequestErrorKind::Connection | RequestErrorKind::Tls)
@@ -156,7 +158,7 @@ impl RequestError {
         self
     }
 
-    /// Returns the kind of the failure.
+    /// Returns which kind of failure prevented a usable response.
     #[must_use]
     pub fn kind(&self) -> RequestErrorKind {
         self.0.failure.kind()
@@ -174,7 +176,8 @@ impl RequestError {
         self.0.node.as_deref()
     }
 
-    /// Returns the HTTP status, if the failure is an error response.
+    /// Returns the HTTP status of the error response; `None` if the client received no error
+    /// response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.0.failure {
@@ -183,8 +186,8 @@ impl RequestError {
         }
     }
 
-    /// Returns the type of the exception, such as `index_not_found_exception`; `None` if OpenSearch
-    /// did not send the response.
+    /// Returns the type of the exception in the error response, such as
+    /// `index_not_found_exception`; `None` if OpenSearch did not send the response.
     #[must_use]
     pub fn exception(&self) -> Option<&str> {
         match &self.0.failure {
@@ -193,7 +196,7 @@ impl RequestError {
         }
     }
 
-    /// Returns the shortened reason from the error response.
+    /// Returns the reason that the error response contains, shortened for an error message.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match &self.0.failure {
@@ -219,7 +222,7 @@ impl RequestError {
     }
 
     /// Returns true if the cluster was unreachable or unavailable, or did not respond in time. A
-    /// request to a cluster that was unreachable may succeed if it is sent again later.
+    /// request that failed because the cluster was unreachable may succeed later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -231,8 +234,9 @@ impl RequestError {
         }
     }
 
-    /// Returns true if the server refused the request because it does not support the request or
-    /// because the role does not permit it. After such a refusal, the caller may use another API.
+    /// Returns true if the server does not support the request, or if the role of the client does
+    /// not permit the request. A caller whose request is refused for such a reason may use another
+    /// API of OpenSearch.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -279,17 +283,18 @@ impl Error for RequestError {
     }
 }
 
-/// Formats an error and its causes on one line, for logs and for the status. The error messages of
-/// this crate do not repeat their causes. The function escapes invisible characters and terminal
-/// control characters, because a cluster or another agent may have sent them.
+/// Formats an error and its causes on one line, for logs and for the status. The function appends
+/// each cause, because the error messages of this crate do not repeat their causes. The function
+/// escapes invisible characters and terminal control characters, because an error message may quote
+/// text that a cluster or another agent sent.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // The error messages of some libraries already end with their cause, so the cause is not
-        // repeated.
+        // A cause with which the message already ends is left out, because the error messages of
+        // some libraries repeat their causes.
         if !line.ends_with(&text) {
             line.push_str(": ");
             line.push_str(&text);

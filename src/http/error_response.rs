@@ -1,5 +1,5 @@
-//! Converts an error response into an error. The error response may come from OpenSearch or from a
-//! proxy in front of OpenSearch.
+//! Converts an HTTP error response into a `RequestFailure`. The error response may come from
+//! OpenSearch or from a proxy in front of OpenSearch.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Deserialize;
@@ -19,13 +19,12 @@ pub(crate) struct Exception {
 }
 
 impl Exception {
-    /// Returns true if the type of the exception is `name`.
+    /// Returns true if the exception has the type `name`, such as `index_not_found_exception`.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.r#type == name
     }
 
-    /// Returns the reason of the innermost exception. The outer exceptions only report the
-    /// consequences of the innermost one.
+    /// Returns the reason of the innermost exception, which caused all the others.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {
@@ -35,8 +34,8 @@ impl Exception {
     }
 }
 
-/// Converts an error response into the failure that it reports. `to_check` says what an operator
-/// should check after a response of status 401.
+/// Converts an HTTP error response into a `RequestFailure` that quotes the reason in the response.
+/// `to_check` says what an operator should check after a response of status 401.
 pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     #[derive(Deserialize)]
     struct Refusal {
@@ -79,8 +78,8 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     }
 }
 
-/// Describes an error response that does not come from OpenSearch, such as the error of an agent or
-/// the error page of a load balancer.
+/// Returns the reason of an error response that OpenSearch did not send: the `detail` of an agent's
+/// error, or the beginning of another server's error page.
 fn foreign(response: &Response) -> String {
     #[derive(Deserialize)]
     struct ProblemDocument {
@@ -97,7 +96,7 @@ fn foreign(response: &Response) -> String {
     format!("not from OpenSearch ({content_type}): {}", text(response))
 }
 
-/// Returns the beginning of the response body, on one line.
+/// Returns the beginning of the body of an error response, as text on one line.
 fn text(response: &Response) -> String {
     let beginning = &response.body[..response.body.len().min(8 * REASON_CHARS)];
     let text = String::from_utf8_lossy(beginning);

@@ -1,7 +1,9 @@
-//! Determines through which proxy each node is accessed. Environment variables select the proxy.
+//! Determines through which HTTP proxy the client connects to each node. Environment variables of
+//! the process select the HTTP proxy.
 //!
-//! The environment variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their
-//! lower-case variants. The client never connects to a loopback address through a proxy.
+//! The environment variables that select a proxy are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+//! `NO_PROXY`, or their lower-case variants. The client never connects to a loopback address
+//! through a proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
@@ -17,7 +19,8 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
         let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
         let uri = intercept.uri();
         let authority = uri.authority()?.as_str();
-        // The part before the `@` is left out, because it contains the user name and password.
+        // The part of the proxy's address before the `@` is left out, because this part contains
+        // the user name and password.
         let host = authority.rsplit('@').next()?;
         Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
     };

@@ -1,5 +1,5 @@
-//! An HTTP client for the nodes of one cluster. The client sends a request to one of the nodes and
-//! returns the response.
+//! An HTTP client for the nodes of one cluster. The client sends each request to one of the nodes
+//! and returns the node's response.
 //!
 //! Each request has a time limit, and each response has a size limit. Nothing in the HTTP client is
 //! specific to directives.
@@ -51,8 +51,9 @@ fn wall_clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
 }
 
-/// Acquires a lock, even if another thread panicked while it held the lock. Ignoring the panic is
-/// safe, because no code in this module can panic while a locked value is only partly changed.
+/// Locks a mutex, even if another thread panicked while it held the lock. Ignoring the other
+/// thread's panic is safe, because no code in `src/http` can panic while a locked value is only
+/// partly changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -46,12 +46,12 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Whether the node's last response had status 401, 403 or 500. Another node may serve a
-    /// request that was refused with one of these statuses.
+    /// True if the node's last response had status 401, 403 or 500. Another node may serve a
+    /// request that one node has refused with status 401, 403 or 500.
     has_refused: bool,
 }
 
-/// The nodes of one cluster.
+/// The nodes of one cluster, the failures of each node, and the node that the client tries first.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     nodes: Mutex<Inner>,
@@ -65,8 +65,8 @@ struct Inner {
 }
 
 impl Nodes {
-    /// Creates the list of nodes. `start` modulo the number of nodes is the position of the node
-    /// that the client tries first.
+    /// Creates the list of the nodes at the given addresses. `start` modulo the number of nodes is
+    /// the position of the node that the client tries first.
     pub(crate) fn new(urls: &[Url], start: u64) -> Self {
         let nodes: Vec<Node> = urls
             .iter()
@@ -84,7 +84,7 @@ impl Nodes {
     }
 
     /// Returns the positions of the nodes, in the order in which the client should try them. The
-    /// live nodes come first, starting with the preferred one. The dead nodes follow, ordered by
+    /// live nodes come first, starting with the preferred node. The dead nodes follow, ordered by
     /// the time at which they become live again.
     pub(crate) fn order(&self, now: Instant) -> Vec<usize> {
         let inner = self.lock();
@@ -92,7 +92,7 @@ impl Nodes {
         let mut order: Vec<usize> = (0..count)
             .map(|offset| (inner.preferred + offset) % count)
             .collect();
-        // The sort is stable, so it does not change the order of the live nodes.
+        // The sort is stable, so the live nodes keep their order.
         order.sort_by_key(|&index| inner.nodes[index].dead_until.filter(|&until| until > now));
         order
     }
@@ -105,7 +105,8 @@ impl Nodes {
             .unwrap_or_default()
     }
 
-    /// Records the start of a request to a node.
+    /// Returns a guard for one request to a node, with which the caller reports the result of the
+    /// request.
     ///
     /// If the caller drops the returned `Attempt` without reporting a response, the request counts
     /// as failed. For example, if a node does not respond before the deadline of a poll, it counts
@@ -134,20 +135,20 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Returns true if the given node has failed, or if it has refused a request that another node
+    /// Returns true if a node has failed, or if the node has refused a request that another node
     /// may serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // `another_may_serve` matters only if the given node itself has refused the request, so
-            // a node without a refusal is always a different node.
+            // The given node need not be excluded here, because `another_may_serve` matters only if
+            // the given node has refused a request.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })
     }
 
-    /// Records that a node did not serve a request.
+    /// Records that a node did not serve a request, so that the node counts as dead for a while.
     pub(crate) fn failed(&self, node_index: usize, now: Instant) {
         let mut inner = self.lock();
         if let Some(node) = inner.nodes.get_mut(node_index) {
@@ -158,13 +159,14 @@ impl Nodes {
         }
     }
 
-    /// Marks a node as failed, even if it has responded, and makes another node the preferred one.
+    /// Marks a node as failed, even if the node has responded, and makes another node the preferred
+    /// node.
     pub(crate) fn avoid(&self, node_index: usize, now: Instant) {
         self.failed(node_index, now);
         self.prefer_another(node_index);
     }
 
-    /// Makes another node the preferred one, so that the client does not try the given node first,
+    /// Makes another node the preferred node, so that the client does not try the given node first,
     /// even when the given node is live again.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
@@ -205,11 +207,12 @@ impl Attempt<'_> {
     /// Reports that the node responded to the request.
     pub(crate) fn succeeded(self) {
         self.nodes.succeeded(self.node_index);
-        // If the attempt were dropped, it would count as a failure of the node.
+        // A dropped `Attempt` counts as a failure of the node, so a successful attempt is forgotten
+        // instead.
         std::mem::forget(self);
     }
 
-    /// Reports a refusal that may be caused by a fault of the node or may be the decision of the
+    /// Reports that the node refused the request, because of its own fault or by a decision of the
     /// cluster.
     pub(crate) fn refused(self) {
         self.nodes.refused(self.node_index);

@@ -1,5 +1,5 @@
-//! Sends requests over the network with HTTP/1.1. Sends a request a second time if the server has
-//! closed an idle connection, or if the credentials have changed in the meantime.
+//! Sends requests over the network with HTTP/1.1. Sends a request a second time if the server had
+//! closed an idle connection, or if the credentials have changed since the first attempt.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,7 +30,8 @@ const MAX_ERROR_BYTES: u64 = 256 << 10;
 /// The transport that sends requests over the network.
 pub(super) struct NetworkTransport {
     urls: Vec<Url>,
-    /// The proxy of each node; `None` for a direct connection.
+    /// The address of the HTTP proxy of each node; `None` if the client connects to the node
+    /// directly.
     proxies: Vec<Option<String>>,
     sessions: Sessions,
     connect_timeout: Duration,
@@ -38,7 +39,8 @@ pub(super) struct NetworkTransport {
 }
 
 impl fmt::Debug for NetworkTransport {
-    /// Prints no fields, because the `Debug` output of the HTTP clients would contain credentials.
+    /// The `Debug` output contains no fields, because the output of the HTTP clients would contain
+    /// credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkTransport").finish_non_exhaustive()
     }
@@ -58,8 +60,9 @@ impl NetworkTransport {
     }
 
     /// Sends a request with the current credentials. If the request fails, and outdated credentials
-    /// or certificates may be the cause, checks for newer ones. If there are newer credentials or
-    /// certificates, sends the request again with them.
+    /// or certificates may be the cause, the transport checks for newer credentials and
+    /// certificates. If there are newer credentials or certificates, the transport sends the
+    /// request again with them.
     async fn send_authorized(
         &self,
         node: usize,
@@ -78,11 +81,12 @@ impl NetworkTransport {
         result
     }
 
-    /// Sends a request, and repeats it once if the connection was closed before the response began.
+    /// Sends a request, and sends the request once more if the connection was closed before the
+    /// response began.
     ///
     /// A server or a load balancer closes a connection that has been idle for too long. The server
-    /// may close the connection at the moment when the client writes the next request. The second
-    /// attempt of a request therefore opens a new connection.
+    /// may close an idle connection at the moment when the client writes the next request. The
+    /// second attempt of a request therefore opens a new connection.
     async fn send_repeatedly(
         &self,
         node: usize,
@@ -166,8 +170,8 @@ impl NetworkTransport {
             };
         }
         if error.is_timeout() {
-            // If the `reqwest` client reports a timeout, connecting took too long, because no other
-            // time limit is set on this client.
+            // A timeout of the `reqwest` client means that connecting took too long, because the
+            // client sets no other time limit in `reqwest`.
             return RequestFailure::NoConnection(self.connect_timeout);
         }
         RequestFailure::Connection(error.into())
@@ -235,8 +239,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 /// Returns how long the client should wait according to the `Retry-After` header. The `Retry-After`
-/// header contains a number of seconds or a date. A date in `Retry-After` is compared with the
-/// `Date` header of the same response. If the response has no `Date` header, the date in
+/// header contains a number of seconds or a date. A date in `Retry-After` is compared with the date
+/// in the `Date` header of the same response. If the response has no `Date` header, the date in
 /// `Retry-After` is compared with the local clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
@@ -250,8 +254,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// Describes the target of a redirect, and the URL that should be configured instead. The
-/// description leaves out the parts of the URL that may contain secrets.
+/// Describes the target of a redirect, and the URL that the operator should configure instead. The
+/// description omits the user name, the password, the query and the fragment of the redirect's
+/// target, because they may contain secrets.
 fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let Some(target) =
         text(response.headers(), &LOCATION).and_then(|target| response.url().join(target).ok())
@@ -261,8 +266,8 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // `set_username` and `set_password` fail only if the address has no host. An address without a
-    // host cannot contain a user name.
+    // The results of `set_username` and `set_password` are ignored, because these calls fail only
+    // for an address without a host, which cannot contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

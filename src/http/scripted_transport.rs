@@ -1,4 +1,5 @@
-//! A transport for tests. A function returns the response to each request.
+//! A transport for tests, which sends nothing over the network. A function of the test returns the
+//! response to each request.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Client, ClusterConfig, Request, RequestFailure, Response, Transport};
 
-/// A transport that passes each request to a function, which returns the response.
+/// A transport for tests that passes each request to a function of the test, which returns the
+/// response.
 pub(crate) struct Scripted<F>(F);
 
 impl<F> fmt::Debug for Scripted<F> {
@@ -34,7 +36,7 @@ where
     }
 }
 
-/// Returns a client that receives its responses from the function `respond`.
+/// Returns a client for tests whose responses come from the function `respond`.
 pub(crate) fn scripted_client<F>(respond: F) -> Client
 where
     F: Fn(&Request) -> Result<Response, RequestFailure> + Send + Sync + 'static,
@@ -52,7 +54,8 @@ pub(crate) fn json_response(status: u16, body: &Value) -> Response {
     }
 }
 
-/// Returns a response with this body, or a failure if the body is larger than the limit.
+/// Returns a response of status 200 with `body`, or a failure if `body` is larger than `limit`
+/// bytes.
 pub(crate) fn bounded_response(limit: usize, body: &Value) -> Result<Response, RequestFailure> {
     let response = json_response(200, body);
     if response.body.len() > limit {
@@ -62,7 +65,7 @@ pub(crate) fn bounded_response(limit: usize, body: &Value) -> Result<Response, R
     Ok(response)
 }
 
-/// Returns the parts of the response to a search that show that the response is complete.
+/// Returns the beginning of a search response: the fields which show that the response is complete.
 pub(crate) fn complete_search(total: usize) -> Value {
     json!({
         "timed_out": false,
@@ -75,8 +78,8 @@ pub(crate) fn body_of(request: &Request) -> Value {
     serde_json::from_slice(request.body.as_ref().unwrap()).unwrap()
 }
 
-/// Responds to a search for all documents: returns the page that follows `search_after`. The page
-/// contains no content of the documents if the search selects fields.
+/// Responds to a search for all documents with the page that follows the request's `search_after`.
+/// If the search requests only certain fields, the hits of the page have an empty `_source`.
 pub(crate) fn page_of(
     documents: &[Value],
     limit: usize,

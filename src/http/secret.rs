@@ -1,6 +1,6 @@
 //! A secret that is never printed: a password, a token, a key or certificates in PEM. The
-//! application passes a secret as a string or as the name of a file. The client reads a file again
-//! from time to time, to notice changes.
+//! application passes a secret as a string or as the name of a file. The client reads a secret file
+//! again from time to time, to notice changes.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The size limit of a secret or of a bundle of certificates, in bytes.
+/// The size limit of a file that contains a secret or certificates, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// A secret that is never printed: a password, a token, a key, or certificates.
 ///
 /// The application passes a secret as a string (`Secret::from("…")`) or as the name of a
-/// [file](Self::file). The client reads a file again once a minute, and after a response of status
-/// 401, a failed connection or a failed handshake. If the client cannot use the new content of a
-/// file, it continues to use the last good content.
+/// [file](Self::file). The client reads a secret file again once a minute, and after a response of
+/// status 401, a failed connection or a failed TLS handshake. If the client cannot use the new
+/// content of a secret file, the client continues to use the last good content.
 ///
 /// White space at the beginning and at the end of a secret is ignored.
 #[derive(Clone)]
@@ -45,19 +45,20 @@ pub(crate) enum SecretError {
 }
 
 impl Secret {
-    /// Creates a secret from the content of a file. The documentation of [`Secret`] says when the
-    /// client reads the file again.
+    /// Creates a secret that the client reads from the file at `path`. The documentation of
+    /// [`Secret`] says how often the client reads the file.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into().into()))
     }
 
-    /// Returns true if the secret is in a file, so that the secret can change.
+    /// Returns true if the secret is in a file, whose content can change at run time.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }
 
-    /// Returns the current secret. If the secret is in a file, the call blocks the thread.
+    /// Returns the current secret without white space around it. If the secret is in a file, the
+    /// call blocks the thread while it reads the file.
     pub(super) fn read(&self) -> Result<SecretString, SecretError> {
         let text = match &self.0 {
             Source::Text(text) => text.expose_secret().trim().to_owned(),
@@ -103,7 +104,7 @@ impl From<&str> for Secret {
 }
 
 impl fmt::Debug for Secret {
-    /// Prints the name of the file, but never the secret.
+    /// The `Debug` output contains the name of the secret's file, but never the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::Text(_) => f.write_str("Secret(..)"),

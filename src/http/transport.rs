@@ -1,8 +1,8 @@
-//! The trait by which the client sends one request to one node. The trait separates the client from
-//! the network, so that tests can replace the network.
+//! Defines the trait through which the client sends one request to one node. The `Transport` trait
+//! separates the client from the network, so that tests can replace the network.
 //!
-//! `reqwest_transport.rs` implements the trait for real connections. The simulation implements the
-//! trait for simulated nodes.
+//! `reqwest_transport.rs` implements `Transport` with real network connections. The simulation
+//! implements `Transport` with simulated nodes.
 
 #![allow(
     missing_docs,
@@ -44,10 +44,10 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
-    /// The headers of the request, except the headers that the client adds to every request.
+    /// The headers of this request, in addition to those that the client sends with every request.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether the caller expects a small response, so that a lower size limit applies to the
-    /// response.
+    /// If true, the caller expects a small response, so the client applies a lower size limit to
+    /// the response.
     pub has_small_response: bool,
 }
 
@@ -63,9 +63,9 @@ impl Request {
         }
     }
 
-    /// Lowers the size limit of the response. If a response contains many small values, the parsed
-    /// values need several times the size of the response in memory. Without the lower size limit,
-    /// a malicious cluster could therefore exhaust the memory of a proxy.
+    /// Makes the client apply a lower size limit to the response. Many small values in a response
+    /// need several times the size of the response in memory once they are parsed. Without a lower
+    /// size limit for small responses, a malicious cluster could exhaust the memory of a proxy.
     pub fn with_small_response(mut self) -> Self {
         self.has_small_response = true;
         self
@@ -81,7 +81,7 @@ impl Request {
         self
     }
 
-    /// Sets a body whose content type is not JSON.
+    /// Sets a request body whose content type is not JSON.
     pub fn body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         self.header("content-type", content_type).json(body)
     }
@@ -91,13 +91,13 @@ impl Request {
         self
     }
 
-    /// Returns the method and the path, to identify the request in errors and logs.
+    /// Returns the method and the path of the request, as `METHOD /path`, for errors and logs.
     pub fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// Percent-encodes one segment of a path, such as an index name or a document id.
+/// Percent-encodes one segment of a URL path, such as an index name or a document id.
 pub(crate) fn segment(text: &str) -> String {
     // `Url` can encode a path segment only as a part of a complete URL.
     let Ok(mut url) = url::Url::parse("http://h/") else {
@@ -109,7 +109,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// The response of a node, which may have any HTTP status.
+/// The HTTP response of a node, with any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -118,8 +118,8 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Sends one request to one node. An implementation does not need to enforce the time limit,
-/// because the client enforces it.
+/// Sends each HTTP request of a client to the node that the client has selected. An implementation
+/// of `Transport` does not need to enforce the time limit of a request, because the client does.
 pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends a request to the node at position `node` of the configured list.
     fn send<'a>(
@@ -135,7 +135,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Returns the number of successful and of failed reloads of credentials or certificates.
+    /// Returns how many reloads of credentials or certificates have succeeded, and how many have
+    /// failed.
     fn credential_reloads(&self) -> (u64, u64) {
         (0, 0)
     }
@@ -144,8 +145,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn reload_credentials(&self) {}
 }
 
-/// The transport of a store that does not read from a cluster. Every request through a
-/// `NoTransport` fails.
+/// The transport of a store that reads no cluster, because the application implements the store's
+/// source. Every request through a `NoTransport` fails.
 #[derive(Debug)]
 pub(crate) struct NoTransport;
 

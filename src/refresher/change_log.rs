@@ -1,8 +1,8 @@
-//! Logs and counts each change of a directive. A publish can add, change or remove a directive.
-//! Between two publishes, a directive can start or expire.
+//! Logs and counts each change of a directive. A publish of a new snapshot can add, change or
+//! remove a directive. Between two publishes, a directive can start or expire.
 //!
-//! An expired directive counts as absent. If expired directives counted as present, the first read
-//! of an index with many old documents would log every old document.
+//! An expired directive counts as absent, because otherwise the first read of an index with many
+//! old documents would log all of them.
 
 mod compare;
 
@@ -19,28 +19,31 @@ use crate::status::ChangeCounters;
 use crate::sync::Origins;
 use compare::{ChangedFields, Difference, differences};
 
-/// For one publish or one instant, at most this many changes are logged. The counters count all
-/// changes, including those that are not logged.
+/// The maximum number of changes that are logged for one publish, or for one search for starts and
+/// expiries. The counters count all changes of directives, including those that are not logged.
 const LOGGED_CHANGES: usize = 100;
-/// For one publish, at most this many rejections are logged. The status contains all rejections,
-/// including those that are not logged.
+/// The maximum number of rejections that are logged for one publish. The status contains all
+/// rejections, including those that are not logged.
 const LOGGED_REJECTIONS: usize = 100;
 
-/// The instant up to which all starts and expiries are logged, and the instant of the next start or
-/// expiry.
+/// The state of the change log: up to which instant all starts and expiries are logged, and at
+/// which instant the next directive starts or expires.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
-    /// The operations that wrote the documents of the published snapshot, if they are known.
+    /// The author and the `_seq_no` of the last write of each published document; `None` if the
+    /// source does not know them.
     origins: Option<Origins>,
-    /// The instant up to which starts and expiries were logged; `None` before the first publish.
+    /// The instant up to which all starts and expiries have been logged; `None` before the first
+    /// publish.
     logged_until: Option<Timestamp>,
-    /// The next start or expiry of a published directive.
+    /// The instant at which the next published directive starts or expires; `None` if there is no
+    /// such directive.
     next: Option<Timestamp>,
 }
 
 impl ChangeLog {
-    /// Logs the differences between two snapshots. Returns the number of changes of each kind, and
-    /// the number of new rejections.
+    /// Logs which directives and rejections differ between the snapshots before and after a
+    /// publish. Returns the number of changes of each kind, and the number of new rejections.
     pub(super) fn publish(
         &mut self,
         before: &Snapshot,
@@ -48,11 +51,11 @@ impl ChangeLog {
         origins: Option<Origins>,
         now: Timestamp,
     ) -> (ChangeCounters, u64) {
-        // Starts and expiries of the former set before the publish are logged before the changes of
-        // the publish.
+        // The starts and expiries that happened before the publish are logged first, so that the
+        // log is in the order of time.
         let mut counters = self.advance(before.set(), now);
-        // The sets are compared only if their digests differ. If a publish changes only the
-        // revision or the rejections, the digests are equal.
+        // The directive sets are compared only if their digests differ. The digests are equal if a
+        // publish changes only the revision or the rejections.
         if before.digest() != after.digest() {
             counters += log_differences(before.set(), after.set(), origins.as_ref(), now);
         }
@@ -102,7 +105,8 @@ impl ChangeLog {
     }
 }
 
-/// Limits the number of changes that are logged for one publish or one instant.
+/// Limits the number of changes that are logged for one publish, or for one search for starts and
+/// expiries.
 #[derive(Default)]
 struct Lines {
     wanted: usize,
@@ -124,7 +128,7 @@ impl Lines {
     }
 }
 
-/// Returns the instant of the first start or expiry of any directive after `now`.
+/// Returns the first instant after `now` at which any directive of `set` starts or expires.
 fn next_boundary(set: &DirectiveSet, now: Timestamp) -> Option<Timestamp> {
     let boundary = |directive: DirectiveRef<'_>| match directive.state(now) {
         DirectiveState::Scheduled => directive.starts_at.min(Some(directive.expires_at)),
@@ -204,9 +208,9 @@ fn log_event(
     );
 }
 
-/// Logs the rejections that the former snapshot did not have. If a rejected document was written
-/// again, its rejection is logged again, even if the reason is the same. Returns the number of new
-/// rejections.
+/// Logs the rejections in the snapshot `after` that the snapshot `before` does not contain. The
+/// rejection of a document that was written again is logged again, even if the reason is the same.
+/// Returns the number of rejections that `after` contains and `before` does not.
 fn log_rejections(
     before: &Snapshot,
     after: &Snapshot,
@@ -242,8 +246,8 @@ fn new_rejections<'a>(
     origins_after: Option<&'a Origins>,
 ) -> impl Iterator<Item = &'a Rejection> {
     let seq_no = |origins: Option<&Origins>, id: &str| origins?.of_document(id).seq_no;
-    // The rejections of both snapshots are ordered by id, so a binary search finds the former
-    // rejection.
+    // A binary search finds the rejection in the former snapshot, because both snapshots order
+    // their rejections by id.
     let known = before.rejections();
     after.rejections().iter().filter(move |rejection| {
         let found = known.binary_search_by(|known| known.id().cmp(rejection.id()));
@@ -270,8 +274,8 @@ impl fmt::Display for Targets<'_> {
         let mut separator = "";
         for (name, value) in targets {
             if let Some(value) = value {
-                // The value of a target may contain spaces and control characters, so it is
-                // escaped.
+                // The value of a target is escaped, because it may contain spaces and control
+                // characters.
                 write!(f, "{separator}{name}={}", value.escape_debug())?;
                 separator = " ";
             }

@@ -11,12 +11,12 @@ use crate::error::{PollError, StartError, chain};
 use crate::last_good_format::LastGoodError;
 
 impl Poller {
-    /// Reads the index, and applies the start-up policy if the read fails. Returns the pause before
-    /// the next poll.
+    /// Makes the first read of the store, and applies the start-up policy if this read fails.
+    /// Returns the pause before the first poll of the polling loop.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
         // The refresher checks the off file before the first publish, because no directive may
-        // apply while the off file exists, not even for a moment.
+        // apply even for a moment while the off file exists.
         self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {
@@ -40,7 +40,7 @@ impl Poller {
         Ok(self.phase())
     }
 
-    /// Polls at least once, and repeats a failed poll until `within` has passed.
+    /// Polls at least once, and repeats a failed poll until a poll succeeds or `within` has passed.
     async fn poll_within(&mut self, within: Duration) -> Result<(), PollError> {
         let began = Instant::now();
         loop {

@@ -1,5 +1,5 @@
-//! Reads the last-good file at the start, publishes its snapshot if the first read fails, and
-//! writes the file after each publish.
+//! Reads the last-good file at the start, publishes the snapshot in this file if the first read
+//! fails, and writes the file after each publish.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::rest::off_the_runtime;
 
 impl Poller {
     /// Passes the snapshot of the last-good file to the source, so that the source can compare its
-    /// first read with this snapshot. If the last-good file is unreadable, this method reports no
-    /// error, because [`restore`](Self::restore) reports it.
+    /// first read with this snapshot. An unreadable last-good file causes no error here, because
+    /// [`restore`](Self::restore) reports the error.
     pub(super) async fn recall_last_good(&mut self) {
         let Some(file) = self.last_good.clone() else {
             return;
@@ -27,7 +27,7 @@ impl Poller {
         }
     }
 
-    /// Publishes the snapshot of the last-good file.
+    /// Publishes the snapshot of the last-good file, if such a file is configured.
     pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
         let Some(file) = self.last_good.clone() else {
             return Ok(());
@@ -44,8 +44,8 @@ impl Poller {
             ?read_at,
             "publishing the set of the last-good file"
         );
-        // If the clock was set back, the time of the read may be in the future. If the time of the
-        // read is in the future, the age of the set counts as zero.
+        // If the clock was set back, the time at which the index was read may be in the future, so
+        // the age of the set counts as zero.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
         self.published_generation = None;
@@ -60,8 +60,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Checks at the start whether the last-good file can be written. If the file cannot be
-    /// written, logs the reason.
+    /// Checks at the start that the process can write the last-good file. If the process cannot
+    /// write the last-good file, the log and the status contain the reason.
     pub(crate) async fn check_last_good(&self) {
         let Some(file) = self.last_good.clone() else {
             return;

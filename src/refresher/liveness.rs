@@ -1,6 +1,6 @@
-//! Determines whether the refresher is running. The refresher announces the instant by which it
-//! will start or end a poll. A refresher that has not done so by the announced instant, for example
-//! because it hangs, is overdue.
+//! Determines whether the refresher is running, overdue or stopped. The refresher announces the
+//! instant by which it will start or end a poll. A refresher that starts or ends no poll by the
+//! announced instant, for example because it hangs, is overdue.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// The refresher counts as overdue if it starts or ends a poll more than this duration after the
-/// announced instant. Even on a busy runtime, a task is delayed by less than five seconds.
+/// A refresher counts as overdue if it starts or ends no poll until this long after the announced
+/// instant. Five seconds are enough, because even a busy runtime delays a task by less.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century. `FAR` replaces a duration that is too long to be added to the current instant.
+/// A century, which replaces a duration that is too long to be added to the current instant.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
-/// The last sign of life of the refresher.
+/// What is known about the refresher: not started, due by an instant, or ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Liveness {
     #[default]
     NotStarted,
-    /// The refresher is overdue if it has not started or ended a poll by this instant: the
+    /// The refresher counts as overdue if it starts or ends no poll by this instant, which is the
     /// announced instant plus `GRACE`.
     DueBy(Instant),
     /// The refresher has ended, because its future has completed or was dropped.
@@ -29,7 +29,8 @@ pub(super) enum Liveness {
 }
 
 impl Liveness {
-    /// Returns the state of a refresher that will start or end a poll within `time`.
+    /// Returns the `Liveness` of a refresher that has announced that it will start or end a poll
+    /// within `time`.
     pub(super) fn due_within(time: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(time.saturating_add(GRACE));

@@ -1,5 +1,5 @@
 //! Compares the longest time to live that the ingest pipeline permits with the `max_ttl` of the
-//! store. The refresher compares these two limits between two polls.
+//! store. The refresher compares the limit of the pipeline with `max_ttl` between two polls.
 
 use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
@@ -14,27 +14,28 @@ use crate::config::Config;
 use crate::http::{Client, chain};
 use crate::rest::IndexReader;
 
-/// The longest time by which one comparison may delay the next poll.
+/// The longest time by which one comparison with the ingest pipeline may delay the next poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Compares the longest time to live of the ingest pipeline with the `max_ttl` of the store, and
-/// remembers the pipeline's limit.
+/// Compares the longest time to live that the ingest pipeline permits with the `max_ttl` of the
+/// store, and remembers the pipeline's limit.
 #[derive(Debug)]
 pub(super) struct MaxTtlComparison {
     reader: IndexReader,
     max_ttl: Duration,
     interval: Duration,
-    /// The instant at which the pipeline's limit must be compared again.
+    /// The instant from which the refresher compares the pipeline's limit again.
     next: Instant,
-    /// The limit of the pipeline at the last comparison; `None` if the pipeline had no limit, or if
-    /// the role does not permit reading the pipeline.
+    /// The longest time to live that the ingest pipeline permitted at the last comparison; `None`
+    /// if the pipeline had no limit, or if the role does not permit reading the pipeline.
     pipeline: Option<Duration>,
 }
 
 impl MaxTtlComparison {
     pub(super) fn new(config: &Config, client: Client) -> Self {
         Self {
-            // This reader reads no documents, so its limit for documents is zero.
+            // The maximum number of documents is zero, because the comparison reads only the ingest
+            // pipeline and no documents.
             reader: IndexReader::new(client, &config.instance, 0),
             max_ttl: config.max_ttl,
             interval: config.reconcile_interval,
@@ -43,9 +44,10 @@ impl MaxTtlComparison {
         }
     }
 
-    /// Reads the ingest pipeline if a comparison is due. Returns `None` if the warning in the
-    /// status stays as it is, `Some(None)` if the warning must be removed, and `Some(Some(…))` with
-    /// a new warning. If the role does not permit reading the pipeline, there is no warning.
+    /// Reads the ingest pipeline if a comparison with `max_ttl` is due. Returns `None` if the
+    /// warning in the status stays as it is, `Some(None)` if the warning must be removed, and
+    /// `Some(Some(…))` with a new warning. If the role does not permit reading the ingest pipeline,
+    /// there is no warning.
     async fn compare_if_due(&mut self) -> Option<Option<String>> {
         let now = Instant::now();
         if now < self.next {
@@ -79,8 +81,8 @@ impl MaxTtlComparison {
 
 impl Poller {
     /// Compares the pipeline's limit with the `max_ttl` of the store if a comparison is due, and
-    /// records the warning. Catches a panic, because the log subscriber of the application may
-    /// panic.
+    /// shows a difference as a warning in the status. The function catches a panic, because the log
+    /// subscriber of the application may panic.
     pub(super) async fn compare_max_ttl(&mut self) {
         let Some(bound) = &mut self.max_ttl_comparison else {
             return;
@@ -94,7 +96,7 @@ impl Poller {
 }
 
 /// Returns a warning that describes how the pipeline's limit differs from the `max_ttl` of the
-/// store, and the remedy. Returns `None` if both limits are equal.
+/// store, and the remedy. Returns `None` if the pipeline's limit is equal to `max_ttl`.
 fn difference(pipeline: Duration, ours: Duration) -> Option<String> {
     let (pipeline_secs, our_secs) = (pipeline.as_secs(), ours.as_secs());
     match pipeline.cmp(&ours) {

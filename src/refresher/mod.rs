@@ -1,7 +1,7 @@
-//! The polling loop. The loop waits, polls and publishes until the store is dropped.
+//! Runs the polling loop, which waits, polls and publishes until the store is dropped or shut down.
 //!
-//! A failed poll changes only the status. After a successful poll, the loop publishes the new
-//! snapshot in one swap, if it differs from the published snapshot.
+//! A failed poll changes only the status; the published snapshot stays. After a successful poll,
+//! the loop publishes the new snapshot in one swap, if it differs from the published snapshot.
 
 mod change_log;
 mod first_read;
@@ -39,15 +39,15 @@ pub use shared_state::Shared;
 pub(crate) use shared_state::{Progress, ReportKey};
 pub use subscription::Subscription;
 
-/// The channel through which a waiting caller receives the result of the next poll.
+/// The channel through which a caller of `refresh` receives the result of the next poll.
 pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 
-/// The task that polls the index and publishes new sets.
+/// The task that polls the index and publishes new directive sets.
 ///
 /// [`OpenSearchDirectiveStore::build`](crate::OpenSearchDirectiveStore::build) returns the
 /// refresher together with the store. The application runs the refresher in a task with
-/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). If a process
-/// forks, it must run the refresher only after the fork.
+/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). A process that
+/// forks must run the refresher only after the fork.
 ///
 /// The refresher ends when the store is dropped or shut down. If the application drops the
 /// refresher before the store, the published set stays in use, and the
@@ -56,11 +56,11 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The stop signal of the store. The value of the channel becomes `true` at a shutdown, and the
-    /// channel closes when the store is dropped.
+    /// The signal with which the store stops the refresher. The value of the channel becomes `true`
+    /// at a shutdown, and the channel closes when the store is dropped.
     stop: watch::Receiver<bool>,
-    // This field is the last one, so its channel closes after all other fields are dropped: Rust
-    // drops fields in the order of their declaration.
+    // `waiting` must be the last field. Rust drops fields in the order of their declaration, so
+    // this channel closes after all other fields are dropped.
     waiting: mpsc::Receiver<Waiter>,
 }
 
@@ -78,21 +78,22 @@ impl Refresher {
     }
 
     /// Reads the index for the first time, then polls until the store is dropped or shut down. If
-    /// the store ends during a poll, the future completes without waiting for the end of the poll.
+    /// the store is dropped or shut down during a poll, the future cancels the poll and completes.
     ///
     /// If the first read fails and the [`Startup`](crate::Startup) policy permits the use of the
-    /// last-good file, the refresher publishes the set from this file. With every start-up policy,
-    /// the refresher continues to poll after a failed first read.
-    /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first set.
+    /// last-good file, the refresher publishes the set from this file. The refresher continues to
+    /// poll after a failed first read, whatever the start-up policy is.
+    /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits until the first directive set is
+    /// published.
     ///
-    /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
-    /// I/O, the future completes immediately, and the status contains the reason.
+    /// The future of `run` needs a tokio runtime with time and I/O enabled. In another runtime, the
+    /// future completes immediately, and the status contains the reason.
     pub async fn run(self) {
         self.run_after(None).await;
     }
 
-    /// Runs the refresher on a new thread with its own runtime, so that the application needs no
-    /// tokio runtime.
+    /// Runs the refresher on a new thread with its own tokio runtime, so that the application needs
+    /// no runtime.
     ///
     /// # Errors
     /// Returns an error if the operating system cannot create the runtime or the thread.
@@ -109,9 +110,9 @@ impl Refresher {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped or shut down. The end of the store also ends a running
-    /// poll. The first poll begins after `pause`. If `pause` is `None`, the index has not been read
-    /// yet, and this function performs the first read before the first poll.
+    /// Runs the polling loop until the store is dropped or shut down. Dropping the store also
+    /// cancels a running poll. The first poll begins after `pause`. If `pause` is `None`, this
+    /// function performs the first read of the index before the first poll.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
@@ -131,9 +132,9 @@ impl Refresher {
                 () = polls => {}
             }
         };
-        // If a panic occurs outside of a poll, for example because the runtime has no timer, the
-        // panic ends the loop, because it would occur again immediately. `Poller::poll` catches a
-        // panic in a poll, so the loop continues after such a panic.
+        // A panic outside of a poll, for example in a runtime without a timer, ends the polling
+        // loop, because the panic would occur again immediately. The polling loop continues after a
+        // panic in a poll, because `Poller::poll` catches it.
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
             biased;
@@ -148,7 +149,7 @@ impl Refresher {
         }
     }
 
-    /// Reads the index for the first time. Returns the pause before the next poll.
+    /// Makes the first read of the index, and returns the pause before the next poll.
     async fn first_read(&mut self) -> Duration {
         let startup = self.poller.startup.once();
         match self.poller.begin(startup).await {
@@ -160,14 +161,15 @@ impl Refresher {
         }
     }
 
-    /// Polls repeatedly. The first poll begins after `pause`. All callers that are waiting when a
-    /// poll begins receive the result of this poll.
+    /// Polls again and again until the store is dropped. The first poll begins after `pause`. All
+    /// callers of `refresh` that are waiting when a poll begins receive the result of this poll.
     async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.poller.poll().await;
             pause = self.poller.pause_after(result.as_ref().err());
             for waiter in waiters {
-                // If the caller no longer waits for the result, the result is dropped.
+                // An error of `send` is ignored, because it means that the caller no longer waits
+                // for the result.
                 let _ = waiter.send(result.clone());
             }
             self.poller.compare_max_ttl().await;
@@ -175,8 +177,9 @@ impl Refresher {
     }
 
     /// Waits until the next poll is due or the source has learned of a change. Returns the callers
-    /// that wait for the result of the next poll, or `None` if the store was dropped. If the
-    /// published set reaches its age limit during this wait, publishes an empty set.
+    /// of `refresh` that wait for the result of the next poll, or `None` if the store was dropped.
+    /// If the published directive set reaches its age limit during this wait, publishes an empty
+    /// set.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
         let mut waiters = Vec::new();
@@ -189,8 +192,8 @@ impl Refresher {
                 is_early = &mut pause => {
                     if is_early {
                         // The source has already received the snapshot that the next poll returns.
-                        // A caller may have requested a poll after this snapshot was sent, so the
-                        // callers that wait now share the poll after the next one.
+                        // A waiting caller of `refresh` gets the result of the poll after the next
+                        // one, because the snapshot may have been sent before the call.
                         return Some(waiters);
                     }
                     break;
@@ -210,8 +213,8 @@ impl Refresher {
     }
 }
 
-/// Reports that the loop has ended, regardless of the reason. For example, the loop ends if the
-/// runtime is dropped, because the runtime then drops the refresher.
+/// Reports in the status that the polling loop has ended, whatever the reason is. For example, a
+/// runtime that is dropped also drops the refresher and so ends the polling loop.
 impl Drop for Refresher {
     fn drop(&mut self) {
         let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();
@@ -224,8 +227,8 @@ impl Drop for Refresher {
     }
 }
 
-/// Runs the recorder, if there is one. The future of `recording` never completes, so the polls
-/// continue even after the recorder has panicked.
+/// Runs the recorder of the history, if there is one. The future of `recording` never completes, so
+/// the polls continue even after the recorder has panicked.
 async fn recording(recorder: Option<&mut Recorder>) {
     if let Some(recorder) = recorder {
         recorder.run().await;

@@ -1,8 +1,8 @@
 //! The off switch, a kill switch for one instance: while the off file exists, no directive applies
 //! in this instance.
 //!
-//! The off switch works without the cluster. Polling continues while the off file exists, so the
-//! current directives apply as soon as the off file is removed.
+//! The off switch works even if the cluster is unreachable. The refresher continues to poll while
+//! the off file exists, so the current directives apply as soon as the off file is removed.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,7 +22,7 @@ use crate::rest::off_the_runtime;
 /// The pause between two checks for the off file.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Watches the off file, and turns the directives off and on.
+/// Watches the off file, and makes the directives apply only while this file does not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct OffSwitch {
     /// The path of the off file; `None` if no off file is configured.
@@ -30,7 +30,7 @@ pub(crate) struct OffSwitch {
     outlet: Outlet,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    /// Whether the last check for the off file failed. Of several consecutive failed checks, only
+    /// True if the last check for the off file failed. Of several consecutive failed checks, only
     /// the first one is logged.
     is_failing: bool,
 }
@@ -57,15 +57,15 @@ impl OffSwitch {
             return std::future::pending().await;
         }
         loop {
-            // The clock and the log subscriber belong to the application and may panic. A panic in
-            // one check must not prevent the next check for the off file.
+            // The check may panic, because the clock and the log subscriber belong to the
+            // application. A panic in one check must not prevent the next check for the off file.
             let _ = AssertUnwindSafe(self.check()).catch_unwind().await;
             tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Checks once whether the off file exists. If this check fails, the directives stay off or
-    /// stay on, as before.
+    /// Checks once whether the off file exists. If the check for the off file fails, the directives
+    /// stay off or on as before.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;
@@ -112,7 +112,8 @@ impl OffSwitch {
     }
 }
 
-/// Returns true if the path exists. A symbolic link exists even if its target does not exist.
+/// Returns true if something exists at the path of the off file. A symbolic link counts as existing
+/// even if its target does not exist.
 fn exists(file: &std::path::Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(file) {
         Ok(_) => Ok(true),

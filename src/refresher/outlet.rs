@@ -1,6 +1,6 @@
-//! The outlet is the write half of the published state. The outlet publishes each snapshot and then
-//! notifies the subscribers. While the store is off, the outlet publishes a snapshot without
-//! directives instead.
+//! The outlet is the write half of the published state, which the store reads. The outlet publishes
+//! each snapshot and then notifies the subscribers. While the off file exists, the outlet publishes
+//! a snapshot without directives.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,20 +12,24 @@ use tokio::sync::watch;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The published state. A publish replaces all fields together in one swap.
+/// The published state, which the store reads: the snapshots, and whether the off file exists. A
+/// publish replaces all fields of the published state together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
-    /// The snapshot of the last complete read.
+    /// The snapshot of the last complete read, which the outlet keeps even while the off file
+    /// exists.
     kept: Arc<Snapshot>,
-    /// The snapshot with which requests are evaluated. While the store is off, this snapshot
-    /// contains no directives. While the store is on, it is the snapshot of the last complete read.
+    /// The snapshot with which the store evaluates requests. While the off file exists, `shown`
+    /// contains no directives. Without an off file, `shown` is the snapshot of the last complete
+    /// read.
     shown: Arc<Snapshot>,
     is_off: bool,
-    /// The age of the read that returned the snapshot; `None` for an empty snapshot. If later polls
-    /// found the index unchanged, the age of the set is lower than the age of this read.
+    /// The age of the read that returned the snapshot `kept`; `None` for an empty snapshot. The age
+    /// of the published set may be lower than the age of this read, because later polls may have
+    /// found the index unchanged.
     read_age: Option<ReadAge>,
-    /// How often the set was emptied; each time begins another epoch. Within an epoch, each
-    /// snapshot is at least as new as the snapshot that it replaced.
+    /// The number of times that the directive set was emptied, each of which begins a new epoch.
+    /// Within an epoch, each snapshot is at least as new as the snapshot that it replaced.
     epoch: u64,
 }
 
@@ -45,17 +49,18 @@ impl Served {
         }
     }
 
-    /// Returns the snapshot of the last complete read, even if the store is off.
+    /// Returns the snapshot of the last complete read, even while the off file hides its
+    /// directives.
     pub(crate) fn kept(&self) -> &Arc<Snapshot> {
         &self.kept
     }
 
-    /// Returns the snapshot with which requests are evaluated.
+    /// Returns the snapshot with which the store evaluates requests.
     pub(crate) fn shown(&self) -> &Arc<Snapshot> {
         &self.shown
     }
 
-    /// Returns the age of the read that returned the kept snapshot.
+    /// Returns the age of the read that returned the snapshot of the last complete read.
     pub(crate) fn read_age(&self) -> Option<Duration> {
         self.read_age.map(ReadAge::now)
     }
@@ -88,7 +93,7 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
 }
 
 /// Publishes snapshots and notifies subscribers. The polling loop and its off switch share the
-/// outlet. When the polling loop and the off switch have dropped the outlet, all subscriptions end.
+/// outlet. All subscriptions end when the polling loop and the off switch have dropped the outlet.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,
@@ -111,11 +116,11 @@ impl Outlet {
     }
 
     /// Replaces the snapshot of the last complete read in one swap, and then notifies the
-    /// subscribers. If a subscriber loads the set after the notification, it gets the new snapshot
-    /// or a later one. A store that is off stays off after the publish.
+    /// subscribers. A subscriber that loads the directive set after the notification gets the new
+    /// set or a later one. A publish does not change whether the off file hides the directives.
     ///
-    /// `age` is the time since the snapshot was read. An `age` of `None` stands for an empty
-    /// snapshot. A snapshot of any age may replace an empty one.
+    /// `age` is the time since the snapshot was read. An `age` of `None` means that `snapshot` is
+    /// empty. A later snapshot of any age may replace an empty snapshot.
     pub(super) fn publish(&self, snapshot: Snapshot, age: Option<Duration>) {
         let mut publisher = self.lock();
         let current = self.published.snapshot();
@@ -129,8 +134,8 @@ impl Outlet {
         self.notify.send_replace(());
     }
 
-    /// Hides the directives, or makes the directives of the last complete read apply again. Returns
-    /// true if the store was not yet in the requested state.
+    /// Hides all directives, or makes the directives of the last complete read apply again. Returns
+    /// true if the call has changed whether the directives are hidden.
     pub(super) fn set_off(&self, is_off: bool) -> bool {
         let mut publisher = self.lock();
         let current = self.published.snapshot();
@@ -148,8 +153,9 @@ impl Outlet {
         true
     }
 
-    /// Acquires the lock. The lock ensures that the loop and the off switch never publish at the
-    /// same time. Readers of the published state do not need the lock.
+    /// Acquires the lock for publishing. The lock ensures that the polling loop and the off switch
+    /// never publish at the same time. Readers of the published state do not need the lock for
+    /// publishing.
     fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
         self.publisher
             .lock()

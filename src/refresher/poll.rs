@@ -23,8 +23,8 @@ impl Poller {
     pub async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
         let begin = Instant::now();
-        // A panic in any part of a poll is caught, because the clock and the log subscriber belong
-        // to the application and may panic.
+        // The poller catches a panic in any part of a poll, because the clock and the log
+        // subscriber belong to the application and may panic.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
             Ok(result) => result,
@@ -37,8 +37,8 @@ impl Poller {
         self.shared.update(|progress| {
             progress.counters.poll_seconds += begin.elapsed();
             if result.is_err() {
-                // After a failed poll, the applied `_seq_no` stays the same, because the source may
-                // have read a snapshot that was not published.
+                // A failed poll does not change the applied `_seq_no` in the status, because the
+                // source may have read a snapshot that was not published.
                 report.applied_seq_no = progress.source.applied_seq_no;
             }
             progress.source = report;
@@ -86,15 +86,16 @@ impl Poller {
         self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
-        // If the last write of the last-good file failed, the file is written again at the next
-        // poll, even if nothing has changed.
+        // After a failed write of the last-good file, the next poll writes the file again, even if
+        // the snapshot has not changed.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.write_last_good().await;
         }
         Ok(())
     }
 
-    /// Records a successful poll in the progress. `age` is the time since the index was read.
+    /// Records a successful poll in the progress of the polls. `age` is the time since the index
+    /// was read.
     fn record_success(&self, read_at: Timestamp, age: Duration) {
         let failures = self.shared.progress().consecutive_failures;
         if failures > 0 {
@@ -112,8 +113,8 @@ impl Poller {
 
     pub(super) fn record_failure(&self, error: &PollError) {
         let text = chain(error);
-        // If consecutive polls fail with the same error, only the first failure is logged as a
-        // warning.
+        // The first of several consecutive polls that fail with the same error is logged as a
+        // warning, and the others only for debugging.
         if self.shared.progress().last_error.as_ref() == Some(&text) {
             debug!(error = text, "the poll failed again");
         } else {

@@ -29,30 +29,31 @@ use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
 
-/// The upper limit of the shortest pause between two polls. The shortest pause applies even if the
-/// source reports changes more often.
+/// The upper limit for the shortest pause between two polls. A change that the source reports never
+/// makes a pause shorter than the shortest pause.
 const MAX_SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Polls a source and publishes its snapshots.
+/// Polls a source of snapshots and publishes the snapshots.
 #[derive(Debug)]
 pub struct Poller {
     pub(super) shared: Arc<Shared>,
     pub(super) outlet: Outlet,
     pub(super) source: Box<dyn SnapshotSource>,
-    /// The generation number that the source gave to the published snapshot; `None` if the snapshot
-    /// does not come from the source.
+    /// The generation number that the source gave to the published snapshot; `None` if the
+    /// published snapshot does not come from the source.
     pub(super) published_generation: Option<u64>,
     pub(super) clock: Arc<dyn Clock>,
     backoff: Backoff,
     pub(super) poll_timeout: Duration,
     pub(super) clear_after: Option<Duration>,
-    /// The comparison with the ingest pipeline's limit; `None` if the source is not an index.
+    /// The comparison of `max_ttl` with the limit of the ingest pipeline; `None` if the source is
+    /// not an index.
     pub(super) max_ttl_comparison: Option<MaxTtlComparison>,
     pub(super) last_good: Option<Arc<LastGoodFile>>,
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
     pub(super) change_log: ChangeLog,
-    /// The instant at which the refresher last looked through the whole set for starts and
+    /// The instant at which the refresher last searched the whole directive set for starts and
     /// expiries.
     pub(super) boundary_pass_at: Option<Instant>,
     /// The recorder of the history; `None` if this instance records nothing. The refresher moves
@@ -61,7 +62,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Creates a poller for the source that the configuration selects.
+    /// Creates a poller for the source that `config` selects: the index or an agent.
     pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>) -> Self {
         match config.upstream {
             Upstream::Index => {
@@ -90,8 +91,8 @@ impl Poller {
         }
     }
 
-    /// Creates a poller of the index with other sizes of requests and without some safeguards.
-    /// Tests use such a poller to prove that they detect the missing safeguards.
+    /// Creates a poller of the index with the sizes of requests and the safeguards in `tuning`.
+    /// Tests leave out a safeguard in `tuning` to prove that they detect the missing safeguard.
     #[doc(hidden)]
     #[must_use]
     pub fn with_tuning(config: &Config, client: Client, tuning: Tuning) -> Self {
@@ -102,7 +103,8 @@ impl Poller {
         Self::over(config, client, verifier, Box::new(source))
     }
 
-    /// Creates a poller for the given source, which need not be an index.
+    /// Creates a poller for `source`, which may be an index, an agent or a source of the
+    /// application.
     pub(crate) fn over(
         config: &Config,
         client: Client,
@@ -150,14 +152,14 @@ impl Poller {
         }
     }
 
-    /// Returns the state that the poller shares with its store.
+    /// Returns the state that the poller writes and its store reads.
     #[doc(hidden)]
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Returns the pause between the first read and the first poll of the loop.
+    /// Returns the pause between the first read and the first poll of the polling loop.
     pub(crate) fn phase(&mut self) -> Duration {
         self.backoff.phase()
     }
@@ -170,8 +172,8 @@ impl Poller {
         });
     }
 
-    /// Returns a future that completes after `pause`, or earlier if the source knows of a change.
-    /// The output of the future is true if the source ended the pause.
+    /// Returns a future that completes after `pause`, or earlier if the source learns of a change.
+    /// The output of the future is true if the source has ended the pause.
     pub(super) fn pause(&mut self, pause: Duration) -> impl Future<Output = bool> + use<> {
         let end = tokio::time::sleep(pause);
         let shortest = shortest_pause(pause);
@@ -181,8 +183,8 @@ impl Poller {
         // recover.
         let has_failed = self.shared.progress().consecutive_failures > 0;
         let (source, generation) = (&mut self.source, self.published_generation);
-        // The source may belong to the application and may panic. After a panic of the source, the
-        // pause is not shortened.
+        // The source may panic, because it may belong to the application. After a panic of the
+        // source, the poller waits for the whole pause.
         let change = if has_failed {
             None
         } else {
@@ -194,9 +196,9 @@ impl Poller {
                 let Some(change) = change else {
                     return std::future::pending().await;
                 };
-                // The source begins to wait for a change only after the shortest pause. So, if a
-                // caller requests a poll during the shortest pause, the source has not yet received
-                // a response that is older than the request.
+                // The source begins to wait for a change only after the shortest pause. A caller
+                // that requests a poll during the shortest pause therefore never gets a response
+                // that was sent before the call.
                 shortest.await;
                 if AssertUnwindSafe(change).catch_unwind().await.is_err() {
                     std::future::pending::<()>().await;
@@ -209,8 +211,8 @@ impl Poller {
         }
     }
 
-    /// Returns the pause between a poll and the next poll. `failure` is the error of the poll
-    /// before the pause, if that poll failed.
+    /// Returns the pause between the last poll and the next poll. `failure` is the error of the
+    /// last poll; `None` if the last poll succeeded.
     #[doc(hidden)]
     pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
         match failure {
@@ -221,15 +223,14 @@ impl Poller {
 }
 
 /// Returns the shortest pause between two polls, which applies even if the source reports changes
-/// more often. The shortest pause is a fiftieth of the pause without changes, but at least 10 and
-/// at most 100 ms.
+/// more often. The shortest pause is a fiftieth of `pause`, but at least 10 and at most 100 ms.
 fn shortest_pause(pause: Duration) -> Duration {
     let least = Config::MIN_INTERVAL.min(pause);
     (pause / 50).clamp(least, MAX_SHORTEST_PAUSE.max(least))
 }
 
-/// Computes a seed from the name of the instance. With this seed, an instance polls in the same
-/// phase of the interval after a restart as before the restart.
+/// Computes a seed for random numbers from the name of the instance. The same name always gives the
+/// same seed, so that an instance polls in the same phase of the interval after a restart.
 pub(crate) fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()

@@ -15,14 +15,13 @@ use crate::rest::{off_the_runtime, weight_of};
 use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
-/// The shortest pause between two searches of the whole set for starts and expiries. If many
-/// directives expire shortly after each other, one search logs all those that expire within a
-/// second.
+/// The shortest pause between two searches of the whole directive set for starts and expiries. One
+/// search logs all directives that have started or expired since the previous search.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Poller {
-    /// Publishes a snapshot if it differs from the published snapshot. `age` is the time since the
-    /// snapshot was read. Returns whether the snapshot was published.
+    /// Publishes `snapshot` if it differs from the published snapshot. `age` is the time since the
+    /// snapshot was read. Returns true if the snapshot was published.
     pub(super) async fn publish_if_new(
         &mut self,
         snapshot: Snapshot,
@@ -50,8 +49,8 @@ impl Poller {
     }
 
     /// Forgets the applied `_seq_no` if the new snapshot comes from another index, because the
-    /// `_seq_no`s of two indices cannot be compared. The source reports the applied `_seq_no` of
-    /// the new index only after the poll.
+    /// `_seq_no`s of two indices cannot be compared. The poll records the applied `_seq_no` of the
+    /// new index only at the end of the poll.
     fn forget_applied_of_other_index(&self, before: &Snapshot, after: &Snapshot) {
         let uuid = |snapshot: &Snapshot| {
             let revision = snapshot.revision();
@@ -63,7 +62,7 @@ impl Poller {
         }
     }
 
-    /// Records the time of the publish, and increments the counter of publishes.
+    /// Records the time of a publish in the status, and increments the counter of publishes.
     fn note_publish(&self, now: Timestamp) {
         self.shared.update(|progress| {
             progress.last_change = Some(now);
@@ -72,7 +71,7 @@ impl Poller {
     }
 
     /// Logs and counts the differences between a former snapshot and the published snapshot. The
-    /// changes are logged after the publish, because writing a log can be slow.
+    /// poller logs the changes only after the publish, because writing a log can be slow.
     pub(super) fn log_changes(
         &mut self,
         before: &Snapshot,
@@ -87,23 +86,23 @@ impl Poller {
         });
     }
 
-    /// Returns the instant at which the next start or expiry must be logged. Returns `None` if the
-    /// clock panics, because the next poll reports the panic.
+    /// Returns the instant at which the refresher must log the next start or expiry of a directive.
+    /// Returns `None` if the clock panics, because the next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let next = self.change_log.next()?;
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
-        // The shortest pause between two searches is kept even if the clock does not advance or is
-        // adjusted. The shortest pause begins at the last search of the set. If it began at the
-        // call of `boundary_at`, each poll would postpone the next search, because each poll calls
-        // `boundary_at` again.
+        // The pause between two searches for starts and expiries is kept even if the clock does not
+        // advance or is adjusted. The pause counts from the last search and not from the call of
+        // `boundary_at`, because each poll calls `boundary_at` again and would postpone the next
+        // search.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }
 
-    /// Logs the directives that have started or expired. Catches a panic of the clock or of the log
-    /// subscriber, and records it as a failed poll.
+    /// Logs the directives that have started or expired since the last search for them. A panic of
+    /// the application's clock or log subscriber is caught, and recorded as a failed poll.
     pub(super) fn log_boundary(&mut self) {
         self.boundary_pass_at = Some(Instant::now());
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -117,7 +116,7 @@ impl Poller {
         }
     }
 
-    /// Attaches the hit counters to the set, if the store counts matches.
+    /// Attaches the hit counters to the directive set of `snapshot`, if the store counts matches.
     pub(super) async fn with_hit_counters(&self, snapshot: Snapshot, now: Timestamp) -> Snapshot {
         let Some(counters) = self.shared.hit_counters.clone() else {
             return snapshot;
@@ -126,9 +125,10 @@ impl Poller {
         off_the_runtime(weight, move || snapshot.counted_by(&counters, now)).await
     }
 
-    /// Sets the instant from which no directive of the set applies any more. Each evaluation checks
-    /// this instant, so `clear_after` is in force even if the refresher no longer runs. `age` is
-    /// the time since the set was read.
+    /// Sets the instant from which no directive of `set` applies any more, because the age of the
+    /// set has reached `clear_after`. Each evaluation of a request checks this instant, so
+    /// `clear_after` is in force even if the refresher no longer runs. `age` is the time since the
+    /// set was read from the index.
     pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
         if let Some(clear_after) = self.clear_after {
             let at = now.saturating_add(clear_after.saturating_sub(age));
@@ -145,8 +145,9 @@ impl Poller {
         read_age.reaches(clear_after)
     }
 
-    /// Publishes an empty set. Catches a panic of the clock or of the log subscriber, and records
-    /// it as a failed poll.
+    /// Publishes an empty directive set, because the published set has reached the age
+    /// `clear_after`. A panic of the application's clock or log subscriber is caught, and recorded
+    /// as a failed poll.
     pub(super) fn clear(&mut self) {
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
         if let Err(panic) = guarded {
@@ -162,7 +163,8 @@ impl Poller {
         );
         self.published_generation = None;
         let before = self.shared.kept();
-        // The code empties the set before it reads the clock, because the clock may panic.
+        // The empty directive set is published before the clock is read, because the application's
+        // clock may panic.
         self.outlet.publish(Snapshot::default(), None);
         let now = self.clock.now();
         self.note_publish(now);

@@ -1,10 +1,10 @@
-//! The age of a read, measured with the monotonic clock.
+//! The time since a read of the index, measured with the monotonic clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time since a read of the index. A `ReadAge` grows with the monotonic clock, without an
+/// The time since a read of the index. A `ReadAge` grows with the monotonic clock and needs no
 /// update.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
@@ -24,7 +24,7 @@ impl ReadAge {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
-    /// Returns the instant at which the read will be `age` old.
+    /// Returns the instant at which `age` will have passed since the read of the index.
     pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
         self.noted_at.checked_add(age.saturating_sub(self.then))
     }

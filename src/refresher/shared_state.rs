@@ -1,5 +1,5 @@
-//! The state that the polling loop writes and the store reads: the published snapshot and the
-//! progress of the polls.
+//! The state that the polling loop writes and the store reads: the published snapshot, and the
+//! times, errors and counters of the polls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +23,11 @@ use super::outlet::Served;
 use super::read_age::ReadAge;
 use super::subscription::Subscription;
 
-/// The state that the polling loop and the store share.
+/// The state that the polling loop writes and the store reads.
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) published: Published<Served>,
-    /// New subscriptions are clones of this subscription.
+    /// The subscription from which the store clones every new subscription.
     pub(crate) subscription: Subscription,
     /// The hit counters of the directives; `None` if the store does not count matches.
     pub(super) hit_counters: Option<Arc<HitCounters>>,
@@ -38,21 +38,21 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polls. The loop and the off switch update the progress. The status reads
-    /// all fields of the progress at once, so the fields are consistent with each other.
+    /// The progress of the polls, which the polling loop and the off switch update. The status
+    /// reads all fields of the progress at once, so that they are consistent.
     progress: watch::Sender<Progress>,
 }
 
-/// The progress of the polls.
+/// The times, the errors and the counters of the polls so far.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(super) last_attempt: Option<Timestamp>,
     pub(super) last_success: Option<Timestamp>,
-    /// The age of the published set, measured with the monotonic clock.
+    /// The age of the published directive set, measured with the monotonic clock.
     pub(super) read_age: Option<ReadAge>,
     pub(super) last_change: Option<Timestamp>,
     pub(super) last_error: Option<String>,
-    /// The error that `last_error` describes, for a caller that waits for the first read.
+    /// The error of the last poll, for a caller of `ready`; `None` if the last poll succeeded.
     pub(super) last_failure: Option<PollError>,
     pub(super) last_good_error: Option<String>,
     pub(super) consecutive_failures: u32,
@@ -64,8 +64,8 @@ pub(crate) struct Progress {
     pub(super) counters: Counters,
 }
 
-/// The values whose change an instance reports to the fleet immediately. The reporter compares the
-/// current values with the values of the last report.
+/// The values whose change an instance reports to the fleet immediately. The reporter compares
+/// these values with those of the last report.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ReportKey {
     revision: Option<Revision>,
@@ -77,14 +77,14 @@ pub(crate) struct ReportKey {
 }
 
 impl Progress {
-    /// Returns whether a snapshot was published, from a complete read or from the last-good file.
+    /// Returns true if a complete read or the last-good file has been published.
     fn is_ready(&self) -> bool {
         self.read_age.is_some()
     }
 }
 
-/// Returns the age of the served snapshot according to the last poll. If the poll that published
-/// the snapshot has not ended yet, returns the age of the read that returned the snapshot.
+/// Returns the lower of two ages of the served snapshot: the age according to the last successful
+/// poll, and the age of the read that returned the snapshot, whose poll may not have ended.
 fn least_age(polled: Option<Duration>, served: &Served) -> Option<Duration> {
     let read = served.read_age();
     polled
@@ -115,8 +115,8 @@ impl Shared {
         }
     }
 
-    /// Returns the published snapshot, or an empty snapshot if the published snapshot is older than
-    /// `clear_after` and the loop has not replaced it yet.
+    /// Returns the published snapshot, or an empty snapshot if the published one is older than
+    /// `clear_after` and the polling loop has not replaced it yet.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let polled = self.polled_age();
@@ -129,8 +129,8 @@ impl Shared {
         self.kept_snapshot_in_epoch().0
     }
 
-    /// Returns the snapshot of the last complete read, and the number of times that the set was
-    /// emptied before.
+    /// Returns the snapshot of the last complete read, and how often the directive set was emptied
+    /// before it.
     pub(crate) fn kept_snapshot_in_epoch(&self) -> (Arc<Snapshot>, u64) {
         let polled = self.polled_age();
         let served = self.published.snapshot();
@@ -140,8 +140,8 @@ impl Shared {
 
     /// Returns the age of the published set; `None` before the first complete read of the index.
     pub(crate) fn age(&self) -> Option<Duration> {
-        // The code reads the progress before the snapshot. In this order, the snapshot is never
-        // older than the returned age.
+        // Reading the progress before the snapshot ensures that the snapshot is never older than
+        // the returned age.
         let polled = self.polled_age();
         least_age(polled, &self.published.snapshot())
     }
@@ -162,18 +162,18 @@ impl Shared {
         }
     }
 
-    /// Returns the published set. Once the set is older than `clear_after`, none of its directives
-    /// applies.
+    /// Returns the published directive set. Once a set is older than `clear_after`, none of its
+    /// directives applies.
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
         self.published.load()
     }
 
-    /// Returns the current status of the store.
+    /// Returns the current status of the store, such as its revision, its age and its last error.
     #[must_use]
     pub fn status(&self) -> Status {
-        // The code reads the progress before the snapshot. In this order, the snapshot in the
-        // status is at least as new as the progress.
+        // Reading the progress before the snapshot ensures that the snapshot in the status is at
+        // least as new as the progress.
         let progress = self.progress();
         let served = self.published.snapshot();
         let age = least_age(progress.read_age.map(ReadAge::now), &served);
@@ -227,7 +227,7 @@ impl Shared {
         }
     }
 
-    /// Returns the matches of each directive; `None` if the store does not count matches.
+    /// Returns the number of matches of each directive; `None` if the store does not count matches.
     pub(crate) fn hits(&self) -> Option<Hits> {
         let is_hidden = self.snapshot().set().is_empty();
         Some(
@@ -237,7 +237,7 @@ impl Shared {
         )
     }
 
-    /// Returns the matches of all directives together; `None` if the store does not count matches.
+    /// Returns the total number of matches; `None` if the store does not count matches.
     pub(crate) fn hit_totals(&self) -> Option<HitTotals> {
         let mut totals = self.hit_counters.as_ref()?.totals(self.clock.now());
         if self.snapshot().set().is_empty() {
@@ -254,8 +254,7 @@ impl Shared {
         }
     }
 
-    /// Returns the values that an instance reports to the fleet immediately. If these values differ
-    /// from the values of the last report, the reporter writes a new report.
+    /// Returns the values whose change an instance reports to the fleet immediately.
     pub(crate) fn report_key(&self) -> ReportKey {
         let progress = self.progress();
         let served = self.published.snapshot();
@@ -271,7 +270,8 @@ impl Shared {
         }
     }
 
-    /// Counts a report to the fleet, without notifying the receivers of [`polled`](Self::polled).
+    /// Counts a written or failed report to the fleet, without notifying the receivers of
+    /// [`polled`](Self::polled).
     pub(crate) fn count_report(&self, is_written: bool) {
         self.progress.send_if_modified(|progress| {
             let counters = &mut progress.counters;
@@ -284,7 +284,7 @@ impl Shared {
         });
     }
 
-    /// Returns a receiver of the progress that is notified at least once for each poll.
+    /// Returns a receiver of the polls' progress that is notified at least once for each poll.
     pub(crate) fn polled(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
@@ -308,7 +308,7 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Waits until a snapshot is published, the refresher has ended, or the time limit has passed.
+    /// Waits until a snapshot is published, the refresher has ended, or `limit` has passed.
     pub(crate) async fn ready(&self, limit: Duration) -> Result<(), StartError> {
         let mut progress = self.progress.subscribe();
         let decided = async {

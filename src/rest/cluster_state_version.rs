@@ -1,5 +1,6 @@
-//! Requests the version of the cluster state. If a node is cut off from the cluster, it returns an
-//! old version or refuses the request.
+//! Requests the version of the cluster state, which the poll uses to detect a node that is cut off
+//! from the cluster. A node that is cut off from the cluster returns an old version of the cluster
+//! state or refuses the request.
 
 use opensearch::cluster::ClusterStateParts;
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The version of the cluster state, as a node reports it.
+/// The uuid of the cluster and the version of the cluster state that a node has reported.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ClusterVersion {
     cluster_uuid: String,
@@ -16,16 +17,15 @@ pub(crate) struct ClusterVersion {
 }
 
 impl ClusterVersion {
-    /// Returns true if `self` is older than `other`, a version of the same cluster.
+    /// Returns true if both versions belong to the same cluster, and `self` is older than `other`.
     pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.cluster_uuid == other.cluster_uuid && self.version < other.version
     }
 }
 
 impl Session {
-    /// Requests the version of the cluster state from the elected cluster manager, through the
-    /// session's node. If the session's node has no contact with a cluster manager, it responds
-    /// with an error.
+    /// Requests the version of the cluster state from the elected cluster manager, through the node
+    /// that serves the poll. A node without contact to a cluster manager responds with an error.
     ///
     /// Returns `None` if the role does not permit the request, or if the response contains no
     /// version.

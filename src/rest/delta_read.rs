@@ -1,5 +1,5 @@
-//! Searches for the documents whose `_seq_no` is above a given number. The request of a delta read
-//! also returns the aggregates over all documents of the index.
+//! Performs delta reads: searches for the documents whose `_seq_no` is above a given number. The
+//! request of a delta read also returns the aggregates over all documents of the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};
@@ -10,26 +10,26 @@ use super::read_error::ReadError;
 use super::search_request::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 
-/// The outcome of a delta read.
+/// The outcome of a delta read, which requests only the documents that have changed.
 #[derive(Debug)]
 pub(crate) enum DeltaRead<C> {
-    /// All documents whose `_seq_no` is above the given number.
+    /// The server has returned all documents whose `_seq_no` is above the requested number.
     Documents {
         collector: C,
         documents: u64,
         aggregates: Aggregates,
-        /// The highest primary term of the returned documents.
+        /// The highest primary term of the documents that the delta read returned.
         term: Option<u64>,
     },
-    /// More documents have changed than one page can contain.
+    /// More documents have changed than one page of search results can contain.
     TooMany,
-    /// The server cannot search or aggregate by `_seq_no`.
+    /// The server cannot search or aggregate by `_seq_no`, so the poll must read all documents.
     Unsupported,
 }
 
 impl Session {
-    /// Reads every document whose `_seq_no` is above `after`, and passes it to the collector. If
-    /// `after` is `None`, reads all documents.
+    /// Reads every document whose `_seq_no` is above `after`, and passes the documents to
+    /// `collector`. If `after` is `None`, the function reads all documents of the index.
     pub(crate) async fn read_delta<C: Collect>(
         &self,
         index: &ConcreteIndex,

@@ -21,42 +21,44 @@ pub(crate) struct FullRead<C> {
     /// The aggregates that the cluster computed over all documents; `None` if the cluster supports
     /// no aggregates.
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term of all documents.
+    /// The highest primary term of all documents that the full read returned.
     pub(crate) term: Option<u64>,
-    /// Whether the pages were read from the live index, because the server could not open a point
+    /// True if the pages were read from the live index, because the server could not open a point
     /// in time.
     pub(crate) live: bool,
 }
 
-/// The view of the index from which all pages are read.
+/// The view of the index from which a full read requests all its pages.
 enum View {
     PointInTime(PointInTimeId),
-    /// The live index, with the aggregates of the first page. If the aggregates of a later page
-    /// differ, the index has changed in the meantime.
+    /// The live index, with the aggregates that the first page contained. If a later page contains
+    /// other aggregates, the index has changed during the full read.
     Live(Aggregates),
 }
 
-/// The content of all pages that were read so far.
+/// The content of all pages that the full read has requested so far.
 struct Pages<C> {
     collector: C,
     read: u64,
     term: Option<u64>,
-    /// The `search_after` value for the request of the next page.
+    /// The value of the search parameter `search_after` with which the full read requests its next
+    /// page.
     after: Option<Value>,
-    /// The total number of documents and the aggregates that the first page contained.
+    /// The total number of documents and the aggregates in the first page; `None` before the first
+    /// page.
     first: Option<(u64, Option<Aggregates>)>,
 }
 
 impl Session {
-    /// Reads every document of a concrete index, in no particular order, and passes it to the
-    /// collector.
+    /// Reads all documents of a concrete index, in no particular order, and passes them to
+    /// `collector`.
     pub(crate) async fn read_all<C: Collect>(
         &mut self,
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // A single search returns one state of the shard. A point in time costs two more requests,
-        // so it is opened only if there are several pages.
+        // A single search always returns one state of the shard. A point in time costs two more
+        // requests, so the full read opens one only if there are several pages.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {
@@ -90,8 +92,8 @@ impl Session {
         read
     }
 
-    /// Opens the view for a read of several pages: a point in time, or the live index if the server
-    /// supports no points in time.
+    /// Opens the view for a full read of several pages: a point in time, or the live index if the
+    /// server cannot open a point in time.
     async fn open_view(
         &mut self,
         index: &ConcreteIndex,
@@ -123,9 +125,9 @@ impl Session {
             first: None,
         };
         loop {
-            // The first page requests the aggregates. If there is no point in time, every page
-            // requests the aggregates, so that the read detects a change of the index between two
-            // pages.
+            // The request for the first page always requests the aggregates. Without a point in
+            // time, the request for every page requests the aggregates, so that the full read
+            // detects a change of the index between two pages.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;
@@ -150,7 +152,8 @@ impl Session {
         }
     }
 
-    /// Checks that a page shows the same state of the index as the previous pages.
+    /// Returns an error if a page shows another state of the index than the previous pages of the
+    /// full read.
     fn check_view(
         &mut self,
         view: &mut View,
@@ -206,8 +209,7 @@ impl Session {
         let mut body = Map::new();
         let mut put = |key: &str, value| body.insert(key.to_owned(), value);
         // Each shard assigns its own `_seq_no`s, so two documents of different shards can have the
-        // same number. If the index has several shards, the search therefore needs a second sort
-        // key.
+        // same number. A search of an index with several shards therefore needs a second sort key.
         put(
             "sort",
             if index.shards == 1 {
@@ -221,8 +223,8 @@ impl Session {
         }
         let extras = self.extras(aggregates);
         match view {
-            // A search in a point in time needs no preference, because the point in time was opened
-            // on the shard copy that this instance prefers.
+            // A search in a point in time needs no parameter `preference`, because the point in
+            // time belongs to the shard copy that this instance prefers.
             View::PointInTime(id) => {
                 put("pit", json!({ "id": id, "keep_alive": KEEP_ALIVE }));
                 search("/_search", self.page_size(), extras, body)

@@ -6,39 +6,43 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A query that counts the documents in buckets of equal width.
+/// A query that counts the documents in buckets of equal width, where a bucket is a range of
+/// `_seq_no`s.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct HistogramQuery {
     pub(crate) scope: Scope,
-    /// The width of a bucket. Each bucket begins at a multiple of the width.
+    /// The number of `_seq_no`s that one bucket covers. Each bucket begins at a multiple of
+    /// `interval`.
     pub(crate) interval: u64,
-    /// Whether the query also requests the sum of the `_seq_no`s in each bucket.
+    /// True if the query also requests the sum of the `_seq_no`s in each bucket.
     pub(crate) sums: bool,
 }
 
-/// The `_seq_no`s that a histogram covers.
+/// The ranges of `_seq_no`s in which a histogram counts the documents.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
-    /// The given number of buckets, beginning at zero. For a prefix, the response contains all
-    /// buckets in order, even the empty ones, so the keys of the buckets are not needed.
+    /// The histogram consists of this number of buckets, which begin at the `_seq_no` zero. The
+    /// response to a `Prefix` query contains all buckets in order, even the empty ones, so the
+    /// position of a bucket replaces its key.
     Prefix { buckets: u64 },
-    /// Ranges of whole buckets, in ascending order and without overlap. For ranges, the response
-    /// contains only the buckets that are not empty.
+    /// The histogram covers these ranges of whole buckets, in ascending order and without overlap.
+    /// The response to a `Ranges` query contains only the buckets that contain documents.
     Ranges(Vec<Range<u64>>),
 }
 
-/// A bucket that is not empty.
+/// A bucket of a histogram that contains at least one document, with the number and the sum of the
+/// `_seq_no`s in the bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Bucket {
-    /// The lowest number that the bucket can contain.
+    /// The lowest `_seq_no` that the bucket covers.
     pub(crate) start: u64,
     pub(crate) count: u64,
-    /// The sum of the numbers; zero if the sum was not requested.
+    /// The sum of the `_seq_no`s in the bucket; zero if the query did not request the sum.
     pub(crate) sum: u64,
 }
 
-/// A histogram as it appears in a response. Which fields the buckets of the histogram have depends
-/// on the query.
+/// A histogram of a response before it is checked and decoded. The query decides which fields the
+/// buckets of the histogram have.
 #[derive(Default, Debug, Deserialize)]
 pub(crate) struct RawHistogram {
     #[serde(default)]
@@ -58,7 +62,7 @@ struct RawSum {
 }
 
 impl HistogramQuery {
-    /// Returns the first number after the scope of this query.
+    /// Returns the first `_seq_no` after the last bucket of this query.
     pub(crate) fn end(&self) -> u64 {
         match &self.scope {
             Scope::Prefix { buckets } => buckets.saturating_mul(self.interval),
@@ -66,8 +70,8 @@ impl HistogramQuery {
         }
     }
 
-    /// Returns true if each bucket of the response stands for a single number. If each bucket
-    /// stands for a single number, the keys of the buckets contain all information.
+    /// Returns true if each bucket in the response stands for a single `_seq_no`. A response with
+    /// one bucket for each `_seq_no` needs only the keys of the buckets, without counts and sums.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
     }
@@ -75,8 +79,8 @@ impl HistogramQuery {
     pub(super) fn aggregation(&self) -> Value {
         let mut histogram = json!({ "field": "_seq_no", "interval": self.interval });
         match &self.scope {
-            // The bounds must contain only whole buckets, because OpenSearch drops a bucket without
-            // an error if `hard_bounds` begins inside this bucket.
+            // `hard_bounds` must contain only whole buckets, because OpenSearch drops a bucket
+            // without an error if `hard_bounds` begins inside the bucket.
             Scope::Prefix { .. } => {
                 let bounds = json!({ "min": 0, "max": self.end().saturating_sub(1) });
                 histogram["min_doc_count"] = 0.into();
@@ -92,8 +96,9 @@ impl HistogramQuery {
         aggregation
     }
 
-    /// Returns the query that restricts a search to the scope. Returns `None` for the scope
-    /// `Prefix`, because the bounds of the aggregation already restrict the histogram.
+    /// Returns the search query that selects the documents whose `_seq_no`s are in the scope of the
+    /// histogram. Returns `None` for `Scope::Prefix`, because the bounds of the aggregation already
+    /// restrict the histogram.
     pub(super) fn query(&self) -> Option<Value> {
         let Scope::Ranges(ranges) = &self.scope else {
             return None;
@@ -103,8 +108,8 @@ impl HistogramQuery {
         Some(json!({ "bool": { "should": ranges } }))
     }
 
-    /// Returns the `filter_path` for the parts of the response that [`decode`](Self::decode) needs.
-    /// `path` is the path of the aggregation.
+    /// Returns the search parameter `filter_path`, which selects the parts of the response that
+    /// [`decode`](Self::decode) needs. `path` is the path of the histogram in the response.
     pub(super) fn filter_path(&self, path: &str) -> String {
         let mut parts = Vec::new();
         if matches!(self.scope, Scope::Ranges(_)) {
@@ -123,8 +128,8 @@ impl HistogramQuery {
         parts.join(",")
     }
 
-    /// Decodes the histogram of a response. Returns `None` if the response is not the histogram
-    /// that this query requests.
+    /// Decodes the histogram of a search response into its non-empty buckets. Returns `None` if the
+    /// response is not the histogram that this query requests.
     pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
         if let Scope::Prefix { buckets } = self.scope
             && raw.buckets.len() as u64 != buckets
@@ -163,7 +168,7 @@ impl HistogramQuery {
         Some(Bucket { start, count, sum })
     }
 
-    /// Returns true if a bucket of the scope begins at the given number.
+    /// Returns true if a bucket of this query begins at the `_seq_no` `start`.
     fn contains(&self, start: u64) -> bool {
         start.is_multiple_of(self.interval)
             && match &self.scope {
@@ -177,15 +182,15 @@ impl HistogramQuery {
     }
 }
 
-/// Adds up numbers. If the sum is too large for a `u64`, returns the highest `u64`, because a
-/// cluster can report any numbers.
+/// Adds up the numbers that a cluster has reported. A sum that is too large for a `u64` becomes the
+/// highest `u64`, because a malicious cluster can report any numbers.
 pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-/// Returns a number of an aggregation as a whole number. The cluster adds and returns
-/// floating-point numbers, so a high number may have been rounded. Returns `None` for a number that
-/// may have been rounded, is negative or is not whole.
+/// Converts a floating-point number from an aggregation to a whole number. The cluster computes
+/// aggregations with floating-point numbers, so it may have rounded a high number. Returns `None`
+/// if the number may have been rounded, is negative or is not whole.
 pub(crate) fn whole_number(number: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -195,9 +200,10 @@ pub(crate) fn whole_number(number: f64) -> Option<u64> {
     ((0.0..EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
-/// All whole numbers below this number, 2^49, are exact. The cluster adds whole numbers exactly
-/// below 2^53. The limit is 2^49 and not 2^53, because the JSON decoder needs one more decimal
-/// digit for the fraction of a number like `17.0`.
+/// A whole number in an aggregation is exact if it is below this limit, 2^49. The cluster computes
+/// sums of whole numbers exactly as long as they stay below 2^53. The limit of exact numbers is
+/// 2^49 and not 2^53, because the JSON decoder needs one more decimal digit for the fraction of a
+/// number like `17.0`.
 const EXACT: f64 = 562_949_953_421_312.0;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Compares the requests for histograms with requests that real nodes have accepted. Also tests
-//! that the decoder refuses a response that does not belong to the request.
+//! Tests that the requests for histograms are equal to requests that real nodes have accepted.
+//! These tests also check that the decoder refuses a histogram that does not fit the request.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -71,7 +71,8 @@ fn ranges_are_requested_without_empty_buckets() {
         ]}})
     );
     assert_eq!(query.filter_path("h"), "h.buckets.key,h.buckets.doc_count");
-    // If a query asks for single numbers, the response needs no counts and no sums.
+    // If each bucket of a query covers a single `_seq_no`, the response needs no counts and no
+    // sums.
     let numbers = ranges(&[(8, 16)], 1, true);
     assert_eq!(numbers.filter_path("h"), "h.buckets.key");
     assert_eq!(numbers.aggregation().get("aggs"), None);
@@ -84,8 +85,8 @@ fn the_buckets_of_a_prefix_are_known_by_their_positions() {
         decode(&prefix(3, 8, false), &counts).unwrap(),
         [bucket(0, 3, 0), bucket(16, 1, 0)]
     );
-    // The decoder must refuse a response without the first bucket, because the positions of the
-    // other buckets would be wrong.
+    // The decoder must refuse a response with too few buckets, because the positions of the buckets
+    // would be wrong.
     assert_eq!(decode(&prefix(4, 8, false), &counts), None);
     let sums = json!([{"doc_count": 2, "s": {"value": 9.0}}]);
     assert_eq!(

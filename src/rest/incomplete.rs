@@ -20,8 +20,8 @@ pub(crate) enum Incomplete {
     Repeated,
     #[error("the documents are too many or too long for one directive set")]
     TooLarge,
-    // If document-level security is in use, the aggregates include documents that the role hides
-    // from searches.
+    // With document-level security, the aggregates include documents that the role hides from
+    // searches.
     #[error(
         "the documents that were read do not match the cluster's aggregates; if this persists, \
          does document-level security hide documents from this user?"
@@ -31,8 +31,8 @@ pub(crate) enum Incomplete {
     Replaced,
     #[error("the index changed while its documents were counted")]
     Moving,
-    /// The response lacks the named field, without which nobody knows whether the response is
-    /// complete.
+    /// The response lacks the named field, without which the client cannot know whether the
+    /// response is complete.
     #[error("the response lacks {0}")]
     Missing(&'static str),
 }

@@ -10,19 +10,19 @@ use super::poll_session::Session;
 use super::read_error::{ReadError, ReadFailure};
 use crate::http::{Method, Request, malformed};
 
-/// The concrete index from which documents are read.
+/// The concrete index from which a poll reads the documents.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ConcreteIndex {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) shards: u32,
-    /// The interval between two refreshes, which make writes visible to searches; `None` if the
-    /// index refreshes only on request.
+    /// The interval between two refreshes of the index, which make writes visible to searches;
+    /// `None` if the index refreshes only on request.
     pub(crate) refresh_interval: Option<Duration>,
 }
 
 impl ConcreteIndex {
-    /// Returns the name and the uuid of the index.
+    /// Returns the name and the uuid of the concrete index.
     pub(crate) fn identity(&self) -> (&str, &str) {
         (&self.name, &self.uuid)
     }
@@ -47,7 +47,7 @@ struct Settings {
     refresh_interval: Option<String>,
 }
 
-/// The names of the index settings that the request asks for.
+/// The names of the index settings that the client requests.
 const SETTINGS: [&str; 3] = [
     "index.uuid",
     "index.number_of_shards",
@@ -87,7 +87,8 @@ impl Session {
 }
 
 /// Parses a refresh interval in the format of the index settings, such as `1s`, `500ms` or `-1`. If
-/// the setting is absent, the refresh interval is one second, the server's default.
+/// the index has no setting for the refresh interval, the interval is one second, the server's
+/// default.
 fn refresh_interval(text: Option<&str>) -> Option<Duration> {
     let Some(text) = text else {
         return Some(Duration::from_secs(1));

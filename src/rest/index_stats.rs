@@ -1,8 +1,9 @@
-//! Requests the statistics of the index. The response with the statistics has only a few hundred
-//! bytes, and shows whether the index has changed.
+//! Requests the index statistics (`_stats`), to find out whether the index has changed. The
+//! response with the index statistics has only a few hundred bytes, and shows whether the index has
+//! changed.
 //!
-//! The statistics of a shard contain its highest `_seq_no`. Every write and every deletion raises
-//! the highest `_seq_no` immediately, even before the change is visible to searches.
+//! The statistics of a shard contain the shard's highest `_seq_no`. Every write and every deletion
+//! raises the highest `_seq_no` immediately, even before the change is visible to searches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,8 +20,8 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.max_seq_no,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
-/// The checkpoints of the primary of each shard. If nothing was written between two observations,
-/// the observed checkpoints are equal.
+/// The checkpoints of the primary of each shard, which a probe reads from the index statistics. If
+/// nothing was written between two observations, the observed checkpoints are equal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -31,13 +32,13 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid, which changes when a snapshot of the index is restored into the same
-    /// index.
+    /// The history uuid of the shard, which changes when an OpenSearch snapshot is restored into
+    /// the index.
     history: String,
-    /// The highest assigned `_seq_no`; -1 before the first write.
+    /// The highest `_seq_no` that the primary has assigned; -1 before the first write.
     max_seq_no: i64,
-    /// The global checkpoint: all in-sync copies hold all operations up to this `_seq_no`. While
-    /// writes are in progress, the global checkpoint is lower than `max_seq_no`.
+    /// The global checkpoint: all in-sync copies of the shard hold all operations up to this
+    /// `_seq_no`. While writes are in progress, the global checkpoint is lower than `max_seq_no`.
     global_checkpoint: i64,
     documents: u64,
 }
@@ -46,11 +47,11 @@ struct Primary {
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part, which the string names, so the poll uses a search
+    /// The statistics lack a necessary part, which the string names, so the poll uses a search
     /// instead of the statistics.
     Unclear(&'static str),
-    /// The server does not provide the statistics, or the role does not permit the request, for the
-    /// reason in the string.
+    /// The server does not provide index statistics, or the role does not permit the request for
+    /// them; the string contains the reason.
     Unsupported(String),
 }
 
@@ -120,8 +121,8 @@ impl ShardCopy {
 }
 
 impl ShardCheckpoints {
-    /// Returns the `_seq_no` up to which all in-sync copies hold every operation; `None` before the
-    /// first write, or if the index has several shards.
+    /// Returns the `_seq_no` up to which all in-sync copies of the shard hold every operation;
+    /// `None` before the first write, or if the index has several shards.
     pub(crate) fn checkpoint(&self) -> Option<u64> {
         match self.primaries.as_slice() {
             [primary] => u64::try_from(primary.global_checkpoint).ok(),
@@ -129,8 +130,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Returns the highest assigned `_seq_no`; `None` before the first write, or if the index has
-    /// several shards.
+    /// Returns the highest `_seq_no` that the primary has assigned; `None` before the first write,
+    /// or if the index has several shards.
     pub(crate) fn max_seq_no(&self) -> Option<u64> {
         match self.primaries.as_slice() {
             [primary] => u64::try_from(primary.max_seq_no).ok(),
@@ -138,7 +139,7 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Returns the history uuid, or `None` if the index has several shards.
+    /// Returns the history uuid of the shard, or `None` if the index has several shards.
     pub(crate) fn history_uuid(&self) -> Option<&str> {
         match self.primaries.as_slice() {
             [primary] => Some(&primary.history),
@@ -154,7 +155,7 @@ impl ShardCheckpoints {
             .all(|primary| primary.global_checkpoint == primary.max_seq_no)
     }
 
-    /// Returns the number of shards that have a primary.
+    /// Returns the number of shards whose primary has reported its checkpoints.
     pub(crate) fn shards(&self) -> u32 {
         u32::try_from(self.primaries.len()).unwrap_or(u32::MAX)
     }
@@ -162,13 +163,15 @@ impl ShardCheckpoints {
     /// Returns the number of documents that the primaries count, including documents that a role
     /// hides.
     pub(crate) fn documents(&self) -> u64 {
-        // The sum saturates, because a malicious cluster can report any numbers.
+        // The sum of the document counts saturates, because a malicious cluster can report any
+        // numbers.
         let documents = self.primaries.iter().map(|primary| primary.documents);
         documents.fold(0, u64::saturating_add)
     }
 
-    /// Returns true if both observations have the same history uuids. Equal history uuids mean that
-    /// no snapshot was restored into the index between the two observations.
+    /// Returns true if `self` and `other` belong to the same index and contain the same history
+    /// uuids. Equal history uuids mean that no OpenSearch snapshot was restored into the index
+    /// between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();
@@ -237,7 +240,7 @@ impl ShardCheckpoints {
     }
 }
 
-/// Decodes a response to the request for the index statistics. Returns `None` if the response does
+/// Decodes the response to a request for the index statistics. Returns `None` if the response does
 /// not contain the checkpoints of exactly one index.
 pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
     let response = serde_json::from_slice(body).ok()?;
@@ -245,7 +248,7 @@ pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
 }
 
 impl Session {
-    /// Requests the checkpoints of the primaries.
+    /// Requests the checkpoints of the primaries from the index statistics.
     pub(crate) async fn probe(&self) -> Result<Probe, ReadError> {
         let path = IndicesStatsParts::IndexMetric(&[self.index_name()], &["docs"]).url();
         let request = Request::new(Method::Get, path)

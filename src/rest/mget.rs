@@ -13,23 +13,24 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The maximum number of documents in one request.
+/// The maximum number of documents that one `_mget` request asks for.
 const IDS_PER_REQUEST: usize = 1_000;
 
-/// The current versions of the requested documents.
+/// The current `_seq_no`s of the documents that an `_mget` request asked for.
 #[derive(Debug)]
 pub(crate) struct CurrentVersions {
-    /// The `_seq_no` of each document that exists.
+    /// The current `_seq_no` of each requested document that exists, by document id.
     pub(crate) seq_nos: HashMap<String, u64>,
-    /// Whether the versions come from the primary.
+    /// True if the primary has returned the `_seq_no`s; false if any copy of the shard may have
+    /// returned them.
     pub(crate) primary: bool,
 }
 
-/// The outcome of a request for current versions.
+/// The outcome of a request for the current `_seq_no`s of documents.
 #[derive(Debug)]
 pub(crate) enum Lookup {
     Found(CurrentVersions),
-    /// The server does not support `_mget` requests in real time, or the role does not permit them.
+    /// The server does not support `_mget` requests, or the role does not permit them.
     NotPermitted,
 }
 
@@ -45,7 +46,7 @@ struct Item {
     id: String,
     #[serde(rename = "_seq_no")]
     seq_no: Option<u64>,
-    /// Whether the document exists; absent if the shard did not respond.
+    /// Whether the requested document exists; `None` if the shard did not respond.
     found: Option<bool>,
     error: Option<ItemError>,
 }
@@ -56,9 +57,9 @@ struct ItemError {
 }
 
 impl Item {
-    /// Returns true if the security plugin refused to return the document. If the user lacks the
-    /// shard-level privilege, the security plugin accepts the whole request but refuses each
-    /// document.
+    /// Returns true if the security plugin has refused to return the requested document. If the
+    /// user lacks the shard-level privilege, the security plugin accepts the whole request but
+    /// refuses each document.
     fn is_not_permitted(&self) -> bool {
         let error = self
             .error
@@ -69,8 +70,8 @@ impl Item {
 }
 
 impl Session {
-    /// Requests the current `_seq_no` of each document from the primary. If the cluster does not
-    /// permit a request to select the primary, any copy of the shard may respond.
+    /// Requests the current `_seq_no`s of the documents with the given ids from the primary. If the
+    /// cluster does not permit a request to select the primary, any copy of the shard may respond.
     pub(crate) async fn current_versions(
         &self,
         index: &ConcreteIndex,
@@ -103,8 +104,9 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// Sends one `_mget` request. Returns the response, and whether the response comes from the
-    /// primary. Returns `None` if the server does not permit the request.
+    /// Sends one `_mget` request for the documents with the given ids. Returns the response, and
+    /// true if the response comes from the primary. Returns `None` if the server does not support
+    /// `_mget` or the role does not permit the request.
     async fn mget(
         &self,
         index: &ConcreteIndex,
@@ -123,8 +125,8 @@ impl Session {
             return Ok(Some((response, true)));
         }
         // The cluster refused the preference `_primary`, as a cluster with weighted routing does.
-        // The request is repeated without the preference `_primary`, so any copy of the shard may
-        // respond.
+        // The client repeats the `_mget` request without the preference `_primary`, so any copy of
+        // the shard may respond.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

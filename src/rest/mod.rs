@@ -1,5 +1,5 @@
-//! Sends the requests of a poll and decides whether each response is complete. The module contains
-//! one file for each OpenSearch API.
+//! Sends the requests of a poll and decides whether each response is complete. The module `rest`
+//! contains one file for each OpenSearch API.
 //!
 //! | file | API | question that the response answers |
 //! |---|---|---|
@@ -16,11 +16,11 @@
 //! | `pipeline_bounds.rs` | `_ingest/pipeline` | Which longest time to live does the pipeline permit? |
 //! | `node_clock.rs` | `_nodes/stats` | What is the time on the node? |
 //!
-//! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response is complete
-//! only if every shard responded in time, the total is exact, and the response contains as many
-//! documents as the total (`search_response.rs`, `page_check.rs`). If a document is absent from a
-//! complete response, the document was deleted. If the response is incomplete, the absence of a
-//! document proves nothing.
+//! All requests of one poll go through one [`Session`] (`poll_session.rs`). A search response is
+//! complete only if every shard responded in time, the total number of documents is exact, and the
+//! response contains all these documents (`search_response.rs`, `page_check.rs`). If a document is
+//! absent from a complete response, the document was deleted. If a document is absent from an
+//! incomplete response, the document may still exist.
 
 mod cluster_state_version;
 mod delta_read;

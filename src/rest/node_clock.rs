@@ -11,8 +11,8 @@ use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 impl Session {
-    /// Requests the current time of the session's node. Returns `None` if the role does not permit
-    /// the request.
+    /// Requests the current wall-clock time of the node that serves this poll. Returns `None` if
+    /// the role does not permit the request for the node's statistics.
     pub(crate) async fn cluster_time(&self) -> Result<Option<Timestamp>, ReadError> {
         #[derive(Deserialize)]
         struct Response {

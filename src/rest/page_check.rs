@@ -1,4 +1,4 @@
-//! Checks whether one page of search results is complete, and then passes its documents to a
+//! Checks that one page of search results is complete, and then passes its documents to a
 //! collector.
 
 use bytes::Bytes;
@@ -20,9 +20,9 @@ pub(crate) struct Page<C> {
     pub(crate) histogram: Option<RawHistogram>,
     /// The primary term of the document with the highest `_seq_no` of the index.
     pub(crate) newest_term: Option<u64>,
-    /// The highest primary term of the documents on the page.
+    /// The highest primary term of the documents on this page.
     pub(crate) term: Option<u64>,
-    /// The `search_after` value for the request of the next page.
+    /// The value of the search parameter `search_after` with which the next page is requested.
     pub(crate) next: Option<serde_json::Value>,
 }
 
@@ -33,8 +33,9 @@ pub(crate) enum PageError {
 }
 
 impl Session {
-    /// Checks that one page is complete, and passes its documents to the collector. If the search
-    /// found more than `only_up_to` documents, passes none to the collector.
+    /// Decodes one page of search results, and passes its documents to `collector`. Returns an
+    /// error if the page is incomplete. If the search found more than `only_up_to` documents, the
+    /// collector receives none of them.
     pub(super) async fn take<C: Collect>(
         &self,
         body: Bytes,
@@ -60,8 +61,9 @@ impl Session {
     }
 }
 
-/// Checks that one page is complete, and passes its documents to the collector. If the search found
-/// more than `only_up_to` documents, passes none to the collector.
+/// Decodes one page of search results, and passes its documents to `collector`. Returns an error if
+/// the page is incomplete. If the search found more than `only_up_to` documents, the collector
+/// receives none of them.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,

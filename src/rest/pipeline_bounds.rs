@@ -1,5 +1,5 @@
-//! Reads the longest time to live that the ingest pipeline permits, so that the caller can compare
-//! it with its own limit.
+//! Reads the longest time to live that the ingest pipeline permits, so that the store can compare
+//! it with `max_ttl`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The name of the ingest pipeline. Every index of directives uses the same pipeline.
+/// Every index of directives uses the ingest pipeline with this name.
 pub(crate) const PIPELINE: &str = "directives";
 
 #[derive(Debug, Deserialize)]
@@ -36,12 +36,13 @@ struct Params {
 }
 
 impl Session {
-    /// Returns the longest time to live that the pipeline permits. Returns `None` if the role may
-    /// not read the pipeline, or if the pipeline sets no limit.
+    /// Returns the longest time to live of a directive that the ingest pipeline permits. Returns
+    /// `None` if there is no ingest pipeline, if the pipeline sets no limit, or if the role may not
+    /// read the pipeline.
     ///
     /// # Errors
-    /// Returns an error if the request fails. It is not an error if the role does not permit the
-    /// request, or if there is no pipeline.
+    /// Returns an error if the request for the ingest pipeline receives no usable response. A
+    /// refusal because of the role, or a missing pipeline, is not an error.
     pub(crate) async fn pipeline_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .with_small_response()

@@ -1,5 +1,6 @@
-//! Opens and closes a point in time (PIT). A point in time is a fixed view of the index. All pages
-//! of a full read, or all requests of a reconciliation, read the same view.
+//! Opens and closes a point in time (PIT). A point in time is a fixed view of the index, which
+//! later writes do not change. All pages of a full read, or all requests of a reconciliation, read
+//! the same point in time.
 
 use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
@@ -12,21 +13,21 @@ use crate::http::{Client, Method, Request, RequestError, chain, malformed};
 /// The time for which the server keeps a point in time open after each request that uses it.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
-/// The id of a point in time. If the response to a search in the point in time contains a new id,
-/// the new id replaces the previous one.
+/// The id with which a search refers to a point in time. If the response to a search in a point in
+/// time contains a new id, later searches must use the new id.
 pub(super) type PointInTimeId = String;
 
 /// The outcome of a request to open a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
-    /// No point in time can be opened: the server does not support points in time, its limit on
-    /// open points in time is reached, or the role does not permit them.
+    /// The server cannot open a point in time: it does not support points in time, it has reached
+    /// its limit on open points in time, or the role does not permit them.
     Unavailable,
 }
 
 impl Session {
-    /// Opens a point in time on the shard copy that this instance prefers. The point in time is
-    /// closed at the end of the session.
+    /// Opens a point in time on the shard copy that this instance prefers. The session closes the
+    /// point in time at the end of the poll.
     pub(super) async fn open_point_in_time(
         &mut self,
         index: &ConcreteIndex,
@@ -55,15 +56,15 @@ impl Session {
     }
 }
 
-/// Returns true if the server cannot open a point in time, either permanently or temporarily. If
-/// the server has reached its limit on points in time, it responds with status 429. Managed
-/// services set a low limit on points in time.
+/// Returns true if the error says that the server cannot open a point in time, either permanently
+/// or temporarily. A server that has reached its limit on open points in time responds with status
+/// 429. Managed OpenSearch services set a low limit on open points in time.
 fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }
 
-/// Closes a point in time. If the request that closes a point in time fails, the point in time
-/// needs memory on the server for one more minute.
+/// Closes a point in time, so that the server frees the memory for it. If the request to close a
+/// point in time fails, the server closes the point in time itself after one minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

@@ -19,20 +19,21 @@ use crate::safeguard_switches::{Safeguard, Safeguards};
 #[derive(Clone, Debug)]
 pub(crate) struct IndexReader {
     client: Client,
-    /// The maximum number of documents in one page.
+    /// The maximum number of documents in one page of search results.
     page_size: usize,
-    /// The maximum number of documents that the index may contain, including documents that have
-    /// ended.
+    /// The maximum number of documents that the index may contain, including documents of ended
+    /// directives.
     max_stored: usize,
     safeguards: Safeguards,
-    /// Whether reads return the `_version` of each document.
+    /// True if reads request the `_version` of each document, which only a recorder needs.
     versions: bool,
-    /// The value of the search parameter `preference`. All searches of this instance have the same
-    /// preference, so they go to the same shard copy. Different instances of a fleet have different
-    /// preferences, so their searches are distributed over all copies.
+    /// The value of the search parameter `preference`, which selects the shard copy. All searches
+    /// of one instance have the same preference, so they go to the same shard copy. Different
+    /// instances of a fleet have different preferences, so their searches are distributed over all
+    /// shard copies.
     preference: String,
-    /// A number that is appended to the preference, unless it is zero. If the appended number
-    /// changes, the searches may go to a different shard copy.
+    /// A number that the client appends to the `preference` of its searches, unless the number is
+    /// zero. A change of this number may direct the searches to a different shard copy.
     copy: u32,
 }
 
@@ -44,27 +45,28 @@ impl IndexReader {
             max_stored,
             safeguards: Safeguards::all(),
             versions: false,
-            // OpenSearch reserves preferences that start with an underscore. An instance name may
-            // start with an underscore, so the preference needs a prefix.
+            // OpenSearch reserves preferences that start with an underscore. The preference
+            // therefore needs a prefix, because an instance name may start with an underscore.
             preference: format!("directives-{instance}"),
             copy: 0,
         }
     }
 
-    /// Sets the page size and the safeguards, for tests that switch off a safeguard.
+    /// Sets the page size and the safeguards, for tests that use small pages or switch off a
+    /// safeguard.
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.page_size = page_size;
         self.safeguards = safeguards;
         self
     }
 
-    /// Makes reads return the `_version` of each document.
+    /// Makes reads request the `_version` of each document, which a recorder needs.
     pub(crate) fn with_versions(mut self) -> Self {
         self.versions = true;
         self
     }
 
-    /// Creates the session of one poll.
+    /// Creates the session through which one poll sends all its requests.
     pub(crate) fn session(&self) -> Session {
         Session {
             reader: self.clone(),
@@ -73,8 +75,8 @@ impl IndexReader {
         }
     }
 
-    /// Changes the preference, so that the searches of later sessions may go to another copy of the
-    /// shard.
+    /// Changes the search parameter `preference`, so that the searches of later polls may go to
+    /// another copy of the shard.
     pub(crate) fn switch_copy(&mut self) {
         self.copy = self.copy.wrapping_add(1);
     }
@@ -82,12 +84,12 @@ impl IndexReader {
 
 /// The session of one poll, through which the poll sends all its requests.
 ///
-/// The node that responds first serves all requests of the session, because the confirmation of a
-/// node is valid only for the data of this node.
+/// The node that responds to the first request of a poll serves all requests of this poll, because
+/// a node can confirm only its own data.
 ///
-/// [`close`](Self::close) closes the point in time that a full read or a reconciliation opened. If
-/// a deadline, a panic or a shutdown ends the poll, the session is dropped, and a background task
-/// closes the point in time.
+/// [`close`](Self::close) closes the point in time that a full read or a reconciliation has opened.
+/// If a deadline, a panic or a shutdown ends the poll early, a background task closes the point in
+/// time.
 #[derive(Debug)]
 pub(crate) struct Session {
     reader: IndexReader,
@@ -109,24 +111,25 @@ impl Session {
         }
     }
 
-    /// Returns true if the session's node has failed or refused a request that another node may
-    /// serve.
+    /// Returns true if the node of this poll has failed, or has refused a request that another node
+    /// may serve.
     pub(crate) fn has_lost_its_node(&self) -> bool {
         self.reader.client.has_lost(&self.node)
     }
 
-    /// Returns the position of the session's node in the configured list; `None` before the first
-    /// response.
+    /// Returns the position of this poll's node in the configured list of nodes; `None` before the
+    /// first response.
     pub(crate) fn node(&self) -> Option<usize> {
         self.node.index()
     }
 
-    /// Marks the session's node as failed, so that later sessions try the other nodes first.
+    /// Marks the node of this poll as failed, so that later polls try the other nodes first.
     pub(crate) fn avoid_node(&self) {
         self.reader.client.avoid(&self.node);
     }
 
-    /// Closes the point in time, if a full read or a reconciliation opened one.
+    /// Ends the session, and closes the point in time if a full read or a reconciliation has opened
+    /// one.
     pub(crate) async fn close(mut self) {
         self.close_point_in_time().await;
     }
@@ -137,7 +140,8 @@ impl Session {
         }
     }
 
-    /// Stores the point in time, so that it is closed at the end of the session.
+    /// Stores the id of a point in time, so that the session closes the point in time at the end of
+    /// the poll.
     pub(super) fn hold(&mut self, id: PointInTimeId) {
         self.point_in_time = Some(id);
     }
@@ -167,8 +171,8 @@ impl Session {
         request.query("preference", self.preference())
     }
 
-    /// Sends a request to the session's node. If the request fails, returns the error of the
-    /// request, so that the caller can react to this error.
+    /// Sends a request to the node of this poll. If the request fails, the caller receives the
+    /// `RequestError`, to which it can react.
     pub(super) async fn try_send(&self, request: Request) -> Result<Bytes, RequestError> {
         if !self.checks(Safeguard::OneNode) {
             return self.reader.client.send(request).await;
@@ -176,15 +180,15 @@ impl Session {
         self.reader.client.send_to(&self.node, request).await
     }
 
-    /// Sends a request to the session's node. If the request fails, the whole read fails, so this
-    /// method returns the error of the read.
+    /// Sends a request to the node of this poll. If the request fails, the caller receives a
+    /// `ReadError`, with which the whole read fails.
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))
     }
 
-    /// Sends a request to the session's node and decodes the JSON response. Returns `None` if the
-    /// server does not support the request or the role does not permit it.
+    /// Sends a request to the node of this poll and decodes the JSON response. Returns `None` if
+    /// the server does not support the request or the role does not permit it.
     pub(super) async fn send_if_supported<T: DeserializeOwned>(
         &self,
         request: Request,
@@ -224,8 +228,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // If there is no runtime, no request can be sent. Without a request, the server closes the
-        // point in time itself, at the end of its keep-alive time.
+        // Without a tokio runtime, the client cannot send the request to close the point in time,
+        // so the server closes it itself after one minute.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));
@@ -233,6 +237,6 @@ impl Drop for Session {
     }
 }
 
-/// The time limit of the request that closes a point in time. The time limit is short, because the
-/// closing of a point in time only frees memory on the server, and must not delay the next poll.
+/// The time limit of the request that closes a point in time. This time limit is short, because
+/// closing a point in time only frees memory on the server, and must not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -10,12 +10,11 @@ use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::visible;
 
-/// The error of a read that failed: the index, or another source of snapshots, could not be read
-/// completely.
+/// The error of a poll that could not read the index, or another source of snapshots, completely.
 ///
-/// [`kind`](Self::kind) returns the kind of the failure, which tells a caller how to react.
-/// [`source`](std::error::Error::source) returns the cause: the request or the response that
-/// failed.
+/// [`kind`](Self::kind) returns the kind of the failure, which tells the caller how to react.
+/// [`source`](std::error::Error::source) returns the cause of the failure: the error of the request
+/// or of the response.
 #[derive(Debug)]
 pub struct ReadError {
     /// The configured name of the index or alias, or the name of the other source from which the
@@ -24,52 +23,56 @@ pub struct ReadError {
     failure: Box<ReadFailure>,
 }
 
-/// The reason why a poll failed. The metric `directives_poll_failures_total` counts failed polls by
-/// reason.
+/// The reason why a poll failed. The metric `directives_poll_failures_total` counts the failed
+/// polls by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
     /// A request received no usable response: the connection failed, the time limit passed, or the
-    /// server refused the request. A failure of a source that the application implements also has
+    /// server refused the request. Failures of a source that the application implements also have
     /// the kind `Request`.
     Request,
     /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,
-    /// A response was incomplete, or mixed several states of the index.
+    /// A response of the cluster was incomplete, or mixed several states of the index.
     Incomplete,
-    /// A response was older than the published set, or may have been older.
+    /// A response of the cluster was older than the published directive set, or may have been
+    /// older.
     Stale,
-    /// The cluster counts documents that the role hides from this user.
+    /// The index contains documents that the role hides from this user.
     HiddenDocuments,
-    /// The role hides or masks fields of the documents in the index.
+    /// The role hides or masks fields of the documents in the index, so the poll cannot read whole
+    /// directives.
     HiddenFields,
-    /// The index contains too many documents: more than `max_documents` that have not ended, or,
-    /// including ended documents, more than a fixed multiple of `max_documents`.
+    /// The index contains too many documents: more than `max_documents` directives that have not
+    /// ended, or more than a fixed multiple of `max_documents` in total.
     TooManyDocuments,
     /// The whole poll took longer than `poll_timeout`.
     Deadline,
-    /// The poll panicked. After a panic, the refresher continues to run, and makes the next poll.
+    /// The code that makes the poll panicked. After a panic in a poll, the refresher continues to
+    /// run and makes the next poll.
     Panic,
 }
 
-/// The details of a [`ReadError`].
+/// The reason for a [`ReadError`], with the details for the error message.
 #[derive(Debug)]
 pub(crate) enum ReadFailure {
     NoIndex(RequestError),
     Request(RequestError),
     Incomplete(Incomplete),
-    /// The configured name is an alias of no index, or of several indices.
+    /// The configured name of the index is an alias of no index, or of several indices.
     NotOneIndex {
         indices: Vec<String>,
     },
     /// The response shows an older state of the index than an earlier poll. The string in `Stale`
     /// says how the poll detected the older state.
     Stale(String),
-    /// The response may show an older state of the index than an earlier poll, and no authority
-    /// that the role permits has confirmed the response.
+    /// The response may show an older state of the index than an earlier poll, and no request that
+    /// the role permits has confirmed the response.
     Unconfirmed,
-    /// The node does not return the version of the cluster state, although a node returned a
-    /// version before. A node that withholds the version may be cut off from the cluster.
+    /// The node does not return the version of the cluster state, although a node has returned a
+    /// version in an earlier poll. A node that does not return the version of the cluster state may
+    /// be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         visible: u64,
@@ -80,18 +83,18 @@ pub(crate) enum ReadFailure {
         id: String,
         rejection: Rejection,
     },
-    /// The index contains more than `max_documents` documents that have not ended.
+    /// The index contains more than `max_documents` directives that have not ended.
     TooManyDocuments {
         documents: u64,
         max_documents: usize,
     },
-    /// The index contains more documents than a reader may store, including documents that have
-    /// ended.
+    /// The index contains more documents than a store may keep in memory, including the documents
+    /// of ended directives.
     TooManyStored {
         documents: u64,
         max_stored: usize,
     },
-    /// The store refused the snapshot of another agent.
+    /// The store has refused the snapshot that another agent sent.
     Agent(AgentError),
     /// A poll of a source that the application implements failed.
     Source(Box<dyn std::error::Error + Send + Sync>),
@@ -105,7 +108,7 @@ impl ReadError {
         }
     }
 
-    /// Creates the error for a failed read of a [source](crate::source) that the application
+    /// Creates the error for a failed poll of a [source](crate::source) that the application
     /// implements. `name` says what the source could not read, for example the name of a file.
     #[must_use]
     pub fn of_source(
@@ -115,7 +118,7 @@ impl ReadError {
         Self::new(name, ReadFailure::Source(cause.into()))
     }
 
-    /// Creates the error for a request that failed.
+    /// Creates the error for a poll whose request to the cluster failed.
     pub(crate) fn of_request(index: &str, error: RequestError) -> Self {
         let failure = if error.is_index_not_found() {
             ReadFailure::NoIndex(error)
@@ -125,7 +128,7 @@ impl ReadError {
         Self::new(index, failure)
     }
 
-    /// Returns the kind of the failure.
+    /// Returns which kind of failure made the poll fail.
     #[must_use]
     pub fn kind(&self) -> PollErrorKind {
         match self.failure.as_ref() {
@@ -144,7 +147,7 @@ impl ReadError {
         }
     }
 
-    /// Returns the error of the failed request, if the read failed because of a request.
+    /// Returns the error of the failed request; `None` if the poll failed for another reason.
     #[must_use]
     pub fn request(&self) -> Option<&RequestError> {
         match self.failure.as_ref() {
@@ -165,7 +168,8 @@ impl ReadError {
         self.request().is_some_and(RequestError::is_unreachable)
     }
 
-    /// Returns true if another agent sent differences that do not fit the snapshot of this store.
+    /// Returns true if another agent has sent differences that do not fit the current snapshot of
+    /// this store.
     pub(crate) fn is_wrong_delta(&self) -> bool {
         matches!(*self.failure, ReadFailure::Agent(AgentError::Delta(_)))
     }
@@ -239,7 +243,8 @@ impl fmt::Display for ReadError {
 }
 
 impl ReadError {
-    /// Writes the message for a response that is older than an earlier response, or may be older.
+    /// Writes the error message for a response that is older, or may be older, than an earlier
+    /// response.
     fn fmt_older_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let index = &self.index;
         match self.failure.as_ref() {

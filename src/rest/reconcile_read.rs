@@ -1,5 +1,6 @@
-//! The requests of a reconciliation. All requests of one reconciliation use the same point in time:
-//! they read the changed documents, and count the `_seq_no`s of all documents.
+//! Sends the requests of a reconciliation, which compares the `_seq_no`s of all documents with the
+//! replica. All requests of one reconciliation use the same point in time. The requests of a
+//! reconciliation read the changed documents, and count the documents in ranges of `_seq_no`s.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -29,33 +30,32 @@ pub(crate) struct FrozenView {
 #[derive(Debug)]
 pub(crate) enum FirstRead<C> {
     Read(ChangesAndCounts<C>),
-    /// More documents have changed than one response can contain.
+    /// More documents have changed than one page of search results can contain.
     TooMany,
-    /// The server does not support the query.
+    /// The server does not support a query or an aggregation of the request.
     Unsupported,
 }
 
-/// The first response of a reconciliation.
+/// The content of the first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
-    /// The collector, to which the first request has passed all documents from the given `_seq_no`
-    /// on, and the documents that were requested again.
+    /// The collector, which has received the changed documents and the documents whose `_seq_no`s
+    /// were requested again.
     pub(crate) collector: C,
     pub(crate) aggregates: Aggregates,
     /// The highest primary term of all documents in the index.
     pub(crate) term: Option<u64>,
-    /// The buckets that contain documents. The list of buckets is empty if no histogram was
-    /// requested.
+    /// The buckets of the histogram that contain documents; empty if no histogram was requested.
     pub(crate) counted: Vec<Bucket>,
 }
 
-/// The name of the histogram in the requests and responses.
+/// The name of the histogram aggregation in the requests and responses of a reconciliation.
 const HISTOGRAM: &str = "h";
 const NEWEST_TERM: &str = "aggregations.all.newest.hits.hits._primary_term";
 
 impl Session {
-    /// Opens the view for a reconciliation on the shard copy that this instance prefers. Returns
-    /// `None` if the server opens no point in time.
+    /// Opens a point in time for a reconciliation on the shard copy that this instance prefers.
+    /// Returns `None` if the server cannot open a point in time.
     pub(crate) async fn freeze_view(
         &mut self,
         index: &ConcreteIndex,
@@ -78,9 +78,9 @@ impl Session {
         }))
     }
 
-    /// Passes every document whose `_seq_no` is at least `from`, and the documents with the numbers
-    /// in `again`, to the collector. The same request also counts all documents of the index in the
-    /// buckets of `query`.
+    /// Reads all documents whose `_seq_no` is at least `from` or is in `again`, and passes them to
+    /// `collector`. The request for the changed documents also counts all documents of the index in
+    /// the buckets of `query`.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -135,8 +135,8 @@ impl Session {
         }))
     }
 
-    /// Counts the documents in the ranges of a query. Returns `None` if the server does not return
-    /// the requested histogram.
+    /// Counts the documents in the buckets of a histogram query. Returns `None` if the server does
+    /// not return the requested histogram.
     pub(crate) async fn count(
         &mut self,
         view: &mut FrozenView,
@@ -154,23 +154,24 @@ impl Session {
         let Some(page) = self.page_in(view, request, NoDocuments).await? else {
             return Ok(None);
         };
-        // With `filter_path`, the server omits a histogram without buckets, so an absent histogram
-        // counts as empty.
+        // An absent histogram counts as empty, because the server omits a histogram without buckets
+        // if the request has a `filter_path`.
         let counted = page.histogram.unwrap_or_default();
         let Some(counted) = query.decode(counted) else {
             return Ok(None);
         };
         if is_restricted {
-            // The query selects exactly the documents that the histogram counts, so both numbers
-            // must be equal.
+            // The search selects exactly the documents that the histogram counts, so the total of
+            // the search must be the sum of the counts.
             let in_buckets = saturating_sum(counted.iter().map(|bucket| bucket.count));
             self.expect_all(in_buckets, page.total)?;
         }
         Ok(Some(counted))
     }
 
-    /// Reads the documents with the given `_seq_no`s, and passes them to the collector. Also
-    /// returns the number of the documents that were read, and their highest primary term.
+    /// Reads the documents whose `_seq_no`s are in `numbers`, and passes them to `collector`.
+    /// Returns the collector, the number of the documents that were read, and their highest primary
+    /// term.
     pub(crate) async fn read_numbers<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -200,15 +201,15 @@ impl Session {
                 "pit".to_owned(),
                 json!({ "id": id, "keep_alive": KEEP_ALIVE }),
             );
-            // The search needs no preference, because the point in time was opened on the preferred
-            // shard copy.
+            // A search in a point in time needs no parameter `preference`, because the point in
+            // time belongs to the shard copy that this instance prefers.
             return search_for(&view.path, size, filter_path, body);
         }
         self.on_our_copy(search_for(&view.path, size, filter_path, body))
     }
 
-    /// Sends a search and checks that the returned page is complete. Returns `None` if the server
-    /// refuses the query.
+    /// Sends a search request of a reconciliation, and returns an error if the response is
+    /// incomplete. Returns `None` if the server does not support the query of the search.
     async fn page_in<C: Collect>(
         &mut self,
         view: &mut FrozenView,

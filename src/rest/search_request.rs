@@ -12,37 +12,40 @@ use super::read_error::ReadError;
 use super::search_response::{Aggregates, Collect, Hit};
 use crate::http::{Method, Request, RequestError};
 
-/// The maximum number of documents in one page, equal to the default of `index.max_result_window`.
+/// The maximum number of documents in one page of search results, equal to the default of the index
+/// setting `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
-/// The parts of a search response that the server returns (`filter_path`), including all fields
-/// that show whether the response is complete.
+/// The value of the search parameter `filter_path`: the parts of the response that the client
+/// needs, including all fields that show whether the response is complete.
 pub(super) const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
                            hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
                            aggregations.all.seq.max,aggregations.all.seq.sum,\
                            aggregations.all.updated.value";
 
-/// The aggregates over the whole index that a search on one shard copy returned.
+/// The aggregates over the whole index, as one shard copy has returned them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) of: Aggregates,
-    /// Whether the search ran on the primary.
+    /// True if the primary has returned the aggregates; false if another copy of the shard may have
+    /// returned them.
     pub(crate) primary: bool,
 }
 
-/// The `filter_path` for the `_version` of each document. Only a recorder needs the versions.
+/// The addition to `filter_path` that requests the `_version` of each document. Only a recorder
+/// needs the `_version` of each document.
 const VERSION_PATH: &str = ",hits.hits._version";
 
 /// Which data a search requests in addition to the documents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extras {
-    /// Whether the search requests the aggregates over all documents.
+    /// True if the search requests the aggregates over all documents.
     pub(super) aggregates: bool,
-    /// Whether the search requests the `_version` of each document.
+    /// True if the search requests the `_version` of each document.
     pub(super) versions: bool,
 }
 
-/// Creates a search for at most `size` documents.
+/// Creates a search request for at most `size` documents and the data that `extras` selects.
 pub(super) fn search(
     path: &str,
     size: usize,
@@ -60,12 +63,12 @@ pub(super) fn search(
     search_for(path, size, &filter_path, body)
 }
 
-/// The `filter_path` for complete hits without aggregations.
+/// The value of `filter_path` for a search that needs the documents but no aggregations.
 pub(crate) const HITS_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
-/// Creates a search for at most `size` documents. `filter_path` selects the parts of the response
-/// that the server returns.
+/// Creates a search request for at most `size` documents. `filter_path` selects the parts of the
+/// response that the server returns.
 pub(crate) fn search_for(
     path: &str,
     size: usize,
@@ -83,7 +86,8 @@ pub(crate) fn search_for(
         .json(Value::Object(body).to_string())
 }
 
-/// Returns the aggregations over all documents: those of [`Aggregates`], and the given other ones.
+/// Returns the aggregations over all documents of the index: the aggregations for [`Aggregates`],
+/// and those in `others`.
 pub(super) fn all_documents<const N: usize>(others: [(&str, Value); N]) -> Value {
     let mut all = json!({ "all": {
         "global": {},
@@ -100,7 +104,7 @@ pub(super) fn all_documents<const N: usize>(others: [(&str, Value); N]) -> Value
 
 impl Session {
     /// Requests the aggregates over the whole index from the shard copy that this instance prefers.
-    /// Returns `None` if the server cannot aggregate by `_seq_no`.
+    /// Returns `None` if the server does not support aggregations on `_seq_no`.
     async fn summary(&self, index: &ConcreteIndex) -> Result<Option<Aggregates>, ReadError> {
         match self
             .try_summary(self.on_our_copy(summary_request(index)))
@@ -132,8 +136,9 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// Requests the aggregates. If the request fails, the outer result is an error. If the response
-    /// is incomplete, the inner result is an error.
+    /// Requests the aggregates over all documents of the index, without any documents. The outer
+    /// result is an error if the request fails. The inner result is an error if the response is
+    /// incomplete.
     async fn try_summary(
         &self,
         request: Request,
@@ -144,7 +149,7 @@ impl Session {
     }
 }
 
-/// The collector for a search that requests aggregates but no documents.
+/// A collector that ignores all documents, for a search that requests aggregates but no documents.
 #[derive(Debug)]
 pub(super) struct NoDocuments;
 
@@ -163,8 +168,8 @@ fn summary_request(index: &ConcreteIndex) -> Request {
     search(&path, 0, extras, Map::new())
 }
 
-/// Returns true if the server refused the query itself, for example because it cannot search by
-/// `_seq_no`.
+/// Returns true if the server has refused the query of a search, for example because the server
+/// cannot search by `_seq_no`.
 pub(super) fn is_refused_query(error: &RequestError) -> bool {
     error.status() == Some(400) && error.is_unsupported()
 }

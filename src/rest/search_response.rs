@@ -1,8 +1,8 @@
 //! Decodes a search response without copying the documents, and checks that every shard responded
 //! in time.
 //!
-//! In the types of this module, the fields that prove that a response is complete are optional. So
-//! a response without one of the optional fields is decoded, and is then reported as incomplete.
+//! The decoder treats the fields that prove that a response is complete as optional, so that a
+//! response without one of them is reported as incomplete rather than as invalid JSON.
 
 use std::borrow::Cow;
 
@@ -14,16 +14,17 @@ use serde_json::value::RawValue;
 use super::histogram::{RawHistogram, whole_number};
 use super::incomplete::Incomplete;
 
-/// Receives the documents of a read one by one.
+/// Receives the documents that a read has found, one after the other.
 pub(crate) trait Collect: Send + 'static {
-    /// Receives the number of documents of the whole read, before the documents of a page.
+    /// Receives the number of documents of the whole read, before the first document of each page.
     fn expect(&mut self, _documents: usize) {}
 
-    /// Receives one document of the read. If the collector returns an error, the whole read ends.
+    /// Receives one document that the read has found. If the collector returns an error, the whole
+    /// read fails with this error.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 
-/// The response to a search.
+/// The decoded JSON of a search response that may be incomplete.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SearchResponse<'a> {
     timed_out: Option<bool>,
@@ -57,8 +58,8 @@ struct Total {
     relation: Cow<'static, str>,
 }
 
-/// The aggregations over all documents, and the aggregations over the documents that the query
-/// selects.
+/// The aggregations over all documents of the index, and the aggregations over the documents that
+/// the query selects.
 #[derive(Debug, Deserialize)]
 struct Aggregations {
     all: Option<AllDocuments>,
@@ -99,12 +100,12 @@ struct SeqNos {
 
 #[derive(Debug, Deserialize)]
 struct Newest {
-    /// The aggregated time, in milliseconds since 1970.
+    /// The newest `updated_at`, in milliseconds since 1970.
     value: Option<f64>,
 }
 
-/// The aggregates over all documents of the index, independent of the query. The aggregates
-/// describe the same state of the index as the hits.
+/// The aggregates over all documents of the index, whatever documents the query selects. The
+/// aggregates and the hits of one response describe the same state of the index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,
@@ -125,9 +126,9 @@ impl Aggregations {
         newest.hits.as_ref()?.hits.first()?.primary_term
     }
 
-    /// Returns `None` if the response lacks an aggregate, or if an aggregate may have been rounded.
-    /// Rounded sums prove nothing, because two views with different documents can have the same
-    /// rounded sum.
+    /// Returns the aggregates over all documents, or `None` if an aggregate is missing or may have
+    /// been rounded. A rounded sum is useless, because two states of the index with different
+    /// documents can have the same rounded sum.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -150,36 +151,40 @@ impl Aggregations {
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
     pub(crate) hits: Vec<Hit<'a>>,
-    /// The aggregates; `None` if they were not requested, or if the server does not return them.
+    /// The aggregates over all documents; `None` if the search did not request them, or if the
+    /// server does not return them.
     pub(crate) aggregates: Option<Aggregates>,
-    /// The histogram, if the request asked for one.
+    /// The histogram of the `_seq_no`s; `None` if the search did not request a histogram.
     pub(crate) histogram: Option<RawHistogram>,
-    /// The primary term of the document with the highest `_seq_no`, if the request asked for it.
+    /// The primary term of the document with the highest `_seq_no`; `None` if the search did not
+    /// request it.
     pub(crate) newest_term: Option<u64>,
 }
 
-/// One document of a search response.
+/// One document in a search response.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Hit<'a> {
     #[serde(borrow, rename = "_id")]
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
-    /// The primary term in which `seq_no` was assigned. Each failover raises the primary term.
+    /// The primary term in which the primary assigned `seq_no` to the document. Each failover
+    /// raises the primary term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
-    /// The version of the document, if it was requested.
+    /// The `_version` of the document; `None` if the search did not request it.
     #[serde(rename = "_version")]
     pub(crate) version: Option<u64>,
     #[serde(borrow, rename = "_source")]
     pub(crate) source: &'a RawValue,
-    /// The value to send as `search_after` for the page after this document.
+    /// The value of the search parameter `search_after` that requests the page after this document.
     #[serde(borrow)]
     pub(crate) sort: Option<&'a RawValue>,
 }
 
 impl Complete<'_> {
-    /// Returns the value to send as `search_after` for the next page; `None` if there are no hits.
+    /// Returns the value of the search parameter `search_after` that requests the next page; `None`
+    /// if this page contains no documents.
     pub(crate) fn search_after(&self) -> Result<Option<Value>, serde_json::Error> {
         let sort = self.hits.last().and_then(|hit| hit.sort);
         sort.map(|sort| serde_json::from_str(sort.get()))
@@ -188,7 +193,7 @@ impl Complete<'_> {
 }
 
 impl<'a> SearchResponse<'a> {
-    /// Returns the content of the response, if every shard responded in time.
+    /// Returns the content of the response, or an error if a shard did not respond in time.
     pub(crate) fn complete(self) -> Result<Complete<'a>, Incomplete> {
         match self.timed_out {
             Some(false) => {}

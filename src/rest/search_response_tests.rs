@@ -1,5 +1,5 @@
-//! Tests that a search response counts as complete only if it has all fields that prove that it is
-//! complete.
+//! Tests that a search response counts as complete only if no field is missing that proves the
+//! completeness.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// Returns a complete response, of which a test then changes a part.
+/// Returns a complete search response, of which a test then changes a part.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -89,7 +89,7 @@ fn p1_a_response_without_a_required_part_is_not_complete() {
     }
 }
 
-/// Each response of this test has one field that is missing or has an invalid value.
+/// Each response that this test decodes has one field that is missing or has an invalid value.
 #[test]
 fn a_response_of_another_shape_is_refused() {
     for (path, name) in [
@@ -110,8 +110,8 @@ fn a_response_of_another_shape_is_refused() {
             let mut response = value();
             response.pointer_mut(path).unwrap()[name] = wrong;
             let response = response.to_string();
-            // Either the decoder refuses a wrong value, or it treats the value as an absent field,
-            // so that the response counts as incomplete.
+            // The decoder may either refuse a field with a wrong value, or treat the field as
+            // absent, so that the response counts as incomplete.
             let read = serde_json::from_str::<SearchResponse<'_>>(&response);
             assert!(read.is_err() || complete(&response).is_err(), "{response}");
         }
@@ -132,8 +132,8 @@ fn a_response_of_another_shape_is_refused() {
             "{response}"
         );
     }
-    // JSON does not define which value of a repeated field is valid, so the decoder refuses the
-    // response.
+    // The decoder refuses a response with a repeated field, because JSON does not define which of
+    // the values is valid.
     let twice = COMPLETE.replacen('{', "{\"timed_out\":true,", 1);
     assert!(serde_json::from_str::<SearchResponse<'_>>(&twice).is_err());
 }
@@ -202,8 +202,8 @@ fn aggregates(max: f64, sum: f64) -> Option<Aggregates> {
     response.complete().unwrap().aggregates
 }
 
-/// Views with different documents can have the same rounded sum, so a rounded sum counts as
-/// missing.
+/// A rounded sum counts as missing, because two states of the index with different documents can
+/// have the same rounded sum.
 #[test]
 fn p1_aggregates_that_may_be_rounded_count_as_missing() {
     let exact = 562_949_953_421_311.0;

@@ -1,5 +1,5 @@
-//! Requests the mapping to find out whether field-level security hides a field. The security plugin
-//! omits hidden fields from the mapping that it returns to the user.
+//! Requests the mapping of the index, to find out whether field-level security hides a field from
+//! the user. The security plugin omits hidden fields from the mapping that it returns to the user.
 
 use std::collections::HashMap;
 
@@ -56,14 +56,15 @@ impl Mapping {
 }
 
 impl Session {
-    /// Returns the first of `fields` that the server hides from the session's user. A field is
-    /// hidden if the project's mapping contains it, but the mapping in the response does not.
-    /// Returns `None` if no field is hidden, or if the response does not show whether a field is
-    /// hidden.
+    /// Returns the first of `fields` that the server hides from the user of this client. A field is
+    /// hidden if the project's mapping contains the field, but the mapping in the response does
+    /// not. Returns `None` if no field is hidden, or if the response does not show whether a field
+    /// is hidden.
     ///
     /// # Errors
-    /// Returns an error if no server responded to the request. It is not an error if the server
-    /// refuses the request, because the role may not permit reading the mapping.
+    /// Returns an error if no node responded to the request for the mapping. A refusal of the
+    /// request for the mapping is not an error, because the role may not permit reading the
+    /// mapping.
     pub(crate) async fn hidden_field<'a>(
         &self,
         index: &ConcreteIndex,

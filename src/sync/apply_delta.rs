@@ -49,14 +49,14 @@ impl ChangeSet {
         }
     }
 
-    /// Returns true if the read found no change.
+    /// Returns true if the delta read or the reconciliation found no change.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Returns true if a changed document suggests that the role hides fields. A document suggests
-    /// hidden fields if it is rejected because some of its fields are missing or masked, or if it
-    /// is rejected although the replica accepted it with the same `_seq_no`.
+    /// Returns true if a changed document suggests that the role hides fields. The role may hide
+    /// fields if a changed document is rejected because some of its fields are missing or masked,
+    /// or if a document is rejected that the replica accepted with the same `_seq_no`.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes.iter().any(|(id, change)| {
             let Content::Other(Other {
@@ -67,8 +67,7 @@ impl ChangeSet {
                 return false;
             };
             if replica.seq_no(id) != Some(change.seq_no) {
-                // Missing signatures do not prove that the document has none, because the role may
-                // hide them.
+                // A document without signatures may have signatures that the role hides.
                 return rejection.is_incomplete() || rejection.lacks_signatures();
             }
             // A rejection because of `max_ttl` does not suggest hidden fields, because the clock
@@ -77,11 +76,11 @@ impl ChangeSet {
         })
     }
 
-    /// Returns the changed documents that show that the new view may in fact be older than the
-    /// replica.
+    /// Returns the changed documents that are possible regressions: they suggest that the shard
+    /// copy has returned an older state of the index than the replica.
     ///
-    /// If the changes were applied first, [`regressions_in`](Replica::regressions_in) would return
-    /// the same documents, because a delta read removes no document.
+    /// [`regressions_in`](Replica::regressions_in) would return the same documents after the
+    /// changes were applied, because a delta read removes no document.
     pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
@@ -93,9 +92,9 @@ impl ChangeSet {
             .collect()
     }
 
-    /// Marks the documents of a replica that have one of the given `_seq_no`s as deleted. A
-    /// document that the read returned with another `_seq_no` still exists, so it is not marked.
-    /// The caller must pass the `_seq_no`s in ascending order.
+    /// Adds the deletion of each document that has one of the given `_seq_no`s in the replica. A
+    /// document that the reconciliation returned with another `_seq_no` still exists, so its
+    /// deletion is not added. The caller must pass the `_seq_no`s in ascending order.
     pub(crate) fn delete(&mut self, replica: &Replica, seq_nos: &[u64]) {
         for (id, seq_no) in replica.ids_of(seq_nos) {
             let content = Content::Deleted;
@@ -105,15 +104,15 @@ impl ChangeSet {
         }
     }
 
-    /// Returns true if at least one document was deleted.
+    /// Returns true if the change set contains the deletion of at least one document.
     pub(crate) fn deletes(&self) -> bool {
         let mut changes = self.changes.values();
         changes.any(|change| matches!(change.content, Content::Deleted))
     }
 
-    /// Returns the `_seq_no`s that a replica has after the changes, in ascending order. Omits each
-    /// number in `replaced`, unless a changed document has this number. The change set must not
-    /// contain a deletion.
+    /// Returns all `_seq_no`s that the replica would have after the changes, in ascending order. A
+    /// number in `replaced` is omitted, unless a changed document has this number. This function
+    /// must be called before deletions are added to the change set.
     pub(crate) fn seq_nos_after(&self, replica: &Replica, replaced: &[u64]) -> Vec<u64> {
         let earlier = self.changes.keys().filter_map(|id| replica.seq_no(id));
         let replaced = replaced.iter().copied().chain(earlier);
@@ -127,17 +126,17 @@ impl ChangeSet {
         seq_nos
     }
 
-    /// Applies the changes to a replica and returns the new replica. Returns `None` if the replica
-    /// already contains all changes.
+    /// Applies the changes to `replica` and returns the new replica. Returns `None` if `replica`
+    /// already contains all changes of the change set.
     ///
-    /// Also returns `None` if the new replica would be too large for one directive set. The
-    /// fingerprint of a replica without these changes differs from the aggregates of the index, so
-    /// a full read follows. The full read of a set that is too large fails, and reports this
-    /// reason.
+    /// Also returns `None` if the new replica would be too large for one directive set. If the new
+    /// replica is too large, the caller keeps the old replica, whose fingerprint differs from the
+    /// aggregates of the index, so a full read follows. A full read of too many directives fails
+    /// with the error that the directive set is too large.
     ///
-    /// A delta read does not return all changes: for example, it returns no deletions. The caller
-    /// must compare the fingerprint of the new replica with the aggregates of the index, to find
-    /// out whether a change is missing.
+    /// A delta read does not return all changes: for example, a delta read returns no deletions.
+    /// The caller must compare the fingerprint of the new replica with the aggregates of the index,
+    /// to find out whether a change is missing.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| change.differs_from(replica, id));
@@ -149,7 +148,8 @@ impl ChangeSet {
         let mut seq_nos = Vec::with_capacity(replica.seq_nos.len() + self.changes.len());
         let mut authors = Authors::with_names_of(&replica.authors);
         let mut from = 0;
-        // The changes and the set are both ordered by id.
+        // The loop copies the unchanged directives between two changes, because the changes and the
+        // directive set are both ordered by id.
         for (id, change) in &self.changes {
             let found = replica.set.position_of(id);
             let removes = found.is_ok();
@@ -191,7 +191,7 @@ impl ChangeSet {
         ))
     }
 
-    /// Returns the signatures of all directives that the replica has after the changes.
+    /// Returns the signatures of all directives that the new replica contains after the changes.
     fn signatures_after(&mut self, before: &Arc<SignatureTable>) -> Arc<SignatureTable> {
         let mut table = Arc::clone(before);
         for (id, change) in &mut self.changes {
@@ -209,7 +209,7 @@ impl ChangeSet {
         table
     }
 
-    /// Returns all revoked and rejected documents that the replica has after the changes.
+    /// Returns all revoked and rejected documents that the new replica contains after the changes.
     fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {
@@ -226,8 +226,8 @@ impl ChangeSet {
 }
 
 impl Change {
-    /// Returns true if the replica does not contain this change yet. A change can be new even if
-    /// the `_seq_no` of the document is equal: a document that was rejected because its expiry was
+    /// Returns true if `replica` does not contain this change yet. A change can be new although the
+    /// `_seq_no` of the document is unchanged: a document that was rejected because its expiry was
     /// too far in the future may be acceptable now.
     fn differs_from(&self, replica: &Replica, id: &str) -> bool {
         match &self.content {

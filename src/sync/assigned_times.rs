@@ -1,5 +1,5 @@
-//! Remembers when the index had assigned which `_seq_no`s, so that the recorder can state after
-//! which time a deletion happened.
+//! Remembers which `_seq_no`s the index had assigned at the time of each poll, so that the recorder
+//! can state after which time a deletion happened.
 
 use std::collections::VecDeque;
 
@@ -8,55 +8,59 @@ use jiff::Timestamp;
 use super::IndexSynchronizer;
 use super::probe::ObservedVersion;
 
-/// The number of observations that are remembered. Under continuous writes, the view contains the
-/// operations of an observation after three refresh intervals.
+/// The number of polls whose observations of the highest `_seq_no` are kept. Keeping 256
+/// observations is sufficient, because a poll reads every assigned `_seq_no` within three refresh
+/// intervals, even under continuous writes.
 const REMEMBERED: usize = 256;
 
-/// The highest assigned `_seq_no`s that the last polls observed, in the order of the polls.
+/// The highest assigned `_seq_no` that each of the last polls observed, in the order of the polls.
 #[derive(Debug, Default)]
 pub(super) struct AssignedTimes(VecDeque<Observed>);
 
 #[derive(Clone, Copy, Debug)]
 struct Observed {
-    /// A time before the highest number was observed.
+    /// The time at the beginning of the poll, shortly before the poll observed `max_seq_no`.
     at: Timestamp,
     max_seq_no: Option<u64>,
 }
 
 impl AssignedTimes {
-    /// Adds an observation: after the time `at`, no number above `max_seq_no` had been assigned.
+    /// Adds the observation of a poll: at the time `at`, the index had assigned no `_seq_no` above
+    /// `max_seq_no`.
     pub(super) fn observe(&mut self, at: Timestamp, max_seq_no: Option<u64>) {
         match self.0.back_mut() {
             Some(last) if last.max_seq_no == max_seq_no => last.at = at,
             _ => self.0.push_back(Observed { at, max_seq_no }),
         }
         if self.0.len() > REMEMBERED {
-            // The oldest observation stays, because it may be the only one that an old view
-            // contains.
+            // The second-oldest observation is removed and the oldest one stays, because the
+            // replica may be older than all other observations.
             self.0.remove(1);
         }
     }
 
-    /// Returns the last known time at which no number above `seq_no` had been assigned yet. An
-    /// operation with a higher number happened after this time.
+    /// Returns the last known time at which the index had assigned no number above `seq_no`. An
+    /// operation with a `_seq_no` above `seq_no` happened after the returned time.
     pub(super) fn before_assigning_above(&self, seq_no: u64) -> Option<Timestamp> {
         let mut observed = self.0.iter().rev();
         let found = observed.find(|observed| observed.max_seq_no <= Some(seq_no));
         found.map(|observed| observed.at)
     }
 
-    /// Forgets all observations, because the numbers are assigned anew.
+    /// Forgets all observations, because a new primary may assign the same `_seq_no`s again.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
 
 impl IndexSynchronizer {
-    /// Remembers for the recorder which numbers had been assigned at the beginning of the poll.
+    /// Remembers for the recorder which `_seq_no`s the index had assigned at the beginning of the
+    /// poll.
     pub(super) fn note_assigned(&mut self, observed: &ObservedVersion, began_at: Timestamp) {
         let known = self.state.known();
         if known.is_some_and(|known| !observed.follows_known(known)) {
-            // A former primary may have observed fewer numbers than had been assigned.
+            // The observations of the earlier polls may come from a former primary, which knew only
+            // a part of the assigned `_seq_no`s.
             self.assigned_times.clear();
             return;
         }

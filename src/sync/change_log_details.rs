@@ -1,24 +1,24 @@
-//! Provides the change log with the author and the `_seq_no` of the last write of each directive,
-//! and with the reason why a directive left the set (revoked, rejected or deleted).
+//! Tells the change log the author and the `_seq_no` of the last write of each directive, and why a
+//! directive left the directive set (revoked, rejected or deleted).
 
 use std::sync::Arc;
 
 use super::replica::Replica;
 
-/// For each document of the published snapshot, the operation that wrote the document last. All
+/// The author and the `_seq_no` of the last write of each document in the published snapshot. All
 /// clones of an `Origins` share one replica.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins(Arc<Replica>);
 
-/// The last write of a document.
+/// The author and the `_seq_no` of the last write of one document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Origin<'a> {
-    /// The author of the last write, according to the document.
+    /// The author of the last write, as the document itself states it.
     pub(crate) by: Option<&'a str>,
     pub(crate) seq_no: Option<u64>,
 }
 
-/// The reason why a directive left the set.
+/// The reason why a directive is no longer in the directive set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Removal {
     Revoked,
@@ -41,8 +41,8 @@ impl Origins {
         Self(Arc::clone(replica))
     }
 
-    /// Returns the last write of a document. If the document does not exist, all fields of the
-    /// returned `Origin` are `None`.
+    /// Returns the author and the `_seq_no` of the last write of the document `id`. If the document
+    /// does not exist, all fields of the returned `Origin` are `None`.
     pub(crate) fn of_document(&self, id: &str) -> Origin<'_> {
         let replica = &*self.0;
         match replica.set.position_of(id) {
@@ -60,7 +60,7 @@ impl Origins {
         }
     }
 
-    /// Returns the reason why a directive is not in the set.
+    /// Returns the reason why the directive `id` is no longer in the directive set.
     pub(crate) fn removal(&self, id: &str) -> Removal {
         match self.0.others.get(id) {
             None => Removal::Deleted,

@@ -1,6 +1,6 @@
 //! Measures the clock skew, that is, the time by which the local clock is ahead of the clock of a
-//! cluster node. Directives start and expire according to the local clock. If the local clock is
-//! wrong, directives start and expire at the wrong time.
+//! cluster node. Directives start and expire according to the local clock. With a wrong local
+//! clock, directives start and expire at the wrong time.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use super::IndexSynchronizer;
 use crate::http::chain;
 use crate::rest::Session;
 
-/// A warning is logged if the local clock is more than this many seconds ahead of the cluster's
-/// clock or behind it.
+/// The clock skew in seconds from which the synchronizer logs a warning, whether the local clock is
+/// ahead of the cluster's clock or behind it.
 const SKEW_THAT_MATTERS: f64 = 1.0;
-/// The longest time that the measurement may delay a poll.
+/// The longest time by which the measurement of the clock skew may delay a poll.
 const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl IndexSynchronizer {
-    /// Measures the clock skew. If the measurement fails, the poll can still succeed.
+    /// Measures the clock skew between the local clock and the clock of the node that serves the
+    /// poll. A failed measurement of the clock skew does not make the poll fail.
     pub(super) async fn measure_clock_skew(&mut self, session: &Session) {
         let before = self.clock.now();
         let theirs = match timeout(SKEW_TIMEOUT, session.cluster_time()).await {
@@ -32,8 +33,8 @@ impl IndexSynchronizer {
             }
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
-        // It is not known at which moment during the request the node read its clock. The middle of
-        // the request is the best estimate of the moment at which the node read its clock.
+        // The node has read its clock at an unknown moment during the request, so the middle of the
+        // request is the best estimate.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

@@ -1,4 +1,4 @@
-//! Stores the view of a successful read as the known view, and counts the read.
+//! Stores the view that a successful poll has read as the last accepted view, and counts the read.
 
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -12,8 +12,8 @@ use crate::history::Observed;
 use crate::rest::ShardCheckpoints;
 
 impl IndexSynchronizer {
-    /// Replaces the known view with the view that the poll has read. `began` is the instant at
-    /// which the poll began.
+    /// Replaces the last accepted view with the view that this poll has read. `began` is the
+    /// instant at which the poll began.
     pub(super) fn commit(
         &mut self,
         observed: ObservedVersion,
@@ -31,9 +31,9 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // A write during the poll, or changed trusted keys, can explain why the new view has
-        // another set than the known view. A difference between the sets that has such an
-        // explanation does not count as a correction of the incremental polls.
+        // A write during the poll, or a change of the trusted keys, explains why the new view has
+        // another directive set than the last accepted view. Only an unexplained difference between
+        // the directive sets counts as a correction of a mistake of earlier polls.
         let is_explained = after != checkpoints || self.is_trust_outdated();
         let corrects = !is_explained && same.is_some_and(|known| known.is_corrected_by(&view));
         let earlier = same.map(|known| known.convergence);
@@ -74,8 +74,8 @@ impl IndexSynchronizer {
         });
     }
 
-    /// Passes the view to the recorder, if there is one. The poll does not wait until the recorder
-    /// has processed the view.
+    /// Passes the view that the poll has read to the recorder, if there is a recorder. The poll
+    /// does not wait until the recorder has processed the view.
     fn report_to_recorder(
         &self,
         observed: &ObservedVersion,
@@ -119,11 +119,11 @@ impl IndexSynchronizer {
     }
 }
 
-/// Decides whether a view contains all operations that the primary held when the checkpoints were
-/// observed.
+/// Decides whether a view contains all operations that the primary held when the poll observed
+/// `checkpoints`.
 ///
-/// The poll observed `checkpoints` before it read the view. If a previous poll observed the same
-/// checkpoints, `earlier` is the convergence that the previous poll determined.
+/// The poll must have observed `checkpoints` before it read the view. If the previous poll observed
+/// the same checkpoints, `earlier` is the convergence that the previous poll determined.
 fn convergence(
     checkpoints: Option<&ShardCheckpoints>,
     earlier: Option<Convergence>,
@@ -134,8 +134,8 @@ fn convergence(
         return Convergence::Converged;
     };
     match earlier {
-        // The time to converge began when a poll first observed these checkpoints, so this poll
-        // does not restart it.
+        // The deadline `until` stays unchanged, because it counts from the poll that first observed
+        // these checkpoints.
         Some(Convergence::Converging { until }) if began < until => {
             Convergence::Converging { until }
         }

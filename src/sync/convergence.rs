@@ -1,5 +1,6 @@
 //! Decides whether a view contains every operation to which the primary has assigned a `_seq_no`.
-//! Also decides whether the view of a later read is certainly newer than the known view.
+//! The freshness bound decides whether the view of a later read is certainly newer than the last
+//! accepted view.
 
 use std::time::Duration;
 
@@ -7,17 +8,19 @@ use tokio::time::Instant;
 
 use crate::rest::ShardCheckpoints;
 
-/// A view may be up to this many refreshes of the index behind the primary.
+/// A view is at most this many refreshes of the index behind the primary.
 const REFRESHES: u32 = 3;
-/// The shortest and the longest time that a view has to converge.
+/// The lower and the upper bound of the time after which a search certainly returns every operation
+/// that a shard copy holds.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Whether a view contains all operations that the primary held when its checkpoints were observed.
-/// A search returns a write only after the next refresh, so a view can lack recent operations.
+/// Whether a view contains all operations that the primary held when the poll observed the
+/// primary's checkpoints. A search returns a write only after the next refresh, so a view can lack
+/// recent operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
-    /// The view has converged: the primary confirmed the view, or there are no checkpoints with
-    /// which the view could be compared.
+    /// The view has converged: the primary has confirmed the view, or there are no checkpoints with
+    /// which a poll could compare the view.
     Converged,
     /// Before the instant `until`, each poll reads the index even if the checkpoints are unchanged.
     /// From the instant `until` on, a poll asks the primary to confirm the view.
@@ -28,7 +31,7 @@ pub(super) enum Convergence {
 }
 
 impl Convergence {
-    /// Returns the initial convergence of a view whose checkpoints were observed just now.
+    /// Returns the convergence of a view that a poll has read just now.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
         visible_within(refresh_interval)
             .and_then(|within| Instant::now().checked_add(within))
@@ -45,32 +48,34 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
     Some(within.clamp(shortest, longest.max(interval)))
 }
 
-/// A bound on `_seq_no` that belongs to one view. If a second view contains a document above the
-/// freshness bound of a first view, the second view is certainly newer.
+/// The freshness bound of one view: a `_seq_no` above which another view is certainly newer. If a
+/// second view contains a document above the freshness bound of a first view, the second view is
+/// certainly newer than the first view.
 ///
-/// A view contains no operation above the highest `_seq_no` that was assigned when the view was
-/// read. Some time later, every in-sync copy holds all operations of the view. Suppose that a
-/// second view contains a `_seq_no` that the primary assigned after this time. Then the shard copy
-/// that returned the second view holds all operations of the first view. The second view is
-/// therefore newer. If it lacks a document of the first view, the document was deleted.
+/// A view contains no operation above the highest `_seq_no` that the primary had assigned when the
+/// view was read. Some time after the read of a first view, every in-sync copy holds all operations
+/// of the first view. A second view with a `_seq_no` that the primary assigned even later therefore
+/// comes from a shard copy that holds all operations of the first view. If such a second view lacks
+/// a document of the first view, the document was deleted.
 ///
-/// After a failover, only checkpoints of the new primary count. While its copies are still
-/// resynchronised, a copy can hold a new operation before it holds the older ones. Once the global
-/// checkpoint of the new primary has reached the operations of the first view, every in-sync copy
-/// is resynchronised, and the operations that the failover lost are gone from all of them.
+/// After a failover, only the checkpoints of the new primary may set the freshness bound. While a
+/// new primary resynchronises its copies, a copy can hold a new operation before it holds all older
+/// operations. Every in-sync copy is resynchronised once the global checkpoint of the new primary
+/// has reached the operations of the first view. A resynchronised copy no longer holds the
+/// operations that the failover has lost.
 #[derive(Clone, Default, Debug)]
 pub(super) struct FreshnessBound {
-    /// The highest `_seq_no` that was assigned when the first checkpoints after the read of the
-    /// view were observed.
+    /// The highest `_seq_no` that the primary had assigned, according to the first checkpoints that
+    /// were observed after the view was read.
     assigned: Option<u64>,
-    /// The first checkpoints of the present primary that show that every in-sync copy holds all
+    /// The first checkpoints of the current primary which show that every in-sync copy holds all
     /// operations up to `assigned`.
     held_everywhere: Option<ShardCheckpoints>,
 }
 
 impl FreshnessBound {
-    /// Creates the bound for a view from the checkpoints that were observed after the read.
-    /// `highest` is the highest `_seq_no` of the view.
+    /// Creates the freshness bound of a view from the checkpoints that were observed after the view
+    /// was read. `highest` is the highest `_seq_no` of the view.
     pub(super) fn after_read(checkpoints: Option<&ShardCheckpoints>, highest: Option<u64>) -> Self {
         let mut bound = Self::default();
         if let Some(checkpoints) = checkpoints {
@@ -79,9 +84,9 @@ impl FreshnessBound {
         bound
     }
 
-    /// Updates the freshness bound of a view with observed checkpoints. The checkpoints must have
-    /// been observed after the read of the view, and must belong to the same history of the index.
-    /// `highest` is the highest `_seq_no` of the view.
+    /// Updates the freshness bound of a view with newly observed checkpoints. The checkpoints must
+    /// have been observed after the view was read, and must belong to the same history of the
+    /// index. `highest` is the highest `_seq_no` of the view.
     pub(super) fn observe_checkpoint(
         &mut self,
         checkpoints: &ShardCheckpoints,
@@ -100,8 +105,8 @@ impl FreshnessBound {
         self.assigned.is_some() && checkpoints.checkpoint() >= self.assigned
     }
 
-    /// Returns true if a second view is certainly newer than the view of this bound. `max_seq_no`
-    /// is the highest `_seq_no` of the second view.
+    /// Returns true if a second view is certainly newer than the view to which this freshness bound
+    /// belongs. `max_seq_no` is the highest `_seq_no` of the second view.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         let held = self.held_everywhere.as_ref();
         held.is_some_and(|held| max_seq_no > held.max_seq_no())
@@ -116,15 +121,15 @@ impl FreshnessBound {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LowWatermark {
     reached: Option<u64>,
-    /// The next value of the low-water mark: an instant, and a checkpoint of the primary. From the
-    /// instant in `next` on, a search on any shard copy returns all operations up to the checkpoint
-    /// in `next`.
+    /// The next value of the low-water mark, and the instant from which this value is valid. From
+    /// the instant in `next` on, a search on any shard copy returns all operations up to the
+    /// `_seq_no` in `next`.
     next: Option<(Instant, u64)>,
 }
 
 impl LowWatermark {
-    /// Returns the low-water mark for a view that was just read. `checkpoints` must have been
-    /// observed before the view was read.
+    /// Returns the low-water mark for a view that the poll has just read. The poll must have
+    /// observed `checkpoints` before it read the view.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
@@ -146,7 +151,7 @@ impl LowWatermark {
     }
 
     /// Returns the low-water mark for a view that a search on the primary has confirmed.
-    /// `checkpoints` are those of the primary that confirmed the view.
+    /// `checkpoints` must come from the primary that has confirmed the view.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),
@@ -154,8 +159,8 @@ impl LowWatermark {
         }
     }
 
-    /// Returns the `_seq_no` up to which all operations were read, or `None` if no such number is
-    /// known yet.
+    /// Returns the `_seq_no` up to which the polls have read all operations, or `None` if this
+    /// number is not known yet.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }

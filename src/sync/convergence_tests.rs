@@ -1,11 +1,11 @@
-//! Tests when a view counts as certainly newer than another view.
+//! Tests in which cases a view counts as certainly newer than another view.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::FreshnessBound;
 use crate::rest::{ShardCheckpoints, checkpoints_of};
 
-/// The checkpoints of a primary on the given node.
+/// Returns the checkpoints of an index with one shard, whose primary is on `node`.
 fn checkpoints(node: &str, max_seq_no: i64, global_checkpoint: i64) -> ShardCheckpoints {
     let body = format!(
         r#"{{"indices":{{"directives":{{"uuid":"u","shards":{{"0":[{{

@@ -20,7 +20,7 @@ pub(crate) struct DocumentDecoder {
     trust: Option<Arc<Trust>>,
 }
 
-/// The result of decoding one document.
+/// The result of decoding one document that a read has returned.
 #[expect(
     clippy::large_enum_variant,
     reason = "it lives for one match, and most documents are directives"
@@ -28,13 +28,13 @@ pub(crate) struct DocumentDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedDocument<'a> {
     Directive(DocumentRef<'a>),
-    /// The document applies to no request. If `rejection` is `None`, the document is revoked. If
-    /// `rejection` contains a reason, the document is rejected for this reason.
+    /// The document is revoked or rejected, so it applies to no request. The document is revoked if
+    /// `rejection` is `None`. The document is rejected if `rejection` contains a reason.
     Other {
         rejection: Option<Rejection>,
-        /// The time of the document's last write; `None` if the document is rejected.
+        /// The time of the last write of the revoked document; `None` if the document is rejected.
         updated_at: Option<Timestamp>,
-        /// The author of the revocation; `None` if the document is rejected.
+        /// The user who revoked the document; `None` if the document is rejected.
         by: Option<Box<str>>,
     },
 }
@@ -51,8 +51,8 @@ impl DocumentDecoder {
     pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedDocument<'a> {
         let source = hit.source.get();
         let rejected = |rejection: Rejection| DecodedDocument::Other {
-            // A revoked document is not reported as rejected, because it applies to no request
-            // anyway.
+            // An invalid document that is revoked counts as revoked and not as rejected, because it
+            // applies to no request anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
             updated_at: None,
             by: None,

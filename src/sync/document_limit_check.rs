@@ -1,5 +1,5 @@
-//! Returns an error, so that the poll fails, if the index has more unfinished documents than
-//! `max_documents`. A document is unfinished if it has not ended.
+//! Makes a poll fail if the index contains more than `max_documents` unfinished documents. A
+//! document is unfinished as long as its directive has not ended.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::rest::{ReadError, ReadFailure, Session, off_the_runtime};
 
 impl IndexSynchronizer {
     /// Returns an error, so that the poll fails, if the view contains more than `max_documents`
-    /// documents that have not ended.
+    /// directives that have not ended.
     pub(super) async fn check_document_limit(
         &self,
         session: &Session,

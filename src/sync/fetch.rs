@@ -1,5 +1,5 @@
-//! Fetches a new view of the index. A poll first tries a delta read, then a reconciliation, and
-//! finally a full read of all documents.
+//! Fetches a new view of the index after a poll has noticed a change. A poll first tries a delta
+//! read, then a reconciliation, and finally a full read of all documents.
 
 use std::sync::Arc;
 
@@ -21,27 +21,27 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view of the index. If the server supports aggregates, the poll has compared the view with
-/// the aggregates, so the view is complete.
+/// A new view of the index, as one read has returned it. If the server supports aggregates, the
+/// poll has checked that the view is complete by comparing it with the aggregates.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
     pub(super) replica: Arc<Replica>,
-    /// The newest `updated_at` of all documents.
+    /// The newest `updated_at` of all documents in the view.
     pub(super) updated_at: Option<Timestamp>,
-    /// The highest primary term of all documents.
+    /// The highest primary term of all documents in the view.
     pub(super) term: Option<u64>,
     pub(super) read: ReadKind,
-    /// Whether the server can aggregate `_seq_no`. The primary can confirm a view only if the
+    /// True if the server can aggregate `_seq_no`. The primary can confirm a view only if the
     /// server can aggregate `_seq_no`.
     pub(super) is_aggregated: bool,
-    /// The possible regressions in this view; `None` if they have not been determined yet.
+    /// The possible regressions in this view; `None` if the poll has not determined them yet.
     pub(super) regressions: Option<Vec<Regression>>,
-    /// The documents that the read returned, for the recorder; `None` if there is no recorder.
+    /// The documents that the read has returned, for the recorder; `None` if there is no recorder.
     pub(super) seen: Option<Vec<SeenDocument>>,
 }
 
-/// The reason for a full read if the primary term is new.
+/// The reason for a full read, in the log, if the primary term is new.
 pub(super) const ANOTHER_PRIMARY: &str =
     "another primary took over and may have assigned `_seq_no`s again";
 
@@ -60,19 +60,20 @@ pub(super) enum ReadKind {
     Full,
 }
 
-/// The outcome of a delta read.
+/// The outcome of a delta read and of the check that it has returned all changes.
 enum Delta {
     View(View),
-    /// After the delta read, the replica still differs from the index, because the index has
-    /// changes that a delta read does not return, for example deletions.
+    /// The replica still differs from the index after the delta read, because the index has changes
+    /// that a delta read does not return, for example deletions.
     Different,
-    /// The delta read is not sufficient; only a full read finds all changes.
+    /// The server cannot perform the delta read, or the delta read cannot find all changes, so a
+    /// full read is necessary.
     Insufficient,
 }
 
 impl IndexSynchronizer {
-    /// Fetches a new view of the index: with a delta read or a reconciliation if possible,
-    /// otherwise with a full read.
+    /// Fetches a new view of the index, with a delta read or a reconciliation if possible, and with
+    /// a full read if not.
     pub(super) async fn fetch(
         &mut self,
         session: &mut Session,
@@ -83,12 +84,12 @@ impl IndexSynchronizer {
             .state
             .known()
             .filter(|_| !self.is_trust_outdated() && !self.was_overtaken)
-            // If there is a recorder, a full read replaces the periodic reconciliation, because the
+            // With a recorder, a full read replaces the periodic reconciliation, because the
             // recorder needs the documents, and a reconciliation mainly reads their `_seq_no`s.
             .filter(|_| !reconcile || self.history.is_none())
-            // A new primary may have assigned the same `_seq_no`s again. Only checkpoints show
-            // whether a new primary has taken over since the known view was read, so without
-            // checkpoints a full read is necessary.
+            // A new primary may have assigned the same `_seq_no`s again. Without checkpoints a full
+            // read is necessary, because only checkpoints show whether a new primary has taken over
+            // since the last accepted view was read.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
@@ -115,8 +116,8 @@ impl IndexSynchronizer {
         self.fetch_everything(session, observed).await
     }
 
-    /// Makes a delta read and applies its changes to the known view. Returns the new view only if
-    /// the delta read has certainly returned all changes.
+    /// Makes a delta read and applies the changes to the last accepted view. Returns the new view
+    /// only if the delta read has certainly returned all changes.
     async fn fetch_delta(&mut self, session: &Session, known: Known) -> Result<Delta, ReadError> {
         if !self.permits_delta_reads(&known.index) {
             return Ok(Delta::Insufficient);
@@ -165,8 +166,8 @@ impl IndexSynchronizer {
         Ok(Delta::Different)
     }
 
-    /// Returns the reason why a full read is necessary after a delta read; `None` if the delta read
-    /// is sufficient.
+    /// Returns the reason why a full read must follow a delta read; `None` if the delta read is
+    /// sufficient.
     fn reason_for_full_read(
         &self,
         known: &Known,
@@ -189,17 +190,18 @@ impl IndexSynchronizer {
         self.degradations.strategy().delta
     }
 
-    /// Returns true if the aggregates of the cluster agree with the documents of the replica.
+    /// Returns true if the replica contains the same documents as the index, according to the
+    /// aggregates of the cluster.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
-            // After a restore from a snapshot, older documents may have the same `_seq_no`s, so
-            // that only `updated_at` differs.
+            // After the index was restored from an OpenSearch snapshot, older documents may have
+            // the same `_seq_no`s, so that only `updated_at` differs.
             && aggregates.updated_at >= known.updated_at;
         agrees || !self.checks(Safeguard::Fingerprint)
     }
 
-    /// Fetches all documents of the index. Returns an error if the configured name no longer refers
-    /// to the index whose version the poll observed.
+    /// Fetches a new view of the index with a full read. Returns an error if the configured name no
+    /// longer refers to the index whose version the poll observed.
     async fn fetch_everything(
         &mut self,
         session: &mut Session,
@@ -252,8 +254,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns true if the primary counts fewer documents than the known view has. Fewer documents mean
-/// that documents were deleted, and a delta read would not show the deletions.
+/// Returns true if the primary counts fewer documents than the last accepted view contains. A lower
+/// count means that documents were deleted, and a delta read would not show the deletions.
 fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     match observed {
         ObservedVersion::Checkpoints(checkpoints) => {
@@ -263,8 +265,8 @@ fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     }
 }
 
-/// Resolves the configured name to a concrete index. Returns an error if the name now refers to
-/// another index than the one whose version the poll observed, or if a shard of the index has no
+/// Resolves the configured name to a concrete index. Returns an error if the configured name no
+/// longer refers to the index whose version the poll observed, or if a shard of the index has no
 /// primary.
 pub(super) async fn resolve(
     session: &Session,
@@ -286,8 +288,8 @@ pub(super) async fn resolve(
     Ok(index)
 }
 
-/// Applies the changes to a replica and returns the new replica. If the changes lead to no new
-/// replica, returns the given replica.
+/// Applies the changes to `replica` and returns the new replica. Returns `replica` itself if there
+/// is nothing to change, or if the new replica would be too large.
 pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     let before = Arc::clone(replica);
     if changes.is_empty() {
@@ -299,8 +301,8 @@ pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Rep
     .await
 }
 
-/// Converts the size of a replica into a number of bytes: decoding a response of this size takes
-/// about as long as iterating over the replica.
+/// Converts the size of a replica into a number of bytes: decoding a response of so many bytes
+/// takes about as long as iterating over the replica.
 pub(super) fn weight(replica: &Replica) -> usize {
     weight_of(usize::try_from(replica.fingerprint().documents).unwrap_or(usize::MAX))
 }

@@ -1,6 +1,6 @@
-//! Detects documents that the index statistics count although no search returns them.
-//! Document-level security may hide a counted document from this user, so the poll must not treat
-//! the document as deleted.
+//! Detects documents that the index statistics count although no search of this user returns them.
+//! Document-level security may hide documents from this user, so the poll must not treat hidden
+//! documents as deleted.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -10,11 +10,12 @@ use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {
-    /// Returns an error, so that the poll fails, if the view has fewer documents than the
-    /// statistics count. The poll does not fail if only the shard copy is behind the primary.
+    /// Returns an error, so that the poll fails, if the view contains fewer documents than the
+    /// index statistics count. This check does not fail if documents are missing only because the
+    /// shard copy is behind the primary.
     ///
-    /// If the index refreshes only on request, this check is omitted, because the statistics may
-    /// count a write that no search returns until somebody requests a refresh.
+    /// If the index refreshes only on request, hidden documents are not detected, because the
+    /// statistics may count a write that no search returns until somebody requests a refresh.
     pub(super) async fn check_hidden_documents(
         &mut self,
         session: &Session,
@@ -33,7 +34,7 @@ impl IndexSynchronizer {
         {
             return Ok(());
         }
-        // The statistics come from the primary, so the poll compares them with the count of a
+        // The index statistics come from the primary, so the poll compares them with the count of a
         // search on the primary.
         let summary = session.summary_of_primary(&view.index).await?;
         let visible_on_primary = match summary {
@@ -56,8 +57,8 @@ impl IndexSynchronizer {
         }))
     }
 
-    /// Returns the checkpoints before and after the read; `None` if the role does not permit
-    /// statistics, or if the statistics are incomplete.
+    /// Returns the checkpoints before and after the read of a view; `None` if the role does not
+    /// permit index statistics, or if the statistics are incomplete.
     async fn checkpoints_around(
         &self,
         session: &Session,
@@ -69,8 +70,8 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // If the statistics were incomplete when the poll began, the poll requests the
-            // statistics again here.
+            // The index statistics were incomplete when the poll began, so the poll now requests
+            // them again.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

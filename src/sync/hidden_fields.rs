@@ -1,6 +1,6 @@
 //! Detects whether field-level security or field masking changes the documents that this user
-//! reads. If fields of a document are hidden, the directive of this document must not apply to more
-//! requests, and must not disappear from the published set.
+//! reads. If a field of a document is hidden, the directive must neither apply to more requests nor
+//! disappear from the published directive set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -15,17 +15,18 @@ impl IndexSynchronizer {
     /// user's role hides or masks their fields.
     ///
     /// A rejection alone does not prove that fields are hidden: somebody may have written an
-    /// invalid document without the ingest pipeline. A document that somebody wrote without the
-    /// ingest pipeline must not affect other documents. The role hides or masks fields if at least
-    /// one of two facts is true:
+    /// invalid document without the ingest pipeline. An invalid document that somebody wrote
+    /// without the ingest pipeline must not make the poll fail, because it must not affect other
+    /// documents. The role hides or masks fields of a rejected document if at least one of these
+    /// facts is true:
     ///
-    /// - The document was accepted before, with the same `_seq_no` in the same history of the
-    ///   index, so nobody has changed the document since it was accepted.
+    /// - An earlier poll accepted the document with the same `_seq_no` in the same history of the
+    ///   index, so nobody has changed the document since that poll.
     /// - The field because of which the document is rejected is also missing from the mapping that
     ///   the server returns to this user.
     ///
-    /// At the first read after a start, no earlier view is known, so the view is compared with the
-    /// last-good file.
+    /// The first read after a start is compared with the last-good file, because there is no
+    /// earlier view.
     pub(super) async fn check_hidden_fields(
         &self,
         session: &Session,
@@ -63,9 +64,9 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Returns the rejection of a document that was accepted before, although nobody has changed
-    /// the document since. Returns `None` if no unchanged document that was accepted before is
-    /// rejected now.
+    /// Returns the rejection of a document that an earlier poll accepted, although nobody has
+    /// changed the document since that poll. Returns `None` if the view rejects no unchanged
+    /// document that an earlier poll accepted.
     fn accepted_before<'v>(
         &self,
         observed: &ObservedVersion,
@@ -74,11 +75,11 @@ impl IndexSynchronizer {
         let known = self.state.known().filter(|known| {
             known.index.identity() == view.index.identity()
                 && (known.term == view.term || known.is_final())
-                // After a restore from a snapshot, an equal `_seq_no` proves nothing, because it
-                // may belong to another version of the document.
+                // After the index was restored from an OpenSearch snapshot, the same `_seq_no` may
+                // belong to another version of the document.
                 && observed.shares_history_with(known) == Some(true)
-                // If the trusted keys have changed, a document that was accepted before may be
-                // rejected now, although nobody has changed the document.
+                // After a change of the trusted keys, an unchanged document that an earlier poll
+                // accepted may be rejected for its signatures.
                 && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -86,18 +87,18 @@ impl IndexSynchronizer {
     }
 }
 
-/// The part of a last-good file that shows whether a document was accepted before.
+/// The part of a last-good file that shows which documents an earlier process accepted.
 #[derive(Debug)]
 pub(super) struct LastGood {
     index_uuid: String,
     max_seq_no: u64,
-    /// The directives in the file, ordered by id.
+    /// The directives in the last-good file, ordered by id.
     set: DirectiveSet,
 }
 
 impl LastGood {
-    /// Creates a `LastGood` from the snapshot of the last-good file. Returns `None` if the snapshot
-    /// does not come from an index, or if the index was empty.
+    /// Creates a `LastGood` from the snapshot that the last-good file contains. Returns `None` if
+    /// the snapshot does not come from an index, or if the index was empty.
     pub(super) fn of(snapshot: &Snapshot) -> Option<Self> {
         let revision = snapshot.revision()?;
         Some(Self {
@@ -107,10 +108,10 @@ impl LastGood {
         })
     }
 
-    /// Returns the rejection of the first document whose fields are now hidden from this user. The
-    /// document was accepted when the last-good file was written, because the file contains the
-    /// directive of this document. Nobody has changed the document since the file was written,
-    /// because its `_seq_no` is not above the highest `_seq_no` in the file.
+    /// Returns the first rejection of a document that the last-good file shows as accepted and
+    /// unchanged. If the last-good file contains the directive of a document, the document was
+    /// accepted when the file was written. If the `_seq_no` of a document is at most the highest
+    /// `_seq_no` in the last-good file, nobody has changed the document since the file was written.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;
@@ -130,10 +131,10 @@ impl Replica {
         others.filter_map(|other| other.rejection.as_ref())
     }
 
-    /// Returns the rejection of the first document that an earlier replica accepted with the same
-    /// `_seq_no`.
+    /// Returns the first rejection of a document that the earlier replica `before` accepted with
+    /// the same `_seq_no`.
     ///
-    /// A rejection because of `max_ttl` is ignored: if the clock was set back, the expiry of an
+    /// Rejections because of `max_ttl` are ignored: after the clock was set back, the expiry of an
     /// unchanged document can exceed the limit.
     fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
         self.others.iter().find_map(|(id, other)| {

@@ -1,20 +1,20 @@
 //! Selects the buckets of each histogram of a reconciliation, so that the reconciliation needs few
-//! responses and each response is small. All functions are pure.
+//! responses and each response is small. All functions in this file are pure: they send no requests
+//! and change no state.
 
 use std::ops::Range;
 
 use crate::rest::{HistogramQuery, Scope, saturating_sum};
 
-/// The limits for the size of queries and responses.
+/// The limits for the size of a reconciliation's queries and responses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The number of buckets of the first query.
+    /// The number of buckets of the first query of a reconciliation.
     pub(crate) first_buckets: u64,
-    /// If the ranges that differ contain at most this many `_seq_no`s, the server lists these
-    /// `_seq_no`s, and the ranges are not divided further.
+    /// If the ranges that differ contain at most this many `_seq_no`s, the server lists the single
+    /// `_seq_no`s instead of counting them in narrower buckets.
     pub(crate) listed: u64,
-    /// For each `_seq_no` that is known to differ, the limit `listed` is raised by this many
-    /// numbers.
+    /// The number by which the limit `listed` rises for each `_seq_no` that certainly differs.
     pub(crate) listed_for_each: u64,
     /// The maximum number of buckets in one response, which is below the server's limit
     /// `search.max_buckets`.
@@ -25,11 +25,11 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The default number of buckets in the first query.
+    /// The default number of buckets in the first query of a reconciliation.
     pub(crate) const DEFAULT_FIRST_BUCKETS: u64 = 64;
 
-    /// Creates the limits for the given number of buckets in the first query. A test uses fewer
-    /// buckets, so that a reconciliation of the same numbers needs more rounds.
+    /// Creates the limits for a reconciliation whose first query has `first_buckets` buckets. Tests
+    /// use fewer buckets, so that a reconciliation of few numbers needs several rounds.
     pub(crate) fn new(first_buckets: u64) -> Self {
         let is_usual = first_buckets >= Self::DEFAULT_FIRST_BUCKETS;
         Self {
@@ -42,8 +42,8 @@ impl Limits {
     }
 }
 
-/// Returns the first query of a reconciliation. The first query covers all `_seq_no`s below `end`.
-/// The last bucket of the first query may also contain `_seq_no`s from `end` on.
+/// Returns the first query of a reconciliation, which counts all `_seq_no`s below `end`. The last
+/// bucket of the first query may also count `_seq_no`s from `end` on.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {
@@ -55,24 +55,24 @@ pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQue
     }
 }
 
-/// The ranges in which a histogram differs from the known `_seq_no`s.
+/// The ranges in which a histogram of the index differs from the `_seq_no`s of the replica.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
-    /// The width of the buckets in the histogram that was compared.
+    /// The width of the buckets in the histogram that was compared with the replica.
     pub(super) interval: u64,
-    /// The first number after the last bucket of the first histogram.
+    /// The first `_seq_no` after the last bucket of the first histogram.
     pub(super) end: u64,
-    /// An upper bound: the server has at most this many documents in the ranges.
+    /// An upper bound for the number of documents that the index contains in `ranges`.
     pub(super) numbers: u64,
-    /// A lower bound: at least this many `_seq_no`s differ in the ranges.
+    /// A lower bound for the number of `_seq_no`s that differ in `ranges`.
     pub(super) distance: u64,
 }
 
 impl Found {
-    /// Returns the scope and the interval of the next histogram. The next histogram has narrower
-    /// buckets, or lists the single `_seq_no`s in the ranges. Returns `None` if the response to the
-    /// next query would be too large.
+    /// Returns the scope and the bucket width of the next histogram of a reconciliation. The next
+    /// histogram has narrower buckets, or lists the single `_seq_no`s in the ranges. Returns `None`
+    /// if the response with the next histogram would be too large.
     pub(super) fn narrower(self, limits: &Limits) -> Option<(Scope, u64)> {
         let widths = self
             .ranges
@@ -93,8 +93,8 @@ impl Found {
         if interval == 1 || interval >= self.interval {
             return (self.numbers <= limits.max_buckets).then_some((Scope::Ranges(self.ranges), 1));
         }
-        // The division has no remainder, because `end` is a multiple of the first interval, and
-        // therefore of each narrower interval.
+        // The division of `end` by `interval` has no remainder, because `end` is a multiple of the
+        // first interval, and therefore of each narrower interval.
         let buckets = self.end / interval;
         let scope = if whole {
             Scope::Prefix { buckets }
@@ -105,8 +105,9 @@ impl Found {
     }
 }
 
-/// Merges the buckets, which must be in ascending order, into at most `max_ranges` ranges. If
-/// necessary, a range also covers the gaps between its buckets.
+/// Merges the buckets that begin at `starts` into at most `max_ranges` ranges. The caller must pass
+/// `starts` in ascending order. If necessary, a merged range also covers the gaps between its
+/// buckets.
 pub(super) fn merged(
     starts: &(impl Iterator<Item = u64> + Clone),
     interval: u64,
@@ -129,16 +130,15 @@ pub(super) fn merged(
     }
 }
 
-/// Returns the lowest power of two that is not below `number`. If a `u64` cannot contain this
-/// power, returns 2^63, the highest power of two that it can contain.
+/// Returns the lowest power of two that is not below `number`. For a `number` above 2^63, returns
+/// 2^63, the highest power of two that a `u64` can contain.
 fn next_power_of_two(number: u64) -> u64 {
     number.checked_next_power_of_two().unwrap_or(1 << 63)
 }
 
-/// Returns the width of the buckets in the next histogram. After the next histogram, a last
-/// response lists single `_seq_no`s. With the returned width, the next histogram and the last
-/// response together have the fewest bytes. A bucket needs about three times as many bytes as a
-/// listed `_seq_no`.
+/// Returns the bucket width with which the rest of a reconciliation needs the fewest bytes. The
+/// rest of a reconciliation consists of one more histogram and a last response that lists single
+/// `_seq_no`s. In a response, a bucket needs about three times as many bytes as a listed `_seq_no`.
 fn cheapest_interval(width: u64, distance: u64) -> u64 {
     let square = width.saturating_mul(4) / distance.max(1);
     let interval = square.isqrt().max(1);

@@ -1,28 +1,29 @@
 //! Stores the author of the last write of each directive, in two bytes for each directive.
 //!
-//! An index has few authors, so each name is stored only once.
+//! The name of each author is stored only once, because an index has few authors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use opensearch_directives_core::internal::Order;
 
-/// The number that stands for an unknown author.
+/// The author number of a directive whose author is unknown.
 const UNKNOWN: u16 = 0;
 
-/// If the list of authors has fewer names than this, unused names are not removed.
+/// Author names that no directive uses are removed only if the list contains at least this many
+/// names.
 const MANY_NAMES: usize = 1_024;
 
-/// The authors of the directives of a replica, in the order of its set. Several replicas share the
-/// list of names.
+/// The author of each directive of a replica, in the order of the replica's directive set. Several
+/// replicas share one list of author names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authors {
     numbers: Vec<u16>,
     names: Arc<Names>,
 }
 
-/// The names of the authors. The number of an author is the position of its name in `names`, plus
-/// one.
+/// The name of each author, and the number that stands for the name. The number of an author is the
+/// position of its name in `names`, plus one.
 #[derive(Clone, Debug, Default)]
 struct Names {
     names: Vec<Arc<str>>,
@@ -30,7 +31,7 @@ struct Names {
 }
 
 impl Authors {
-    /// Creates an empty list of authors that shares the names of another list.
+    /// Creates an empty list of authors that shares the author names of `other`.
     pub(super) fn with_names_of(other: &Self) -> Self {
         Self {
             numbers: Vec::with_capacity(other.numbers.len() + 1),
@@ -38,32 +39,32 @@ impl Authors {
         }
     }
 
-    /// Adds the author of the next directive.
+    /// Adds the author of the next directive to the list.
     pub(super) fn push(&mut self, author: Option<&str>) {
         let number = author.map_or(UNKNOWN, |name| self.number_of(name));
         self.numbers.push(number);
     }
 
-    /// Adds a part of another list of authors. Both lists of authors must share the same names.
+    /// Adds the authors in the range `part` of `other` to the list. `self` and `other` must share
+    /// the same list of author names.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         let part = other.numbers.get(part).unwrap_or_default();
         self.numbers.extend_from_slice(part);
     }
 
-    /// Reserves memory for further authors.
+    /// Reserves memory for the authors of `more` further directives.
     pub(super) fn reserve(&mut self, more: usize) {
         self.numbers.reserve_exact(more);
     }
 
-    /// Sorts the authors into the order of the directives in the set.
+    /// Sorts the authors into the order of the directives in the directive set.
     pub(super) fn sort(&mut self, order: &Order) {
         order.apply(&mut self.numbers);
         self.numbers.shrink_to_fit();
     }
 
-    /// Removes the names that no directive has from the list, if the list has many names. Without
-    /// the removal of unused names, each author of a change would stay in the list until the next
-    /// full read.
+    /// Removes the author names that no directive uses, if the list contains many names. Unused
+    /// names that are not removed stay in memory until the next full read.
     pub(super) fn without_unused_names(self) -> Self {
         let names = self.names.names.len();
         if names < MANY_NAMES || names < 2 * self.numbers.len() {
@@ -77,7 +78,7 @@ impl Authors {
         used
     }
 
-    /// Returns the author of the directive at a position of the set.
+    /// Returns the author of the directive at `position` in the directive set.
     pub(super) fn get(&self, position: usize) -> Option<&str> {
         let number = self.numbers.get(position)?.checked_sub(1)?;
         self.names

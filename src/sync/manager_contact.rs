@@ -14,27 +14,28 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// The time for which a node's confirmation is valid: one minute. If nodes return only an older
-/// version of the cluster state, polls refuse this version for a minute and then accept it. By
-/// default, a cluster manager that loses contact with the other nodes steps down within 40 seconds,
-/// so a minute is long enough.
+/// The time for which a node's confirmation of its contact with the cluster manager is valid: one
+/// minute. If the nodes return only an older version of the cluster state, polls fail for one
+/// minute and then accept the older version. One minute is long enough, because a cluster manager
+/// that loses contact with the other nodes steps down within 40 seconds by default.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
-/// A summary of the responses to all requests for the version of the cluster state.
+/// What the responses to all requests for the version of the cluster state say about the nodes'
+/// contact with the cluster manager.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has ever returned a version of the cluster state, or no node has returned one for a
-    /// minute.
+    /// No node has ever returned a version of the cluster state, or all nodes have returned none
+    /// for a minute.
     Unversioned { confirmation: Option<Confirmation> },
-    /// A node returned a version of the cluster state that is at least as new as every version that
-    /// was returned before.
+    /// The last response contained a version of the cluster state that is at least as new as all
+    /// earlier versions.
     Confirmed {
         newest: ClusterVersion,
         confirmation: Confirmation,
     },
-    /// A node returned an older version of the cluster state, or no node returns a version any
-    /// more. Polls fail until a node returns a current version of the cluster state, or until a
-    /// minute has passed.
+    /// The last response contained an older version of the cluster state than an earlier response,
+    /// or no version any more. Polls fail until a node returns a current version of the cluster
+    /// state, or until a minute has passed.
     Doubtful {
         newest: ClusterVersion,
         since: Instant,
@@ -42,7 +43,7 @@ pub(super) enum ManagerContact {
 }
 
 /// The node that has confirmed its contact with the cluster manager, and the instant until which
-/// this confirmation is valid.
+/// the confirmation is valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmation {
     node: Option<usize>,
@@ -77,9 +78,10 @@ impl ManagerContact {
         }
     }
 
-    /// Compares the version of the cluster state in a response with the newest version so far. The
-    /// state becomes `Doubtful` in two cases: the response contains an older version of the cluster
-    /// state, or it contains no version although a node returned a version before.
+    /// Compares the version of the cluster state in a response with the newest version that any
+    /// node has returned. `self` becomes `Doubtful` if the response contains an older version of
+    /// the cluster state, or if the response contains no version although a node has returned a
+    /// version earlier.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {
@@ -103,7 +105,7 @@ impl ManagerContact {
         }
     }
 
-    /// Records that the poll accepted a node's response to the request for the version of the
+    /// Records that the poll has accepted a node's response to the request for the version of the
     /// cluster state.
     pub(super) fn confirm(&mut self, response: Option<ClusterVersion>, node: Option<usize>) {
         let confirmation = Confirmation {

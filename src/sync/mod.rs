@@ -1,6 +1,6 @@
-//! Polls the index. A poll finds out whether the index has changed, and reads the changes into a
-//! local replica. At the end, the poll checks that the result of the read is complete and not older
-//! than the known state.
+//! Polls the index, and keeps a local replica of the index up to date. A poll finds out whether the
+//! index has changed, and reads the changes into a new replica. At the end, a poll checks that the
+//! new replica is complete and not older than the previous replica.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -27,8 +27,8 @@
 //! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `signs_of_older_view.rs` | hold the replica, create a new replica from a read, and compare two replicas |
 //!
-//! The state of the synchronisation is replaced only at the end of a successful poll. A poll that
-//! fails or is cut off leaves the replica unchanged.
+//! Only a successful poll replaces the replica, and only at its end. A poll that fails or is cut
+//! off leaves the replica unchanged.
 
 mod apply_delta;
 mod assigned_times;
@@ -101,30 +101,31 @@ pub(crate) struct IndexSynchronizer {
     random: fastrand::Rng,
     safeguards: Safeguards,
     verifier: Arc<Verifier>,
-    /// The generation of the trusted keys and signature policy with which the known view was
+    /// The generation of the trusted keys and the signature policy with which the replica was
     /// decoded.
     trust_generation: u64,
     state: State,
-    /// The content of the last-good file that an earlier process wrote; `None` after the first read
-    /// is committed.
+    /// The content of the last-good file that an earlier process wrote; `None` after the first
+    /// successful read.
     last_good: Option<LastGood>,
-    /// Whether a poll since the last commit observed a version that cannot be a later version of
-    /// the known index. After such a version, the next read is a full read, because another primary
-    /// may have assigned the same `_seq_no`s again. The flag stays set until the next commit, even
-    /// if the next poll observes the former primary again.
+    /// True if a poll since the last successful read observed a version that cannot be a later
+    /// version of the index in the replica. After such a poll, the next read is a full read,
+    /// because another primary may have assigned the same `_seq_no`s again. `was_overtaken` stays
+    /// true until the next successful read, even if the next poll observes the former primary
+    /// again.
     was_overtaken: bool,
-    /// How often the known view has been replaced so far.
+    /// The number of successful reads so far, each of which has replaced the replica.
     generation: u64,
     manager: ManagerContact,
     degradations: Degradations,
     counters: ReadCounters,
-    /// The measured clock skew; `None` until the first measurement.
+    /// The measured clock skew in seconds; `None` until the first measurement.
     clock_skew: Option<f64>,
-    /// The instant of the next periodic reconcile.
+    /// The instant from which the next poll makes a periodic reconcile.
     reconcile_at: Instant,
     /// The feed that passes each accepted view to the recorder; `None` if there is no recorder.
     history: Option<HistoryFeed>,
-    /// When the polls observed which assigned numbers, for the recorder.
+    /// Which `_seq_no`s the index had assigned at the time of each poll, for the recorder.
     assigned_times: AssignedTimes,
     reconcile_limits: Limits,
     look_back: u64,
@@ -162,14 +163,15 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Connects a recorder, to which each view that a poll accepts is passed.
+    /// Connects a recorder, to which the synchronizer passes each view that a poll accepts.
     pub(crate) fn with_history(mut self, feed: HistoryFeed) -> Self {
         self.reader = self.reader.with_versions();
         self.history = Some(feed);
         self
     }
 
-    /// Sets the sizes of requests and the safeguards, for tests.
+    /// Sets the sizes of requests and the safeguards, for tests with small requests or without a
+    /// safeguard.
     pub(crate) fn with_tuning(mut self, tuning: Tuning) -> Self {
         self.reader = self.reader.with_tuning(tuning.page_size, tuning.safeguards);
         self.reconcile_limits = Limits::new(tuning.first_buckets);
@@ -184,9 +186,9 @@ impl IndexSynchronizer {
 
     /// Runs one poll: finds out whether the index has changed, and reads the changes.
     ///
-    /// If the node that serves the poll fails during the poll, the whole poll is repeated on
-    /// another node. Another node cannot continue the same poll, because a node confirms only its
-    /// own data and not the data that the failed node returned.
+    /// If the node that serves the poll fails, the whole poll is repeated on another node. Another
+    /// node cannot continue a poll after a failure, because a node confirms only its own data and
+    /// not the data that the failed node returned.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
@@ -206,8 +208,8 @@ impl IndexSynchronizer {
         let began = Instant::now();
         let began_at = self.clock.now();
         let trust_generation = self.verifier.generation();
-        // If the trusted keys or the signature policy have changed, every document must be decoded
-        // and checked again.
+        // After a change of the trusted keys or the signature policy, the poll must decode and
+        // check every document again.
         let feed = self.history.as_ref();
         let reconcile = began >= self.reconcile_at
             || self.is_trust_outdated()
@@ -247,10 +249,11 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Updates the freshness bound of the known view with the observed checkpoints. The checkpoints
-    /// may come from a new primary, if it continues the history of the known view. Without an
-    /// update of the freshness bound, no view of a new primary would be certainly newer than the
-    /// known view, so under continuous writes each poll would fail until the writes pause.
+    /// Updates the freshness bound of the last accepted view with the observed checkpoints. The
+    /// checkpoints may also come from a new primary that continues the history of the index.
+    /// Without an update of the freshness bound, no view of a new primary would be certainly newer
+    /// than the last accepted view, so under continuous writes each poll would fail until the
+    /// writes pause.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())
@@ -264,9 +267,9 @@ impl IndexSynchronizer {
         }
     }
 
-    /// After a read, checks that the configured name still refers to the index that was read.
-    /// Returns the checkpoints that this check observed, or `None` if the poll observed its version
-    /// by a search.
+    /// Checks after a read that the configured name still refers to the index that the poll has
+    /// read. Returns the checkpoints after the read, or `None` if the poll uses searches instead of
+    /// the index statistics.
     async fn revalidate(
         &self,
         session: &Session,
@@ -288,13 +291,13 @@ impl IndexSynchronizer {
         Ok(checkpoints)
     }
 
-    /// Returns true if the trusted keys or the signature policy have changed since the known view
-    /// was decoded.
+    /// Returns true if the trusted keys or the signature policy have changed since the replica was
+    /// decoded.
     fn is_trust_outdated(&self) -> bool {
         self.trust_generation != self.verifier.generation()
     }
 
-    /// Creates the decoder for a read that begins now.
+    /// Creates the decoder for the documents of a read that begins now.
     fn decoder(&self, index: &ConcreteIndex) -> DocumentDecoder {
         let limits = DecodeLimits {
             now: self.clock.now(),

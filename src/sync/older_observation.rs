@@ -1,5 +1,6 @@
-//! Accepts or refuses an observation that may be older than the known state. Before the decision,
-//! the poll consults the authorities that the decision tables require.
+//! Accepts or refuses a version or a view of the index that may be older than the last accepted
+//! view. Before a poll accepts or refuses an older version or view, the poll consults the
+//! authorities that the decision tables require.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +23,23 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
-/// A view that may be older than the known view, and the facts on which the decision about this
-/// view depends.
+/// A view that may be older than the last accepted view, and the facts that decide whether the poll
+/// accepts the view.
 struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
     regressions: &'a [Regression],
-    /// Whether every in-sync copy holds all operations of the known view.
+    /// True if every in-sync copy holds all operations of the last accepted view.
     held_everywhere: bool,
 }
 
 impl IndexSynchronizer {
-    /// Checks that the observed version is not older than the known version.
+    /// Returns an error if the observed version may be older than the last accepted view, and the
+    /// poll must not accept the version yet.
     ///
-    /// If the observed version cannot follow the known version, the poll consults the cluster
-    /// manager. The poll also consults the cluster manager at least once a minute, because a node
-    /// that is cut off from the cluster returns the same version forever.
+    /// If the observed version cannot be later than the last accepted view, the poll consults the
+    /// cluster manager. The poll also consults the cluster manager at least once a minute, because
+    /// a node that is cut off from the cluster returns the same version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -59,8 +61,9 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Requests the version of the cluster state from the session's node. Depending on the
-    /// response, accepts or refuses the observed version.
+    /// Requests the version of the cluster state through the node that serves the poll. The version
+    /// of the cluster state decides whether the poll accepts or refuses the observed version of the
+    /// index.
     async fn consult_manager(
         &mut self,
         session: &Session,
@@ -100,8 +103,9 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Accepts a version that no authority has confirmed, if an earlier poll also observed this
-    /// version. Records any other version and returns an error, so that the poll fails.
+    /// Accepts a version of the index that no authority has confirmed, if an earlier poll has also
+    /// observed this version. Records a version that no earlier poll has observed and returns an
+    /// error, so that the poll fails.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -117,11 +121,11 @@ impl IndexSynchronizer {
         Err(session.error(ReadFailure::Unconfirmed))
     }
 
-    /// After a new view was read, checks again whether the node has contact with the cluster
+    /// Checks after the read of a new view once more that the node has contact with the cluster
     /// manager.
     ///
-    /// Between the first confirmation of the node and the read, another primary may have taken over
-    /// and written the documents of the view. If the node was cut off before the takeover, the node
+    /// Between the first check of the node and the read, another primary may have taken over and
+    /// written the documents of the view. A node that was cut off before another primary took over
     /// returns an older version of the cluster state, so the poll fails.
     pub(super) async fn confirm_after_read(
         &mut self,
@@ -141,7 +145,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Checks that the node has contact with the cluster manager, although the poll has already
+    /// Checks that the node has contact with the cluster manager after the poll has already
     /// accepted the observed version.
     async fn confirm_node(
         &mut self,
@@ -156,7 +160,8 @@ impl IndexSynchronizer {
         self.consult_manager(session, observed, findings).await
     }
 
-    /// Checks that a view is not older than the known view.
+    /// Returns an error if a new view may be older than the last accepted view, and the poll must
+    /// not accept the new view yet.
     pub(super) async fn check_regressions(
         &mut self,
         session: &Session,
@@ -195,8 +200,8 @@ impl IndexSynchronizer {
         self.decide(session, case, findings).await
     }
 
-    /// Evaluates the decision table for views repeatedly, until the table says that the poll
-    /// accepts the view or fails.
+    /// Evaluates the decision table for views, and consults one authority after the other, until
+    /// the table says that the poll accepts the view or fails.
     async fn decide(
         &mut self,
         session: &Session,
@@ -233,9 +238,9 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Compares the suspect documents of a view with the primary's current versions of these
-    /// documents. Returns the result of the comparison, and the id of the first document whose
-    /// versions differ.
+    /// Compares the documents of a view that are possible regressions with the primary's current
+    /// versions of these documents. Returns the result of the comparison, and the id of the first
+    /// document whose version on the primary differs.
     async fn consult_documents(
         &mut self,
         session: &Session,
@@ -272,8 +277,9 @@ impl IndexSynchronizer {
         Ok((DocumentsFinding::Agree(witness), None))
     }
 
-    /// Accepts a view that no authority has confirmed, if polls have observed this view for the
-    /// required time. Records any other view and returns an error, so that the poll fails.
+    /// Accepts a view that no authority has confirmed, if polls have read the same view for the
+    /// required time. Records a view that polls have not yet read for long enough and returns an
+    /// error, so that the poll fails.
     fn require_persistence(
         &mut self,
         session: &Session,
@@ -308,7 +314,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns the documents that show that a view may in fact be older than the known view.
+/// Returns the possible regressions: the documents which suggest that a view may be older than the
+/// last accepted view.
 async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     if let Some(regressions) = &view.regressions {
         return regressions.clone();
@@ -317,7 +324,7 @@ async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     off_the_runtime(weight(&later), move || before.regressions_in(&later)).await
 }
 
-/// Compares a view with the result of a search on the primary.
+/// Compares the fingerprint of a view with the aggregates of a search on the primary.
 async fn consult_search(session: &Session, view: &View) -> Result<SearchFinding, ReadError> {
     Ok(match session.summary_of_primary(&view.index).await? {
         Some(Summary { of, primary: true }) => {

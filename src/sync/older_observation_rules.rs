@@ -1,24 +1,26 @@
-//! The rules that decide whether a poll accepts an observation that may be older than the known
-//! state. All functions in this file are pure.
+//! The rules that decide whether a poll accepts a version or a view that may be older than the last
+//! accepted view. All functions in this file are pure: they send no requests and change no state.
 //!
-//! ARCHITECTURE.md contains the rules as two tables. The tests check each row of the two tables.
-//! The first row of a table that matches the findings decides which step follows. If the step is to
-//! consult an authority, the poll adds the response of the authority to the findings and evaluates
-//! the table again.
+//! ARCHITECTURE.md contains the rules for versions and for views as two tables. The tests of this
+//! file check each row of the two tables in ARCHITECTURE.md. The first row of a table that matches
+//! the findings decides what the poll does next. If the row says that the poll consults an
+//! authority, the poll adds the response of the authority to the findings and evaluates the table
+//! again.
 
-/// What a poll does next with an observation that may be older than the known state.
+/// What a poll does next with a version or a view that may be older than the last accepted view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Accept,
-    /// The poll fails, because the observation is older or cannot be trusted yet.
+    /// The poll fails, because the version or the view is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// The poll accepts the observation if it has persisted for the given time, and fails
-    /// otherwise.
+    /// The poll accepts the version or the view if earlier polls have observed the same for the
+    /// given time, and fails if not.
     AcceptIfItPersists(Persistence),
 }
 
-/// An authority that can tell whether an observed state of the index is older than the known state.
+/// An authority that can tell whether an observed state of the index is older than the last
+/// accepted view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
     /// The elected cluster manager, which knows the current version of the cluster state.
@@ -30,56 +32,59 @@ pub(super) enum Authority {
     PrimarySearch,
 }
 
-/// The time for which polls must make the same observation before a poll accepts it.
+/// The time for which polls must observe the same version or view before a poll accepts it without
+/// an authority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Persistence {
-    /// Two polls must make the same observation. If the shard has several copies, the second poll
-    /// uses another copy than the first poll.
+    /// Two polls must observe the same version or view. If the shard has several copies, the second
+    /// poll may read another copy than the first poll.
     SecondSighting,
-    /// The observation must persist until a search on a shard copy certainly returns every
+    /// Polls must observe the same view until a search on a shard copy certainly returns every
     /// operation that the copy holds.
     Refresh,
-    /// The observation must persist for one minute. A write that a lagging copy lacks cannot be in
-    /// progress for longer than a minute.
+    /// Polls must observe the same view for one minute. One minute is enough, because a write that
+    /// a shard copy still lacks cannot be in progress for longer than a minute.
     Minute,
 }
 
-/// The facts about the version that a poll observed.
+/// The facts about the version of the index that a poll has observed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VersionFindings {
-    /// Whether the observed version can be a later version of the known index.
+    /// True if the observed version can be later than the last accepted view of the same index.
     pub(super) follows: bool,
-    /// Whether the confirmation of the node has expired, so that the node must prove its contact
-    /// with the cluster manager again.
+    /// True if the last confirmation of the node has expired, so that the node must prove its
+    /// contact with the cluster manager again.
     pub(super) due: bool,
     pub(super) manager: ManagerFinding,
 }
 
 /// A node's response to the request for the version of the cluster state, compared with the earlier
-/// responses.
+/// responses of all nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManagerFinding {
     NotConsulted,
-    /// The node returned a version of the cluster state that is not older than the newest version
-    /// seen so far.
+    /// The node returned a version of the cluster state that is not older than any version that a
+    /// node has returned before.
     Current,
-    /// The node returned a version of the cluster state, and no node has returned one before.
+    /// The node returned a version of the cluster state, and no node has returned a version before.
     First,
-    /// The node returned a version of the cluster state that is older than the newest version seen
-    /// so far.
+    /// The node returned a version of the cluster state that is older than a version that a node
+    /// has returned before.
     Older {
         for_a_minute: bool,
     },
-    /// The node returned no version of the cluster state, although a node returned one before.
+    /// The node returned no version of the cluster state, although a node has returned a version
+    /// before.
     Withheld {
         for_a_minute: bool,
     },
-    /// The node returned no version of the cluster state, and no node has returned one before.
+    /// The node returned no version of the cluster state, and no node has returned a version
+    /// before.
     NotPermitted,
 }
 
-/// Decides how a poll continues after it has observed a version: it accepts the version, fails, or
-/// consults an authority.
+/// Decides how a poll continues after it has observed the version of the index: the poll accepts
+/// the version, fails, or consults an authority.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn version_step(findings: VersionFindings) -> Step {
     let unless_suspicious = if findings.follows {
@@ -102,33 +107,35 @@ pub(super) fn version_step(findings: VersionFindings) -> Step {
     }
 }
 
-/// The facts about a view that a poll read.
+/// The facts about a view that a poll has read.
 #[expect(clippy::struct_excessive_bools, reason = "the columns of the table")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViewFindings {
-    /// Whether the view has a possible regression: a document is missing, older or new compared
-    /// with the known view, and the view is not certainly newer.
+    /// True if the view has a possible regression: a document is missing, older or new compared
+    /// with the last accepted view, and the view is not certainly newer.
     pub(super) regression: bool,
-    /// Whether the poll observed checkpoints. Checkpoints prove that the node that serves the poll
-    /// has contact with other nodes.
+    /// True if the poll has observed the checkpoints of the primaries. A response with checkpoints
+    /// proves that the node that serves the poll has contact with other nodes.
     pub(super) checkpoints: bool,
-    /// Whether the role permits the index statistics. With statistics, polls notice a failover.
+    /// True if the role permits the index statistics. With the index statistics, polls notice that
+    /// another primary has taken over.
     pub(super) statistics: bool,
-    /// Whether the cluster manager confirmed the node after the view was read.
+    /// True if the cluster manager has confirmed the node after the view was read.
     pub(super) node_confirmed: bool,
     pub(super) documents: DocumentsFinding,
     pub(super) search: SearchFinding,
 }
 
-/// The result of an `_mget` request for the suspect documents of a view.
+/// The result of an `_mget` request for the documents of a view that are possible regressions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum DocumentsFinding {
     NotConsulted,
     NotPermitted,
-    /// For at least one document, the version that `_mget` returned differs from the version in the
-    /// view.
+    /// The version that `_mget` returned differs from the version in the view for at least one
+    /// document.
     Contradict,
-    /// For all documents, the version that `_mget` returned equals the version in the view.
+    /// The version that `_mget` returned equals the version in the view for all requested
+    /// documents.
     Agree(Witness),
 }
 
@@ -136,26 +143,26 @@ pub(super) enum DocumentsFinding {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,
-    /// A copy that may not be the primary returned the documents, but every in-sync copy holds all
-    /// operations of the known view.
+    /// A shard copy that may not be the primary returned the documents, but every in-sync copy
+    /// holds all operations of the last accepted view.
     EveryCopyIsCurrent,
-    /// A copy that may not be the primary returned the documents, and this copy may lack
-    /// operations.
+    /// A shard copy that may not be the primary returned the documents, and this copy may lack
+    /// operations of the last accepted view.
     AnyCopy,
 }
 
-/// The result of a search on the primary.
+/// The result of a search on the primary with which the poll checks a view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SearchFinding {
     NotConsulted,
-    /// The search cannot select the primary, or the server cannot aggregate `_seq_no`.
+    /// A search cannot select the primary, or the server cannot aggregate `_seq_no`.
     NotPermitted,
     Contradicts,
     Agrees,
 }
 
-/// Decides how a poll continues after it has read a view: it accepts the view, fails, or consults
-/// an authority.
+/// Decides how a poll continues after it has read a view: the poll accepts the view, fails, or
+/// consults an authority.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn view_step(findings: ViewFindings) -> Step {
     if !findings.regression {

@@ -1,10 +1,11 @@
-//! Tests every row of the decision tables, in the order of ARCHITECTURE.md.
+//! Tests every row of the decision tables for versions and views, in the order of ARCHITECTURE.md.
 
 use super::*;
 
 const SECOND_SIGHTING: Step = Step::AcceptIfItPersists(Persistence::SecondSighting);
 
-/// The rows for the version that a poll observed. The columns are: follows, due, manager, step.
+/// The rows of the decision table for versions. The columns of the table for versions are the
+/// findings `follows`, `due` and `manager`, and the expected step.
 #[rustfmt::skip]
 const VERSION_ROWS: &[(&[bool], &[bool], ManagerFinding, Step)] = &[
     (&[true], &[false], ManagerFinding::NotConsulted, Step::Accept),
@@ -40,12 +41,14 @@ fn p3_the_rules_for_versions_equal_each_row_of_the_table() {
             }
         }
     }
-    // Exactly one row applies to every combination of findings.
+    // The number of tested cases shows that exactly one row applies to every combination of
+    // findings.
     assert_eq!(rows, 8 * 4);
 }
 
-/// The rows for a view with a possible regression, if the node has contact with the cluster
-/// manager. The columns are: statistics permitted, documents, search, step.
+/// The rows of the decision table for a view with a possible regression, if the node has contact
+/// with the cluster manager. The columns of the table for views are the findings `statistics`,
+/// `documents` and `search`, and the expected step.
 #[rustfmt::skip]
 const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[
     (ANY, DocumentsFinding::NotConsulted, SearchFinding::NotConsulted, Step::Consult(Authority::PrimaryDocuments)),
@@ -79,15 +82,15 @@ fn p3_the_rules_for_views_equal_each_row_of_the_table() {
                 ..findings
             };
             assert_eq!(view_step(confirmed), step, "{confirmed:?}");
-            // If the poll observed no checkpoints, the node must first prove its contact with the
-            // cluster manager.
+            // If the poll has observed no checkpoints, the node must first prove its contact with
+            // the cluster manager.
             let unconfirmed = ViewFindings {
                 checkpoints: false,
                 ..findings
             };
             let manager = Step::Consult(Authority::ClusterManager);
             assert_eq!(view_step(unconfirmed), manager, "{unconfirmed:?}");
-            // If there is no possible regression, no authority is consulted.
+            // A view without a possible regression is accepted without consulting an authority.
             let newer = ViewFindings {
                 regression: false,
                 ..findings

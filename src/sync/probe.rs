@@ -1,4 +1,5 @@
-//! Observes the current version of the index with the cheapest request that the server permits.
+//! Observes the current version of the index at the beginning of a poll, with the cheapest request
+//! that the server permits.
 
 use tracing::debug;
 
@@ -8,14 +9,14 @@ use super::state::Known;
 use crate::rest::{Aggregates, ConcreteIndex, Probe, ReadError, Session, ShardCheckpoints};
 use crate::status::ProbeMethod;
 
-/// The version of the index that a poll observed at its beginning.
+/// The version of the index that a poll has observed at its beginning.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version comes from the index statistics. The statistics count all operations, even those
-    /// that no search returns yet.
+    /// The observed version consists of the checkpoints in the index statistics. The index
+    /// statistics count all operations, even those that no search returns yet.
     Checkpoints(ShardCheckpoints),
-    /// The version comes from a search, because the index statistics are not available.
-    /// `aggregates` is `None` if the server does not support aggregates.
+    /// The observed version consists of the aggregates of a search, because the index statistics
+    /// are not available. `aggregates` is `None` if the server does not support aggregates.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,
@@ -23,7 +24,7 @@ pub(super) enum ObservedVersion {
 }
 
 impl ObservedVersion {
-    /// Returns the name and the uuid of the concrete index.
+    /// Returns the name and the uuid of the concrete index that the poll has observed.
     pub(super) fn identity(&self) -> (&str, &str) {
         match self {
             Self::Checkpoints(checkpoints) => (&checkpoints.index, &checkpoints.uuid),
@@ -31,7 +32,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if `self` can be a later version of the index that `other` describes.
+    /// Returns true if `self` can be a later version of the same index than `other`.
     pub(super) fn follows(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Checkpoints(now), Self::Checkpoints(before)) => now.follows(before),
@@ -39,7 +40,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if `self` can be a later version of the known index.
+    /// Returns true if `self` can be later than the last accepted view of the same index.
     pub(super) fn follows_known(&self, known: &Known) -> bool {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => now.follows(before),
@@ -47,9 +48,10 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns whether `self` and the known version have the same history uuid. Equal history uuids
-    /// mean that no snapshot was restored into the index between the two observations. Returns
-    /// `None` if there are no checkpoints, because only checkpoints contain the history uuid.
+    /// Returns whether `self` and the last accepted view have the same history uuid. Equal history
+    /// uuids mean that no OpenSearch snapshot was restored into the index since the last accepted
+    /// view was read. Returns `None` without checkpoints, because only checkpoints contain the
+    /// history uuid.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),
@@ -57,9 +59,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Returns true if the aggregates of the primary differ from the aggregates of the view.
-    /// Returns `false` if the observed version consists of checkpoints, because checkpoints contain
-    /// no aggregates.
+    /// Returns true if the observed aggregates of the primary differ from the fingerprint of
+    /// `view`. Returns `false` if the observed version consists of checkpoints, because checkpoints
+    /// contain no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,
@@ -85,7 +87,7 @@ impl ObservedVersion {
 }
 
 impl IndexSynchronizer {
-    /// Observes the current version of the index.
+    /// Observes the current version of the index with the index statistics or with a search.
     pub(super) async fn observe(
         &mut self,
         session: &Session,
@@ -112,8 +114,8 @@ impl IndexSynchronizer {
             let aggregates = None;
             return Ok(ObservedVersion::Searched { index, aggregates });
         }
-        // The poll requests the summary from the primary, to detect whether another shard copy is
-        // behind the primary.
+        // The poll requests the aggregates from the primary, to detect whether the shard copy that
+        // it reads is behind the primary.
         let summary = session.summary_of_primary(&index).await?;
         let aggregates = summary.map(|summary| summary.of);
         if aggregates.is_none() {

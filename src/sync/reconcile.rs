@@ -1,12 +1,12 @@
 //! Brings the replica up to date by a reconciliation. A reconciliation reads the changed documents,
 //! and counts the `_seq_no`s of all documents in ranges. A reconciliation divides only the ranges
-//! in which the index and the replica have different counts. All requests of a reconciliation use
-//! one point in time.
+//! of `_seq_no`s in which the index and the replica have different counts. All requests of a
+//! reconciliation use one point in time.
 //!
 //! For the same index, history and primary term, a `_seq_no` identifies one version of a document.
-//! So if the replica and the index have the same `_seq_no`s, they have the same documents. A
-//! full read is necessary if the index, the history or the primary is new, if the primary may have
-//! assigned numbers again, or if the server cannot aggregate `_seq_no`.
+//! A replica with the same `_seq_no`s as the index therefore contains the same documents. A full
+//! read replaces the reconciliation if the index, the history or the primary is new, if the primary
+//! may have assigned `_seq_no`s again, or if the server cannot aggregate `_seq_no`.
 
 use std::sync::Arc;
 
@@ -26,12 +26,12 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// The reason for a reconciliation.
+/// The reason why a poll makes a reconciliation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Trigger {
     /// Documents were deleted, or a delta read did not return all changes.
     Difference,
-    /// A periodic reconcile is due.
+    /// The periodic reconcile is due, which is the safety net behind the checks of each poll.
     Periodic,
 }
 
@@ -40,41 +40,41 @@ const JITTER_PERCENT: u32 = 20;
 /// A periodic reconcile decodes this many accepted documents again, to notice whether the role now
 /// hides fields.
 const SAMPLE: usize = 2;
-/// One request lists the `_seq_no`s of at most this many documents. If a reconciliation must read
-/// more documents, a full read follows instead.
+/// The maximum number of `_seq_no`s in one request for documents. If a reconciliation must request
+/// more documents by `_seq_no` than this, the poll makes a full read instead.
 const MAX_LISTED: usize = 1_000;
-/// After this many consecutive unfinished reconciliations, the next poll makes a full read. Because
-/// of the full read, polls succeed even if the server cannot serve reconciliations. After a single
-/// unfinished reconciliation, the next poll makes another reconciliation, because perhaps only the
-/// node failed.
+/// The number of consecutive unfinished reconciliations after which the next poll makes a full
+/// read. The full read lets polls succeed even if the server cannot serve reconciliations. After a
+/// single unfinished reconciliation, the next poll tries a reconciliation again, because perhaps
+/// only the node failed.
 const MAX_UNFINISHED: u8 = 2;
 
-/// The reason in the status if a server returns histograms that cannot be right.
+/// The reason in the status if the histograms of the server contradict each other.
 const CONTRADICTION: &str = "the histograms of `_seq_no` contradict each other";
 
-/// The first response of a reconciliation, and the known view with which it is compared.
+/// The first response of a reconciliation, and the last accepted view with which it is compared.
 struct Comparison {
     known: Known,
     changes: ChangeSet,
     aggregates: Aggregates,
-    /// The highest primary term of all documents.
+    /// The highest primary term of all documents in the index.
     term: Option<u64>,
-    /// The known `_seq_no`s that the first response replaces, in ascending order. The first
-    /// response contains all documents from a certain number on, so it replaces the known
-    /// `_seq_no`s from this number on.
+    /// The `_seq_no`s of the replica that the first response replaces, in ascending order. The
+    /// first response replaces the replica's documents from a certain `_seq_no` on, because it
+    /// contains all documents from this `_seq_no` on.
     replaced: Vec<u64>,
-    /// Whether this is a periodic reconcile. In a periodic reconcile, the server may have numbers
-    /// that the replica lacks, so the sums of all histograms are also compared. In any other
-    /// reconciliation, the counts suffice.
+    /// True if this reconciliation is a periodic reconcile. A periodic reconcile also compares the
+    /// sums of all histograms, because the index may contain `_seq_no`s that the replica lacks. A
+    /// reconciliation that is not periodic compares only the counts after the first histogram.
     is_periodic: bool,
-    /// The query for the first histogram, and the buckets in its response; `None` if the response
-    /// contains every document.
+    /// The query for the first histogram, and the buckets in the response; `None` if the first
+    /// response contains every document.
     counted: Option<(HistogramQuery, Vec<Bucket>)>,
 }
 
-/// The reason why a reconciliation ends without a view.
+/// The reason why a reconciliation ends without a new view.
 enum Stop {
-    /// A full read is necessary, for the given reason.
+    /// A full read must follow, for the reason in the string.
     FullRead(&'static str),
     Failed(ReadError),
 }
@@ -86,7 +86,7 @@ impl From<ReadError> for Stop {
 }
 
 impl IndexSynchronizer {
-    /// Schedules the next periodic reconcile.
+    /// Schedules the next periodic reconcile, one interval with jitter from now.
     pub(super) fn schedule_reconcile(&mut self) {
         let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
         let pause = self.reconcile_interval.mul_f64(f64::from(percent) / 100.0);
@@ -94,8 +94,8 @@ impl IndexSynchronizer {
         self.reconcile_at = at.unwrap_or(self.reconcile_at);
     }
 
-    /// Reconciles the known view with the index and returns the new view, or `None` if a full read
-    /// is necessary.
+    /// Reconciles the last accepted view with the index and returns the new view, or `None` if a
+    /// full read must follow.
     pub(super) async fn fetch_differences(
         &mut self,
         session: &mut Session,
@@ -109,8 +109,8 @@ impl IndexSynchronizer {
         let found = if self.unfinished_reconciles >= MAX_UNFINISHED {
             Err(Stop::FullRead("the last reconciles failed"))
         } else {
-            // The reconciliation counts as unfinished until it ends, because the poll may be cut
-            // off before the reconciliation ends.
+            // The reconciliation counts as unfinished from its beginning, because the poll may be
+            // cut off before the reconciliation ends.
             self.unfinished_reconciles += 1;
             self.reconcile(session, observed, known, trigger).await
         };
@@ -160,14 +160,15 @@ impl IndexSynchronizer {
             .await
     }
 
-    /// Records that the server does not support reconciliations, so that later polls make none for
-    /// some time.
+    /// Records that the server does not support reconciliations, so that later polls make no
+    /// reconciliation for some time.
     fn unsupported(&mut self, reason: &'static str) -> Stop {
         self.degradations.without_reconciles(reason);
         Stop::FullRead(reason)
     }
 
-    /// Reads the changed documents and the first histogram.
+    /// Reads the changed documents and the first histogram with the first request of a
+    /// reconciliation.
     async fn read_changes(
         &mut self,
         session: &mut Session,
@@ -215,7 +216,8 @@ impl IndexSynchronizer {
         })
     }
 
-    /// Returns an error if the changed documents show that a full read is necessary.
+    /// Returns an error if the documents that the reconciliation has read show that a full read
+    /// must follow.
     fn check_changes(&self, comparison: &Comparison) -> Result<(), Stop> {
         let Comparison { known, changes, .. } = comparison;
         if known.needs_full_read(comparison.term, comparison.is_periodic)
@@ -232,8 +234,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Compares the first histogram with the known numbers. Also requests narrower histograms of
-    /// the ranges that differ, until the single numbers that differ are known.
+    /// Compares the first histogram with the `_seq_no`s of the replica. Requests narrower
+    /// histograms of the ranges that differ, until the single `_seq_no`s that differ are found.
     async fn descend(
         &mut self,
         session: &mut Session,
@@ -269,8 +271,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Reads the added documents: the replica lacks these documents although their numbers are
-    /// below the range of the first response.
+    /// Reads the documents that the replica lacks although their `_seq_no`s are below the range of
+    /// the first response.
     async fn read_added(
         &self,
         session: &mut Session,
@@ -297,8 +299,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Applies the changes and the deletions to the replica, and compares the fingerprint of the
-    /// new replica with the aggregates of the cluster.
+    /// Applies the changes and the deletions to the replica, and checks the fingerprint of the new
+    /// replica against the aggregates of the cluster.
     async fn apply_differences(
         &self,
         comparison: Comparison,

@@ -1,8 +1,8 @@
 //! A replica: an immutable local copy of all documents of the index, as one read returned them.
 //!
 //! A replica contains the directive set that will be published, and the `_seq_no` of each document.
-//! A replica also contains the documents that are not in the set because they are revoked or
-//! rejected. Each read creates a new replica, which may share parts with the previous replica.
+//! A replica also contains the documents that are not in the directive set because they are revoked
+//! or rejected. Each read creates a new replica, which may share parts with the previous replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,41 +13,43 @@ use opensearch_directives_core::document::{Rejection, RejectionReason};
 use opensearch_directives_core::internal::SignatureTable;
 use opensearch_directives_core::{Digest, DirectiveSet};
 
-/// A complete copy of one state of the index.
+/// An immutable and complete copy of one state of the index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replica {
-    /// The directives, ordered by id.
+    /// The accepted documents as directives, ordered by id.
     pub(super) set: DirectiveSet,
     pub(super) digest: Digest,
-    /// The `_seq_no` of each directive, in the order of the set.
+    /// The `_seq_no` of each directive, in the order of the directive set.
     pub(super) seq_nos: Box<[u64]>,
     pub(super) authors: Authors,
-    /// The signatures of the signed directives. Several replicas share the table of signatures
-    /// until a signature changes.
+    /// The signatures of each signed directive, by document id. Successive replicas share one table
+    /// of signatures until a signature changes.
     pub(super) signatures: Arc<SignatureTable>,
-    /// The documents that are not in the set, keyed by id. Several replicas share the map of
-    /// revoked and rejected documents until such a document changes.
+    /// The revoked and rejected documents, which are not in the directive set, by document id.
+    /// Successive replicas share one map of revoked and rejected documents until such a document
+    /// changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
 }
 
-/// A document that is not in the set, because it is revoked or rejected.
+/// A document that is not in the directive set, because it is revoked or rejected.
 #[derive(Clone, Debug)]
 pub(super) struct Other {
     pub(super) seq_no: u64,
     /// The reason for the rejection; `None` if the document is revoked.
     pub(super) rejection: Option<Rejection>,
-    /// The user who revoked the document, if it is revoked.
+    /// The user who revoked the document; `None` if the document is rejected or names no user.
     pub(super) by: Option<Box<str>>,
 }
 
-/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the cluster computes
-/// the same three values for the index, the replica and the index contain the same documents.
+/// The count, the maximum and the sum of the `_seq_no`s of all documents in a replica. If the
+/// cluster computes the same count, maximum and sum for the index, the replica and the index
+/// contain the same documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
     pub(crate) max_seq_no: Option<u64>,
-    /// The sum of all `_seq_no`s, modulo 2^64.
+    /// The sum of all `_seq_no`s in the replica, modulo 2^64.
     pub(crate) sum_seq_no: u64,
 }
 
@@ -60,7 +62,8 @@ impl Fingerprint {
         })
     }
 
-    /// Returns true if the cluster's aggregates equal the fingerprint.
+    /// Returns true if the count, the maximum and the sum in the cluster's aggregates equal the
+    /// fingerprint.
     pub(crate) fn agrees_with(self, remote: &Aggregates) -> bool {
         self.documents == remote.documents
             && self.max_seq_no == remote.max_seq_no
@@ -99,7 +102,8 @@ impl Replica {
         }
     }
 
-    /// Returns the directives, ordered by id. The returned set shares the replica's memory.
+    /// Returns the directive set, ordered by id. The returned directive set shares the replica's
+    /// memory.
     pub(crate) fn set(&self) -> DirectiveSet {
         self.set.clone()
     }
@@ -108,7 +112,7 @@ impl Replica {
         self.digest
     }
 
-    /// Returns the signatures of the directives. The returned table of signatures shares the
+    /// Returns the signatures of the signed directives. The returned table of signatures shares the
     /// replica's memory.
     pub(super) fn signatures(&self) -> Arc<SignatureTable> {
         Arc::clone(&self.signatures)
@@ -118,7 +122,7 @@ impl Replica {
         self.fingerprint
     }
 
-    /// Returns the rejections, ordered by id.
+    /// Returns the rejections of all rejected documents, ordered by document id.
     pub(crate) fn rejections(&self) -> Vec<Rejection> {
         self.others
             .values()
@@ -126,38 +130,39 @@ impl Replica {
             .collect()
     }
 
-    /// Returns the number of rejected documents.
+    /// Returns the number of rejected documents, which are not in the directive set.
     pub(crate) fn rejected(&self) -> usize {
         self.others.len() - self.revoked()
     }
 
-    /// Returns the number of revoked documents.
+    /// Returns the number of revoked documents, which are not in the directive set.
     pub(crate) fn revoked(&self) -> usize {
         let others = self.others.values();
         others.filter(|other| other.rejection.is_none()).count()
     }
 
-    /// Returns true if the document was accepted, so that it is a directive of the set.
+    /// Returns true if the directive set contains the document `id`, so that the document is
+    /// neither revoked nor rejected.
     pub(super) fn accepts(&self, id: &str) -> bool {
         self.set.position_of(id).is_ok()
     }
 
-    /// Returns the `_seq_no` of each document, in no particular order.
+    /// Returns the `_seq_no` of each document of the replica, in no particular order.
     pub(super) fn seq_nos(&self) -> impl Iterator<Item = u64> {
         let others = self.others.values().map(|other| other.seq_no);
         self.seq_nos.iter().copied().chain(others)
     }
 
-    /// Returns the `_seq_no`s that are at least `from`, in ascending order.
+    /// Returns the `_seq_no`s of the replica that are at least `from`, in ascending order.
     pub(super) fn seq_nos_from(&self, from: u64) -> Vec<u64> {
         let mut seq_nos: Vec<u64> = self.seq_nos().filter(|seq_no| *seq_no >= from).collect();
         seq_nos.sort_unstable();
         seq_nos
     }
 
-    /// Returns the last `_seq_no` up to which no number above `mark` is missing. If all operations
-    /// up to `mark` were applied, all operations up to the returned number were applied, too,
-    /// because the replica contains the document that each of them wrote.
+    /// Returns the highest `_seq_no` up to which the replica contains every number above `mark`. If
+    /// all operations up to `mark` have been applied, all operations up to the returned `_seq_no`
+    /// have been applied, too, because the replica contains the document that each of them wrote.
     pub(super) fn contiguous_after(&self, mark: u64) -> u64 {
         let mut last = mark;
         for seq_no in self.seq_nos_from(mark.saturating_add(1)) {
@@ -169,8 +174,8 @@ impl Replica {
         last
     }
 
-    /// Returns the documents that have one of the given `_seq_no`s. The `_seq_no`s must be in
-    /// ascending order.
+    /// Returns the ids of the documents that have one of the given `_seq_no`s in the replica. The
+    /// caller must pass the `_seq_no`s in ascending order.
     pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
         let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
         let directives = self.seq_nos.iter().enumerate();
@@ -183,7 +188,8 @@ impl Replica {
         directives.chain(others.map(|(id, other)| (id.as_ref(), other.seq_no)))
     }
 
-    /// Returns the `_seq_no` of a document.
+    /// Returns the `_seq_no` of the document `id`; `None` if the replica does not contain the
+    /// document.
     pub(super) fn seq_no(&self, id: &str) -> Option<u64> {
         match self.set.position_of(id) {
             Ok(position) => self.seq_nos.get(position).copied(),

@@ -39,7 +39,8 @@ impl ReplicaBuilder {
         }
     }
 
-    /// Returns the newest `updated_at` of the documents that were not rejected.
+    /// Returns the newest `updated_at` of all documents that the full read has returned and that
+    /// are not rejected.
     pub(crate) fn updated_at(&self) -> Option<Timestamp> {
         self.updated_at
     }
@@ -78,7 +79,8 @@ impl ReplicaBuilder {
 }
 
 impl Collect for ReplicaBuilder {
-    /// Reserves the memory at once, because growing lists waste up to half of their memory.
+    /// Reserves memory for all expected documents at once, because a list that grows step by step
+    /// wastes up to half of its memory.
     fn expect(&mut self, documents: usize) {
         let more = documents.saturating_sub(self.documents());
         self.builder.reserve_total(self.seq_nos.len() + more);

@@ -8,13 +8,14 @@ use super::*;
 use crate::rest::{PAGE_SIZE, take_page};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// Returns the id of document `n`. The order of the ids differs from the order of the numbers `n`.
+/// Returns the id of the test document `n`. The ids of the test documents have another order than
+/// the numbers `n`.
 fn id(n: usize) -> String {
     format!("d-{:06}", n * 77_777 % 1_000_003)
 }
 
-/// Returns a page in OpenSearch's response format. Each directive of the page targets a different
-/// tenant.
+/// Returns one page of search results in OpenSearch's response format. Each directive on the page
+/// targets a different tenant.
 fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     let mut hits = String::new();
     for n in ids {
@@ -32,8 +33,8 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// In this test, the ids of the documents arrive in another order than the order of the set, as
-/// they do after updates.
+/// The documents of this test arrive in another order than the order of the directive set, as they
+/// do after updates.
 #[test]
 fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     const DIRECTIVES: usize = 200_000;
@@ -69,7 +70,7 @@ fn a_full_read_needs_at_most_the_memory_of_the_replica_and_two_pages() {
     }
     let kept = allocation_counter::measure(|| replica = Replica::default());
     let kept = usize::try_from(-kept.bytes_current).unwrap();
-    // A read drops each page before it requests the next page, so only one response body is in
+    // A full read drops each page before it requests the next page, so only one response body is in
     // memory at a time.
     let peak = usize::try_from(used.bytes_max).unwrap() + body;
     println!(

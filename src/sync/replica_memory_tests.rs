@@ -4,8 +4,8 @@ use super::*;
 
 const MANY: usize = 100_000;
 
-/// Passes one directive to the collector. The id of the directive has 16 bytes, and the name of its
-/// tenant has 13 bytes.
+/// Passes the directive with the number `n` to a collector. The id of each test directive has 16
+/// bytes, and the name of its tenant has 13 bytes.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
     let source = format!(
         r#"{{"targets":["tenant"],"level":"Shape","tenant":"{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#
@@ -22,7 +22,7 @@ fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str)
     to.take(&hit).unwrap();
 }
 
-/// Divides a number of bytes by the number of directives.
+/// Returns the number of bytes for each of the 100,000 directives.
 fn each(bytes: u64) -> u64 {
     bytes / MANY as u64
 }
@@ -35,8 +35,8 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
     }
     let mut replica = collector.finish().unwrap();
     let mut next = MANY;
-    // One change causes a small patch, 12,000 changes cause a rebuilt set, and 1,000 changes cause
-    // a larger patch.
+    // With 1 or 1,000 changes, the new directive set is a patch of the previous one. With 12,000
+    // changes, the directive set is built anew.
     for changes in [1, 12_000, 1_000] {
         let mut delta = ChangeSet::new(decoder());
         for n in 0..changes {
@@ -50,7 +50,7 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
         let kept = each(kept.bytes_current.unsigned_abs());
         let used = each(used.bytes_max);
         println!("{changes} changes: {used} bytes a directive beside {kept}");
-        // Each limit is the sum of the memory of a directive in the set and the 8 bytes of its
+        // Each limit is the memory of a directive in the directive set plus the 8 bytes of its
         // `_seq_no`.
         assert!(kept <= 70 + 8);
         assert!(used <= 105 + 8);

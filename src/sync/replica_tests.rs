@@ -17,7 +17,7 @@ use opensearch_directives_core::document::DecodeLimits;
 #[path = "replica_memory_tests.rs"]
 mod memory;
 
-/// The content of a generated document.
+/// The kind of content of a generated document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Valid(u8),
@@ -70,7 +70,7 @@ fn replica(documents: &Documents) -> Replica {
     collector.finish().unwrap()
 }
 
-/// Asserts that all methods of two replicas return the same results.
+/// Asserts that two replicas have the same content.
 fn assert_same(one: &Replica, other: &Replica) {
     assert_eq!(one.fingerprint(), other.fingerprint());
     assert_eq!(one.digest(), other.digest());
@@ -84,7 +84,7 @@ fn assert_same(one: &Replica, other: &Replica) {
 fn numbers_without_a_hole_above_the_low_water_mark_show_that_their_operations_were_applied() {
     let documents = [3, 5, 6, 7, 9].map(|seq_no| (format!("d-{seq_no}"), (seq_no, Kind::Revoked)));
     let replica = replica(&documents.into());
-    // Number 8 may belong to a replaced version or to a deletion.
+    // The missing `_seq_no` 8 may belong to a replaced version or to a deletion.
     for (mark, contained) in [(4, 7), (5, 7), (6, 7), (7, 7), (8, 9), (9, 9), (12, 12)] {
         assert_eq!(replica.contiguous_after(mark), contained, "{mark}");
     }
@@ -99,7 +99,8 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// Generates operations. Each operation writes or deletes one document.
+/// Generates up to `most` operations on documents. Each generated operation writes or deletes one
+/// document.
 fn any_writes(most: usize) -> impl Strategy<Value = Vec<(u8, Option<Kind>)>> {
     let write = (
         0..12_u8,
@@ -146,8 +147,8 @@ proptest! {
         }
         let applied = applied.unwrap_or_else(|| old.clone());
         prop_assert_eq!(suspects, old.regressions_in(&applied));
-        // The fingerprints may differ only if a document was deleted, because a delta read does not
-        // return deletions.
+        // The fingerprints may differ after a deletion only, because a delta read does not return
+        // deletions.
         if applied.fingerprint() == new.fingerprint() {
             assert_same(&applied, &new);
         } else {
@@ -237,8 +238,7 @@ proptest! {
         let forward = old.regressions_in(&new);
         prop_assert!(forward.iter().map(|suspect| &suspect.id).eq(changed));
 
-        // Compared with the newer replica, every difference of the older replica is a possible
-        // regression.
+        // Every difference of an older replica from a newer one is a possible regression.
         let back = new.regressions_in(&old);
         let differs = |id: &&String| was.get(*id).map(|d| d.0) != documents.get(*id).map(|d| d.0);
         let mut ids: Vec<&String> = was.keys().chain(documents.keys()).filter(differs).collect();
@@ -263,8 +263,8 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     assert!(again("accepted", 1, Kind::Malformed).is_incomplete_since(&known));
     assert!(!again("accepted", 1, Kind::Valid(0)).is_incomplete_since(&known));
     assert!(!again("rejected", 2, Kind::Malformed).is_incomplete_since(&known));
-    // If the clock is set back, the expiry of an accepted document can be too far in the future,
-    // which does not suggest hidden fields.
+    // After the clock was set back, the expiry of an accepted document can be too far in the
+    // future, which does not suggest hidden fields.
     let mut earlier = ChangeSet::new(decoder_at("2029-12-01T00:00:00Z"));
     give(&mut earlier, "accepted", 1, Kind::Valid(0));
     assert!(!earlier.is_incomplete_since(&known));

@@ -1,89 +1,93 @@
-//! Finds the difference between two sets of `_seq_no`s: the known numbers, and the numbers of the
-//! server. The server returns only how many of its numbers are in each bucket. All functions are
-//! pure. `histogram_plan.rs` selects the buckets.
+//! Finds the `_seq_no`s in which the replica and the index differ. The server returns only how many
+//! `_seq_no`s of the index are in each bucket of a histogram. All functions in this file are pure:
+//! they send no requests. `histogram_plan.rs` selects the buckets of the histograms.
 //!
-//! The method is range-based set reconciliation. The first histogram has a few wide buckets. Only
-//! the buckets that differ are divided into narrower buckets. At the end, the server lists the
-//! single numbers of the ranges that differ. The number of requests and bytes grows with the number
-//! of differences, and only logarithmically with the number of documents.
+//! This method of comparing two sets is known as range-based set reconciliation. The first
+//! histogram of a reconciliation has a few wide buckets. Later histograms divide only the buckets
+//! in which the index and the replica differ. The last response lists the single `_seq_no`s in the
+//! ranges that differ. The numbers of requests and bytes grow with the number of differences, and
+//! only logarithmically with the number of documents.
 //!
-//! If the server's numbers are a subset of the known numbers, equal counts prove that a bucket
-//! contains the same numbers on both sides. If the server's numbers are not a subset of the known
-//! numbers, the sums of the buckets are also compared. Even if the sums are equal, two differences
-//! in one bucket can cancel each other out, so the caller must compare the fingerprints at the end.
+//! If the replica contains all `_seq_no`s of the index, equal counts prove that the replica and the
+//! index have the same `_seq_no`s in a bucket. If the index may contain `_seq_no`s that the replica
+//! lacks, the sums of the buckets are also compared. Two differences in one bucket can cancel each
+//! other out in the count and in the sum, so the caller must compare the fingerprints at the end.
 
 use std::ops::Range;
 
 use super::histogram_plan::{Found, Limits, merged};
 use crate::rest::{Bucket, HistogramQuery, Scope, saturating_sum};
 
-/// If there are more differences than this, and more than a quarter of the numbers differ, a full
-/// read is no slower than a reconciliation.
+/// With more differences than this, a full read is no slower than a reconciliation, provided that
+/// more than a quarter of the `_seq_no`s differ.
 const MANY_DIFFERENCES: u64 = 64;
 
-/// The numbers that are in only one of the two sets. The lists `removed` and `added` are in
-/// ascending order.
+/// The `_seq_no`s that only the replica or only the index contains. The `_seq_no`s in `removed` and
+/// in `added` are in ascending order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Difference {
-    /// The known numbers that the server does not have.
+    /// The `_seq_no`s of the replica that the index no longer contains.
     pub(crate) removed: Vec<u64>,
-    /// The numbers of the server that are not known.
+    /// The `_seq_no`s of the index that the replica lacks.
     pub(crate) added: Vec<u64>,
 }
 
-/// The next step of a reconciliation.
+/// What the caller of a reconciliation must do next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The caller must send the query of this reconciliation to the server.
+    /// The caller must send the next query of this reconciliation to the server.
     Query(Reconciliation),
     Done(Difference),
-    /// The known numbers and the server's numbers differ so much that a full read is faster.
+    /// The replica and the index differ so much that a full read is faster.
     TooDifferent,
-    /// Two consecutive responses report different numbers of documents.
+    /// Two consecutive responses report different numbers of documents for the same ranges.
     Inconsistent,
 }
 
-/// A reconciliation that waits for the response to its query.
+/// A reconciliation that waits for the response to its last query.
 #[derive(Debug)]
 pub(crate) struct Reconciliation {
-    /// The known numbers, in ascending order.
+    /// The `_seq_no`s of the replica, in ascending order.
     known: Vec<u64>,
     limits: Limits,
-    /// Only `_seq_no`s below this number are compared.
+    /// The reconciliation compares only `_seq_no`s below this number.
     end: u64,
     query: HistogramQuery,
-    /// The number of documents that the server has in the scope of the query, according to the
-    /// previous response. `None` if the query lists single numbers that the sums have revealed.
+    /// The number of documents in the scope of the query, according to the previous response.
+    /// `None` if the query asks only for the single `_seq_no`s that the sums have revealed.
     expected: Option<u64>,
-    /// Whether all later queries also request the sums.
+    /// True if all later queries also request the sums of the `_seq_no`s.
     keeps_sums: bool,
     omissions: Omissions,
 }
 
-/// The checks that a test can switch off, to prove that the tests notice if a check is missing.
+/// The checks that a test can switch off, to prove that the tests notice a missing check.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Omissions {
-    /// Whether the reconciliation ends before the server lists single numbers.
+    /// True if the reconciliation ends before the server lists single `_seq_no`s.
     pub(crate) levels: bool,
-    /// Whether a response may contradict the previous response without an error.
+    /// True if the reconciliation does not compare the total of a response with the previous
+    /// response.
     pub(crate) totals: bool,
 }
 
-/// A bucket in which the server's numbers differ from the known numbers.
+/// A bucket in which the `_seq_no`s of the index differ from those of the replica.
 #[derive(Clone, Copy, Debug)]
 struct Differing {
     start: u64,
     known: u64,
     counted: u64,
-    /// The sum of the known numbers minus the sum of the server's numbers. If the server lacks
-    /// exactly one known number of the bucket, this difference is the missing number.
+    /// The sum of the replica's `_seq_no`s in this bucket minus the sum of the index's `_seq_no`s.
+    /// If the index lacks exactly one of the replica's `_seq_no`s in the bucket, the difference of
+    /// the sums is the missing `_seq_no`.
     lacks: Option<u64>,
 }
 
 impl Reconciliation {
-    /// Creates a reconciliation that waits for the response to the first query. The known numbers
-    /// must be in ascending order. `documents` is the number of documents on the server. Beyond the
-    /// scope of the first query, the known numbers must already equal the server's numbers.
+    /// Creates a reconciliation that waits for the response to its first query. `known` contains
+    /// the `_seq_no`s of the replica in ascending order. `documents` is the number of documents in
+    /// the index. Beyond the scope of the first query, the replica and the index must already have
+    /// the same `_seq_no`s.
     pub(crate) fn new(
         known: Vec<u64>,
         documents: u64,
@@ -104,7 +108,7 @@ impl Reconciliation {
         }
     }
 
-    /// Sets whether all queries request the sums, not only the first one.
+    /// Sets whether all queries request the sums of the `_seq_no`s, and not only the first query.
     pub(crate) fn keeping_sums(mut self, keeps_sums: bool) -> Self {
         self.keeps_sums = keeps_sums;
         self
@@ -114,8 +118,8 @@ impl Reconciliation {
         &self.query
     }
 
-    /// Compares the buckets of the response with the known numbers, and returns the next step. The
-    /// caller must pass the buckets in ascending order.
+    /// Compares the buckets of a response with the replica's `_seq_no`s, and returns what the
+    /// caller must do next. The caller must pass the buckets of the response in ascending order.
     pub(crate) fn advance(mut self, counted: &[Bucket]) -> Step {
         let total = saturating_sum(counted.iter().map(|bucket| bucket.count));
         let is_expected = self.expected.is_none_or(|expected| expected == total);
@@ -148,12 +152,13 @@ impl Reconciliation {
         }
     }
 
-    /// Returns the next query, which divides the buckets that differ or lists their numbers.
-    /// Returns `None` if the response to the next query would be too large.
+    /// Returns the next query, which divides the buckets that differ or lists the `_seq_no`s in
+    /// them. Returns `None` if the response to the next query would be too large.
     fn next_query(&self, differing: &[Differing], distance: u64) -> Option<HistogramQuery> {
         let starts = differing.iter().map(|bucket| bucket.start);
         let ranges = merged(&starts, self.query.interval, self.limits.max_ranges);
-        // `numbers` is an upper bound for the numbers that the server has in the ranges.
+        // `numbers` is an upper bound for the number of documents that the index contains in the
+        // ranges.
         let known = ranges.iter().map(|range| self.known_in(range).len() as u64);
         let numbers = saturating_sum(known).saturating_add(distance);
         let found = Found {
@@ -171,10 +176,11 @@ impl Reconciliation {
         })
     }
 
-    /// If the server lacks exactly one number in each bucket that differs, each missing number is
-    /// the difference of the sums. Returns the query that lists the missing numbers that the sums
-    /// reveal, so that the server confirms that it lacks them. The confirmation by the server is
-    /// necessary, because several differences in one bucket can have the same sum.
+    /// If the index lacks exactly one `_seq_no` in each bucket that differs, the difference of the
+    /// sums is the missing `_seq_no` of the bucket. Returns the query for the missing `_seq_no`s
+    /// that the sums reveal, so that the server confirms that the index lacks them. The server must
+    /// confirm each missing `_seq_no`, because several differences in one bucket can have the same
+    /// sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;
@@ -194,8 +200,8 @@ impl Reconciliation {
         })
     }
 
-    /// Returns how many documents the server has in the scope of the next query. The scope of the
-    /// next query contains all buckets that differ.
+    /// Returns how many documents the index contains in the scope of the next query. The scope of
+    /// the next query contains all buckets that differ.
     fn expected_in(&self, query: &HistogramQuery, differing: &[Differing]) -> u64 {
         let prefix = 0..self.end;
         let ranges = match &query.scope {
@@ -211,14 +217,15 @@ impl Reconciliation {
         known.saturating_sub(differs).saturating_add(counted)
     }
 
-    /// Returns the known numbers in a range.
+    /// Returns the `_seq_no`s of the replica that are in `range`.
     fn known_in(&self, range: &Range<u64>) -> &[u64] {
         let from = self.known.partition_point(|number| *number < range.start);
         let to = self.known.partition_point(|number| *number < range.end);
         self.known.get(from..to).unwrap_or_default()
     }
 
-    /// Returns the buckets in which the known numbers differ from the server's counts and sums.
+    /// Returns the buckets in which the replica's `_seq_no`s differ from the counts and sums in the
+    /// response.
     fn differing(&self, counted: &[Bucket]) -> Vec<Differing> {
         let known = self.buckets_of_known();
         let (mut known, mut counted) = (known.iter().peekable(), counted.iter().peekable());
@@ -251,7 +258,7 @@ impl Reconciliation {
         !self.query.sums || self.query.interval == 1 || one.sum == other.sum
     }
 
-    /// Counts the known numbers in the buckets of the query.
+    /// Counts the replica's `_seq_no`s in the buckets of the query.
     fn buckets_of_known(&self) -> Vec<Bucket> {
         let interval = self.query.interval;
         let prefix = 0..self.end;
@@ -267,8 +274,8 @@ impl Reconciliation {
                 buckets.push(Bucket {
                     start: first - first % interval,
                     count: numbers.len() as u64,
-                    // A saturated sum differs from every sum that a server returns, because the
-                    // server's sums are below 2^49.
+                    // A sum that saturates differs from every decoded sum of a response, because
+                    // decoded sums are below 2^49.
                     sum: saturating_sum(numbers.iter().copied()),
                 });
             }
@@ -276,8 +283,8 @@ impl Reconciliation {
         buckets
     }
 
-    /// Guesses which numbers of a bucket are missing. A test uses this function to check that wrong
-    /// guesses are detected.
+    /// Guesses which `_seq_no`s the index lacks in each bucket that differs, instead of asking the
+    /// server. A test calls this function to check that wrong guesses are detected.
     fn guess(&self, differing: &[Differing]) -> Difference {
         let mut difference = Difference::default();
         for bucket in differing {
@@ -292,14 +299,14 @@ impl Reconciliation {
 }
 
 impl Differing {
-    /// Returns a lower bound for the number of differences in this bucket.
+    /// Returns a lower bound for the number of `_seq_no`s that differ in this bucket.
     fn distance(&self) -> u64 {
         self.known.abs_diff(self.counted).max(1)
     }
 }
 
-/// Returns the numbers that only the known set or only the server has. Each bucket must stand for
-/// exactly one number.
+/// Returns the `_seq_no`s that only the replica or only the index contains. Each bucket must stand
+/// for exactly one `_seq_no`.
 fn numbers_that_differ(buckets: &[Differing]) -> Difference {
     let mut difference = Difference::default();
     for bucket in buckets {

@@ -1,5 +1,5 @@
-//! Compares the result of a reconciliation with the difference of two sets. Also checks that a
-//! reconciliation needs only a limited number of queries and buckets.
+//! Compares the result of a reconciliation with the real difference of two sets of `_seq_no`s.
+//! These tests also check that a reconciliation needs only a limited number of queries and buckets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -10,13 +10,14 @@ use proptest::prelude::*;
 use super::super::histogram_plan::first_query;
 use super::*;
 
-/// A server that has the given numbers, responds to queries, and counts the queries.
+/// A simulated server whose index contains the given `_seq_no`s. The server responds to queries and
+/// counts them.
 #[derive(Default)]
 struct Server {
     numbers: BTreeSet<u64>,
     queries: usize,
     buckets: usize,
-    /// Whether the first query requests sums, although the later queries do not.
+    /// True if the first query requests sums although the later queries do not.
     has_first_sums: bool,
 }
 
@@ -57,7 +58,8 @@ impl Server {
         response
     }
 
-    /// Returns the difference that a reconciliation finds; `None` if the sets are too different.
+    /// Returns the difference that a reconciliation finds; `None` if the two sets of `_seq_no`s are
+    /// too different.
     fn reconcile(
         &mut self,
         known: &BTreeSet<u64>,
@@ -146,10 +148,10 @@ proptest! {
         prop_assert_eq!(server.reconcile(&known, false, limits), Some(expected));
     }
 
-    /// If the server has numbers that are not known, two differences in one bucket can cancel each
-    /// other out. Every difference that a reconciliation finds is right, even if it does not find
-    /// all of them. A reconciliation has found all differences if the fingerprints are equal
-    /// afterwards, or if the sums show each bucket that differs.
+    /// If the index contains `_seq_no`s that the replica lacks, two differences in one bucket can
+    /// cancel each other out. Every difference that a reconciliation finds is right, even if it
+    /// does not find all differences. A reconciliation has found all differences if the
+    /// fingerprints are equal at the end, or if the sums show each bucket that differs.
     #[test]
     fn p2_no_number_is_removed_that_the_server_has(
         known in any_numbers(),
@@ -184,14 +186,14 @@ proptest! {
     }
 }
 
-/// Generates numbers and counts up to the highest number that JSON can contain.
+/// Generates numbers up to the highest `u64`, as a faulty server could return them.
 fn any_magnitude() -> impl Strategy<Value = u64> {
     prop_oneof![0..300_u64, any::<u64>(), Just(u64::MAX)]
 }
 
 proptest! {
-    /// A faulty server can return any buckets. Whatever buckets a server returns, no sum may
-    /// overflow, and the reconciliation must end.
+    /// A faulty server can return any buckets. Whatever buckets a server returns, no sum of the
+    /// reconciliation may overflow, and the reconciliation must end.
     #[test]
     fn any_response_ends_the_reconciliation(
         known in prop::collection::btree_set(any_magnitude(), 0..40),
@@ -204,7 +206,7 @@ proptest! {
         let end = known.last().map_or(0, |last| last.saturating_add(1));
         let query = first_query(end.max(1), sums, &limits);
         let known = known.into_iter().collect();
-        // This test does not compare the totals, because the reconciliation would otherwise end
+        // This test switches off the comparison of the totals, which would end the reconciliation
         // after the first response.
         let omissions = Omissions { totals: true, levels: false };
         let mut step = Step::Query(
@@ -222,8 +224,8 @@ proptest! {
     }
 }
 
-/// Returns the numbers of 100,000 documents. The numbers are below 130,000, as they are after
-/// 30,000 updates of these documents.
+/// Returns the `_seq_no`s of 100,000 documents after 30,000 updates of these documents. All
+/// returned `_seq_no`s are below 130,000.
 fn many() -> BTreeSet<u64> {
     (0..130_000).filter(|number| number % 13 > 2).collect()
 }
@@ -231,8 +233,8 @@ fn many() -> BTreeSet<u64> {
 #[test]
 fn the_cost_depends_on_the_differences_and_not_on_the_documents() {
     let known = many();
-    // Each row contains a number of deletions, and the maximum numbers of queries and buckets that
-    // are needed to find them.
+    // Each row contains a number of deletions, and the maximum numbers of queries and buckets with
+    // which a reconciliation may find them.
     for (deletions, queries, buckets) in
         [(0, 1, 140), (1, 2, 140), (10, 3, 1_200), (1_000, 3, 30_000)]
     {
@@ -262,7 +264,8 @@ fn a_full_read_replaces_a_reconciliation_of_very_different_sets() {
     let known = many();
     let half = known.iter().copied().filter(|number| number % 2 == 0);
     assert_eq!(server(half).reconcile(&known, false, Limits::new(64)), None);
-    // The server lists a small set completely, even if all numbers of the set differ.
+    // If the replica contains few `_seq_no`s, the server lists them all, even if all of them
+    // differ.
     let few: BTreeSet<u64> = (0..50).collect();
     let removed = few.iter().copied().collect();
     let found = server([]).reconcile(&few, false, Limits::new(64)).unwrap();
@@ -294,8 +297,8 @@ fn p1_a_response_of_another_view_is_noticed() {
     let Step::Query(next) = new().advance(&counted) else {
         panic!("a bucket differs");
     };
-    // Now a second number in the same bucket is deleted, so that the next response contradicts the
-    // previous one.
+    // The deletion of a second `_seq_no` in the same bucket makes the next response contradict the
+    // previous response.
     left.numbers.remove(&4_712);
     let counted = left.respond(next.query());
     assert!(matches!(next.advance(&counted), Step::Inconsistent));

@@ -1,25 +1,25 @@
-//! Finds the documents that show that a view may in fact be older than the replica, although the
-//! view was read later than the replica.
+//! Finds possible regressions: documents which suggest that a later read has returned an older
+//! state of the index than the replica.
 //!
-//! If a shard copy is behind the primary, it returns an older view of the index, and the response
+//! A shard copy that is behind the primary returns an older view of the index, and the response
 //! does not show that the view is older. An older view differs from the replica in one of three
 //! ways:
 //!
-//! - In the older view, a document has a lower `_seq_no`.
-//! - In the older view, a document is missing.
-//! - In the older view, a document is new. The new document may in fact have been deleted before
-//!   the replica was read, and the older view still contains it.
+//! - In the older view, a document has a lower `_seq_no` than in the replica.
+//! - In the older view, a document of the replica is missing.
+//! - The older view contains a document that the replica lacks, because the document was deleted
+//!   before the replica was read.
 //!
 //! Usually a difference between a view and the replica is a normal change, for example a deletion
-//! or a new document. Because a difference is only a *possible* regression, the primary must
-//! confirm the view.
+//! or a new document. A difference between a view and the replica is only a *possible* regression,
+//! so the primary must confirm the view.
 
 use std::cmp::Ordering;
 
 use super::replica::Replica;
 
-/// A document that shows that a view may in fact be older than the replica, although the view was
-/// read later than the replica.
+/// A possible regression: a document which suggests that a later read has returned an older state
+/// of the index than the replica.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
@@ -28,14 +28,16 @@ pub(crate) struct Regression {
     pub(crate) seq_no: Option<u64>,
 }
 
-/// Returns true if the `_seq_no` of a document shows that the later view may in fact be older.
-/// `earlier` is the document's previous `_seq_no`, or `None` if the document did not exist.
+/// Returns true if the `_seq_no` of a document suggests that a later view shows an older state of
+/// the index. `earlier` is the `_seq_no` of the document in the earlier view, or `None` if the
+/// earlier view lacks the document.
 pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
     earlier.is_none_or(|earlier| seq_no < earlier)
 }
 
 impl Replica {
-    /// Returns the documents that show that the later view may in fact be older than `self`.
+    /// Returns the documents which suggest that `later` shows an older state of the index than
+    /// `self`, although it was read later.
     pub(crate) fn regressions_in(&self, later: &Self) -> Vec<Regression> {
         let mut before = self.seq_nos_by_id().peekable();
         let mut regressions = Vec::new();
@@ -60,7 +62,7 @@ impl Replica {
         regressions
     }
 
-    /// Returns the id and the `_seq_no` of every document, ordered by id.
+    /// Returns the id and the `_seq_no` of every document of the replica, ordered by id.
     pub(super) fn seq_nos_by_id(&self) -> impl Iterator<Item = (&str, u64)> {
         let mut directives = self
             .set
@@ -81,7 +83,7 @@ impl Replica {
             };
             match order {
                 Ordering::Less => directives.next(),
-                // `Equal` does not occur, because no id is in both sequences.
+                // `Equal` does not occur, because no document is both a directive and in `others`.
                 Ordering::Equal | Ordering::Greater => others.next(),
             }
         })

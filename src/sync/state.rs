@@ -1,4 +1,5 @@
-//! The state of the synchronisation between two polls, and its transitions.
+//! The state of the synchronisation with the index between two polls, and the transitions of this
+//! state.
 //!
 //! ```text
 //!            full read                      the primary shows the same documents
@@ -14,15 +15,15 @@
 //!
 //! - `Unread`: no read has been completed yet, so the next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
-//!   the primary may hold operations that no refresh has made visible yet, so each poll reads the
-//!   index even if the checkpoints are equal. Once the replica has *converged*, equal checkpoints
-//!   mean that the index has not changed.
+//!   each poll reads the index even if the checkpoints are equal, because the primary may hold
+//!   operations that no refresh has made visible yet. Once the replica has *converged*, equal
+//!   checkpoints mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
-//!   polls accept the suspected state only if they observe it again for long enough, or if an
-//!   authority confirms it.
+//!   polls accept the older state only if they observe it again for long enough, or if an authority
+//!   confirms it.
 //!
-//! A poll that fails or is cancelled does not change the known view. A failed poll can only turn
-//! `Following` into `Suspecting`.
+//! A poll that fails or is cancelled does not change the replica. A failed poll can change the
+//! state only from `Following` to `Suspecting`.
 
 use std::sync::Arc;
 
@@ -37,12 +38,12 @@ use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{Revision, Snapshot};
 
-/// While the low-water mark is unknown, a delta read begins this many numbers below the highest
-/// `_seq_no`.
+/// As long as the low-water mark is unknown, a delta read begins this many `_seq_no`s below the
+/// highest one.
 pub(super) const LOOK_BACK: u64 = 100;
 
-/// The state of the synchronisation after all polls so far. The module documentation describes each
-/// state.
+/// The state of the synchronisation with the index after all polls so far. The documentation of the
+/// module `state` describes each state.
 #[derive(Debug)]
 pub(super) enum State {
     Unread,
@@ -53,30 +54,32 @@ pub(super) enum State {
     },
 }
 
-/// An observation that a poll did not accept, because it may be older than the replica.
+/// A version or a view that a poll has not accepted, because it may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
-    /// The server returned a version of the index that cannot be later than the known version.
+    /// The server has returned a version of the index that cannot be later than the last accepted
+    /// view.
     Version(ObservedVersion),
-    /// A read returned a view that may be older than the known view. If the observed version may be
-    /// older, too, `version` contains it.
+    /// A read has returned a view that may be older than the last accepted view. If the observed
+    /// version may also be older than the last accepted view, `version` contains the observed
+    /// version.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
     },
 }
 
-/// The fingerprint of a view that may be older than the known view, and the instant at which a poll
-/// first observed this view.
+/// The fingerprint of a view that may be older than the last accepted view, and the instant at
+/// which a poll first read this view.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
-    /// The instant at which a poll first observed the view.
+    /// The instant at which a poll first read the view with this fingerprint.
     pub(super) since: Instant,
 }
 
 impl State {
-    /// Returns the view of the last successful read.
+    /// Returns the last accepted view, or `None` before the first successful read.
     pub(super) fn known(&self) -> Option<&Known> {
         match self {
             Self::Unread => None,
@@ -91,12 +94,12 @@ impl State {
         }
     }
 
-    /// Replaces the known view, and forgets every observation that was not accepted.
+    /// Replaces the last accepted view, and forgets every version and view that was not accepted.
     pub(super) fn commit(&mut self, known: Known) {
         *self = Self::Following(Box::new(known));
     }
 
-    /// Returns the version that an earlier poll observed but did not accept.
+    /// Returns the version of the index that an earlier poll has observed but not accepted.
     pub(super) fn suspected_version(&self) -> Option<&ObservedVersion> {
         match self {
             Self::Suspecting { sighting, .. } => match sighting {
@@ -117,7 +120,7 @@ impl State {
         }
     }
 
-    /// Records a version that cannot be a later version of the known index.
+    /// Records a version of the index that cannot be later than the last accepted view.
     pub(super) fn suspect_version(&mut self, version: ObservedVersion) {
         let pending = self.pending_regression();
         self.suspect(match pending {
@@ -129,7 +132,7 @@ impl State {
         });
     }
 
-    /// Records a view that may be older than the known view.
+    /// Records a view that may be older than the last accepted view.
     pub(super) fn suspect_view(&mut self, regression: PendingRegression) {
         let version = self.suspected_version().cloned();
         self.suspect(Sighting::View {
@@ -139,8 +142,8 @@ impl State {
     }
 
     fn suspect(&mut self, sighting: Sighting) {
-        // Before the first complete read, no observation can be older than the known state, because
-        // there is no known state.
+        // Before the first successful read, the state stays `Unread`, because there is no accepted
+        // view that could be newer.
         *self = match std::mem::replace(self, Self::Unread) {
             Self::Unread => Self::Unread,
             Self::Following(known) | Self::Suspecting { known, .. } => {
@@ -150,30 +153,31 @@ impl State {
     }
 }
 
-/// One complete view of the index, and the bounds by which a poll recognises whether another view
-/// is newer or older.
+/// The last accepted view of the index, and the bounds by which a poll recognises whether another
+/// view is newer or older.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) index: ConcreteIndex,
-    /// The checkpoints before the view was read; `None` if the statistics are not available.
+    /// The checkpoints that the poll observed before it read the view; `None` if the index
+    /// statistics are not available.
     pub(super) checkpoints: Option<ShardCheckpoints>,
-    /// The checkpoints after the view was read.
+    /// The checkpoints that the poll observed after it had read the view; `None` if the index
+    /// statistics are not available.
     pub(super) checkpoints_after: Option<ShardCheckpoints>,
     pub(super) replica: Arc<Replica>,
-    /// The newest `updated_at` of all documents.
+    /// The newest `updated_at` of all documents in the view.
     pub(super) updated_at: Option<Timestamp>,
-    /// The highest primary term that a read has returned since the last full read, or that the full
-    /// read has returned.
+    /// The highest primary term that the last full read or a later read has returned.
     pub(super) term: Option<u64>,
-    /// The highest primary term of all documents in the last full read.
+    /// The highest primary term of all documents that the last full read returned.
     pub(super) full_read_term: Option<u64>,
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
-    /// When the view was read, it contained every operation up to this `_seq_no`. The low-water
-    /// mark may reach this number only later, when the view has converged.
+    /// The view contained every operation up to this `_seq_no` when it was read. The low-water mark
+    /// may reach `contained_seq_no` only later, when the view has converged.
     pub(super) contained_seq_no: Option<u64>,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether the shard copy from which the view was read has other documents than the primary.
+    /// True if the shard copy from which the view was read has other documents than the primary.
     pub(super) lags: bool,
 }
 
@@ -181,8 +185,8 @@ impl Known {
     /// Returns the `_seq_no` above which a delta read searches, or `None` if the delta read must
     /// return all documents.
     ///
-    /// A failover may lose the operations above the global checkpoint and assign their numbers
-    /// again, so a delta read always returns the documents with these numbers.
+    /// A delta read always returns the documents above the global checkpoint, because a failover
+    /// may lose their operations and assign the same `_seq_no`s again.
     pub(super) fn delta_after(&self, look_back: u64) -> Option<u64> {
         let highest = self.replica.fingerprint().max_seq_no?;
         if let Some(reached) = self.low_watermark.reached() {
@@ -197,35 +201,37 @@ impl Known {
         self.low_watermark.reached().max(self.contained_seq_no)
     }
 
-    /// Returns true if the later view has another set although the known view had converged.
+    /// Returns true if a later view of the unchanged index has another directive set although
+    /// `self` had converged.
     pub(super) fn is_corrected_by(&self, view: &View) -> bool {
         self.convergence == Convergence::Converged && self.replica.digest() != view.replica.digest()
     }
 
-    /// Returns true if the aggregates of the cluster agree with the view.
+    /// Returns true if the aggregates of the cluster are equal to the fingerprint and the newest
+    /// `updated_at` of the view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
-            // The cluster returns `updated_at` in milliseconds, so the comparison ignores smaller
-            // units.
+            // The comparison ignores fractions of a millisecond, because the cluster returns
+            // `updated_at` in milliseconds.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
     /// Returns true if every in-sync copy holds all operations that the view can contain. A copy
-    /// that holds all these operations cannot return an older version of a document in response to
-    /// `_mget`.
+    /// that holds all operations of the view cannot return an older version of a document in
+    /// response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()
             .is_some_and(|after| checkpoints.holds_all_of(after))
     }
 
-    /// Returns true if no primary of the same history can assign the `_seq_no`s of this view again,
-    /// or lose a deletion that this view contains.
+    /// Returns true if the view is final: no later primary can assign the `_seq_no`s of this view
+    /// again, or lose a deletion that this view contains.
     ///
     /// A new primary can lose only operations above the global checkpoint, and assigns only numbers
-    /// above the global checkpoint. So the view is final if every operation that was assigned before
-    /// the end of its read was at or below the global checkpoint before its read.
+    /// above the global checkpoint. A view is therefore final if the global checkpoint before its
+    /// read had reached every operation that was assigned before the end of its read.
     pub(super) fn is_final(&self) -> bool {
         let (Some(before), Some(after)) = (&self.checkpoints, &self.checkpoints_after) else {
             return false;
@@ -233,11 +239,12 @@ impl Known {
         before.holds_all_of(after) && self.replica.fingerprint().max_seq_no <= before.checkpoint()
     }
 
-    /// Returns true if a delta read or a reconciliation cannot find all changes after a document
-    /// with this primary term was read: the new primary may have assigned `_seq_no`s again.
+    /// Returns true if a full read must follow after the poll has read a document with the primary
+    /// term `term`, because a new primary may have assigned `_seq_no`s again.
     ///
-    /// If the view is final, only the next periodic reconcile reads all documents. It does so in
-    /// case a shard copy returned operations that the primary did not have.
+    /// If the view is final, the full read is postponed until the next periodic reconcile. The
+    /// postponed full read is a safety net in case a shard copy has returned operations that the
+    /// primary did not have.
     pub(super) fn needs_full_read(&self, term: Option<u64>, is_periodic: bool) -> bool {
         if is_periodic {
             term.max(self.term) > self.full_read_term
@@ -246,7 +253,7 @@ impl Known {
         }
     }
 
-    /// Creates the snapshot that the refresher publishes.
+    /// Creates the snapshot of this view, which the refresher publishes.
     pub(super) fn snapshot(&self, read_at: Timestamp) -> Snapshot {
         let fingerprint = self.replica.fingerprint();
         let mut revision = Revision::new(&self.index.name, &self.index.uuid);

@@ -1,5 +1,5 @@
-//! Records which features the server or the role refuses. Polls work without the refused features,
-//! and try them again later.
+//! Records which OpenSearch features the server or the role refuses. Polls work without the refused
+//! features, and try these features again later.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tracing::info;
 
 use crate::status::{PollStrategy, ProbeMethod};
 
-/// After the first refusal of a feature, polls try the feature again after this pause. Each further
-/// refusal doubles the pause.
+/// The pause after the first refusal of a feature, until polls try the feature again. Each further
+/// refusal of a feature doubles the pause before the next try.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The current polling strategy, which avoids refused features. A refusal may be temporary, so
@@ -17,10 +17,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
-    /// Whether polls may use reconciliations.
+    /// True if polls may use reconciliations.
     reconciles: bool,
-    /// The notes that were recorded before the last retry. If the retry leads to the same note, the
-    /// note is not logged again.
+    /// The notes about refused features that were recorded before the last retry. If the retry of a
+    /// feature leads to the same note as before, the note is not logged again.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,
@@ -28,8 +28,8 @@ pub(super) struct Degradations {
 }
 
 impl Degradations {
-    /// Creates a strategy that uses all features. The pause before a retry never exceeds
-    /// `longest_pause`.
+    /// Creates a polling strategy that uses all features. The pause before a retry of refused
+    /// features never exceeds `longest_pause`.
     pub(super) fn new(longest_pause: Duration) -> Self {
         Self {
             strategy: PollStrategy::default(),
@@ -50,8 +50,9 @@ impl Degradations {
         self.reconciles && self.strategy.delta
     }
 
-    /// Prepares a poll. The poll tries all refused features again if the pause since the first
-    /// refusal is over, or if the poll is a periodic reconcile anyway.
+    /// Decides at the beginning of a poll whether the poll tries the refused features again. A poll
+    /// tries all refused features again if the pause since the first refusal is over, or if the
+    /// poll makes a periodic reconcile.
     pub(super) fn begin_poll(&mut self, reconcile: bool) {
         let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
         if reconcile || due {
@@ -64,8 +65,8 @@ impl Degradations {
         }
     }
 
-    /// Records that a poll succeeded. If no feature was refused, later refusals begin with the
-    /// shortest pause again.
+    /// Records that a poll has succeeded. After a poll without refused features, the pause after
+    /// the next refusal is the shortest pause again.
     pub(super) fn end_poll(&mut self) {
         if self.strategy.notes.is_empty() {
             self.pause = FIRST_PAUSE.min(self.longest_pause);
@@ -73,7 +74,7 @@ impl Degradations {
         }
     }
 
-    /// Records that polls do not use a feature, and why.
+    /// Records which feature the polls do not use, and why.
     pub(super) fn note(&mut self, what: &str, why: &str) {
         let note = format!("without {what}: {why}");
         if self.strategy.notes.contains(&note) {
@@ -88,18 +89,19 @@ impl Degradations {
         }
     }
 
-    /// Sets the kind of request with which later polls observe the version.
+    /// Sets the kind of request with which later polls observe the version of the index.
     pub(super) fn probe_by(&mut self, probe: ProbeMethod) {
         self.strategy.probe = probe;
     }
 
-    /// Records that delta reads do not work, and why.
+    /// Records that delta reads do not work, and why, so that polls make none until the next retry.
     pub(super) fn without_delta_reads(&mut self, why: &str) {
         self.strategy.delta = false;
         self.note("delta reads", why);
     }
 
-    /// Records that reconciliations do not work, and why.
+    /// Records that reconciliations do not work, and why, so that polls make none until the next
+    /// retry.
     pub(super) fn without_reconciles(&mut self, why: &str) {
         self.reconciles = false;
         self.note("reconciles by ranges", why);

@@ -1,5 +1,5 @@
-//! Decides whether a poll can end after its probe, because the known view already contains every
-//! change.
+//! Decides whether a poll can end after its probe, because the last accepted view already contains
+//! every change.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,8 @@ use crate::rest::{ReadError, Session};
 use crate::safeguard_switches::Safeguard;
 
 impl IndexSynchronizer {
-    /// Returns true if the known view contains the current version of every document of the index.
+    /// Returns true if the last accepted view contains the current version of every document of the
+    /// index.
     pub(super) async fn is_unchanged(
         &mut self,
         session: &Session,
@@ -46,8 +47,8 @@ impl IndexSynchronizer {
         {
             return Ok(false);
         }
-        // If the server has no aggregates, the primary cannot confirm that the replica has
-        // converged. Without aggregates, only a later read can show that the replica has converged.
+        // On a server without aggregates, the primary cannot confirm that the replica has
+        // converged, so only a later read can show the convergence.
         let converged = session
             .summary_of_primary(&known.index)
             .await?

@@ -1,5 +1,5 @@
-//! A simulated hub, which publishes snapshots, sends differences and holds requests in the same way
-//! as an agent. The module also simulates proxies and agents of earlier versions that do not
+//! Simulates a hub, an agent that other stores poll: it publishes snapshots, sends differences and
+//! holds requests. The simulation includes proxies and earlier versions of the agent that do not
 //! support held requests.
 
 use std::sync::Mutex;
@@ -13,37 +13,37 @@ use super::*;
 use crate::http::scripted_transport::json_response;
 use crate::http::{Method, Request, RequestFailure, Response, Transport};
 
-/// The time from the start of a request to the arrival of its response.
+/// The simulated time from the start of a request to the arrival of its response.
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(20);
 
 /// The fault that the test simulates between the store and the hub, or in the hub itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Between {
     Nothing,
-    /// The agent has an earlier version, which knows only the parameter `known`.
+    /// The agent is of an earlier version, which supports only the parameter `known`.
     EarlierVersion,
-    /// The agent already holds the maximum number of requests. A full agent refuses further
-    /// requests, and says when the client should try again.
+    /// The agent already holds the maximum number of requests, so it refuses further ones. The
+    /// response of such a full agent says when the client should try again.
     Full,
     /// A proxy keeps the response to a held request for many minutes.
     Buffer,
     /// A proxy closes the connection if a request is held for a second.
     Cut,
-    /// If a request is held for a second, a gateway responds itself, with a timeout.
+    /// A gateway responds with a timeout error if a request is held for a second.
     GatewayTimeout,
     /// A proxy returns its own page instead of the response to a held request.
     Page,
-    /// A proxy returns the response to an earlier request, which was held for longer.
+    /// A proxy returns a cached response to an earlier request, which the hub held for longer.
     Cache,
-    /// No request and no response arrives.
+    /// The network between the store and the hub delivers no request and no response.
     Outage,
-    /// The agent is ending: it responds at once to each request that it should hold.
+    /// The agent is shutting down, so it responds at once to each request that it should hold.
     Ending,
-    /// The agent sends differences that belong to another snapshot.
+    /// The agent sends differences from another snapshot than the store has.
     WrongDelta,
 }
 
-/// A request that arrived at the hub.
+/// The time and the kind of a request that arrived at the simulated hub.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) at: Instant,
@@ -56,9 +56,9 @@ pub(super) struct Hub {
     published: watch::Sender<Vec<Arc<Snapshot>>>,
     pub(super) between: Mutex<Between>,
     pub(super) seen: Mutex<Vec<Seen>>,
-    /// The age of the hub's snapshot. If there is an instant, the hub lost the cluster at this
-    /// instant, and the age grows from then on. Without an instant, the age of the hub's snapshot
-    /// is constant.
+    /// The age of the hub's snapshot, and the instant at which the hub lost the cluster. The age
+    /// grows from the instant at which the hub lost the cluster. While the hub has contact with the
+    /// cluster, the age of its snapshot is constant.
     age: Mutex<(Duration, Option<Instant>)>,
 }
 
@@ -77,7 +77,8 @@ impl Hub {
         self.published.send_modify(|snapshots| snapshots.push(next));
     }
 
-    /// Simulates a restart of the hub: the new process knows only the snapshot with this directive.
+    /// Simulates a restart of the hub: the new process knows only one snapshot, with the directive
+    /// `id`.
     pub(super) fn restart(&self, id: &str) {
         let next = Arc::new(snapshot(id));
         self.published.send_replace(vec![next]);
@@ -87,7 +88,8 @@ impl Hub {
         *self.age.lock().unwrap() = (age, None);
     }
 
-    /// Begins an outage between the hub and the cluster, so that the age grows.
+    /// Begins an outage between the hub and the cluster, so that the age of the hub's snapshot
+    /// grows.
     pub(super) fn lose_cluster(&self) {
         self.age.lock().unwrap().1 = Some(Instant::now());
     }
@@ -99,7 +101,7 @@ impl Hub {
 
     pub(super) fn set(&self, between: Between) {
         *self.between.lock().unwrap() = between;
-        // Wakes up the held requests, so that they notice the new fault.
+        // The call of `send_modify` wakes up the held requests, so that they notice the new fault.
         self.published.send_modify(|_| {});
     }
 
@@ -119,7 +121,8 @@ impl Hub {
         Arc::clone(self.published.borrow().last().unwrap())
     }
 
-    /// Holds a request until the hub's snapshot no longer has this tag, or until the wait is over.
+    /// Holds a request until the hub's snapshot has another tag than `tag`, or until the wait is
+    /// over.
     async fn hold(&self, tag: &str, wait: Duration) -> Result<(), RequestFailure> {
         let mut published = self.published.subscribe();
         let begun = Instant::now();

@@ -1,5 +1,5 @@
-//! Tests long polls under virtual time. A change must arrive by a long poll. If something between
-//! the store and the hub blocks long polls, the change must still arrive by the next poll.
+//! Tests long polls under virtual time. A new snapshot of the hub must reach the store by a long
+//! poll, or by the next regular poll if a fault between the store and the hub blocks long polls.
 
 use super::hub::{Between, Hub, ROUND_TRIP, Seen};
 use super::*;
@@ -34,7 +34,7 @@ fn has(store: &OpenSearchDirectiveStore, id: &str) -> bool {
     store.load().iter().any(|directive| directive.id == id)
 }
 
-/// Returns the time until the store has published the directive.
+/// Waits until the store has published the directive `id`, and returns the waiting time.
 async fn time_until(store: &OpenSearchDirectiveStore, id: &str) -> Duration {
     let begun = Instant::now();
     let mut subscription = store.subscribe();
@@ -48,7 +48,7 @@ async fn time_until(store: &OpenSearchDirectiveStore, id: &str) -> Duration {
     begun.elapsed()
 }
 
-/// The shortest pause between two polls at the poll interval of these tests.
+/// The shortest pause between two polls, for the poll interval of these tests.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until the hub holds a request, and until the shortest pause has passed.
@@ -96,7 +96,7 @@ async fn p5_the_age_counts_the_wait_that_no_response_has_confirmed() {
     assert!((15..=32).contains(&requests), "{requests}");
     assert_eq!(store.status().staleness, Staleness::Fresh);
 
-    // If no response arrives, the age of the published snapshot grows.
+    // As long as no response arrives, the age of the published snapshot grows.
     hub.set(Between::Outage);
     tokio::time::sleep(ROUND_TRIP).await;
     let age = store.age().unwrap();
@@ -117,8 +117,8 @@ async fn p5_the_age_of_the_hub_is_added() {
         assert!(age >= SECOND * 60 && age <= SECOND * 62, "{age:?}");
         assert_eq!(store.status().staleness, Staleness::Stale);
     }
-    // If an agent sends differences, it had the snapshot of this store before. The new snapshot is
-    // therefore not older than the published snapshot, even if the estimated ages say otherwise.
+    // A snapshot that arrives as differences is not older than the published one, whatever the
+    // estimated ages say.
     hub.set_age(SECOND * 3600);
     until_held(&hub).await;
     hub.publish("next");
@@ -185,7 +185,7 @@ async fn whatever_does_not_let_long_polls_through_costs_only_the_time_of_a_poll(
         assert_eq!(store.status().counters.polls_failed, 0, "{between:?}");
         assert!(hub.held() <= 8, "{between:?}: {} long polls", hub.held());
 
-        // The store tries long polls again, and the first successful one returns the changes at once.
+        // After the fault, the store tries long polls again and receives changes at once.
         hub.set(Between::Nothing);
         tokio::time::sleep(SECOND * 60 * 21).await;
         assert!(self::notes(&store).is_empty(), "{between:?}");
@@ -208,7 +208,7 @@ async fn one_interruption_does_not_end_the_long_polls() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     hub.set(Between::Nothing);
     until_held(&hub).await;
-    // The next long poll follows the first poll after the interruption.
+    // The next long poll follows the first regular poll after the interruption.
     let are_held: Vec<bool> = hub.seen()[before..]
         .iter()
         .map(|seen| seen.is_held)
@@ -249,7 +249,7 @@ async fn a_refresh_does_not_wait_for_the_long_poll() {
 async fn a_refresh_sends_its_request_after_the_call() {
     let hub = Hub::new();
     let store = store_of(&hub).await;
-    // During the shortest pause, a response to an earlier request could arrive, but no poll begins.
+    // A response to an earlier request may arrive in the shortest pause, when no poll begins.
     until_held(&hub).await;
     hub.publish("first");
     time_until(&store, "first").await;
@@ -305,7 +305,7 @@ async fn p5_a_hub_that_is_itself_stale_does_not_keep_the_set_alive() {
     let lost_at = Instant::now();
     tokio::time::sleep(after.saturating_sub(INTERVAL * 2)).await;
     assert!(has(&store, "directive-0"));
-    // The last estimate of the age contains at most one wait and one round trip.
+    // The estimated age contains at most one wait of a long poll and one round trip.
     tokio::time::sleep(after.saturating_sub(lost_at.elapsed())).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(store.load().is_empty());
@@ -326,8 +326,8 @@ async fn p8_the_clients_of_a_hub_that_ends_do_not_come_back_at_once() {
         for n in 0..100 {
             stores.push(start(&config(&format!("proxy-{n}-x{}", n * 7919)), &hub).await);
         }
-        // A change reaches all clients at the same moment, so without a random wait all clients
-        // would send their next requests at the same time.
+        // A change reaches all clients of an agent at the same moment, so without a random wait all
+        // clients would send their next requests at once.
         tokio::time::sleep(INTERVAL * 2).await;
         hub.publish("next");
         tokio::time::sleep(SECOND).await;

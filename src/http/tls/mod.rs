@@ -1,6 +1,6 @@
 //! Configures the trusted CA certificates and the client certificate of HTTPS connections.
 //!
-//! If both features `rustls-tls` and `native-tls` are enabled, rustls is used.
+//! If both features `rustls-tls` and `native-tls` are enabled, the client uses rustls.
 
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 mod native;
@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::config_error::{ConfigError, ConfigErrorKind};
 use super::secret::Secret;
 
-/// The trusted CA certificates, and the certificate that the client presents.
+/// The CA certificates that the client trusts, and the client certificate that it presents to the
+/// nodes.
 ///
 /// By default, the client trusts the CAs of the operating system, and presents no certificate.
 #[derive(Clone, Debug, Default)]
@@ -26,23 +27,24 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Returns the default settings, which trust the CAs of the operating system.
+    /// Returns the default TLS settings, with which the client trusts the CAs of the operating
+    /// system.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// Trusts the given certificates (PEM, one or more) in addition to the system's CAs. Each
-    /// certificate must belong to a CA or to the server itself.
+    /// Makes the client trust one or more certificates (PEM) in addition to the CAs of the
+    /// operating system. Each trusted certificate must belong to a CA or to the server itself.
     ///
     /// The server's own certificate is accepted even if it is self-signed and marked as a CA, like
-    /// the certificates that `openssl req -x509` creates. The server's certificate must still be
+    /// the certificates that `openssl req -x509` creates. Even a trusted server certificate must be
     /// valid for the host name, and must not have expired.
     pub fn with_ca_certificates(mut self, pem: impl Into<Secret>) -> Self {
         self.ca_certificates = Some(pem.into());
         self
     }
 
-    /// Makes the client present this certificate (PEM, with its chain) to the server. If
+    /// Makes the client present `certificate` (PEM, with its chain) to the server. If
     /// [`with_client_key`](Self::with_client_key) does not set the private key, the PEM text must
     /// also contain the private key.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
@@ -68,8 +70,8 @@ impl Tls {
         .any(Secret::is_file)
     }
 
-    /// Reads the certificates and keys. If a certificate or a key is in a file, the call blocks the
-    /// thread.
+    /// Reads the configured certificates and the private key. If a certificate or a key is in a
+    /// file, the call blocks the thread while it reads the file.
     pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
         if self.client_key.is_some() && self.client_certificate.is_none() {
             return Err(certificate_error(
@@ -90,7 +92,7 @@ impl Tls {
     }
 }
 
-/// The PEM texts of the certificates and of the key, as they were when the client last read them.
+/// The PEM texts of the certificates and of the private key, as the client last read them.
 pub(super) struct TlsMaterial {
     ca_certificates: Option<SecretString>,
     client_certificate: Option<SecretString>,
@@ -98,7 +100,8 @@ pub(super) struct TlsMaterial {
 }
 
 impl TlsMaterial {
-    /// Returns a digest that changes whenever a certificate or the key changes.
+    /// Returns a digest that changes whenever a certificate or the private key changes, so that the
+    /// client notices the change.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for part in [
@@ -140,13 +143,14 @@ pub(super) struct TlsConfig(Backend);
 type Backend = ::rustls::ClientConfig;
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 type Backend = native::Config;
-/// A build without a TLS feature has no TLS settings, and refuses `https` addresses.
+/// A build without a TLS feature has no TLS settings, so the client refuses `https` addresses.
 #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
 type Backend = ();
 
 impl TlsConfig {
-    /// Creates the TLS settings. If no node has an `https` address (`is_used` is false), the
-    /// function does not load the system's CA certificates, because they may be missing.
+    /// Creates the TLS settings from the certificates and the key in `material`. If no node has an
+    /// `https` address (`is_used` is false), the function does not load the system's CA
+    /// certificates, because they may be missing.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(
@@ -183,8 +187,8 @@ impl TlsConfig {
     }
 }
 
-/// Describes why a TLS handshake failed, and the remedy. Returns `None` if the error has another
-/// cause or if the build does not use rustls.
+/// Describes why a TLS handshake failed, and what the operator can do. Returns `None` if the cause
+/// of `error` is not a TLS fault, or if the build does not use rustls.
 pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     #[cfg(feature = "rustls-tls")]
     return rustls::explain(error);

@@ -5,7 +5,7 @@ use reqwest::{Certificate, ClientBuilder, Identity};
 use super::{TlsMaterial, certificate_error};
 use crate::http::config_error::ConfigError;
 
-/// The trusted certificates, and the identity of the client, parsed into types of `reqwest`.
+/// The trusted certificates and the client certificate, parsed into types of `reqwest`.
 #[derive(Clone, Default)]
 pub(super) struct Config {
     ca_certificates: Vec<Certificate>,

@@ -1,5 +1,6 @@
-//! Configures TLS with rustls, verifies server certificates, and explains failed handshakes. If the
-//! application installed a process-wide crypto provider of rustls, the client uses this provider.
+//! Configures TLS with rustls, verifies server certificates, and explains failed TLS handshakes. If
+//! the application installed a process-wide crypto provider of rustls, the client uses this
+//! provider.
 
 use std::error::Error;
 use std::io;
@@ -17,7 +18,7 @@ use rustls::{
 use super::{TlsMaterial, certificate_error};
 use crate::http::config_error::{ConfigError, ConfigErrorKind};
 
-/// Creates the rustls configuration of an HTTP client.
+/// Creates the rustls configuration of an HTTP client that connects to `https` addresses.
 pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError> {
     let trusted = match material.ca_pem() {
         Some(pem) => certificates(pem, "the CA certificate")?,
@@ -44,8 +45,8 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// Creates the configuration for a client whose nodes all have `http` addresses. The configuration
-/// for `http` addresses accepts no server certificate.
+/// Creates the rustls configuration of an HTTP client whose nodes all have `http` addresses. The
+/// rustls configuration for `http` addresses accepts no server certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -79,12 +80,13 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// Verifies server certificates with the platform's verifier. In addition, accepts each configured
-/// certificate as a server certificate, even if the certificate is marked as a CA.
+/// Verifies server certificates with the certificate verifier of the platform. The verifier also
+/// accepts each configured certificate as a server certificate, even if the certificate is marked
+/// as a CA.
 #[derive(Debug)]
 struct Verifier {
     platform: Arc<dyn ServerCertVerifier>,
-    /// The certificates that the application configured as CA certificates.
+    /// The certificates that the application has configured as trusted CA certificates.
     trusted: Vec<CertificateDer<'static>>,
 }
 
@@ -134,8 +136,8 @@ impl ServerCertVerifier for Verifier {
         );
         match result {
             // The platform's verifier reports `CaUsedAsEndEntity` only after it has checked the
-            // validity period. After `CaUsedAsEndEntity`, only the host name must still be checked
-            // here.
+            // validity period of the certificate. If the platform's verifier reports
+            // `CaUsedAsEndEntity`, only the host name remains to be checked.
             Err(error) if is_ca_used_as_end_entity(&error) && self.trusted.contains(end_entity) => {
                 let certificate = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&certificate, server_name)?;
@@ -177,8 +179,8 @@ fn is_ca_used_as_end_entity(error: &rustls::Error) -> bool {
     other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
-/// Describes why a TLS handshake failed, and the remedy. Returns `None` if the error has another
-/// cause.
+/// Describes why a TLS handshake failed, and what the operator can do. Returns `None` if the cause
+/// of `error` is not a TLS fault.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     let error = find(error)?;
     let advice = match error {
@@ -212,15 +214,15 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// Returns the first rustls error among an error and its causes.
+/// Searches `error` and its causes for the first rustls error.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An I/O error can wrap another error that `source()` does not return. So this function
-        // requests the wrapped error from the I/O error itself.
+        // An I/O error can wrap another error, which `source()` of the I/O error does not return.
+        // This function therefore gets the wrapped error with `get_ref` of the I/O error.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)

@@ -1,5 +1,5 @@
-//! Compares two sets, and finds the directives that were added, changed or removed, in the order of
-//! their ids.
+//! Compares the directive sets before and after a publish, and finds the directives that were
+//! added, changed or removed.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,18 +8,18 @@ use std::iter;
 use jiff::Timestamp;
 use opensearch_directives_core::{DirectiveRef, DirectiveSet, DirectiveState};
 
-/// A directive that differs between the set before a publish and the set after it.
+/// A directive that differs between the directive sets before and after a publish.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Difference<'a> {
     Added(DirectiveRef<'a>),
-    /// The directive was changed. The first value is the directive before the change, and the
-    /// second value is the directive after the change.
+    /// The publish changed the directive: the first value is the directive before the publish, and
+    /// the second value is the directive after the publish.
     Changed(DirectiveRef<'a>, DirectiveRef<'a>),
     Removed(DirectiveRef<'a>),
 }
 
-/// Returns the differences between two sets in the order of the ids. A directive that has expired
-/// at the given instant counts as absent.
+/// Returns the differences between two directive sets in the order of the directives' ids. A
+/// directive that has expired by `now` counts as absent.
 pub(super) fn differences<'a>(
     before: &'a DirectiveSet,
     after: &'a DirectiveSet,
@@ -53,12 +53,12 @@ pub(super) fn differences<'a>(
     })
 }
 
-/// The directives of a set in the order of their ids. A set that was read from an index is already
-/// ordered by id.
+/// Gives access to the directives of a directive set in the order of their ids. A directive set
+/// that was read from an index is already ordered by id.
 struct ById<'a> {
     set: &'a DirectiveSet,
-    /// The positions of the directives in the order of their ids; `None` if the set already has
-    /// this order.
+    /// The positions of the directives in the order of their ids; `None` if the directive set is
+    /// already ordered by id.
     order: Option<Vec<usize>>,
 }
 

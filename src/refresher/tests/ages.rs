@@ -1,4 +1,4 @@
-//! Tests the age of the published set, and the start and expiry of the directives in it.
+//! Tests the age of the published directive set, and the start and the expiry of its directives.
 
 use opensearch_directives_core::Snapshot;
 
@@ -51,13 +51,13 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     tokio::time::sleep(SECOND * 6000).await;
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(kept.load().len(), 2, "off by default");
-    // The next complete read must publish the directives again.
+    // The next complete read must publish the directives again after the set was emptied.
     other.set(Order::Good(2));
     store.refresh().await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.status().staleness, Staleness::Fresh);
-    // The new snapshot may be older than the previous one, because a snapshot of any age may
-    // replace an empty set.
+    // The epoch has increased once, because a snapshot of any age may replace an empty directive
+    // set.
     assert_eq!(store.kept_snapshot_in_epoch().1, 1);
 }
 
@@ -79,7 +79,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // If the set of the last-good file is already older than `clear_after`, the first check of its
+    // If the set in the last-good file is already older than `clear_after`, the first check of the
     // age empties the set.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
@@ -118,8 +118,8 @@ async fn p5_a_snapshot_has_its_own_age_from_the_moment_of_its_publish() {
         });
     };
     set_polled(SECOND * 60);
-    // A subscriber is notified before the poll has ended, and may send the age of the set to other
-    // instances at once.
+    // The age must be right even before the poll has ended, because a notified subscriber may send
+    // the age to other instances at once.
     poller.outlet.publish(Snapshot::default(), Some(SECOND * 5));
     assert_eq!(shared.age(), Some(SECOND * 5));
     tokio::time::advance(SECOND * 10).await;

@@ -1,5 +1,5 @@
-//! Tests that the start and the expiry of a directive are counted when they happen, without waiting
-//! for a poll. Tests in other files check the lines in the log.
+//! Tests that the change log counts the start and the expiry of a directive when they happen,
+//! without waiting for a poll. Tests in other files check the lines that the change log writes.
 
 use super::*;
 
@@ -20,7 +20,8 @@ async fn the_start_and_the_expiry_of_a_directive_are_counted_when_they_happen() 
         .with_clock(Arc::new(Running(Instant::now())))
         .with_interval(SECOND * 3600)
         .with_max_backoff(SECOND * 3600);
-    // The directives start at 12:10 and expire at 12:20, long before the next poll is due.
+    // The directives of the scripted index start at 12:10 and expire at 12:20, long before the next
+    // poll is due.
     let (fake, store) = start_with(&config, Order::Good(2)).await;
     let polls = fake.polls();
     let counted = || {

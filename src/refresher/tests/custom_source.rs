@@ -1,4 +1,4 @@
-//! Tests the loop with a source that is neither the index nor an agent.
+//! Tests the polling loop with a source of snapshots that is neither the index nor an agent.
 
 use std::collections::VecDeque;
 
@@ -13,8 +13,8 @@ use super::*;
 use crate::rest::ReadError;
 use crate::source::{PauseFuture, Polled, PublishedState, SnapshotSource, SourceReport};
 
-/// A source that returns the next one of the given generations at each poll. The source also
-/// records the published generation that the refresher passes to each poll.
+/// A source of snapshots that returns the next one of the given generations at each poll. The
+/// source also records the published generation that the refresher passes to each poll.
 #[derive(Debug)]
 struct Scripted {
     generations: VecDeque<u64>,
@@ -75,7 +75,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         refresher.poll().await.unwrap();
     }
     assert_eq!(refresher.shared().status().counters.publishes, 2);
-    // When the set is emptied, the published generation must become `None`.
+    // The published generation must become `None` when the directive set is emptied.
     refresher.clear();
     refresher.poll().await.unwrap();
     assert_eq!(
@@ -85,7 +85,8 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
     assert_eq!(refresher.shared().load().len(), 1);
 }
 
-/// A source that, in every pause, reports a change at once or panics.
+/// A source of snapshots that reports a change or panics at the beginning of every pause between
+/// two polls.
 #[derive(Debug)]
 struct Restless {
     polls: Arc<std::sync::atomic::AtomicUsize>,

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use crate::http::scripted_transport::json_response;
 use crate::http::{Request, RequestFailure, Response, Transport};
 
-/// The scripted behaviour of the transport.
+/// The scripted behaviour of the transport for all later requests.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Order {
-    /// The transport responds with the given number of directives.
+    /// The transport responds like an index with the given number of directives.
     Good(u64),
     /// The transport refuses each request with the given HTTP status and `Retry-After`.
     Refuse(u16, Option<Duration>),
@@ -28,8 +28,9 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read after the last request for statistics. If documents were read,
-    /// the next request for statistics ends a poll; otherwise, it begins a poll.
+    /// True if documents were read after the last request for statistics. If documents were read,
+    /// the next request for statistics ends a poll. If no documents were read, the next request for
+    /// statistics begins a poll.
     read: Mutex<bool>,
 }
 
@@ -50,7 +51,7 @@ impl Fake {
         self.polls.lock().unwrap().len()
     }
 
-    /// Returns the pauses between the polls. Ignores the first `from` polls.
+    /// Returns the pauses between the polls, without the first `from` polls.
     pub(super) fn pauses(&self, from: usize) -> Vec<Duration> {
         let polls = self.polls.lock().unwrap();
         polls[from..]
@@ -59,7 +60,7 @@ impl Fake {
             .collect()
     }
 
-    /// If the request is the first one of a poll, records the beginning of the poll.
+    /// Records the beginning of a poll if `request` is the first request of the poll.
     fn note(&self, request: &Request, order: Order) {
         let mut read = self.read.lock().unwrap();
         if request.path.contains("_stats/docs") {
@@ -75,7 +76,7 @@ impl Fake {
     }
 }
 
-/// Returns true if a search requests only aggregates and no documents.
+/// Returns true if a search request asks only for aggregates and for no documents.
 fn is_sum(request: &Request) -> bool {
     request_body(request)["size"] == 0
 }

@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// Evaluates a request at an instant at which the directives of the transport are active.
+/// Evaluates a request at an instant at which all directives of the scripted index are active.
 fn request(set: &opensearch_directives_core::DirectiveSet) {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let _ = set.evaluate(&attrs, "2030-01-01T12:15:00Z".parse().unwrap(), "r");
 }
 
-/// Returns, for each directive, its id, its number of matches, and whether it is published.
+/// Returns the id of each directive, its number of matches, and whether it is published.
 fn counted(store: &OpenSearchDirectiveStore) -> Vec<(String, u64, bool)> {
     let directives = store.hits().unwrap().directives.into_iter();
     directives
@@ -32,7 +32,8 @@ async fn matches_are_counted_across_publishes_and_by_each_way_to_read() {
     request(reader.load());
     request(store.snapshot().set());
     let held = store.load();
-    // The change is small, so the refresher patches the published set.
+    // This change is so small that the refresher patches the published directive set instead of
+    // building it anew.
     fake.set(Order::Good(3));
     store.refresh().await.unwrap();
     request(&held);

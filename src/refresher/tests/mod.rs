@@ -1,4 +1,5 @@
-//! Tests the polling loop under virtual time, with a transport that returns scripted responses.
+//! Tests the polling loop of the refresher under virtual time, with a transport that returns
+//! scripted responses.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,7 +39,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);
 const NOON: &str = "2030-01-01T12:00:00Z";
 
-/// A clock that always returns noon.
+/// A clock that always returns noon on the first day of 2030.
 #[derive(Debug)]
 struct Noon;
 
@@ -48,7 +49,7 @@ impl Clock for Noon {
     }
 }
 
-/// A clock that always returns the same instant.
+/// A clock that always returns the instant that a test has selected.
 #[derive(Debug)]
 struct Standing(Timestamp);
 
@@ -235,7 +236,7 @@ async fn p10_a_store_dropped_during_a_poll_leaves_no_task() {
     assert_eq!(fake.polls(), 2, "a poll is under way");
     let set = store.load();
     drop(store);
-    // The clock of the runtime is paused, so the hanging poll cannot reach its time limit.
+    // The poll that hangs cannot reach its time limit, because the clock of the runtime is paused.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -249,7 +250,7 @@ async fn a_refresh_during_a_poll_waits_for_the_next_poll() {
     fake.set(Order::Hang);
     let first = store.refresh();
     let second = async {
-        // The poll for the first caller begins while the test sleeps.
+        // The poll for the first caller of `refresh` begins while the test sleeps.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         store.refresh().await

@@ -15,12 +15,13 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// A transport to two nodes. The node that receives the first search fails from then on.
+/// A transport to two nodes, of which one fails. The node that receives the first search resets the
+/// connection for this search and all later requests.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
     failed: Mutex<Option<usize>>,
-    /// The node and the path of each request.
+    /// The node and the URL path of each request, in the order of the requests.
     requests: Mutex<Vec<(usize, String)>>,
 }
 
@@ -69,7 +70,7 @@ async fn p3_if_a_node_fails_during_a_poll_another_node_serves_the_whole_poll() {
     assert!(after.len() > before.len());
 }
 
-/// A transport to two nodes. One of the two nodes never responds.
+/// A transport to two nodes, of which one never responds.
 #[derive(Debug)]
 struct OneHangs {
     responses: Arc<Fake>,
@@ -90,8 +91,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// The test has two runs, and a different node hangs in each run. So, in one of the runs, the store
-/// tries the hanging node first.
+/// The test has two runs, and a different node hangs in each run. The store therefore tries the
+/// hanging node first in one of the runs.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);

@@ -1,5 +1,5 @@
-//! Tests the off file: while the file exists, no directive applies, regardless of the results of
-//! the polls.
+//! Tests that no directive applies while the off file exists, whatever the results of the polls
+//! are.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A folder, and the path of an off file in this folder. The off file does not exist yet.
+/// A temporary folder, and the path of an off file in this folder that does not exist yet.
 struct Switch {
     _folder: tempfile::TempDir,
     file: PathBuf,
@@ -39,7 +39,8 @@ impl Switch {
     }
 }
 
-/// Reads the published set in three ways, and returns the number of directives that each way shows.
+/// Reads the published directive set in three ways, and returns the number of directives that each
+/// way returns.
 fn visible(store: &OpenSearchDirectiveStore, reader: &mut crate::Reader) -> [usize; 3] {
     [
         store.load().len(),
@@ -81,7 +82,7 @@ async fn the_off_file_works_while_a_poll_hangs_and_the_cluster_is_unreachable() 
     let refresh = store.refresh();
     tokio::pin!(refresh);
     assert!(refresh.as_mut().now_or_never().is_none());
-    // The poll hangs for longer than the interval between two checks for the off file.
+    // The running poll hangs for longer than the interval between two checks for the off file.
     switch.on_disk().await;
     assert!(refresh.as_mut().now_or_never().is_none(), "the poll ended");
     assert!(store.load().is_empty());
@@ -171,7 +172,8 @@ async fn a_check_that_fails_leaves_the_state_as_it_is() {
     let switch = Switch::new();
     let (_fake, store) = start_with(&switch.config(), Order::Good(1)).await;
     switch.on_disk().await;
-    // The parent of this path is a regular file, so the path cannot exist, and the check fails.
+    // The check for the off file fails, because the parent folder of the off file is now a regular
+    // file.
     let folder = switch.file.parent().map(Path::to_owned).unwrap();
     std::fs::remove_file(&switch.file).unwrap();
     std::fs::remove_dir(&folder).unwrap();

@@ -1,5 +1,5 @@
-//! Tests faults that occur outside of the cluster, such as panics. Also tests that a cancelled poll
-//! closes its point in time.
+//! Tests faults that occur outside of the cluster, such as a panic of the application's clock.
+//! These tests also check that a cancelled poll closes its point in time.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ async fn callers_that_arrive_during_a_poll_share_the_next_one() {
     fake.set(Order::Hang);
     let first = store.refresh();
     let others = async {
-        // The poll for the first caller begins while the test sleeps.
+        // The poll for the first caller of `refresh` begins while the test sleeps.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         futures_util::future::join_all((0..50).map(|_| store.refresh())).await
@@ -30,7 +30,7 @@ async fn callers_that_arrive_during_a_poll_share_the_next_one() {
     assert_eq!(fake.polls(), 3);
 }
 
-/// A clock that panics while the test has set its flag.
+/// A clock that panics while a test has set the flag to true.
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
@@ -90,11 +90,11 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// A transport to an index of more than one page. The transport opens a point in time, but never
-/// responds to a search in the point in time.
+/// A transport to an index whose documents need more than one page. The transport opens a point in
+/// time, but never responds to a search in the point in time.
 #[derive(Debug)]
 struct Paged {
-    /// Whether the transport responds to the request that closes a point in time.
+    /// True if the transport responds to the request that closes a point in time.
     closes: bool,
     sent: Mutex<Vec<String>>,
 }
@@ -138,7 +138,8 @@ impl Transport for Paged {
 
 #[tokio::test(start_paused = true)]
 async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
-    // Closing the point in time must not delay the loop, even if the server does not respond.
+    // Closing the point in time must not delay the polling loop, even if the server does not
+    // respond.
     for closes in [true, false] {
         let mut config = config()
             .with_startup(crate::Startup::Empty)

@@ -1,5 +1,5 @@
-//! Tests that the status shows if the refresher no longer runs. Also tests that the age limit of
-//! the set is in force even if the refresher no longer runs.
+//! Tests that the status reports a refresher that no longer runs. These tests also check that the
+//! age limit of the directive set is in force even if the refresher no longer runs.
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
@@ -8,25 +8,25 @@ use super::*;
 use crate::error::RefreshError;
 use crate::status::RefresherState;
 
-/// Creates a runtime with one thread and a paused clock.
+/// Creates a tokio runtime with one thread and a paused clock.
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()
 }
 
-/// Advances the clock of a runtime without running its tasks.
+/// Advances the paused clock of a tokio runtime without running its tasks.
 fn advance(runtime: &Runtime, time: Duration) {
     let _context = runtime.enter();
     let _ = tokio::time::advance(time).now_or_never();
 }
 
-/// Calls `refresh` on another runtime.
+/// Calls `refresh` on another tokio runtime, and returns the error.
 fn refresh(store: &OpenSearchDirectiveStore) -> RefreshError {
     runtime().block_on(store.refresh()).unwrap_err()
 }
 
-/// Returns true if the directives of the scripted index apply at the given time after noon. If the
-/// set has no age limit, these directives apply from 12:10 to 12:20.
+/// Returns true if the directives of the scripted index apply at the time `after_noon` after 12:00.
+/// Without an age limit of the set, the directives of the scripted index apply from 12:10 to 12:20.
 fn applies(store: &OpenSearchDirectiveStore, after_noon: Duration) -> bool {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let now = Noon.now() + after_noon;
@@ -62,8 +62,8 @@ fn p12_a_runtime_that_nobody_drives_is_seen_and_a_refresh_returns() {
     let RefresherState::Overdue { since } = status().refresher else {
         panic!("{:?}", status().refresher);
     };
-    // The refresher became overdue less than an interval ago, because its first pause is shorter
-    // than the interval.
+    // The refresher became overdue less than a poll interval ago, because its first pause is
+    // shorter than the interval.
     assert!(since <= Noon.now() && since > Noon.now() - INTERVAL);
     let error = refresh(&store);
     assert!(error.is_timed_out(), "{error}");
@@ -81,7 +81,7 @@ fn p12_a_runtime_that_nobody_drives_is_seen_and_a_refresh_returns() {
     }
     assert!(!applies(&store, SECOND * 900));
 
-    // When the runtime runs again, the refresher continues.
+    // The refresher continues when its runtime runs again.
     runtime.block_on(async { tokio::time::sleep(INTERVAL * 2).await });
     let _context = runtime.enter();
     assert_eq!(store.status().refresher, RefresherState::Running);
@@ -146,7 +146,7 @@ async fn p5_the_bound_on_the_age_moves_with_each_complete_read() {
     assert!(applies(&store, SECOND * 1000));
 }
 
-/// A clock that a test sets. Its value is the number of seconds after noon.
+/// A clock that a test sets to a number of seconds after noon.
 #[derive(Debug, Default)]
 struct SetClock(std::sync::atomic::AtomicI64);
 

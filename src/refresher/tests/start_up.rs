@@ -1,4 +1,4 @@
-//! Tests stores that are built without a runtime. Also tests each start-up policy with a first read
+//! Tests stores that are built without a tokio runtime, and each start-up policy with a first read
 //! that fails.
 
 use super::*;
@@ -47,8 +47,8 @@ async fn a_store_is_ready_after_its_first_complete_read() {
         "{text}"
     );
     fake.set(Order::Good(2));
-    // The policy requires a successful first read. But a refresher that the application runs itself
-    // continues to poll after a failed first read.
+    // A refresher that the application runs itself continues to poll after a failed first read,
+    // even if the start-up policy requires a successful first read.
     store.ready(SECOND * 60).await.unwrap();
     assert_eq!(store.load().len(), 2);
     store.ready(Duration::ZERO).await.unwrap();

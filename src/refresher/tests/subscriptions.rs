@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use super::*;
 use crate::error::Stopped;
 
-/// Waits for a notification, for at most ten minutes.
+/// Waits for a notification of the subscription, for at most ten minutes.
 async fn notified(subscription: &mut Subscription) -> Result<(), Stopped> {
     let changed = tokio::time::timeout(SECOND * 600, subscription.changed()).await;
     changed.unwrap_or_else(|_| panic!("there was no notification"))
@@ -22,7 +22,7 @@ async fn each_publish_is_notified_and_an_unchanged_poll_is_not() {
         "neither what was published before the subscription, nor an unchanged poll"
     );
     fake.set(Order::Good(2));
-    // The loop polls by itself; no caller has requested a poll.
+    // The notification comes from a regular poll, which no caller has requested.
     notified(&mut subscription).await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.snapshot().set().len(), 2);
