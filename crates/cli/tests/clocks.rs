@@ -12,8 +12,8 @@ use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Starts a proxy in front of a node. The proxy changes responses so that the node's clock seems to
-/// be an hour ahead.
+/// Starts a proxy in front of a node, which changes the node's responses so that the node's clock
+/// seems to be an hour ahead.
 async fn an_hour_ahead(node: &str) -> String {
     let node = node.to_owned();
     let forward = async move |request: Request| -> Response {

@@ -1,4 +1,5 @@
-//! Tests that `explain` names the condition of a directive that a request does not meet.
+//! Tests that `explain` names the condition of a directive that prevents the directive from
+//! applying to a request.
 
 use crate::support::command::{run, words};
 use crate::support::node::{installed_index, shared_url};

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 
 use crate::support::command::{Ran, directives};
 
-/// Text that clears the screen in two ways, adds a line, and reverses the direction of text.
+/// Text of a false agent that would clear a terminal's screen in two ways, add a line, and reverse
+/// the direction of text.
 const HOSTILE: &str = "\\u001b[2J\\u009b2J\\nerror: \\u202e";
 
 /// Starts a server that sends the same response to each request, and returns its address.
