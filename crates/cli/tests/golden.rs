@@ -295,8 +295,7 @@ async fn seed_fleet(url: &str, index: &str) {
         })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
-        // A negative number of documents makes this report malformed, and `status` must show it as
-        // such.
+        // A negative number of documents makes this report of an instance unreadable for `status`.
         json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
