@@ -1,5 +1,5 @@
-//! Runs one fuzz target under libFuzzer. The variable `FUZZ_TARGET` selects the target, so one
-//! program is linked for all targets. `scripts/fuzz` builds and starts this program.
+//! Runs one fuzz target under libFuzzer. The variable `FUZZ_TARGET` selects the fuzz target, so
+//! that one program contains all of them. `scripts/fuzz` builds and starts this program.
 
 #![no_main]
 #![allow(clippy::expect_used, reason = "scripts/fuzz sets the variable")]
