@@ -97,8 +97,8 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
 }
 
 /// The index of this test has the mapping of an earlier version, which lacks the field
-/// `authenticated_as`. Each write to such an index must succeed and must omit the field
-/// `authenticated_as`.
+/// `authenticated_as`. Each write to an index with the older mapping must succeed and must omit the
+/// field `authenticated_as`.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();

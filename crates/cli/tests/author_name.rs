@@ -87,9 +87,9 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     // name may not be able to read the build folder.
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("directives");
-    // The program `cp` copies the binary, because a process that another test starts could inherit
-    // the open file if the test process wrote it. The system refuses to run a binary while any
-    // process has it open for writing.
+    // If the test process wrote the copy of the binary itself, a process that another test starts
+    // could inherit the open file. The system refuses to run a binary that any process has open for
+    // writing, so the test lets `cp` write the copy.
     let copied = Command::new("cp")
         .arg(crate::support::command::BINARY)
         .arg(&binary)

@@ -1,5 +1,5 @@
-//! Checks that every test that SECURITY.md names exists, also after somebody renames or removes a
-//! test.
+//! Checks that every test that SECURITY.md names exists, so that nobody can rename or remove such a
+//! test without a change of SECURITY.md.
 
 use std::fs;
 use std::path::Path;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::support::command::{Ran, directives, run, words};
 use crate::support::node::{installed_index, shared_url};
 
-/// A folder for a shell script that the command starts as the user's editor. In this script, `$1`
-/// is the first argument that the command passes to the editor.
+/// A folder for a shell script that the command starts as the user's editor. In the editor's
+/// script, `$1` is the first argument that the command passes to the editor.
 struct Editor {
     folder: tempfile::TempDir,
 }
@@ -45,8 +45,8 @@ impl Editor {
         output.unwrap().into()
     }
 
-    /// Returns the paths of the edited files that the command kept, so that the user does not lose
-    /// changes.
+    /// Returns the paths of the edited files that the command did not delete, so that the user does
+    /// not lose changes.
     fn kept(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.folder.path()).unwrap();
         let files = files.map(|file| file.unwrap().path());

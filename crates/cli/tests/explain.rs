@@ -1,5 +1,5 @@
-//! Tests that `explain` names the condition of a directive that prevents the directive from
-//! applying to a request.
+//! If a directive does not apply to a request, `explain` must name the condition of the directive
+//! that the request fails to meet.
 
 use crate::support::command::{run, words};
 use crate::support::node::{installed_index, shared_url};

@@ -1,5 +1,5 @@
-//! Tests `explain --agent`, which asks a running agent over TCP with a token, or over a Unix
-//! socket.
+//! Tests `explain --agent`, which sends the request for evaluation to a running agent, over TCP
+//! with a token or over a Unix socket.
 
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives, run, words};

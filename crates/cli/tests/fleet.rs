@@ -10,8 +10,8 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Starts an agent that writes reports. The fleet's status calls this agent silent when its last
-/// report is older than three report intervals plus five seconds.
+/// Starts an agent that writes reports. `directives status` shows an agent as silent when the
+/// agent's last report is older than three report intervals plus five seconds.
 pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
     let args = [
         "--report",
@@ -45,8 +45,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
-    // The second agent has a long report interval, so that the status does not call it silent
-    // before the test has run the commands after the agent's end, even on a busy machine.
+    // The second agent has a long report interval, so that `status` does not show it as silent too
+    // early on a busy machine, that is, before the test has run the commands after the agent's end.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
@@ -89,8 +89,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
         assert_eq!(agent.get("/v1/status").await.1["directives"], 0);
     }
 
-    // A killed agent cannot report that it has left, so `wait` must wait for the agent until its
-    // reports are so old that the status calls it silent.
+    // A killed agent cannot report that it has left the fleet, so `wait` must wait for this agent
+    // until its last report is so old that it counts as silent.
     second.signal("-KILL");
     let apply = [
         "apply", "fast", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
@@ -115,8 +115,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     )
     .ok();
 
-    // On a busy machine, the status may also call the first agent silent for a while, so the test
-    // waits until the first agent is synced.
+    // On a busy machine, `status` may also show the first agent as silent for a while, so the test
+    // waits until `status` shows it as synced.
     status_when(&url, &index, "only the killed agent is silent", |status| {
         state_of(status, "second") == "silent" && state_of(status, "first") == "synced"
     })

@@ -16,7 +16,7 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Each verb with the command lines that the test runs in this order, to compare their output with
+/// Each verb with its command lines, which the test runs in this order to compare their output with
 /// the verb's file in `golden/`. A command line may contain single quotes, and the text after `<`
 /// is the standard input of the command.
 const VERBS: [(&str, &[&str]); 18] = [
@@ -196,7 +196,7 @@ impl Redaction {
             // The pattern for a uuid excludes text before a colon, because such text is the name of
             // a JSON field.
             (r#""[A-Za-z0-9_-]{22}"(,|\n)"#.to_owned(), "\"UUID\"$1"),
-            // In a line of CSV, a whole number follows the last uuid, which may itself begin with a
+            // In a line of CSV, a whole number follows the last uuid, and a uuid may begin with a
             // digit.
             (r",[A-Za-z0-9_-]{22}(,\d+,)".to_owned(), ",UUID$1"),
             (
@@ -237,7 +237,7 @@ pub(crate) fn session(line: &str, ran: &Ran, redact: impl Fn(&str) -> String) ->
 }
 
 /// Returns the output `found` if it differs from the golden file `name`. Writes the output to the
-/// golden file instead if `UPDATE_GOLDEN=1` is set.
+/// golden file if `UPDATE_GOLDEN=1` is set.
 pub(crate) fn difference(name: &str, found: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let file = folder.join(format!("{name}.txt"));

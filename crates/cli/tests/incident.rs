@@ -12,14 +12,14 @@ use crate::support::eventually::blocking_until;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the number of directives that one command revokes, from the variable
-/// `INCIDENT_DIRECTIVES` if it is set. The test takes a minute or more with 20000 directives.
+/// Returns the number of directives that one command revokes, which the variable
+/// `INCIDENT_DIRECTIVES` can set. The test takes a minute or more with 20000 directives.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
 }
 
-/// The cluster and the index on which the operators' commands run.
+/// The cluster and the index that the commands of all operators use.
 struct Incident {
     url: String,
     index: String,
@@ -36,8 +36,8 @@ impl Incident {
     }
 
     /// Runs `apply` with the same file, as a CI job does, until the test sets `stop`. Counts in
-    /// `runs` the runs of `apply` that succeed, that are refused for lack of a consent, and that
-    /// conflict with another write.
+    /// `runs` how often `apply` succeeds, how often it is refused for lack of a consent, and how
+    /// often it conflicts with another write.
     fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
         while !stop.load(Ordering::Relaxed) {
             let file = file.to_str().unwrap();
@@ -88,8 +88,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job contains two directives. The operators change the first directive, and
-    // a mass revocation ends the second directive.
+    // The file of the CI job contains two directives. The operators change the first directive of
+    // the CI job, and a revocation of many directives ends the second one.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
         {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},
@@ -142,8 +142,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // The directive must end nine minutes later, because three operators have extended it by 1,
-        // 3 and 5 minutes.
+        // The directive must end nine minutes later than before, because three operators have
+        // extended it by 1, 3 and 5 minutes.
         let end = |directive: &Value| instant(&directive["expires_at"]);
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
         // A wrong id among the ids of a revocation must not prevent the revocation of the

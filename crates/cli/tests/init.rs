@@ -1,5 +1,5 @@
-//! Tests `directives init` on clusters that already have templates, availability zones or an old
-//! index.
+//! Tests `directives init` on clusters that already have other templates, availability zones or an
+//! old index.
 
 use std::time::Duration;
 
@@ -97,8 +97,8 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// Returns version 1 of the mapping of the index, under which stored documents omitted the fields
-/// with default values.
+/// Returns version 1 of the index mapping. Documents stored with version 1 omit fields with default
+/// values.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();

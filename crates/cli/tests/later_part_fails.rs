@@ -1,5 +1,5 @@
-//! Tests what `apply -f` reports if it sends a large file in several parts and a part after the
-//! first fails.
+//! Tests what `apply -f` reports if it sends a large file in several parts, and the first part
+//! succeeds but a later part fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,8 +30,8 @@ enum SecondPart {
     NothingAfterwards,
 }
 
-/// Starts a proxy between the command and a node, which causes the fault `second`, and returns the
-/// address of the proxy.
+/// Starts a proxy between the command and a node, and returns its address. The proxy causes the
+/// fault `second` for the second part of the file.
 async fn proxy(node: &str, second: SecondPart) -> String {
     let (parts, node) = (Arc::new(AtomicUsize::new(0)), node.to_owned());
     let forward = async move |request: Request| {

@@ -11,7 +11,7 @@ use crate::support::instant;
 use crate::support::node::Node;
 
 /// Writes a directive with an HTTP request to OpenSearch, without the command. Returns the status
-/// of the response and, if the ingest pipeline refused the write, the reason.
+/// of the response, and the reason if the ingest pipeline refused the write.
 async fn write(url: &str, body: &Value) -> (u16, String) {
     let path = format!("{url}/directives/_doc/a");
     let (status, response) = http::put(&path, body).await;
@@ -61,8 +61,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // An operator must be able to revoke a directive even if the maximum time to live was later
-    // lowered below the time to live of the directive.
+    // An operator must be able to revoke a directive whose time to live exceeds the maximum,
+    // because an administrator may have lowered the maximum later.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -90,9 +90,9 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// Tests that the command observes the lifetime limits of the cluster. The caller must have set 10
-/// minutes as the default, one day as the maximum, and one hour as the maximum for a directive that
-/// captures requests.
+/// Tests that the command observes the lifetime limits of the cluster. The caller must have set
+/// these lifetime limits, a default of 10 minutes, a maximum of one day, and a maximum of one hour
+/// for a directive that captures requests.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");

@@ -23,8 +23,8 @@ async fn each_of_ten_thousand_instances_is_named() {
     let mut body = String::new();
     for number in 0..INSTANCES {
         let applied = record["seq_no"].as_u64().unwrap();
-        // The record of the last instance contains no operation, as of an instance that has not
-        // read the index yet.
+        // The test writes a record without an applied operation for the last instance, as an
+        // instance writes it before it has read the index.
         let applied = (number + 1 < INSTANCES).then_some(applied);
         let transition = json!({
             "@timestamp": now, "instance": format!("proxy-{number:05}"), "kind": "library",

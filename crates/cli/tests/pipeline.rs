@@ -71,7 +71,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     );
 }
 
-/// A directive that the test has written through the pipeline into an index of its own.
+/// A directive that the test has written through the ingest pipeline into a new index.
 struct Written {
     url: String,
     index: String,
@@ -95,8 +95,8 @@ impl Written {
         http::get(&path).await.1["_source"].clone()
     }
 
-    /// Sends an `_update` request for the directive. Returns the status of the response and, if the
-    /// ingest pipeline refused the update, the reason.
+    /// Sends an `_update` request for the directive. Returns the status of the response, and the
+    /// reason if the ingest pipeline refused the update.
     async fn update(&self, body: &Value) -> (u16, String) {
         let path = format!("{}/{}/_update/a?refresh=true", self.url, self.index);
         let (status, response) = http::send("POST", &path, Some(body)).await;

@@ -53,8 +53,8 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
     }
     assert_eq!(run("get one -o json").ok().json(), stored);
 
-    // A write that only moves the end of a directive or adds a target needs no consent. The report
-    // of the command must show what a write changed.
+    // A write that only moves the end of a directive or adds a target needs no consent. The command
+    // must report what a write to an existing directive changed.
     let narrower =
         "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";
     let replaced = run(narrower).ok().stdout;

@@ -1,5 +1,5 @@
 //! Tests that the agent refuses requests without a valid token or client certificate, and requests
-//! that a web page makes a browser send.
+//! that a browser sends for a web page of another site.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
@@ -93,8 +93,8 @@ fn an_address_that_other_hosts_reach_needs_protection_or_an_explicit_flag() {
     // An agent that other machines can reach must refuse to start with tokens but without TLS,
     // because an attacker in the network could read the tokens.
     refused(&["--listen", ":0", "--read-token-file", &token]);
-    // An agent that other machines can reach must refuse to start with TLS alone, because a server
-    // certificate does not authenticate clients.
+    // An agent that other machines can reach must refuse to start with TLS but without tokens,
+    // because a server certificate does not authenticate clients.
     let pem = files.write("server.pem", &Pki::new().server);
     refused(&["--listen", ":0", "--tls-certificate", &pem]);
     let protected = ["--tls-certificate", &pem, "--read-token-file", &token];

@@ -14,8 +14,8 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The size of a malformed response, in bytes. Several malformed responses fit into [`MAX_GROWTH`],
-/// because the allocator can keep the memory of several failed polls.
+/// The size of a malformed response, in bytes. The limit [`MAX_GROWTH`] is several times larger,
+/// because the allocator can keep the malformed responses of several polls in memory.
 const MALFORMED: usize = 8 << 20;
 /// The test fails if the agent's memory grows by more than this number of bytes.
 const MAX_GROWTH: u64 = 64_000_000;
@@ -33,8 +33,9 @@ enum Target {
 const SETTINGS: &str =
     r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
 
-/// Starts a server that responds with status 503 until the test sets the returned flag. After that,
-/// the server calls `send` to write a malicious response to each request of the kind `target`.
+/// Starts a server that responds with status 503 until the test sets the returned flag. As soon as
+/// the test has set the flag, the server calls `send` to write a malicious response to each request
+/// of the kind `target`.
 fn serve(
     target: Target,
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,

@@ -81,8 +81,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // A new directive must reach the last agent of the chain, and later the revocation of this
-    // directive must reach it.
+    // A new directive and its later revocation must both reach the last agent of the chain.
     apply_line(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
@@ -130,7 +129,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
         after["age_seconds"].as_f64() >= before["age_seconds"].as_f64(),
         "{after:#} {before:#}"
     );
-    // Although the third agent is stale, this agent must still serve its last set.
+    // The last agent of the chain must still serve its last set while it is stale.
     assert_eq!(
         third.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"

@@ -215,8 +215,8 @@ async fn an_authorization_check_is_never_refused() {
         assert!(error.starts_with(problem), "{error}");
         assert_eq!(header(&response, "directives-level"), "Off", "{problem}");
     }
-    // If the agent's access checks refuse an authorization check, the agent must respond with a
-    // server error.
+    // If the agent's own access control refuses an authorization check, the agent must respond with
+    // a server error.
     let foreign = orders().header("host", "shop.example");
     assert_eq!(foreign.send().await.unwrap().status(), 503);
 }

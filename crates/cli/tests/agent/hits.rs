@@ -9,7 +9,7 @@ use crate::support::command::{Ran, directives, run};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the counts of a directive in `/v1/hits`.
+/// Returns the counts of matches that the agent's `/v1/hits` reports for the directive `id`.
 async fn counts(agent: &Agent, id: &str) -> Value {
     let (status, hits) = agent.get("/v1/hits").await;
     assert_eq!(status, 200, "{hits}");

@@ -9,8 +9,8 @@ use crate::support::command::{self, run, run_with};
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 
-/// Flags for an agent behind a hub that waits ten minutes between polls, which is longer than a
-/// test, so the agent receives changes only by long polls.
+/// Flags with which an agent behind a hub waits ten minutes between two polls, longer than a test,
+/// so that the agent receives changes only by long polls.
 const PATIENT_FOLLOWER: [&str; 4] = ["--upstream", "agent", "--interval", "10m"];
 
 fn apply(url: &str, index: &str, id: &str) {
@@ -83,8 +83,8 @@ async fn a_change_passes_through_a_chain_by_long_polls_and_costs_each_client_lit
     let listing = async |agent: &Agent| agent.get("/v1/directives").await.1;
     assert_eq!(listing(&third).await, listing(&first).await);
     // An agent behind a hub computes the age of its snapshot as the age in the hub's response, plus
-    // the duration of the request, minus the time for which the hub held the request. The computed
-    // age must not be negative.
+    // the duration of the request, minus the time for which the hub held the request. An agent
+    // behind a hub must never report a negative age of its snapshot.
     assert!(last["age_seconds"].as_f64() >= Some(0.0));
 }
 

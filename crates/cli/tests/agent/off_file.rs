@@ -60,8 +60,8 @@ async fn the_off_file_turns_one_agent_off_even_while_the_cluster_is_unreachable(
     assert_eq!(waiting.await.unwrap().1["directives"], json!([]));
     let ready = reqwest::get(hub.url("/readyz")).await.unwrap();
     assert_eq!(ready.status(), 200, "a proxy must stay in service");
-    // The off file affects only the agent that was started with it. Another agent that polls the
-    // switched-off agent keeps its set, and its polls succeed.
+    // The off file must affect only the agent whose `--off-file` names it. An agent that polls
+    // another agent with an off file must keep its set, and its polls must succeed.
     follower
         .status_when("it has polled again", |status| {
             status["counters"]["polls_succeeded"].as_u64() > Some(2)

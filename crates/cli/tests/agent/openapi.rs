@@ -14,9 +14,9 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Responses in the `OpenAPI` description that no test can cause quickly. The agent sends such
-/// responses only after a bug, ten seconds after a request whose body has not arrived, or while
-/// sixteen clients read slowly.
+/// Responses in the `OpenAPI` description that no test can cause quickly. The agent sends the
+/// responses in this list only because of a bug, if the body of a request has not arrived after ten
+/// seconds, or while sixteen clients read slowly.
 const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),

@@ -154,8 +154,7 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent. The proxy counts the requests that clients send for the published
-/// set.
+/// A proxy in front of an agent, which counts the requests that clients send for the published set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,

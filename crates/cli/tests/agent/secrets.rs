@@ -1,5 +1,5 @@
-//! Tests that no output of an agent contains a secret: neither the bodies and headers of its
-//! responses, nor the log at its most detailed level, nor the last-good file.
+//! Tests that an agent writes no secret into the bodies and headers of its responses, into its log
+//! at the most detailed level, or into its last-good file.
 
 use reqwest::Client;
 

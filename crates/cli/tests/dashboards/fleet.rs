@@ -12,8 +12,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{shared_url, unique_index};
 
-/// Returns the name of each instance, with the fields in which its report differs from the reports
-/// of the other instances.
+/// Returns the names of the fleet's instances. The test adds the returned fields of an instance to
+/// the fields that all reports have.
 fn reports() -> Vec<(&'static str, Value)> {
     let rejections = json!([
         {"id": "z-first", "reason": "level: it is missing"},
@@ -99,9 +99,8 @@ async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     (Panels::new(&url, &index), instances)
 }
 
-/// Returns the state of an instance as a panel can show it. A panel shows `live` for each state
-/// that `status` finds by a comparison with the index, because a panel cannot compare an instance
-/// with the index.
+/// Returns the state of an instance as a panel can show it. A panel shows `live` for every instance
+/// that is neither silent nor left, because a panel cannot compare an instance with the index.
 fn presence(instance: &Value) -> &str {
     match instance["state"].as_str().unwrap() {
         state @ ("silent" | "left") => state,
@@ -268,8 +267,8 @@ async fn rejected_documents_and_hits_are_summed_over_the_reports() {
     let specification = panels.specification("fleet-hits");
     let url = &specification["data"]["url"];
     assert_eq!(url["index"], format!("{}-fleet", panels.index));
-    // OpenSearch Dashboards replaces the placeholders in a panel's request, so the test replaces
-    // them before it sends the request.
+    // The test replaces the placeholders in the panel's request, as OpenSearch Dashboards does,
+    // before it sends the request.
     let mut body = url["body"].clone();
     body["query"] = json!({"match_all": {}});
     let found = panels

@@ -9,8 +9,8 @@ use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 use crate::support::{in_hours, stored};
 
-/// Returns the fields in which each record of this test's history differs from the other records.
-/// The field `document` contains the directive's document after the recorded operation.
+/// Returns the records of this test's history, each with only the fields in which it differs from
+/// the others. The field `document` contains the directive's document after the recorded operation.
 fn records() -> Vec<Value> {
     let document = |fields: Value| {
         let mut document = stored(fields);

@@ -119,9 +119,10 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
     assert_eq!((columns, aggregated), (70, 35));
 }
 
-/// No panel may show a group "other values" below a group whose key contains a hyphen, because
-/// OpenSearch Dashboards omits such a group. OpenSearch Dashboards finds the group's parents by
-/// splitting a text with their keys at each hyphen, which breaks a key with a hyphen.
+/// If the key of a group may contain a hyphen, no panel may show a group for other values below
+/// this group, because OpenSearch Dashboards would omit it. OpenSearch Dashboards joins the keys of
+/// all parent groups with hyphens, and splits the joined text at each hyphen, which breaks a key
+/// with a hyphen.
 #[test]
 fn below_a_value_with_a_hyphen_no_group_needs_the_other_values() {
     let panels = Panels::new("http://127.0.0.1:1", "directives");

@@ -111,8 +111,8 @@ impl Panels {
         self.search_index(index, body).await
     }
 
-    /// Sends a search to an index, and returns the response. A missing index causes no error, as in
-    /// a search by OpenSearch Dashboards.
+    /// Sends a search to an index, and returns the response. The search succeeds even if the index
+    /// is missing, as a search by OpenSearch Dashboards does.
     pub(super) async fn search_index(&self, index: &str, body: &Value) -> Value {
         let flags = "ignore_unavailable=true&track_total_hits=true";
         let path = format!("{}/{index}/_search?{flags}", self.url);
@@ -122,7 +122,7 @@ impl Panels {
         response
     }
 
-    /// Returns the number that the panel `name` shows, which must be a panel with a single number.
+    /// Returns the number that the panel `name` shows, if the panel shows a single number.
     pub(super) async fn number(&self, name: &str) -> u64 {
         let body = json!({"size": 0, "query": self.query(name)});
         let response = self.search(name, &body).await;

@@ -250,8 +250,8 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     let specification = panels.specification("timeline");
     let source = &specification["data"]["url"];
     assert_eq!(source["index"], *panels.index);
-    // OpenSearch Dashboards replaces the placeholders in a panel's request, so the test replaces
-    // them before it sends the request.
+    // The test replaces the placeholders in the panel's request, as OpenSearch Dashboards does,
+    // before it sends the request.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
     clauses["must"][0] = json!({"match_all": {}});

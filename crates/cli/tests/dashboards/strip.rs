@@ -60,8 +60,8 @@ async fn a_missing_index_is_distinguished_from_an_empty_one() {
     assert_eq!(shards(&responses(&panels).await)[0], ("directives", 0));
     assert_eq!(panels.number("number-documents").await, 0);
 
-    // Each text of the row must depend only on the number of shards that a search reached, so that
-    // no filter of the dashboard changes the row.
+    // Each text in the row must depend only on the number of shards of an index, so that no filter
+    // of the dashboard changes the row.
     let specification = panels.specification("strip");
     for column in specification["layer"].as_array().unwrap() {
         let text = column["transform"][0]["calculate"].as_str().unwrap();

@@ -31,7 +31,8 @@ fn event(index: &str, record: &Value, user: &str) -> Value {
     })
 }
 
-/// Writes one event for each pair of a record and a user into the audit log `INDEX-log`.
+/// Writes an event into the audit log `INDEX-log` for each record, which names the given user as
+/// the writer.
 pub(super) async fn append_events(recorded: &Recorded, users: &[(&Value, &str)]) {
     let events = users.iter();
     let events = events.map(|(record, user)| event(&recorded.index, record, user));
@@ -47,7 +48,7 @@ async fn append(recorded: &Recorded, events: &[Value]) -> String {
     log
 }
 
-/// Returns the value of the field `field` in each record of the command's JSON output.
+/// Returns the values of the field `field` in all records of the command's JSON output.
 fn column(records: &Value, field: &str) -> Vec<Value> {
     let records = records.as_array().unwrap().iter();
     records.map(|record| record[field].clone()).collect()
@@ -67,8 +68,8 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     records[2].1["authenticated_by"] = "alice".into();
     recorded.append(&records).await;
     // The audit log of this test lacks the event of the second write. The audit log also contains
-    // two events that match no record, because the first concerns another index and the second
-    // another version.
+    // two events that match no record, one for another index and one for another version of a
+    // document.
     let mut events: Vec<Value> = [(0, "alice"), (2, "mallory"), (3, "eve")]
         .into_iter()
         .map(|(number, user)| event(&recorded.index, &records[number].1, user))

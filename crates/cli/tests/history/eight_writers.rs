@@ -24,7 +24,7 @@ struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The number of writes whose records the test has already seen in the history.
+    /// The number of writes whose records the test has already found in the history.
     observed: usize,
 }
 
@@ -86,10 +86,11 @@ impl Ledger {
         run(&self.url, &self.index, &["init"]).ok();
     }
 
-    /// Checks that each `_seq_no` has a record or lies in a gap that `history verify` reports. Only
-    /// the `_seq_no` of a deletion that a recorder noticed afterwards may have neither a record nor
-    /// a gap. No operation that a recorder has observed may lie in a gap. If `is_exact` is set, no
-    /// successful write by the command may lie in a gap.
+    /// Checks that each `_seq_no` has a record or lies in a gap that `history verify` reports. A
+    /// `_seq_no` may lack both only if it belongs to a deletion that a recorder noticed afterwards,
+    /// because the record of such a deletion contains no `_seq_no`. No operation that a recorder
+    /// has observed may lie in a gap. If `is_exact` is set, no successful write by the command may
+    /// lie in a gap.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,
@@ -137,8 +138,8 @@ impl Ledger {
             id.starts_with("cmd-") && record["seq_no"].is_u64()
         });
         let (of_command, commands) = (of_command.count(), self.commands.load(Ordering::Relaxed));
-        // The history may contain more records than commands succeeded, because a recorder may have
-        // recorded the write of a command that failed after its write.
+        // The history may contain more records than there were successful commands, because a
+        // recorder may have recorded the write of a command that failed afterwards.
         assert!(of_command >= commands, "{of_command} of {commands}");
         assert!(
             !is_exact || of_command == commands,

@@ -47,7 +47,8 @@ pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Makes the history refuse new records if `blocked` is set, and accept them otherwise.
+/// Makes the history refuse new records if `blocked` is true, and accept new records if `blocked`
+/// is false.
 pub(super) async fn block(url: &str, index: &str, blocked: bool) {
     let settings = json!({ "index.blocks.write": blocked });
     let path = format!("{url}/{index}-history/_settings");

@@ -140,8 +140,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
             "{truth:?}: {}",
             ran.stdout
         );
-        // `history --at` must be uncertain only about the last instant before the deletion of the
-        // index, because no record shows when the index was deleted.
+        // `history --at` must report uncertainty only for the last change before the deletion of
+        // the index, because no record shows when the index was deleted.
         let is_end = truth.after.starts_with("apply capture-all --level Shape ");
         assert_eq!(
             ran.code,
@@ -156,8 +156,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // The effect of alice's directive `slow-acme` must end with dave's deletion, because the
-        // directive still applied to the request after bob's change.
+        // The history must report that dave's deletion ended alice's directive `slow-acme`, because
+        // the directive still applied to the request after bob's change.
         (
             0,
             "slow-acme",
@@ -193,8 +193,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// Writes a directive with a direct request, of which the history contains no record. Checks that
-/// `history --at` becomes uncertain only about instants at which the direct write can have
+/// Writes a directive with a direct request, which has no record in the history. Checks that
+/// `history --at` then reports uncertainty only for instants at which the direct write can have
 /// happened.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();
@@ -207,8 +207,8 @@ async fn check_write_past_the_command(month: &Month) {
     assert!(verified.stdout.contains(concerns), "{}", verified.stdout);
     let now = month.at(SystemClock.now());
     assert_eq!((now.code, &now.json()["is_certain"]), (9, &json!(false)));
-    // Instants before the operation with the preceding `_seq_no` must stay certain, because the
-    // direct write cannot have happened before this operation.
+    // `history --at` must report no uncertainty for instants before the operation with the
+    // preceding `_seq_no`, because the direct write cannot have happened before this operation.
     let first = month.truths[0].instant;
     assert_eq!(month.at(first).code, 0);
     assert!(before > first);

@@ -28,8 +28,8 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert!(statement.contains("every operation on"), "{statement}");
     assert!(statement.contains("4 operations"), "{statement}");
 
-    // The test writes a new version of the directive `a` and deletes `a`, but adds no record of
-    // these two operations.
+    // The test writes a new version of the directive `a` and then deletes `a`, but adds no records
+    // of these two operations to the history.
     recorded.write("a", "acme").await;
     recorded.delete("a").await;
     let gap = recorded.verify();
@@ -67,7 +67,8 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     let operation = recorded.write("a", "acme").await;
     recorded.append_all(&[&operation]).await;
     assert_eq!(recorded.verify().code, 0);
-    // The test adds a second record for a `_seq_no` that has a record, but with another directive.
+    // The test adds a second record with the same `_seq_no` as an existing record, but with another
+    // directive.
     let (id, mut record) = recorded.record(&operation);
     record["directive"] = "b".into();
     recorded.append(&[(format!("{id}.forged"), record)]).await;
@@ -202,7 +203,7 @@ async fn records_of_several_pages_are_read_whatever_they_have_in_common() {
     let operation = recorded.write("a", "acme").await;
     let (_, record) = recorded.record(&operation);
     // All records of this test have the same time, so that the command cannot order them by time.
-    // Every second record is that of a deletion without a `_seq_no`.
+    // Every second record of this test is the record of a deletion without a `_seq_no`.
     let records = (0..2_500).map(|number| {
         let mut record = record.clone();
         record["directive"] = format!("d{}", number / 2).into();

@@ -1,6 +1,6 @@
 //! Tests `directives record`. The recorder must wait until the index and its history exist, and
 //! must write the same records as an agent. The recorder must write its queued records before it
-//! ends, and must record after a restart what it has missed.
+//! ends. After a restart, the recorder must record the operations that it has missed.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
         put(&url, &index, id, "Shape").await;
     }
     recorded(&url, &index, 3).await;
-    // The drop of the recorder's handle kills the recorder with SIGKILL.
+    // The test kills the recorder with SIGKILL by dropping the recorder's handle.
     drop(recorder);
     put(&url, &index, "a", "ShapeTiming").await;
     put(&url, &index, "b", "ShapeTiming").await;
@@ -145,8 +145,8 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
 }
 
 /// This test takes more than a minute, because the recorder waits for a minute before it records
-/// that a missing document was deleted. The recorder must rule out that a document is missing only
-/// because no refresh has made it visible yet.
+/// that a missing document was deleted. A document may be missing from a search only because no
+/// refresh has made it visible yet, so the recorder does not record a deletion at once.
 #[tokio::test]
 async fn a_deletion_directly_before_the_start_of_a_recorder_is_recorded() {
     let url = shared_url();

@@ -31,8 +31,8 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
     // Each recorder must count every one of the four operations as recorded, as already recorded,
-    // or as unseen. An operation is unseen if the next one replaced the document between two polls
-    // of the recorder.
+    // or as unseen. A recorder counts an operation as unseen if a later operation replaced the
+    // document between two polls of the recorder.
     for agent in &agents {
         let status = agent
             .status_when("all operations are accounted for", |status| {
@@ -90,9 +90,9 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     assert_eq!(numbers(&all), [Some(0), Some(1), Some(3), None]);
 }
 
-/// Checks that each output of `directives history` states between which times the directive `a` was
-/// deleted. For an instant between these times, no output may be certain whether the directive
-/// applied.
+/// Checks that `directives history` reports between which two times the directive `a` was deleted.
+/// For an instant at which the directive `a` may already have been deleted, `history --at` must
+/// report that it is not certain whether the directive applied.
 fn shows_the_range_of_time(url: &str, index: &str, deleted: &Value, deleted_by: Timestamp) {
     let time = |field: &str| {
         deleted[field]

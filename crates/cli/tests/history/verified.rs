@@ -18,8 +18,8 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Runs a command line, in which `@` stands for the instant `instant` and `LOG` for the name of
-    /// the audit log.
+    /// Runs a command line, in which `@` stands for `instant` and `LOG` stands for the name of the
+    /// audit log.
     #[track_caller]
     fn run(&mut self, line: &str, instant: &str, code: i32) {
         let log = format!("{}-log", self.recorded.index);

@@ -1,6 +1,6 @@
-//! Tests an agent under each role. Under a role that permits polling, the agent must poll for a
-//! minute without a failure. Under any other role, the cluster must refuse the agent's requests,
-//! and the agent must publish nothing.
+//! Tests an agent whose user has only one role, for each role in `mappings/roles`. Under a role
+//! that permits polling, the agent must poll for a minute without a failure. Under any other role,
+//! the cluster must refuse the agent's requests, and the agent must publish nothing.
 
 use serde_json::Value;
 
@@ -53,8 +53,8 @@ async fn an_agent_under_each_role_polls_for_a_minute_without_a_failure_or_is_ref
                 polls >= Some(POLLS) && reads_of_all(status) >= 3 && status["directives"] == 2
             })
             .await;
-        // The agent's status may quote an error of the cluster about a missing permission, but must
-        // not contain the user's name, which the error of the cluster contains.
+        // The cluster's error about a missing permission contains the user's name, which the agent
+        // must remove before it quotes the error in its status.
         assert!(!has_user(&status), "{role}: {status:#}");
         let counters = &status["counters"];
         assert_eq!(counters["polls_failed"], 0, "{role}: {status:#}");

@@ -1,5 +1,6 @@
 //! Tests that no role permits a user to change or remove a record of the history with any API of
-//! OpenSearch. Also tests that the history stays intact after all attempts.
+//! OpenSearch. Also tests that the history is still intact after requests of users with each role
+//! to change or remove a record.
 
 use serde_json::{Value, json};
 use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};

@@ -26,8 +26,8 @@ async fn log_writes(index: &str) {
     configure("audit/config", &config).await;
 }
 
-/// Writes and deletes a directive as alice, and then writes as mallory, who falsely states that
-/// alice is the author. Returns the name of a user with the role `auditor`.
+/// Writes and deletes a directive as the user alice, and then writes as the user mallory, who
+/// falsely states that alice is the author. Returns the name of a user with the role `auditor`.
 async fn played(index: &str) -> String {
     admin_runs(index, &["init", "--history"]).ok();
     for role in ["operator", "auditor", "recorder"] {
@@ -52,8 +52,8 @@ async fn played(index: &str) -> String {
         &["extend", "slow", "--by", "1m", "--author", &alice],
     )
     .ok();
-    // Mallory also writes a document without the command, in which she states a false author and a
-    // false authenticated user.
+    // The user mallory also writes a document without the command, in which she states a false
+    // author and a false authenticated user.
     let forged = json!({
         "level": "Shape", "tenant": "globex", "ttl_secs": 600, "author": alice,
         "authenticated_as": alice, "reason": "r",

@@ -43,8 +43,8 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
     assert!(ran.stderr.contains("401"), "{}", ran.stderr);
 }
 
-/// Writes the certificate `name` from the node's folder and its key to one file, as
-/// `--client-certificate` needs it, and returns the path of this file.
+/// Writes a certificate from the node's folder and the key of this certificate to one file for
+/// `--client-certificate`, and returns the path of this file.
 pub(crate) fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
@@ -102,8 +102,8 @@ async fn plain_http_to_a_tls_port_fails() {
 }
 
 /// If the user of a running agent loses permissions, the agent's polls must fail until the user has
-/// these permissions again. Meanwhile, the agent must keep its published set and report the growing
-/// age of this set.
+/// these permissions again. While the polls fail, the agent must keep its published set and report
+/// the growing age of this set.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {

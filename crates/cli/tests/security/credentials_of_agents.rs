@@ -1,6 +1,6 @@
-//! Tests that an agent can authenticate with each kind of credentials. If the credentials are
-//! wrong, the agent's status must name the mistake. After an operator has corrected the credential
-//! file, the agent must use it without a restart.
+//! Tests that an agent can authenticate with each kind of credentials. If the credentials of an
+//! agent are wrong, the agent's status must name the mistake. After an operator has corrected the
+//! credential file, the agent must use it without a restart.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::tokens::{map_reader, token};
 
-/// One kind of credentials, with the agent's flags, the file for the secret, a right and a wrong
-/// content of this file, and the error text after the wrong content.
+/// One kind of credentials, with the flags of the agent, the file for the secret, the right and a
+/// wrong content of this file, and the error text for the wrong content.
 struct Kind {
     name: &'static str,
     flags: Vec<String>,

@@ -44,8 +44,8 @@ const MISSING: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Runs `doctor` as a user. Returns the exit code of `doctor`, and the health, text and remedy of
-/// each check of the kind `kind` as one line.
+/// Runs `directives doctor` as the user `user`. Returns the exit code of `doctor`, and the health,
+/// text and remedy of each check of the kind `kind` as one line.
 fn report(user: &str, index: &str, kind: &str) -> (i32, Vec<String>) {
     let ran = run(user, index, &["doctor", "-o", "json"]);
     let checks = ran.json()["checks"].take();

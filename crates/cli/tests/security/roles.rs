@@ -52,8 +52,8 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check of this test needs, each with the roles that contain the
-/// permission and the reason.
+/// The permissions that no check of this test needs, each with the roles that contain it, and the
+/// reason why they contain it.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -151,8 +151,9 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // The test does not check a permission of `recorder` that `reader` also contains,
-            // because the checks of `reader` have shown that it is needed.
+            // The test skips a permission of the role `recorder` that the role `reader` also
+            // contains, because the checks of `reader` have already shown that the permission is
+            // needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -202,15 +203,15 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]).await, ["create"; 7]);
     assert_eq!(changes(&[]).await, ["keep"; 7]);
-    // The role that `init --roles` created must permit access to the index of the command. The
-    // created role must not permit access to the index `directives`, which the role's file in
-    // `mappings/roles` names.
+    // The role that `init --roles` created must permit access to the index of the command. A role
+    // that `init --roles` created for another index must not permit access to the index
+    // `directives`, which the role's file in `mappings/roles` names.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();
     assert_eq!(run(&reader, "directives", &["list"]).code, 5);
     assert_eq!(run(&reader, &index, &["init", "--roles"]).code, 5);
-    // `init --roles` must remove a restriction from an existing role that hides a field.
+    // If an existing role hides a field, `init --roles` must remove this restriction from the role.
     let mut role = role_file("reader");
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;

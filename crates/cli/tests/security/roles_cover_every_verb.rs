@@ -8,8 +8,8 @@ use crate::try_every_verb::CHECKS;
 const WITHOUT_A_CLUSTER: [&str; 5] = ["completion", "context", "keygen", "man", "probe"];
 
 /// Returns the verbs of the command, such as `history verify`, from the names of the generated
-/// manual pages. The command generates these pages from the definition of its command line, so they
-/// always contain every verb.
+/// manual pages. The command generates the manual pages from the definition of its command line, so
+/// the pages always contain every verb.
 fn verbs() -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let made = directives().arg("man").arg(folder.path()).output().unwrap();

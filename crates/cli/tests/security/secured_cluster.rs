@@ -57,7 +57,7 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // A string as the body contains lines of JSON, as bulk requests need them.
+        // If the body is a string, it contains the lines of JSON for a bulk request.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),
@@ -231,7 +231,7 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
 }
 
 /// Takes the lock for the index `directives`, which the files of the roles name. Only one test at a
-/// time may use this index.
+/// time may use the index `directives`.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

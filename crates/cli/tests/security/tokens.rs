@@ -55,7 +55,7 @@ pub(crate) async fn map_reader(user: &str, index: &str) {
     configure(&format!("rolesmapping/{role}"), &json!({ "users": [user] })).await;
 }
 
-/// Runs `directives list` with the secret `secret` in the environment variable `variable`.
+/// Runs `directives list` with a token or key in an environment variable.
 fn list_with(index: &str, variable: &str, secret: &str) -> Ran {
     directives()
         .args(["list", "--url", &node().url(), "--directives-index", index])

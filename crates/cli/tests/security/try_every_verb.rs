@@ -145,7 +145,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Runs a verb that writes as a user, and then restores the directives that the verb changed.
+/// As a user, runs a verb that writes directives, and then restores the directives that the verb
+/// changed.
 async fn writes(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| written(check, &run(user, INDEX, args));
     let restored = |id: &str| apply(INDEX, id, &[]);
@@ -211,9 +212,9 @@ fn written(check: &str, ran: &Ran) -> &'static str {
     }
 }
 
-/// Runs a verb that only reads as a user, and returns whether the user's role permits the verb. The
-/// exit codes 7 to 10 mean that the verb could read, and `doctor` ends with 1 if the user may not
-/// read directives.
+/// As a user, runs a verb that only reads, and returns whether the user's role permits the verb.
+/// The exit codes 7 to 10 mean that the verb could read, and `doctor` ends with 1 if the user may
+/// not read directives.
 fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     let ran = run(user, INDEX, args);
     match ran.code {
@@ -226,8 +227,8 @@ fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     }
 }
 
-/// Runs a verb that reads a file with a draft, whose path the function appends to the arguments
-/// `args`.
+/// As a user, runs a verb that reads a file with a draft. The function appends the path of the file
+/// to the arguments `args`.
 fn reads_draft(check: &str, user: &str, args: &[&str]) -> &'static str {
     let folder = tempfile::tempdir().unwrap();
     let file = path_in(folder.path(), "draft.json");
@@ -294,7 +295,7 @@ async fn installs(check: &str, user: &str) -> &'static str {
 }
 
 /// Runs `init` once on an outdated installation and once on an index with an incomplete mapping,
-/// because `init` needs different permissions for each.
+/// because `init` needs different permissions in these two cases.
 async fn installs_and_updates(user: &str) -> &'static str {
     if installed(&run(user, INDEX, &["init", "--fleet"])) == "no" {
         return "no";

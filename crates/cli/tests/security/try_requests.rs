@@ -24,7 +24,7 @@ pub(crate) async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static
     "yes"
 }
 
-/// Sends a bulk request with several actions as a user, of which the cluster may refuse some and
+/// As a user, sends a bulk request with several actions, of which the cluster may refuse some and
 /// permit others.
 pub(crate) async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     let path = format!("/{index}/_bulk");

@@ -50,8 +50,8 @@ impl Site {
         run(&self.url, &self.index, &args)
     }
 
-    /// Returns the path of a key file or policy file in the folder, or the word itself if it is not
-    /// the name of such a file.
+    /// Replaces the name of a key file or policy file in a command line by the path of this file,
+    /// and returns any other word unchanged.
     fn word(&self, word: &str) -> String {
         let is_file = [".key", ".pub", ".json"]
             .iter()

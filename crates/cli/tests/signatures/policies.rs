@@ -32,8 +32,8 @@ async fn two_signers_for_what_a_policy_names() {
         reason.starts_with("signatures: 1 of 2 required signers"),
         "{reason}"
     );
-    // Mallory's signature must not count as one of the two required signatures, because mallory's
-    // key is not trusted.
+    // The signature of mallory must not count as one of the two required signatures, because
+    // mallory's key is not trusted.
     site.run("sign wide --yes --sign-with mallory.key").ok();
     let verify = format!("verify --trusted-keys {all} --signatures policy policy.json");
     let verified = site.run(&verify);

@@ -42,7 +42,8 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     site.run(&format!("apply two {SHAPE} --sign-with alice.key"))
         .ok();
     applied(&agent, 2, 0).await;
-    // The test replaces the agent's trusted keys with only the signer's second key.
+    // The test replaces the agent's trusted keys, so that the agent trusts only the signer's second
+    // key.
     fs::write(site.path("trusted.pub"), read(&new)).unwrap();
     agent.signal("-HUP");
     let status = applied(&agent, 1, 1).await;

@@ -8,7 +8,7 @@ use test_support::node::Node;
 use test_support::proxy::{Fault, Proxy};
 use tokio::sync::Mutex;
 
-/// How long each fault lasts before the next pause.
+/// How long each fault lasts before the task removes it.
 const FAULT: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_secs(12);
 

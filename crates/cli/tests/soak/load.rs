@@ -17,8 +17,8 @@ use crate::support::command::directives;
 const IDS: usize = 300;
 const EVALUATING_CLIENTS: usize = 4;
 const WAITING_CLIENTS: usize = 20;
-/// The maximum number of connections to each agent on which the load has not sent a complete
-/// request.
+/// The number of connections without a complete request that the load opens to each agent before it
+/// closes all of them.
 const HALF_OPEN: usize = 100;
 
 /// Starts all tasks that generate the load.

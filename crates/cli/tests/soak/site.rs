@@ -21,8 +21,8 @@ pub(crate) struct Site {
     pub(crate) index: String,
     pub(crate) http: Client,
     folder: TempDir,
-    /// How often the soak test has replaced all secrets. Each secret contains this number, so that
-    /// it differs from all earlier secrets.
+    /// How often the soak test has replaced all secrets. Each secret contains the number of the
+    /// rotation, so that it differs from all earlier secrets.
     rotations: AtomicU64,
 }
 

@@ -74,8 +74,8 @@ impl Agent {
     }
 
     /// Starts a process of an agent or a recorder, and reads the URL of the process from the first
-    /// line of its standard output. This first line must begin with `prefix`, which the URL
-    /// follows.
+    /// line of its standard output. The first line of the output must consist of `prefix` and the
+    /// URL.
     fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
         let mut process = command
             .stdout(Stdio::piped())

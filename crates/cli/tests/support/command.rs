@@ -31,7 +31,8 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
     }
 
-    /// Returns this result if the command succeeded, and panics with its error output otherwise.
+    /// Returns the result of a command that succeeded, and panics with the error output of a
+    /// command that failed.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.stderr);
@@ -83,8 +84,8 @@ pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     run(url, index, &[&["apply"], args, &consent].concat()).ok();
 }
 
-/// Applies a directive as [`apply`] does, with the arguments of the verb `apply` in the one string
-/// `line`.
+/// Applies a directive as [`apply`] does, but takes the arguments of the verb `apply` as one
+/// string.
 #[track_caller]
 pub(crate) fn apply_line(url: &str, index: &str, line: &str) {
     apply(url, index, &words(line));

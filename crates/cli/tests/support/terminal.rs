@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::command::{BINARY, Ran};
 
-/// A pseudo-terminal with a number of columns, and the cluster and index of the commands that run
-/// on it.
+/// A pseudo-terminal with `columns` columns, on which tests run commands for the cluster `url` and
+/// the index `index`.
 pub(crate) struct Terminal<'a> {
     pub(crate) url: &'a str,
     pub(crate) index: &'a str,

@@ -91,8 +91,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Runs the command once to apply or delete the directive `cmd-NUMBER`, which this writer
-    /// changes only with the command.
+    /// Runs the command once to apply or delete this writer's directive `cmd-NUMBER`, for which the
+    /// writer never sends direct requests.
     async fn command(&mut self, operation: usize) {
         let id = format!("cmd-{}", self.number);
         let reason = operation.to_string();
