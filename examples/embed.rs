@@ -1,5 +1,5 @@
-//! Shows how a program embeds a directive store. Before you run this example, start a node with
-//! `scripts/opensearch up` and create the index with `directives init`:
+//! Shows how a program embeds a directive store. Before you run this example, start an OpenSearch
+//! node with `scripts/opensearch up` and create the index with `directives init`:
 //!
 //! ```sh
 //! cargo run --example embed

@@ -49,8 +49,8 @@ impl FileSource {
         Ok(Polled::changed(generation, snapshot, published.now))
     }
 
-    /// Decodes each document of the file on its own, so that an invalid document is rejected
-    /// without an effect on the valid documents.
+    /// Decodes the documents of the file, and rejects each invalid document without an effect on
+    /// the valid documents.
     fn decode(&self, text: &str, now: Timestamp) -> Result<Snapshot, Cause> {
         let documents: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
         let limits = DecodeLimits {

@@ -162,9 +162,8 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     let server = MockServer::start().await;
     accept(&server, "Bearer token-0").await;
     let calls = Arc::new(AtomicUsize::new(0));
-    // The test sets the result of the credentials provider for each call, and does not derive the
-    // result from the number of calls. The test cannot know this number, because the refresher
-    // polls again on its own after a failed poll.
+    // The test itself sets the next result of the credentials provider. The result must not depend
+    // on the number of calls, because the refresher polls again on its own after a failed poll.
     let token = Arc::new(Mutex::new(Some("token-0")));
     let credentials = Credentials::provider({
         let (calls, token) = (calls.clone(), token.clone());

@@ -23,8 +23,8 @@ async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 
-/// Polls until the store has converged, that is, contains everything that the primary has
-/// acknowledged.
+/// Polls until the store has converged, which means that it contains everything that the primary
+/// has acknowledged.
 async fn settle(store: &OpenSearchDirectiveStore) {
     let before = store.status().counters.reads.unchanged;
     eventually(
@@ -132,7 +132,8 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(cost(&store).await.0, 1);
 }
 
-/// A number of documents with which a reconcile needs three rounds of requests to find a deletion.
+/// The number of documents in a large index, in which a reconcile needs three rounds of requests to
+/// find a deletion.
 const MANY: usize = 21_000;
 
 fn lines(action: &str, index: &str, numbers: impl Iterator<Item = usize>) -> String {
@@ -181,7 +182,8 @@ async fn p2_deletions_among_many_documents_are_found_without_reading_the_others(
         settle(&store).await;
     }
     // The test deletes one document and writes a new one, so that the unchanged number of documents
-    // does not show the deletion to the store. The store therefore tries a delta read first.
+    // does not show the deletion to the store. If the number of documents has not changed, the
+    // store tries a delta read first.
     bulk(&url, lines("delete", &index, std::iter::once(20_999))).await;
     bulk(&url, lines("index", &index, [3, 30_000].into_iter())).await;
     store.refresh().await.unwrap();

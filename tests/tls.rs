@@ -158,8 +158,8 @@ async fn a_client_certificate_is_presented_together_with_a_password() {
             key.serialize_pem()
         ))
     };
-    // The store must start with a certificate from the server's CA for clients and the password,
-    // and must fail to start if the certificate or the password is missing.
+    // The store must start if it has both the password and a certificate from the server's CA for
+    // clients. If the password or the certificate is missing, the store must fail to start.
     start(&url, presenting(&clients), ann()).await.unwrap();
     let error = start(&url, presenting(&clients), Credentials::None).await;
     let said = error_chain(&error.unwrap_err());

@@ -1,6 +1,6 @@
-//! Measures how many requests, bytes and how much time polls of a real cluster cost, for each kind
-//! of read. `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
-//! `BENCHMARKS.md`.
+//! Measures polls of a real cluster, with the number of requests, the number of bytes and the time
+//! for each kind of read. `scripts/bench-poll` starts the cluster, runs this program and writes its
+//! tables into `BENCHMARKS.md`.
 //!
 //! The benchmark reads the address of the cluster from the variable `OPENSEARCH_URL`. Before each
 //! measurement, the benchmark deletes and re-creates the index `directives-bench` in this cluster.
@@ -38,7 +38,8 @@ const UNCHANGED_POLLS: u32 = 1_000;
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
-/// The approximate duration of the measurement for one row of the propagation table.
+/// The approximate duration of the measurement for one row of the table that shows how fast a
+/// change reaches all stores.
 const ROW: Duration = Duration::from_secs(45);
 const WRITES_AT_LEAST: usize = 8;
 const WRITES_AT_MOST: usize = 40;
@@ -56,8 +57,9 @@ fn main() {
         if std::env::args().any(|arg| arg == "reconciles") {
             return reconciles::measure(&cluster).await;
         }
-        // The benchmark measures the memory of the stores first, because a store that started after
-        // other measurements would reuse memory which these have freed, and would seem too small.
+        // The benchmark measures the memory of the stores before everything else. After other
+        // measurements, a store would seem too small, because it would reuse memory that the other
+        // measurements have freed.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;

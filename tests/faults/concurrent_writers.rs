@@ -107,7 +107,7 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
     );
 }
 
-/// Half of the operations of this test are deletions, so about half of the writes create a document
+/// Half of the operations of this test are deletions, so many writes create a document with an id
 /// that was deleted before. The test kills the primary's node once and restarts it with its data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_own() {
@@ -150,8 +150,8 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
     all_show_the_index(&cluster, &index, &stores, observer).await;
     // A store needs one full read at its start, one after the failover, and one at the new
     // primary's first write, because the new primary may have assigned `_seq_no`s again. A store
-    // that polled while the shard had no primary needs a fourth full read, but no deletion may
-    // cause one.
+    // that polled while the shard had no primary needs a fourth full read, but a deletion may not
+    // cause a full read.
     let reads = stores.iter().map(|store| store.status().counters.reads);
     let reads: Vec<_> = reads.collect();
     let most = reads.iter().map(|reads| reads.full_reads).max();

@@ -53,8 +53,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
 async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // The documents of the re-created index have the same `_seq_no`s and times as those of the
-    // deleted index, so a store can recognize the re-created index only by its uuid.
+    // A store can recognize the re-created index only by its uuid, because the documents have the
+    // same `_seq_no`s and times as in the deleted index.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -191,8 +191,9 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
         installed_index(&url, "switch-b").await,
     );
     let alias = unique_index("switch");
-    // The second index gets one document, whose write is older and whose `_seq_no` is lower than
-    // those of the last document in the first index.
+    // The test writes the only document of the second index before the documents of the first
+    // index, so that this document is older and has a lower `_seq_no` than the last one of the
+    // first index.
     write(&url, &two, "x").await;
     for id in ["a", "b", "c"] {
         write(&url, &one, id).await;

@@ -40,7 +40,8 @@ async fn write(url: &str, index: &str, id: &str) {
     assert!(matches!(status, 200 | 201), "{answer:#}");
 }
 
-/// Sends a request and returns the body of its response, but panics if the request fails.
+/// Sends a request and returns the JSON body of its response. Panics if the status of the response
+/// is an error.
 async fn must(method: &str, url: &str, body: Option<&Value>) -> Value {
     let (status, answer) = http::send(method, url, body).await;
     assert!((200..300).contains(&status), "{method} {url}: {answer:#}");

@@ -18,8 +18,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CUT: Fault = Fault::Cut(40);
 const RESET: Fault = Fault::Reset(40);
 const DELAY: Fault = Fault::Delay(Duration::from_secs(30));
-/// A fault that delays each byte of a response, so that the whole response takes longer than the
-/// time limit of the request.
+/// A fault that delays each byte of a response, so that the whole response takes longer than
+/// [`REQUEST_TIMEOUT`].
 const DRIP: Fault = Fault::Drip(Duration::from_millis(300));
 
 fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {

@@ -1,5 +1,5 @@
-//! Tests a store while one thread reads its status during publishes, and while several callers
-//! request a poll at the same time.
+//! Tests a store while one thread reads the store's status during publishes, and while several
+//! callers request a poll at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,8 +19,8 @@ use super::{
 /// must report for it.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
-/// Returns a correct search response, except that the value at the JSON pointer `pointer` is
-/// `value`.
+/// Returns a search response that is correct except for the value at the JSON pointer `pointer`,
+/// which is `value`.
 fn with(pointer: &str, value: Value) -> ResponseTemplate {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;
@@ -307,8 +307,8 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
     let config = config(cluster).with_poll_timeout(Duration::from_secs(10 * 60));
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let text = chain(&error);
-    // The limit is 1 MiB, because the store first requests the index statistics, whose response is
-    // small.
+    // The error must name a limit of 1 MiB, because the store first requests the index statistics,
+    // whose response is small.
     assert!(
         text.contains("larger than the limit of 1048576 bytes"),
         "{text}"

@@ -58,7 +58,7 @@ fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
     (log, tracing::subscriber::set_default(subscriber))
 }
 
-/// Returns the stored document of a directive that the author `author` has written last.
+/// Returns the stored document of a directive whose last author is `author`.
 fn written_by(author: &str, level: &str) -> Value {
     stored(json!({
         "level": level,

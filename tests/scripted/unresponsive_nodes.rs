@@ -29,7 +29,7 @@ fn config(cluster: ClusterConfig) -> Config {
     super::config(cluster).with_instance("proxy-1")
 }
 
-/// Returns what the store's status reports about the node with the given URL.
+/// Returns the state of the node with the given URL from the status of the store.
 fn node(store: &OpenSearchDirectiveStore, url: &str) -> NodeState {
     let url: url::Url = url.parse().unwrap();
     let mut nodes = store.status().nodes.into_iter();

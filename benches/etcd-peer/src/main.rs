@@ -1,6 +1,7 @@
-//! Measures with a real etcd how long after an acknowledged write `load()` of osproxy-etcd 1.0.5
-//! returns the change, and how many directives etcd accepts at most. `scripts/bench-etcd` starts
-//! etcd, runs this program and writes its output into `BENCHMARKS.md`.
+//! Measures osproxy-etcd 1.0.5 with a real etcd. The benchmark measures the time from an
+//! acknowledged write until `load()` returns the change, and the largest number of directives that
+//! etcd accepts. `scripts/bench-etcd` starts etcd, runs this program and writes its output into
+//! `BENCHMARKS.md`.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -21,8 +22,8 @@ const KEY: &str = "directives";
 /// contains the key.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// The benchmark counts a change as lost for a store that does not return it within this time after
-/// the write.
+/// If a store does not return a change within this time after the write, the benchmark counts the
+/// change as lost for this store.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// An upper bound for the search for the largest number of directives that etcd accepts. By
 /// default, etcd accepts about a tenth of this bound.
@@ -52,8 +53,8 @@ fn blob(directives: usize) -> Vec<u8> {
     json!({ "directives": directives }).to_string().into_bytes()
 }
 
-/// Measures the time from a write until `load()` returns the changed set, also with `fits`
-/// directives, the largest number that etcd accepts.
+/// Measures the time from a write until `load()` returns the changed set. The argument `fits` is
+/// the largest number of directives that etcd accepts.
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");

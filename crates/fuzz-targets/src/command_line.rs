@@ -1,5 +1,5 @@
-//! A fuzz target that parses arguments of the command `directives`. The command must not lose a
-//! flag when it moves the flags before the verb behind the verb.
+//! A fuzz target that parses arguments of the command `directives`. If a flag precedes the verb,
+//! the command moves it behind the verb, and must not lose a flag by this move.
 
 use std::ffi::OsString;
 

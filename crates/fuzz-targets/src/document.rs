@@ -27,8 +27,7 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Compares the targets of an accepted document with the fields that a general JSON parser finds in
-/// its JSON.
+/// Compares an accepted document with the fields of its JSON, which a general JSON parser has read.
 fn check_targets(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("an accepted document is JSON");
     let text = |name: &str| {

@@ -31,8 +31,9 @@ pub(crate) fn run_reports(body: &[u8]) {
         return;
     };
     for report in &fleet.reports {
-        // The target compares the reports with an index that has the highest possible `_seq_no`, so
-        // an instance is converged only if it reports this `_seq_no`.
+        // The fuzz target compares each report with an index that has the highest possible
+        // `_seq_no`. An instance must count as converged only if its report contains this
+        // `_seq_no`.
         let is_behind = report.applied_seq_no != Some(u64::MAX);
         assert!(!(is_behind && fleet.state(report).is_converged()));
     }

@@ -1,8 +1,8 @@
 //! Fuzz targets, each of which passes arbitrary bytes to a parser of untrusted data, and panics if
 //! the parser breaks one of its guarantees.
 //!
-//! `fuzz/` runs the targets with libFuzzer, and `tests/corpus.rs` runs them with the inputs of the
-//! stored corpus and with mutations of these inputs.
+//! `fuzz/` runs the fuzz targets with libFuzzer. `tests/corpus.rs` runs the fuzz targets with the
+//! inputs of the stored corpus and with mutations of these inputs.
 
 #![forbid(unsafe_code)]
 #![allow(

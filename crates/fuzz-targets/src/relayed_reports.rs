@@ -1,5 +1,5 @@
-//! A fuzz target that decodes the reports which instances and other agents send to an agent, so
-//! that the agent writes them into the index of the fleet.
+//! A fuzz target that decodes the reports of other instances as an agent does, which receives such
+//! reports and writes them into the index of the fleet.
 
 use jiff::Timestamp;
 use opensearch_directives::fleet::InstanceReport;
@@ -35,8 +35,9 @@ fn check(report: &InstanceReport, now: Timestamp) {
         without_fractions(decoded),
         without_fractions(report.clone())
     );
-    // Another agent must accept each report that the agent forwards to it, except a report that it
-    // has sent or forwarded itself, and a report that has passed through eight agents.
+    // Another agent must accept each report that this agent forwards, with two exceptions. The
+    // other agent must refuse a report that has passed through eight agents, and a report that it
+    // has sent or forwarded itself.
     let forwarded = format!(r#"{{"now":"1970-01-01T00:00:00Z","reports":[{json}]}}"#);
     let next = relayed_reports(forwarded.as_bytes(), "next hub", now);
     let is_known =

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check_message;
 
-/// The maximum number of directives in a snapshot that the fuzz target sets for the decoder.
+/// The maximum number of directives in a snapshot, above which the decoder must refuse the
+/// snapshot.
 const CAP: usize = 4;
 
 /// Decodes the input as a snapshot in JSON, as another agent sends it.
@@ -29,7 +30,8 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Decodes the input as a last-good file, first without a change, and then with a correct checksum.
+/// Decodes the input as a last-good file. Then decodes the input as a last-good file with a correct
+/// checksum.
 pub(crate) fn run_last_good_file(body: &[u8]) {
     let error = last_good_file(body, "directives");
     if let Err(error) = error {

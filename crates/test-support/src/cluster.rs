@@ -38,12 +38,11 @@ pub struct Cluster {
 struct Member {
     port: u16,
     transport_port: u16,
-    /// The process of the node, or `None` after the test has killed the node and until it restarts
-    /// the node.
+    /// The process of the node, or `None` while the node is killed.
     process: Option<Child>,
 }
 
-/// The number of the node, from 0 to 2, that has each role in the cluster and for one index. One
+/// The numbers, from 0 to 2, of the nodes that have a role in the cluster or for one index. One
 /// node can have several roles.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
@@ -327,7 +326,7 @@ fn node_position(name: &Value) -> usize {
 
 /// Returns `N` different ports on which no process listens.
 fn free_ports<const N: usize>() -> [u16; N] {
-    // The function opens all listeners before it closes one, so that their ports differ.
+    // The function keeps all listeners open at the same time, so that their ports differ.
     let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -32,8 +32,8 @@ pub mod store_observer;
 pub mod write_ledger;
 pub mod writers;
 
-/// Adds the fields to a document that the ingest pipeline would add, for writes of tests that
-/// bypass the pipeline. Does not change fields that the document already contains.
+/// Adds the same fields to a document as the ingest pipeline, for tests that write a document
+/// without the pipeline. Does not change fields that the document already contains.
 pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     let fields = document.as_object_mut().unwrap();
     let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]

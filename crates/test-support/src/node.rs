@@ -73,7 +73,7 @@ pub fn shared_url() -> String {
         if let Ok(url) = std::env::var("OPENSEARCH_URL") {
             return url.trim_end_matches('/').to_owned();
         }
-        // The leaked shared node is never dropped, but it stops when the test process ends.
+        // The shared node is never dropped, but the node stops when the test process ends.
         Box::leak(Box::new(Node::start())).url()
     })
     .clone()
@@ -96,8 +96,8 @@ pub async fn installed_index(url: &str, prefix: &str) -> String {
     index
 }
 
-/// Returns the cluster configuration with which a test accesses an index, with long time limits,
-/// because the machine may be busy.
+/// Returns the cluster configuration with which a test accesses an index. The configuration has
+/// long time limits, because a busy machine may be slow to respond.
 pub fn cluster(url: &str, index: &str) -> ClusterConfig {
     let url: Url = url.parse().unwrap();
     ClusterConfig::new([url])

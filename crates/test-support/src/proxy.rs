@@ -51,8 +51,8 @@ impl Proxy {
         let forwarded = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&forwarded);
         let task = tokio::spawn(async move {
-            // A `JoinSet` aborts the tasks of all connections when it is dropped, so the
-            // connections end together with the proxy.
+            // The tasks of all connections end together with the proxy, because a `JoinSet` aborts
+            // its tasks when it is dropped.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
@@ -162,7 +162,7 @@ async fn responses(
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
                 // The call of `forget` releases the write half of the connection without a normal
-                // close, so the connection is reset when the read half is dropped.
+                // close, so that the drop of the read half resets the connection.
                 to_client.forget();
                 return Ok(());
             }

@@ -26,8 +26,8 @@ impl SecuredNode {
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         // The setting `plugins.security.audit.type` makes the security plugin store its audit log
-        // in an index, and must exist when the node starts. The plugin writes nothing into the
-        // audit log until a test configures it.
+        // in an index, and must exist when the node starts. The security plugin writes nothing into
+        // the audit log until a test configures the audit log.
         let log = "plugins.security.audit.type=internal_opensearch";
         let options = ["--security", "--setting", log].map(str::to_owned);
         let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();

@@ -13,8 +13,8 @@ use super::write_ledger::{Ledger, Observed};
 const PAUSE: Duration = Duration::from_millis(5);
 const MAX_STEPS: usize = 20;
 
-/// An observer of the directive sets of several stores, on a thread of its own so that it continues
-/// while the test waits.
+/// An observer of the directive sets of several stores. The observer runs on a separate thread, so
+/// it continues while the test waits.
 pub struct StoreObserver {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Observations>>,
@@ -23,16 +23,16 @@ pub struct StoreObserver {
 /// The number of directive sets and the steps back that an observer has seen.
 #[derive(Debug, Default)]
 pub struct Observations {
-    /// How often the observer has seen a store with a different set than at the previous
-    /// observation of the same store.
+    /// How often a store's set differed from the set at the previous observation of this store,
+    /// over all stores.
     pub sets: u64,
     /// Descriptions of the first steps back that the observer saw. A store takes a step back if it
     /// publishes an older state after a newer one.
     pub steps_back: Vec<String>,
 }
 
-/// A store that the observer observes, with the last set and the last state of each document id
-/// that the observer has seen in it.
+/// One observed store, with its last set, and with the last state of each document id that the
+/// observer has seen.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,

@@ -1,9 +1,10 @@
 //! Records the writes of a test, and finds steps back in the directive sets that stores publish. A
 //! store takes a step back if it publishes an older state after a newer one.
 //!
-//! An operation is a write or a deletion of one document id, with a higher number than the previous
-//! operation on the same id. The tenant of each written directive contains the number of its
-//! operation, so that a published set shows which operations it contains.
+//! An operation is a write or a deletion of one document id. Each operation has a higher number
+//! than the previous operation on the same document id. The tenant of each written directive
+//! contains the number of its operation, so that a published set shows which operations it
+//! contains.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -27,7 +28,8 @@ struct Entry {
     /// The number of the last deletion that a writer sent for this document id.
     deletion: u64,
     /// The number of the last operation that the cluster did not acknowledge, or 0. The cluster may
-    /// have lost an operation without acknowledgement, but a store may already have published it.
+    /// have lost an operation that it did not acknowledge, but a store may already have published
+    /// this operation.
     uncertain: u64,
 }
 
@@ -101,8 +103,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Compares a set of a store with the store's earlier sets in `observed`, updates `observed`,
-    /// and returns a description of every step back.
+    /// Compares a set of a store with what `observed` says about the store's earlier sets, and
+    /// returns a description of every step back. Also updates `observed`.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {

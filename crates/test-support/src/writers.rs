@@ -49,8 +49,8 @@ impl Writer {
         }
     }
 
-    /// Sends a batch of operations to a random node, and repeats the operations without an
-    /// acknowledgement until the cluster has acknowledged all.
+    /// Sends a batch of operations to a random node. Repeats the operations that the cluster has
+    /// not acknowledged, until the cluster has acknowledged all of them.
     async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
         for try_ in 0..TRIES {
             if batch.is_empty() {

@@ -27,8 +27,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Headers that apply only to a single connection (RFC 9110, section 7.6.1), so that the proxy must
-/// not forward them. The header `Connection` can name further headers of this kind.
+/// The headers that the proxy must not forward, because they apply only to a single connection (RFC
+/// 9110, section 7.6.1). The header `Connection` can name further headers that the proxy must not
+/// forward.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -68,8 +69,8 @@ impl Proxy {
     }
 }
 
-/// Refuses a client's request if it may access the directives index. Otherwise forwards the request
-/// to OpenSearch, and returns OpenSearch's response.
+/// Refuses a client's request that may access the directives index. Forwards every other request to
+/// OpenSearch, and returns OpenSearch's response.
 pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if is_protected(parts.uri.path(), &proxy.index) {
@@ -152,8 +153,7 @@ where
     }
 }
 
-/// Removes the headers of a request or response that apply only to the connection on which it
-/// arrived.
+/// Removes the headers of a request or a response that apply only to a single connection.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)

@@ -48,16 +48,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback(forward::forward)
         .with_state(Proxy::new(&settings, recorder))
         .layer(DirectivesLayer::new(evaluator(store.clone())))
-        // The program adds this layer last, so that it runs first and each request has an id before
-        // the proxy evaluates the directives.
+        // The program adds the layer for request ids last, because the last layer runs first and
+        // the evaluation of the directives needs the request id.
         .layer(middleware::from_fn(assign_request_id));
 
     let listener = TcpListener::bind(&settings.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?
         .tap_io(|connection| {
-            // The proxy sets `TCP_NODELAY`, because a small response could otherwise wait until the
-            // client acknowledges earlier data.
+            // The proxy sets `TCP_NODELAY`, because without it a small response could wait until
+            // the client acknowledges earlier data.
             let _ = connection.set_nodelay(true);
         });
     tracing::info!("listening on {}", settings.listen);
@@ -87,7 +87,7 @@ async fn assign_request_id(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Returns a watch channel that changes when the process receives SIGTERM or SIGINT.
+/// Returns a receiver that is notified when the process receives SIGTERM or SIGINT.
 fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,11 +1,12 @@
-//! Measures how long a request through osproxy takes, from the moment at which a client sends it
-//! until the whole response has arrived. The benchmark compares osproxy with the adapter and
-//! osproxy with its in-memory store, which contain the same directives. The benchmark prints tables
-//! for `scripts/bench-osproxy`.
+//! Measures how long a request through osproxy takes, from the moment at which a client sends the
+//! request until the whole response has arrived. The benchmark compares an osproxy that uses the
+//! adapter with an osproxy that uses the in-memory store of osproxy-observe. The adapter and the
+//! in-memory store contain the same directives. The benchmark prints tables for
+//! `scripts/bench-osproxy`.
 //!
-//! The server behind the proxy runs in the process of the benchmark and returns a fixed response,
-//! so that the proxy itself uses most of the measured time. The benchmark sends requests in turn to
-//! a proxy with the adapter and to a proxy with the in-memory store.
+//! In place of OpenSearch, a server in the process of the benchmark returns a fixed response, so
+//! that the proxy itself uses most of the measured time. The benchmark sends requests in turn to a
+//! proxy with the adapter and to a proxy with the in-memory store.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]

@@ -47,8 +47,8 @@ pub struct Parts {
 }
 
 /// Builds the request handler of the proxy. The proxy accepts every client, and uses the client's
-/// bearer token as the principal. The tenant of a request is the value of the header `x-tenant`, or
-/// for a write also the field `tenant_id` of the document.
+/// bearer token as the principal. The tenant of a request is the value of the header `x-tenant`.
+/// For a write, the tenant can also be the field `tenant_id` of the document.
 #[must_use]
 pub fn handler(parts: Parts) -> Arc<Handler> {
     let tenancy = ReferenceTenancy::new(

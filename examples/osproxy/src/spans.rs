@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-/// The maximum number of spans that wait until they are printed. If more spans wait, the exporter
-/// drops new spans.
+/// The maximum number of spans that wait until they are printed. If the maximum is reached, the
+/// exporter drops new spans.
 const WAITING: usize = 1024;
 
 /// A span exporter that prints each span to standard output as one line of JSON.
@@ -48,7 +48,7 @@ impl SpanExporter for PrintedSpans {
             "tenant": attribute(span, "osproxy.partition.id"),
             "request_id": attribute(span, "osproxy.request.id"),
         });
-        // The exporter uses `try_send`, because the request path calls it and must not wait.
+        // The exporter uses `try_send`, because it runs on the request path and must not wait.
         let _ = self.lines.try_send(format!("{line}\n"));
     }
 }

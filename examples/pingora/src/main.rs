@@ -30,9 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(Opt::parse_args())?;
     server.bootstrap();
 
-    // Pingora as a daemon forks after this point, and threads do not survive a fork. The program
-    // therefore calls `build`, which starts no thread, and lets Pingora start the refresher as a
-    // service after the fork.
+    // If Pingora runs as a daemon, it forks after this point, and threads do not survive a fork.
+    // The program therefore calls `build`, which starts no thread, and lets Pingora start the
+    // refresher as a service after the fork.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     let recorder = Arc::new(Recorder::default());

@@ -145,7 +145,7 @@ impl ProxyHttp for Proxy {
         {
             recording.responded(response.status);
         }
-        // The proxy drops its recording of the request, so that the recorder can write the record.
+        // The recorder writes the record when the proxy drops its recording of the request.
         context.recording = None;
     }
 }

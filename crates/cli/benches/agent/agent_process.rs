@@ -77,7 +77,7 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // A request fails when the agent has ended. The task then ends too and closes the
+                // If a request fails because the agent has ended, the task also ends and closes the
                 // channel, so that the receiver of the channel notices the end of the agent.
                 let Ok(response) = request.send().await else {
                     return;

@@ -39,8 +39,8 @@ const REPORTING: usize = 500;
 /// The interval between two reports of an instance while the benchmark measures the node's
 /// processor time. The default interval between two reports is one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval of the instances while the benchmark measures the node's processor time, which
-/// is also the default poll interval of an agent.
+/// The poll interval of the instances while the benchmark measures the node's processor time. The
+/// default poll interval of an agent is the same.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 
@@ -69,7 +69,7 @@ async fn wait(cluster: &Cluster, timeout: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{problem}"))
 }
 
-/// Returns the names of the instances in the list `list` of a report of `directives wait`.
+/// Returns the names of the instances in one list of the report that `directives wait` printed.
 fn names(report: &Value, list: &str) -> Vec<String> {
     let instances = report[list].as_array().into_iter().flatten();
     let names = instances.filter_map(|one| one["instance"].as_str());

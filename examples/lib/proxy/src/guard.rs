@@ -10,8 +10,8 @@
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// The path segments that begin a document API. After such a segment, a path can name a document,
-/// but no further index.
+/// The path segments that begin a document API. After a segment that begins a document API, a path
+/// can name a document, but no further index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
@@ -23,7 +23,7 @@ const DOCUMENT_APIS: [&str; 7] = [
 ];
 
 /// The path segments that begin a search API. A request searches every index if its path names no
-/// index before such a segment.
+/// index before the segment of a search API.
 const SEARCHES: [&str; 6] = [
     "_search",
     "_count",
@@ -39,7 +39,7 @@ const SEARCHES: [&str; 6] = [
 ///
 /// A request can access the directives index if its path names this index, even percent-encoded or
 /// in a list, or if a wildcard in its path matches the index. A search can also access the index if
-/// its path names no index at all. The function also returns true for every path with date math
+/// its path names no index at all. `is_protected` also returns true for every path with date math
 /// (`<...>`).
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
@@ -94,7 +94,8 @@ fn could_match(pattern: &str, index: &str) -> bool {
 }
 
 /// Returns true if a pattern, in which `*` stands for any string, matches a name. The worst-case
-/// time is proportional to the length of the pattern multiplied by the length of the name.
+/// time of the match is proportional to the length of the pattern multiplied by the length of the
+/// name.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -107,7 +108,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             seen += 1;
         } else if let Some((star_at, star_seen)) = star {
             // After a mismatch, the function lets the last `*` of the pattern match one more
-            // character of the name, and continues after this character.
+            // character of the name, and continues the comparison after this character.
             star = Some((star_at, star_seen + 1));
             at = star_at + 1;
             seen = star_seen + 1;

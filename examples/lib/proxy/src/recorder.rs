@@ -65,9 +65,9 @@ impl Recorder {
     }
 }
 
-/// A handle to the record of one request, which is written when the last clone of the handle is
-/// dropped. A proxy attaches one clone to the body of the request, and another clone to the body of
-/// the response.
+/// A handle to the record of one request. The recorder writes the record when the last clone of the
+/// handle is dropped. A proxy attaches one clone of the handle to the body of the request, and
+/// another clone to the body of the response.
 #[derive(Clone, Debug)]
 pub struct Recording(Arc<Mutex<Record>>);
 
@@ -91,8 +91,8 @@ impl Recording {
         }
     }
 
-    /// Counts the bytes of a part of the request's body, and captures them if the directives ask
-    /// for this.
+    /// Counts the bytes of a part of the request's body, and keeps them if the directives capture
+    /// the request.
     pub fn request_data(&self, data: &Bytes) {
         let mut record = self.record();
         let captures = record.applied.decision().capture;
@@ -107,8 +107,8 @@ impl Recording {
         record.responded_after = Some(record.started.elapsed());
     }
 
-    /// Counts the bytes of a part of the response's body, and captures them if the directives ask
-    /// for this.
+    /// Counts the bytes of a part of the response's body, and keeps them if the directives capture
+    /// the request.
     pub fn response_data(&self, data: &Bytes) {
         let mut record = self.record();
         let captures = record.applied.decision().capture;

@@ -35,7 +35,7 @@ impl Settings {
     /// missing variable.
     ///
     /// # Errors
-    /// Returns an error that names the environment variable if its value is invalid.
+    /// Returns an error that names the environment variable if the value of a variable is invalid.
     pub fn from_env() -> Result<Self, Box<dyn Error>> {
         let settings = Self {
             listen: variable("PROXY_LISTEN")?.unwrap_or_else(|| "127.0.0.1:9201".into()),

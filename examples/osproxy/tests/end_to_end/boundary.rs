@@ -12,8 +12,8 @@ use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use super::client::{Call, Connection};
 use super::proxy::Proxy;
 
-/// How late after its start a directive may begin to apply in this test, because the machine may be
-/// busy.
+/// The test accepts that a directive begins to apply up to this duration after its start, because a
+/// busy machine may be slow.
 const LATE: Duration = Duration::from_millis(500);
 
 /// The id of a request, the time just before the client sent it, and the time just after its

@@ -25,8 +25,8 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The request id that the proxy assigned to the request, which the proxy's spans and tape also
-    /// contain.
+    /// The id that the proxy assigned to the request. The proxy's spans and its break-glass tape
+    /// contain the same id.
     pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }

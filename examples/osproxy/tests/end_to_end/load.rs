@@ -169,8 +169,8 @@ async fn write_document(connection: &mut Connection, n: usize) {
     assert!((200..300).contains(&answer.status), "{:?}", answer.body);
 }
 
-/// Disables the periodic refresh of the index, because such a refresh could make only a part of a
-/// generation visible to searches.
+/// Disables the periodic refresh of the index, because a periodic refresh could make only a part of
+/// a bulk write visible to searches.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
     let address = proxy
         .upstream

@@ -56,8 +56,8 @@ impl Capture for Captures {
     }
 }
 
-/// Which effects directives had on one request, out of a span, an entry on the break-glass tape,
-/// and a capture.
+/// The effects that directives had on one request, each of which is a span, an entry on the
+/// break-glass tape, or a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Effects {
     pub(crate) span: bool,

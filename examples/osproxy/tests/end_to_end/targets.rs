@@ -10,8 +10,8 @@ use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use super::client::{Call, Connection};
 use super::proxy::{Effects, Proxy};
 
-/// Returns the requests of this test, each with a name, which differ in the values that a directive
-/// can target.
+/// Returns the requests of this test, each with a name. The requests differ in the values that a
+/// directive can target.
 fn calls() -> Vec<(&'static str, Call<'static>)> {
     let call = |method, path, tenant, principal, body| Call {
         method,
