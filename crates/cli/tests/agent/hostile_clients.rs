@@ -10,7 +10,7 @@ use crate::support::agent::Agent;
 
 const REQUEST: &str =
     r#"{"index":"orders","principal":"checkout","endpoint":"Search","request_id":"1"}"#;
-/// The request that an attacker hides in the body of another request.
+/// The request that an attacker hides among the bytes of another request.
 const HIDDEN: &str = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn agent() -> Agent {

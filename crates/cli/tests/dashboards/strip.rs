@@ -1,6 +1,5 @@
-//! Tests the row of panels at the top of the dashboards that shows whether each index exists. The
-//! dashboards need this row, because every other panel shows the same number for a missing index as
-//! for an empty one.
+//! Tests the row of the dashboards that shows whether each index exists. The dashboards need this
+//! row, because every other panel shows the same number for a missing index as for an empty one.
 
 use serde_json::{Value, json};
 

@@ -17,8 +17,8 @@ impl Process {
         Self(format!("/proc/{pid}").into())
     }
 
-    /// Returns the total processor time of all running threads of the process, without threads that
-    /// have already ended.
+    /// Returns the total processor time of the threads of the process, without threads that have
+    /// already ended.
     pub fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(self.0.join("task")).expect("threads");
         let nanos = threads.flatten().filter_map(|thread| {
