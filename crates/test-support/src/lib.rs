@@ -33,7 +33,7 @@ pub mod write_ledger;
 pub mod writers;
 
 /// Adds the same fields to a document as the ingest pipeline, for tests that write a document
-/// without the pipeline. Does not change fields that the document already contains.
+/// without the pipeline. The function does not change fields that the document already contains.
 pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     let fields = document.as_object_mut().unwrap();
     let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]

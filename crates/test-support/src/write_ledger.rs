@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// Compares a set of a store with what `observed` says about the store's earlier sets, and
-    /// returns a description of every step back. Also updates `observed`.
+    /// updates `observed`. Returns a description of every step back of the store.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {

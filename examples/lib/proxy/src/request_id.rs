@@ -10,8 +10,9 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// id by a new one.
 const MAX_LENGTH: usize = 128;
 
-/// Returns the value of `X-Request-Id`. Creates a random id if `X-Request-Id` is absent or occurs
-/// more than once, or if its value is blank, too long or not ASCII text.
+/// Returns the request id from the header `X-Request-Id` of a request. Creates a random id if
+/// `X-Request-Id` is absent or occurs more than once, or if its value is blank, too long or not
+/// ASCII text.
 ///
 /// The request id decides whether a request is in the sample of a directive, so a client can choose
 /// an id that puts its request into the sample. If your clients must not influence sampling, create
