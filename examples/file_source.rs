@@ -1,6 +1,6 @@
-//! Shows how a program can read directives from another source than an index. In this example, the
-//! source is a JSON file that maps ids to stored documents. The store polls the file and publishes
-//! changed directives. If the file becomes unreadable, the last good set stays published.
+//! Shows how a program can read directives from a JSON file instead of an index. The file maps the
+//! ids of directives to their stored documents. The store polls the file and publishes changed
+//! directives. If the file becomes unreadable, the store keeps the last good set published.
 //!
 //! ```sh
 //! cargo run --example file_source -- directives.json
@@ -35,7 +35,8 @@ impl FileSource {
         self.path.display().to_string()
     }
 
-    /// Reads the whole file. If the file is not complete JSON, the poll fails.
+    /// Reads the whole file of directives, and makes the poll fail if the file is not complete
+    /// JSON.
     async fn read(&self, published: PublishedState<'_>) -> Result<Polled, Cause> {
         let text = tokio::fs::read_to_string(&self.path).await?;
         let mut hasher = DefaultHasher::new();
@@ -48,8 +49,8 @@ impl FileSource {
         Ok(Polled::changed(generation, snapshot, published.now))
     }
 
-    /// Decodes the documents of the file. An invalid document is rejected, and the other documents
-    /// are decoded nevertheless.
+    /// Decodes the documents of the file, and rejects each invalid document without an effect on
+    /// the valid documents.
     fn decode(&self, text: &str, now: Timestamp) -> Result<Snapshot, Cause> {
         let documents: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
         let limits = DecodeLimits {

@@ -22,14 +22,14 @@ fn cluster(urls: &[&str]) -> ClusterConfig {
         .with_max_response_bytes(1 << 20)
 }
 
-/// Returns settings of a store that polls only when the test requests a poll.
+/// Returns the configuration of a store that polls only when the test requests a poll.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_secs(60 * 60))
         .with_poll_timeout(Duration::from_secs(60))
 }
 
-/// Starts a store that must fail to start, and returns the text of the error.
+/// Starts a store that must fail to start because of its server, and returns the text of the error.
 async fn refused(url: &str) -> String {
     let error = OpenSearchDirectiveStore::start(config(cluster(&[url])))
         .await
@@ -203,7 +203,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_response_is_bounded_while_it_arrives_and_while_it_is_decompressed() {
-    // The body of the response consists of 64 gzip members that decompress to 1 GiB in total.
+    // The server sends a small response body in gzip format, which decompresses to 1 GiB.
     let bomb = gzip(&vec![b' '; 16 << 20]).repeat(64);
     let gzipped = RawServer::start(move |_| ok("content-encoding: gzip\r\n", &bomb)).await;
     let endless = RawServer::start(|_| {

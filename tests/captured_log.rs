@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// A log writer that collects all lines in memory. All clones of a `Log` share one list of lines.
+/// A log writer that collects all lines in memory. All clones of one `Log` share the collected
+/// lines.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -17,7 +18,7 @@ impl Log {
         self.lines_with_all(&[text])
     }
 
-    /// Counts the lines that contain all given strings.
+    /// Returns the number of collected log lines that contain all strings in `texts`.
     pub(crate) fn lines_with_all(&self, texts: &[&str]) -> usize {
         let log = self.text();
         let lines = log.lines();

@@ -1,5 +1,5 @@
-//! Tests that a running store notices when a password, a token or a key is replaced, and uses the
-//! new secret.
+//! Tests that a running store uses the new secret after an operator has replaced a password, a
+//! token or a key.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +15,8 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Makes a server respond like an empty index to requests with the given `Authorization` header.
-/// Requests with another `Authorization` header or without one receive status 401.
+/// Makes a mock server respond like an empty index to requests with the given `Authorization`
+/// header, and with status 401 to all other requests.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -85,7 +85,7 @@ async fn a_file_that_changed_is_read_after_a_401_in_the_same_poll() {
     ] {
         let server = MockServer::start().await;
         accept(&server, old.1).await;
-        // White space at the beginning and at the end of the file is not a part of the secret.
+        // The store must ignore white space at the beginning and at the end of a credential file.
         fs::write(&file, format!("\n {}\r\n", old.0)).unwrap();
         let store = start(&server, credentials).await.unwrap();
         assert_eq!(reloads(&store), (0, 0));
@@ -162,9 +162,8 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     let server = MockServer::start().await;
     accept(&server, "Bearer token-0").await;
     let calls = Arc::new(AtomicUsize::new(0));
-    // The test itself sets the next result of the credentials provider. The result does not depend
-    // on the number of calls, because the refresher polls again on its own after a failed poll. So
-    // the test cannot know how often the refresher calls the provider.
+    // The test itself sets the next result of the credentials provider. The result must not depend
+    // on the number of calls, because the refresher polls again on its own after a failed poll.
     let token = Arc::new(Mutex::new(Some("token-0")));
     let credentials = Credentials::provider({
         let (calls, token) = (calls.clone(), token.clone());
@@ -187,7 +186,8 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert_eq!(reloads(&store), (1, 0));
     accept(&server, "Bearer token-3").await;
-    // First the provider fails, and then it returns credentials that the server does not accept.
+    // The poll must fail if the credentials provider fails, and if the provider returns a token
+    // that the server refuses.
     for answer in [None, Some("token-2")] {
         *token.lock().unwrap() = answer;
         let error = store.refresh().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Tests that a restarted store notices if its role hides fields now, but hid no fields when the
+//! Tests that a restarted store notices that its role now hides a field which was visible when the
 //! store wrote its last-good file.
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use test_support::node::cluster;
 use test_support::stored;
 
-/// Makes a mock cluster return the given documents. In this cluster, the store's role permits only
-/// searching and reading the settings.
+/// Makes a mock cluster return the given documents. The cluster permits the store only to search
+/// the index and to read the settings of the index.
 async fn serve(server: &MockServer, documents: &[(&str, u64, Value)]) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -108,8 +108,9 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // In this case, the role hides no field after the restart. Somebody has written the document
-    // again without a tenant, and has bypassed the ingest pipeline.
+    // In this test, the role hides no field, but somebody has written the document `a` again
+    // without a tenant and without the ingest pipeline. The store must reject only the document
+    // `a`.
     serve(
         &server,
         &[("a", 8, without_tenant()), ("b", 7, directive("globex"))],

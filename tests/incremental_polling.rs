@@ -1,5 +1,5 @@
-//! Tests how many requests and documents a poll of a real node needs, and which polling strategy
-//! the store selects.
+//! Tests how many requests and documents a poll of a real node needs, and how the store finds out
+//! what has changed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url};
 use test_support::{in_hours, stored};
 
-/// If the index is unchanged, a poll may receive at most this number of bytes.
+/// The maximum number of bytes that a poll of an unchanged index may receive.
 const UNCHANGED_BYTES: u64 = 300;
 
 /// Starts a store that polls only when the test requests a poll.
@@ -23,7 +23,8 @@ async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 
-/// Polls until the store has converged with the primary.
+/// Polls until the store has converged, which means that it contains everything that the primary
+/// has acknowledged.
 async fn settle(store: &OpenSearchDirectiveStore) {
     let before = store.status().counters.reads.unchanged;
     eventually(
@@ -118,7 +119,8 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No search response contains a deletion, so a reconcile must find the deletion.
+    // The store must find the deletion by a reconcile, because no search response contains a
+    // deleted document.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
@@ -130,7 +132,8 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(cost(&store).await.0, 1);
 }
 
-/// With this number of documents, a reconcile needs three rounds to find a deletion.
+/// The number of documents in a large index, in which a reconcile needs three rounds of requests to
+/// find a deletion.
 const MANY: usize = 21_000;
 
 fn lines(action: &str, index: &str, numbers: impl Iterator<Item = usize>) -> String {
@@ -147,7 +150,7 @@ fn lines(action: &str, index: &str, numbers: impl Iterator<Item = usize>) -> Str
         .collect()
 }
 
-/// Returns the numbers in the ids of the published directives.
+/// Returns the numbers in the ids of the published directives, such as 7 for the id `d-7`.
 fn published(store: &OpenSearchDirectiveStore) -> Vec<usize> {
     let set = store.load();
     set.iter().map(|one| one.id[2..].parse().unwrap()).collect()
@@ -178,8 +181,9 @@ async fn p2_deletions_among_many_documents_are_found_without_reading_the_others(
         assert!(received <= bytes, "{received} bytes");
         settle(&store).await;
     }
-    // The primary contains as many documents as before, so the number of documents does not show
-    // the deletion, and the store first tries a delta read.
+    // The test deletes one document and writes a new one, so that the unchanged number of documents
+    // does not show the deletion to the store. If the number of documents has not changed, the
+    // store tries a delta read first.
     bulk(&url, lines("delete", &index, std::iter::once(20_999))).await;
     bulk(&url, lines("index", &index, [3, 30_000].into_iter())).await;
     store.refresh().await.unwrap();
@@ -212,8 +216,8 @@ async fn a_periodic_reconcile_of_an_unchanged_index_reads_no_documents() {
     assert_eq!(status.counters.publishes, 1);
 }
 
-/// A write becomes visible to searches only after a refresh, so the polls before the refresh do not
-/// find this write.
+/// A store must publish a write that becomes visible to searches only several polls later, when the
+/// test refreshes the index.
 #[tokio::test]
 async fn p1_a_document_that_becomes_visible_later_is_not_missed() {
     let url = shared_url();
@@ -277,6 +281,7 @@ async fn the_clock_is_compared_with_the_clusters_clock() {
     let index = installed_index(&url, "skew").await;
     let store = start(&url, &index).await;
     let skew = store.status().clock_skew_seconds.unwrap();
-    // The test and the node use the clock of the same machine, so the measured clock skew is small.
+    // The measured clock skew must be small, because the test and the node use the clock of the
+    // same machine.
     assert!(skew.abs() < 60.0, "{skew}");
 }

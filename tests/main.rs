@@ -1,4 +1,5 @@
-//! Tests the library with real nodes, and with servers that return scripted responses.
+//! Tests the library with real OpenSearch nodes, and with mock servers that return scripted
+//! responses.
 
 #![allow(
     clippy::unwrap_used,

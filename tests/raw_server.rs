@@ -1,5 +1,5 @@
-//! A server that sends scripted bytes, so that tests can use responses that no HTTP library would
-//! send.
+//! A TCP server that sends scripted bytes, so that tests can use responses that no HTTP library
+//! would send.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,15 +13,16 @@ const SETTINGS: &str =
 const SEARCH: &str = r#"{"timed_out":false,"_shards":{"total":1,"successful":1,"failed":0},
     "hits":{"total":{"value":0,"relation":"eq"}}}"#;
 
-/// A request that the server received.
+/// The text of one request that the server received, from which a test derives the reply.
 pub(crate) struct Received {
-    /// The number of requests that the server received before on the same connection.
+    /// The number of requests that the server received before this request on the same connection.
     pub(crate) before: usize,
     pub(crate) text: String,
 }
 
 impl Received {
-    /// Returns the body of the response that an empty index would send to this request.
+    /// Returns the body of the response that a cluster with an empty index would send to this
+    /// request.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS
@@ -31,13 +32,14 @@ impl Received {
     }
 }
 
-/// The server's next action on a connection.
+/// The server's reaction to one request on a connection.
 pub(crate) enum Reply {
-    /// The server sends the given bytes.
+    /// The server sends these bytes as its response.
     Bytes(Vec<u8>),
-    /// The server sends the string once, and then repeats the bytes forever.
+    /// The server sends the string once, and then repeats the bytes until the client closes the
+    /// connection.
     Endless(&'static str, Vec<u8>),
-    /// The server closes the connection.
+    /// The server closes the connection without a response.
     Close,
 }
 

@@ -1,6 +1,6 @@
-//! Tests two limits of a store: the maximum number of documents that have not ended, and the
-//! maximum number of all documents. Also tests that a store warns if its limit for the time to live
-//! differs from the limit of the ingest pipeline.
+//! Tests a store's limit for the number of documents that have not ended, and its limit for the
+//! number of all documents. Also tests that a store warns if its limit for the time to live differs
+//! from the limit of the ingest pipeline.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use test_support::{in_hours, stored};
 
 const MAX: usize = 10;
 
-/// Returns settings with which a store polls only when the test requests a poll.
+/// Returns the configuration of a store that polls only when the test requests a poll.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
         .with_interval(Duration::from_secs(3600))
@@ -25,7 +25,8 @@ fn config(url: &str, index: &str) -> Config {
         .with_max_documents(MAX)
 }
 
-/// Returns the bulk actions for documents that expire in the given number of hours.
+/// Returns the lines of a bulk request that writes `count` documents, which expire in `hours`
+/// hours.
 fn documents(index: &str, prefix: &str, count: usize, hours: i64) -> String {
     let expires_at = in_hours(hours);
     (0..count)
@@ -57,7 +58,8 @@ async fn documents_that_have_ended_do_not_count_against_the_bound() {
     assert_eq!(status.max_documents, MAX);
     assert_eq!(status.warnings, [""; 0]);
 
-    // The limit for documents that have not ended also applies to a delta read.
+    // The store must also apply the limit for documents that have not ended when a delta read adds
+    // documents.
     bulk(&url, documents(&index, "more", MAX / 2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().unfinished, Some(MAX));
@@ -81,8 +83,8 @@ async fn what_is_stored_in_all_has_a_bound_of_its_own() {
         "{warnings:?}"
     );
     bulk(&url, documents(&index, "more", 1, -2)).await;
-    // Documents that have ended do not count as unfinished, but they count against the limit for
-    // all documents.
+    // The store counts documents that have ended against the limit for all documents, but not
+    // against the limit for documents that have not ended.
     let refused = store.refresh().await.unwrap_err();
     assert_eq!(kind_of(&refused), PollErrorKind::TooManyDocuments);
     let text = store.status().last_error.unwrap();
@@ -113,7 +115,8 @@ async fn the_warning_before_the_bound_is_logged_once() {
     assert_eq!(log.lines_with("documents have not ended"), 1);
 }
 
-/// Starts a mock cluster whose ingest pipeline permits a time to live of at most `bound` seconds.
+/// Starts a mock cluster whose ingest pipeline permits a time to live of at most `bound` seconds,
+/// or that refuses to show its pipeline if `bound` is `None`.
 async fn with_bound(bound: Option<u64>) -> MockServer {
     let server = MockServer::start().await;
     let settings = json!({"directives": {"settings": {
@@ -156,8 +159,8 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         (Some(90 * DAY), Some("raise `max_ttl` here")),
         (Some(7 * DAY), Some("lower `max_ttl` here")),
         (Some(30 * DAY), None),
-        // If the role does not permit reading the pipeline, the store does not warn about its
-        // limit.
+        // The store must not warn about its limit for the time to live if its role does not permit
+        // it to read the ingest pipeline.
         (None, None),
     ] {
         let server = with_bound(bound).await;
@@ -167,8 +170,8 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         let store = OpenSearchDirectiveStore::start(config(&server.uri(), "directives"))
             .await
             .unwrap();
-        // The store reads the pipeline only after a poll and before the next poll, so the test
-        // requests two polls.
+        // The test requests two polls, because the store reads the ingest pipeline between two
+        // polls.
         store.refresh().await.unwrap();
         store.refresh().await.unwrap();
         let warnings = store.status().warnings;

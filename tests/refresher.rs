@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// Returns settings with which a store polls only when the test requests a poll.
+/// Returns the configuration of a store that polls only when the test requests a poll.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
         .with_interval(Duration::from_secs(60 * 60))
@@ -58,12 +58,12 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // A store must close its point in time after each read.
+    // After each read, the store must have closed the point in time that it opened for this read.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // One page of a read contains at most 10,000 documents. The index first contains exactly as
-    // many documents as one page can contain, and then one document less.
+    // The test reads an index with 10,000 documents, which is the maximum for one page of a read,
+    // and then an index with one document less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -131,8 +131,8 @@ async fn p6_a_malformed_document_does_not_affect_100_valid_ones() {
             .starts_with("tenant: 42 is not a name")
     );
     assert_eq!(status.counters.rejections, 1);
-    // The store must count the rejection of a document once for each version of the document, and
-    // not once for each poll.
+    // The store must count the rejection of a document only once as long as the document does not
+    // change, however often the store polls.
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 1);
 }
@@ -160,8 +160,8 @@ async fn p5_polls_of_a_deleted_index_fail_until_it_exists_again() {
         (before.last_success, before.last_change)
     );
 
-    // The index is deleted and re-created with the same number of documents. The store must treat
-    // the re-created index as a new index, and not as a stale copy of the deleted index.
+    // The store must treat a re-created index as a new index, and not as a stale copy of the
+    // deleted index, although both have the same number of documents.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

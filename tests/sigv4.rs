@@ -1,5 +1,5 @@
-//! Tests that a store signs its requests with AWS Signature Version 4, and sends all headers that a
-//! server needs to verify the signature.
+//! Tests that a store signs its requests with AWS Signature Version 4, and sends every header that
+//! a server needs to verify such a signature.
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use opensearch_directives::{ClusterConfig, Config, Credentials, OpenSearchDirectiveStore};

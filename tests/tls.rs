@@ -1,5 +1,5 @@
-//! Tests HTTPS connections with real handshakes: with private CAs, with client certificates, and
-//! while certificates are replaced.
+//! Tests HTTPS connections of a store with private CAs, with client certificates, and while an
+//! operator replaces certificates.
 
 use std::sync::Arc;
 
@@ -29,16 +29,16 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Creates a certificate for a host name, and its private key. The certificate authority `by` signs
-/// the certificate.
+/// Creates a certificate for the host name `name`, signed by the certificate authority `by`, and
+/// its private key.
 fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     (params.signed_by(&key, by).unwrap(), key)
 }
 
-/// Serves an empty index over TLS. If `clients` is set, the server accepts only clients with a
-/// certificate from this CA.
+/// Serves an empty index over TLS, and returns the URL of the server. If `clients` is set, the
+/// server accepts only clients with a certificate from the CA `clients`.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     serve_as(signed(authority, "localhost"), clients).await
 }
@@ -79,8 +79,8 @@ fn server_config(
         .unwrap()
 }
 
-/// Responds to one request. The server ignores a failed handshake, because the client reports the
-/// failure. A client that presents a certificate must also send a password.
+/// Responds to one request on a TLS connection, and ignores a failed handshake, because the client
+/// reports the failure. A client that presents a certificate must also send the password.
 async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;
@@ -158,8 +158,8 @@ async fn a_client_certificate_is_presented_together_with_a_password() {
             key.serialize_pem()
         ))
     };
-    // The store can start only if it has both a certificate from the server's CA for clients and
-    // the password.
+    // The store must start if it has both the password and a certificate from the server's CA for
+    // clients. If the password or the certificate is missing, the store must fail to start.
     start(&url, presenting(&clients), ann()).await.unwrap();
     let error = start(&url, presenting(&clients), Credentials::None).await;
     let said = error_chain(&error.unwrap_err());
@@ -187,7 +187,8 @@ async fn an_invalid_certificate_is_refused_before_a_request() {
     }
 }
 
-/// Creates a self-signed certificate that is marked as a CA, as `openssl req -x509` does.
+/// Creates a self-signed server certificate that is marked as a CA, as `openssl req -x509` creates
+/// it.
 fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -243,8 +244,8 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();
-    // The test leaves a rotation incomplete: the certificate file contains the new certificate, but
-    // the key file still contains the old key.
+    // The test replaces the certificate file but not the key file, so the store must report that it
+    // cannot load the certificate with the old key.
     std::fs::write(&ca, ours.pem()).unwrap();
     std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
     store.refresh().await.unwrap_err();

@@ -1,9 +1,9 @@
-//! Measures polls of a real cluster: requests, bytes and time for each kind of read.
-//! `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
-//! `BENCHMARKS.md`.
+//! Measures polls of a real cluster, with the number of requests, the number of bytes and the time
+//! for each kind of read. `scripts/bench-poll` starts the cluster, runs this program and writes its
+//! tables into `BENCHMARKS.md`.
 //!
-//! The benchmark reads the address of the cluster from `OPENSEARCH_URL`. The benchmark deletes and
-//! re-creates the index `directives-bench` before each measurement.
+//! The benchmark reads the address of the cluster from the variable `OPENSEARCH_URL`. Before each
+//! measurement, the benchmark deletes and re-creates the index `directives-bench` in this cluster.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -30,20 +30,22 @@ use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::process::Process;
 use test_support::measure::{millis, percentiles};
 
-/// The number of polls over which the cost of an unchanged poll is averaged.
+/// The number of polls of an unchanged index over which the benchmark averages the cost of one
+/// poll.
 const UNCHANGED_POLLS: u32 = 1_000;
-/// The number of polls before the first measurement. During these polls, the node's JIT compiler
+/// The number of polls before the first measurement, during which the JIT compiler of the node
 /// compiles the frequently used code.
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
-/// The approximate duration of the measurement for one row of the propagation table.
+/// The approximate duration of the measurement for one row of the table that shows how fast a
+/// change reaches all stores.
 const ROW: Duration = Duration::from_secs(45);
 const WRITES_AT_LEAST: usize = 8;
 const WRITES_AT_MOST: usize = 40;
 
 fn main() {
-    // If Cargo only checks that the benchmark starts, Cargo passes `--test`, and the benchmark
+    // Cargo passes `--test` if it only checks that the benchmark starts, and then the benchmark
     // measures nothing.
     if std::env::args().any(|arg| arg == "--test") {
         return;
@@ -55,9 +57,9 @@ fn main() {
         if std::env::args().any(|arg| arg == "reconciles") {
             return reconciles::measure(&cluster).await;
         }
-        // The benchmark measures the memory of the stores before everything else. A store that
-        // started after other measurements would reuse memory that these measurements have freed,
-        // so its memory would seem too small.
+        // The benchmark measures the memory of the stores before everything else. After other
+        // measurements, a store would seem too small, because it would reuse memory that the other
+        // measurements have freed.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -89,7 +91,8 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     }
 }
 
-/// What a poll costs the store and the cluster: requests, bytes and time.
+/// The average cost of a poll, in requests, received bytes, and processor time of the store and of
+/// the cluster.
 #[derive(Clone, Copy)]
 struct Cost {
     requests: f64,
@@ -98,7 +101,7 @@ struct Cost {
     server: Duration,
 }
 
-/// Makes the given number of polls, and returns the average cost of one of these polls.
+/// Lets the store poll `polls` times, and returns the average cost of one poll.
 async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -> Cost {
     let (counters, client, server) = (
         store.status().counters,
@@ -120,7 +123,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Sends so many polls to the node that it responds at its long-term speed during the measurements.
+/// Lets stores poll the node until the node responds at its long-term speed.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -184,8 +187,8 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // If the processor time is below the resolution of the system's counter, the table shows a
-        // dash instead of a ratio.
+        // The table shows a dash instead of a ratio if a processor time is below the resolution of
+        // the system's counter.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
@@ -245,7 +248,8 @@ async fn propagation(cluster: &Cluster) {
         let begin = Instant::now();
         let mut writes = 0;
         while writes < WRITES_AT_LEAST || (writes < WRITES_AT_MOST && begin.elapsed() < ROW) {
-            // The benchmark writes the directive at a random instant between two polls.
+            // The benchmark waits for a random part of the interval, so that it writes the
+            // directive at a random instant between two polls.
             let pause = interval.mul_f64(fastrand::f64());
             tokio::time::sleep(pause).await;
             let tenant = format!("write-{writes}");
@@ -267,7 +271,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// Returns, for each store, the time until the store returns the directive for the given tenant.
+/// Returns for each store the time until the store returned the directive for the given tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -293,8 +297,8 @@ async fn memory(cluster: &Cluster) {
     );
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
-        // The memory of the first store does not count, because this store loads data that all
-        // stores share.
+        // The benchmark does not count the memory of the first store, because this store also loads
+        // data that all stores share.
         let first = idle(cluster).await;
         let before = Process::own().resident_bytes();
         let mut all = Vec::new();

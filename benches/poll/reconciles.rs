@@ -1,4 +1,4 @@
-//! Compares a full read with the reconciles that replace it. A reconcile compares the documents by
+//! Compares the cost of a full read with the cost of a reconcile, which compares the documents by
 //! ranges of `_seq_no`. The benchmark measures reconciles after deletions, and periodic reconciles
 //! that find no difference.
 
@@ -18,7 +18,7 @@ const PERIODIC: usize = 21;
 const FULL_READS: usize = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What one poll cost: the number of requests, the received bytes and the duration.
+/// The cost of one poll, in requests, received bytes and duration.
 struct Poll {
     requests: u64,
     bytes: u64,
@@ -97,8 +97,8 @@ pub(crate) async fn measure(cluster: &Cluster) {
     );
 }
 
-/// Deletes single documents, each at a random instant between two polls. Returns, for each
-/// deletion, the time until the store returned a set without the deleted document.
+/// Deletes single documents, each at a random instant between two polls of a store. Returns for
+/// each deletion the time until the store returned a set without the deleted document.
 async fn to_load(cluster: &Cluster, left: &mut Vec<usize>) -> Vec<Duration> {
     let store = start(cluster, INTERVAL).await;
     let mut times = Vec::new();
@@ -114,7 +114,7 @@ async fn to_load(cluster: &Cluster, left: &mut Vec<usize>) -> Vec<Duration> {
     times
 }
 
-/// Deletes documents, and measures the poll in which the store notices the deletions.
+/// Deletes `deletions` documents, and measures the poll in which the store notices the deletions.
 async fn after_deletions(
     cluster: &Cluster,
     store: &OpenSearchDirectiveStore,
@@ -129,7 +129,8 @@ async fn after_deletions(
     poll
 }
 
-/// Measures a store in which every poll is a periodic reconciliation.
+/// Measures the polls of a store whose reconcile interval is so short that every poll is a periodic
+/// reconcile.
 async fn periodic(cluster: &Cluster) -> Vec<Poll> {
     let config = Config::new(cluster.config())
         .with_interval(Duration::from_secs(60 * 60))
@@ -138,8 +139,8 @@ async fn periodic(cluster: &Cluster) -> Vec<Poll> {
     let store = OpenSearchDirectiveStore::start(config)
         .await
         .expect("a store");
-    // The first poll of the store is a full read, and every later poll is a periodic
-    // reconciliation.
+    // The store has made its full read at its start, so every poll in this loop is a periodic
+    // reconcile.
     let mut polls = Vec::new();
     for _ in 0..PERIODIC {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,5 +1,5 @@
-//! Reads the tracing spans of a store to record two instants: when the store received its last
-//! search response, and when it last published a set.
+//! Reads the tracing events of a store to record when the store received its last search response,
+//! and when the store last published a set.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -10,8 +10,8 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The instant at which the store received its last search response, and the instant of its last
-/// publish.
+/// The instant at which the store received its last search response, and the instant at which the
+/// store last published a set.
 #[derive(Clone, Default)]
 pub struct Spans(Arc<Mutex<(Option<Instant>, Option<Instant>)>>);
 

@@ -1,6 +1,6 @@
-//! Tests that fifty refreshers follow eight concurrent writers. No refresher publishes an older
-//! state after a newer one, all refreshers publish the last write, and deletions cost no full
-//! reads.
+//! Tests that fifty refreshers follow eight concurrent writers. No refresher may publish an older
+//! state after a newer one, every refresher must publish the last write, and deletions must not
+//! cause full reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,7 +58,8 @@ fn writers(
         .collect()
 }
 
-/// Waits until each store has published exactly the content of the index, and ends the observation.
+/// Waits until each store has published exactly the content of the index, and then stops the
+/// observer of the stores.
 async fn all_show_the_index(
     cluster: &Cluster,
     index: &str,
@@ -106,14 +107,14 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
     );
 }
 
-/// Half of the operations are deletions, so about every second write of an id creates a document
-/// that was deleted before. The primary is killed once and restarted with its data.
+/// Half of the operations of this test are deletions, so many writes create a document with an id
+/// that was deleted before. The test kills the primary's node once and restarts it with its data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_own() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("deletions").await;
-    // The index has many more documents than changes between two polls. If the index had fewer
-    // documents, a full read would be faster than a reconciliation.
+    // The index must have many more documents than changes between two polls, because a full read
+    // of a small index would be faster than a reconcile.
     let ids = 1_600;
     let ledger = Arc::new(Ledger::new(ids));
     for mut writer in writers(&cluster, &index, &ledger, ids, 0) {
@@ -132,7 +133,8 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
                     writer.write(10, 10).await;
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                // The last writes happen after the fault has ended.
+                // Each writer writes again after the fault has ended, so that the last writes
+                // happen on a healthy cluster.
                 writer.write(100, 10).await;
             })
         })
@@ -146,10 +148,10 @@ async fn p2_deletions_and_re_creations_under_kill_9_cost_no_full_read_of_their_o
         writer.await.unwrap();
     }
     all_show_the_index(&cluster, &index, &stores, observer).await;
-    // The first read, one when the new primary is known, and one at its first write: while writes are
-    // in progress, no view is final, so the new primary may have assigned `_seq_no`s again. A store
-    // that polled while the shard had no primary needs one more full read. None of the hundreds of
-    // deletions costs a full read.
+    // A store needs one full read at its start, one after the failover, and one at the new
+    // primary's first write, because the new primary may have assigned `_seq_no`s again. A store
+    // that polled while the shard had no primary needs a fourth full read, but a deletion may not
+    // cause a full read.
     let reads = stores.iter().map(|store| store.status().counters.reads);
     let reads: Vec<_> = reads.collect();
     let most = reads.iter().map(|reads| reads.full_reads).max();

@@ -1,5 +1,5 @@
-//! Tests that a store never publishes an older state after a newer one. In these tests, the store
-//! reads from several copies of a shard, and one of these copies has not been refreshed.
+//! Tests that a store never publishes an older state after a newer one, even if it reads from
+//! several copies of a shard and one of these copies has not been refreshed.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use test_support::eventually::eventually;
 use test_support::node::{cluster, installed_index, shared_url};
 
 /// The value of `index.refresh_interval` that disables the periodic refresh, so that only the test
-/// refreshes the copies.
+/// refreshes the copies of a shard.
 const NOT_BY_ITSELF: &str = "-1";
 
 #[tokio::test]
@@ -27,7 +27,8 @@ async fn p3_deletions_are_followed_even_if_the_id_is_written_again_repeatedly() 
     for round in 0..5 {
         must("DELETE", &format!("{a}?refresh=true"), None).await;
         write(&url, &index, &format!("b-{round}")).await;
-        // The next write becomes visible to searches only at the next refresh.
+        // The test writes `a` again without a refresh, so searches do not find this write until the
+        // next refresh.
         let directive = json!({"level": "Shape", "tenant": "a", "ttl_secs": 3600});
         must("PUT", &a, Some(&directive)).await;
         if store.refresh().await.is_ok() {
@@ -62,7 +63,8 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     }
     let b = format!("/{index}/_doc/b");
     cluster.request("DELETE", &b, None).await;
-    // This refresh makes the deletion visible on the replica only.
+    // The test refreshes only the replica, so that searches on the primary still find the deleted
+    // document.
     let on_replica = format!("/{index}/_doc/a?realtime=false&refresh=true&preference=_replica");
     cluster.request("GET", &on_replica, None).await;
     for store in &stores {
@@ -71,13 +73,15 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // The test removes the replica. A search on the remaining primary returns an older view than
-    // the replica returned before, because the primary has not been refreshed.
+    // The test removes the replica, so the stores must read from the primary. A search on the
+    // primary returns an older view than the replica returned, because the primary has not been
+    // refreshed.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
     cluster.request("PUT", &settings, Some(&alone)).await;
     for store in &stores {
         for _ in 0..5 {
-            // A poll of the primary may fail, but it must not publish the older view.
+            // A poll of the primary may fail, but the store must not publish the primary's older
+            // view.
             let _ = store.refresh().await;
             assert_eq!(ids(store), ["a"], "b is back: {:?}", store.status());
         }

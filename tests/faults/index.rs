@@ -14,7 +14,8 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// Checks that a poll fails for the expected reason, and that the published set stays unchanged.
+/// Checks that a poll of the store fails for the reason `reason`, and that the store's published
+/// set stays unchanged.
 async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {
     let (set, before) = (store.load(), store.status());
     store.refresh().await.unwrap_err();
@@ -43,8 +44,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
     }
     let counters = store.status().counters;
     assert_eq!(counters.failures.no_index, 5);
-    // The cluster itself reports that the index does not exist, so the store marks no node as
-    // failed.
+    // The store must not mark the node as failed if the cluster responds that the index does not
+    // exist.
     assert_eq!(store.status().nodes[0].failures, 0);
 }
 
@@ -52,8 +53,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
 async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // The documents of the new index have the same `_seq_no`s and times as the documents of the old
-    // index. Only the uuid of the new index differs from that of the old index.
+    // A store can recognize the re-created index only by its uuid, because the documents have the
+    // same `_seq_no`s and times as in the deleted index.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -113,7 +114,8 @@ async fn p5_polls_of_a_closed_index_fail_until_it_is_opened() {
 }
 
 /// Takes a snapshot of an index with two directives, changes the index, and then restores the
-/// snapshot in the given way.
+/// snapshot. Before the restore, the test closes the index if `way` is `_close`, and deletes the
+/// index otherwise.
 async fn restored(prefix: &str, way: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -165,7 +167,7 @@ async fn restored(prefix: &str, way: &str) {
     let after = store.status().revision.unwrap();
     assert!(after.max_seq_no < before.max_seq_no);
 
-    // The store must also publish writes that happen after the restore.
+    // After the restore, the store must also publish new writes to the index.
     write(&url, &index, "e").await;
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "e"]);
@@ -189,8 +191,9 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
         installed_index(&url, "switch-b").await,
     );
     let alias = unique_index("switch");
-    // The document of the second index is written before the documents of the first index, and has
-    // a lower `_seq_no` than the last of them.
+    // The test writes the only document of the second index before the documents of the first
+    // index, so that this document is older and has a lower `_seq_no` than the last one of the
+    // first index.
     write(&url, &two, "x").await;
     for id in ["a", "b", "c"] {
         write(&url, &one, id).await;
@@ -221,7 +224,8 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
 async fn a_full_disk_stops_writers_but_not_readers() {
     let url = shared_url();
     let index = installed_index(&url, "full").await;
-    // The index contains more than one page of documents, so a full read needs a point in time.
+    // The test writes more documents than fit into one page, because a full read of several pages
+    // needs a point in time.
     let expires_at = in_hours(1);
     let many: String = (0..10_001)
         .map(|n| {
@@ -234,8 +238,8 @@ async fn a_full_disk_stops_writers_but_not_readers() {
     bulk(&url, many).await;
     let store = on_demand(cluster(&url, &index)).await;
     let settings = format!("{url}/{index}/_settings");
-    // OpenSearch blocks writes to an index with this setting when the disk reaches the flood-stage
-    // watermark.
+    // The setting `read_only_allow_delete` blocks writes to an index, and OpenSearch sets it when
+    // the disk reaches the flood-stage watermark.
     let block = json!({"index.blocks.read_only_allow_delete": true});
     must("PUT", &settings, Some(&block)).await;
 

@@ -1,5 +1,5 @@
-//! Tests how stores behave during faults of a real cluster. Each fault affects the nodes, the
-//! index, the shard copies or the network.
+//! Tests how stores behave during faults of a real cluster, which affect its nodes, its index, the
+//! copies of a shard or the network.
 
 mod concurrent_writers;
 mod copies;
@@ -31,7 +31,7 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive whose tenant equals its id, and returns as soon as searches find the
+/// Writes a directive whose tenant equals its id, and refreshes the index so that searches find the
 /// directive.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
@@ -40,7 +40,8 @@ async fn write(url: &str, index: &str, id: &str) {
     assert!(matches!(status, 200 | 201), "{answer:#}");
 }
 
-/// Sends a request, and panics if the request fails.
+/// Sends a request and returns the JSON body of its response. Panics if the status of the response
+/// is an error.
 async fn must(method: &str, url: &str, body: Option<&Value>) -> Value {
     let (status, answer) = http::send(method, url, body).await;
     assert!((200..300).contains(&status), "{method} {url}: {answer:#}");

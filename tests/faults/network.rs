@@ -12,14 +12,14 @@ use test_support::eventually::eventually;
 use test_support::node::{installed_index, shared_url};
 use test_support::proxy::{Fault, Proxy};
 
-/// The time limit of a request in these tests.
+/// The time limit for each request that a store sends in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 const CUT: Fault = Fault::Cut(40);
 const RESET: Fault = Fault::Reset(40);
 const DELAY: Fault = Fault::Delay(Duration::from_secs(30));
-/// With this fault, each single byte arrives in time, but the whole response takes longer than the
-/// time limit of the request.
+/// A fault that delays each byte of a response, so that the whole response takes longer than
+/// [`REQUEST_TIMEOUT`].
 const DRIP: Fault = Fault::Drip(Duration::from_millis(300));
 
 fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
@@ -28,8 +28,9 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Applies a fault to the only node that the store polls. Checks that polls fail during the fault,
-/// that the published set stays in use, and that polls succeed again after the fault.
+/// Injects a fault into the network to the only node that the store polls. Checks that the store's
+/// polls fail during the fault, that its published set stays in use, and that its polls succeed
+/// again after the fault.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -67,8 +68,8 @@ async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     assert_eq!(status.nodes[0].status, NodeStatus::Alive);
 }
 
-/// Applies a fault to one of two nodes. Checks that no poll fails, because the store sends its
-/// requests to the other node.
+/// Injects a fault into the network to one of two addresses of a store. Checks that no poll of the
+/// store fails, because the store sends its requests to the address without the fault.
 async fn costs_nothing(prefix: &str, fault: Fault) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;

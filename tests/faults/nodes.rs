@@ -14,7 +14,7 @@ use test_support::store_observer::StoreObserver;
 use test_support::write_ledger::{Ledger, content};
 use test_support::writers::{FEW_DELETIONS, Writer};
 
-/// The time limit of a request in these tests.
+/// The time limit for each request that a store sends in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const STORES: usize = 6;
 const IDS: usize = 40;
@@ -25,8 +25,8 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Starts stores that poll ten times a second. The stores have different instance names, so that
-/// the first polls of the stores go to different nodes.
+/// Starts stores that poll ten times a second. Each store has a different instance name, so that
+/// the stores begin with different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -54,8 +54,9 @@ async fn all_agree(cluster: &Cluster, index: &str, stores: &[Arc<OpenSearchDirec
     }
 }
 
-/// Writes continuously while `meanwhile` injects faults. Checks that all stores have published all
-/// writes at the end, and that no store has published an older state after a newer one.
+/// Writes directives continuously while `meanwhile` injects faults. Checks that all stores have
+/// published all writes at the end, and that no store has published an older state after a newer
+/// one.
 async fn under_writes(
     cluster: &mut Cluster,
     prefix: &str,
@@ -80,7 +81,8 @@ async fn under_writes(
             writer.write(5, 5).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // The last writes happen after all faults have ended.
+        // The writer writes again after all faults have ended, so that the last writes happen on a
+        // healthy cluster.
         writer.write(50, 5).await;
     });
     meanwhile(cluster, &index).await;
@@ -100,8 +102,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // The test pauses and kills one node. The faulty node has no copy of the index and is not the
-    // cluster manager, so the cluster works without this node.
+    // The test pauses and kills a node that has no copy of the index and is not the cluster
+    // manager, so that the cluster works without this node.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;
@@ -113,7 +115,7 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut number = 0;
     let store = loop {
         // The instance name decides which node a store polls first, so the test tries names until a
-        // store begins with the selected node.
+        // store begins with the node that the test will kill.
         let config = Config::new(over(&urls, &index))
             .with_interval(Duration::from_secs(60 * 60))
             .with_poll_timeout(Duration::from_secs(60))
@@ -139,8 +141,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "c"]);
     assert_eq!(store.status().counters.polls_failed, 0);
-    // If a store knows only the killed node, it must keep its set, and its polls must succeed again
-    // after the node has recovered.
+    // A store that knows only the killed node must keep its set, and its polls must succeed again
+    // after the node has restarted.
     again.refresh().await.unwrap_err();
     assert_eq!(ids(&again), ["a", "b"]);
     cluster.heal().await;

@@ -1,5 +1,5 @@
-//! Tests a thread that reads the status while the store publishes, and callers that request polls
-//! at the same time.
+//! Tests a store while one thread reads the store's status during publishes, and while several
+//! callers request a poll at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use wiremock::ResponseTemplate;
 
 use super::{SEARCH, complete, good, good_server, hit, ok, respond, shape, start};
 
-/// Returns a response with `n` directives and `n` invalid documents.
+/// Returns a search response with `n` directives and `n` invalid documents.
 fn directives_and_rejections(n: u64) -> ResponseTemplate {
     let directives = (0..n).map(|k| hit(&format!("d{k}"), n * 10 + k, shape()));
     let invalid = (0..n).map(|k| hit(&format!("x{k}"), n * 10 + 5 + k, json!({})));
@@ -38,9 +38,9 @@ async fn p7_set_revision_and_rejections_change_together() {
     });
     for round in 0..20 {
         respond(&server, directives_and_rejections(1 + round % 4)).await;
-        // The mock server does not support the requests with which a store confirms a read. If a
-        // read may be a step back, the store therefore accepts what it has read only after a second
-        // read has returned the same state.
+        // The test polls again after a failed poll, because the store accepts a possible step back
+        // only after a second read has returned the same state. The mock server does not support
+        // the requests with which the store could confirm the first read.
         if store.refresh().await.is_err() {
             store.refresh().await.unwrap();
         }

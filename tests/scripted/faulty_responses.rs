@@ -1,5 +1,5 @@
-//! Tests each kind of faulty response: the poll must fail, the published set must stay in use, and
-//! the status must name the fault.
+//! Tests a store with each kind of faulty response. The store's poll must fail, its published set
+//! must stay in use, and its status must name the fault.
 
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use super::{
 };
 
 /// The name of a fault, the response with this fault, and a part of the error text that the store
-/// must report.
+/// must report for it.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
-/// Returns a correct response in which the value at the given JSON pointer is replaced.
+/// Returns a search response that is correct except for the value at the JSON pointer `pointer`,
+/// which is `value`.
 fn with(pointer: &str, value: Value) -> ResponseTemplate {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;
@@ -90,16 +91,16 @@ fn error_statuses() -> Vec<Case> {
     ]
 }
 
-/// Returns the ids of the published directives, and the status. A test compares these values before
-/// and after a failed poll.
+/// Returns the ids of the published directives and the status of the store, so that a test can
+/// compare both before and after a failed poll.
 fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let set = store.load();
     let ids = set.iter().map(|directive| directive.id.to_owned());
     (ids.collect(), store.status())
 }
 
-/// Checks that a poll fails and changes nothing if its response is faulty. Also checks that the
-/// next poll succeeds with a correct response.
+/// Checks that a poll with a faulty response fails and does not change the published set, and that
+/// the next poll with a correct response succeeds.
 async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case: Case) {
     let (name, faulty, expected) = case;
     let (ids_before, before) = state(store);
@@ -113,7 +114,7 @@ async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case
     assert_eq!(status.last_change, before.last_change, "{name}");
     let reported = status.last_error.unwrap();
     assert!(reported.contains(expected), "{name}: {reported}");
-    // After the fault has ended, the next poll must succeed.
+    // The store's next poll must succeed when the server sends correct responses again.
     respond(server, ok(good())).await;
     store.refresh().await.unwrap();
     let (ids, status) = state(store);
@@ -151,7 +152,7 @@ async fn p1_the_name_must_refer_to_exactly_one_index() {
 }
 
 /// Returns one page of a read that needs several pages. If `sorted` is false, the page lacks the
-/// sort values that a client needs to request the next page.
+/// sort values that a store needs to request the next page.
 fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     let hits: Vec<Value> = (first..first + count)
         .map(|n| {
@@ -168,7 +169,7 @@ fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     body
 }
 
-/// Makes a server return the two given pages. The mock server also checks that the store closes the
+/// Makes the mock server return the pages `first` and `second`, and check that the store closes its
 /// point in time.
 async fn respond_with_pages(server: &MockServer, first: Value, second: Value) {
     respond(server, ok(page(10_002, 0, 0, true))).await;
@@ -221,8 +222,8 @@ async fn p1_pages_that_disagree_are_not_one_read() {
     }
 }
 
-/// Returns one page of a read without a point in time. Equal aggregations in every page show that
-/// the index did not change between the pages.
+/// Returns one page of a read without a point in time, with the same aggregations as every other
+/// page. Equal aggregations show the store that the index did not change between two pages.
 fn page_of_unchanged_index(total: u64, first: u64, count: u64) -> Value {
     let mut body = page(total, first, count, true);
     body["aggregations"] = json!({"all": {
@@ -297,7 +298,8 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
             .unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The body never arrives, so a client that tried to read the body would wait forever.
+        // The server never sends the body, so a store that tried to read the body would wait for it
+        // until the time limit.
         std::future::pending::<()>().await;
     });
     let cluster = ClusterConfig::new([url.parse().unwrap()])
@@ -305,8 +307,8 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
     let config = config(cluster).with_poll_timeout(Duration::from_secs(10 * 60));
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let text = chain(&error);
-    // The store first requests the statistics. For a request with a small response, such as this
-    // request, the limit is 1 MiB.
+    // The error must name a limit of 1 MiB, because the store first requests the index statistics,
+    // whose response is small.
     assert!(
         text.contains("larger than the limit of 1048576 bytes"),
         "{text}"

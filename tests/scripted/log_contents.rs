@@ -1,5 +1,5 @@
-//! Tests the log of a store. The store must log each change of a directive in one line, and each
-//! rejection once for each version of the document. The store must not log any secret.
+//! Tests that a store logs each change of a directive in one line, logs the rejection of a document
+//! once for each version of the document, and logs no secret.
 
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::{Value, json};
@@ -33,20 +33,22 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // The valid document has changed, so the store publishes a new set.
+    // The store publishes a new set after a change of the valid document, but must not log the
+    // rejection of the unchanged invalid document again.
     respond(&server, documents(2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(store.status().counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // Somebody has written the invalid document again, with the same fault.
+    // The store must log a second rejection after somebody has written the invalid document again,
+    // even with the same fault.
     respond(&server, documents(2, 3)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 2);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 2);
 }
 
-/// Collects the log of the current thread until the returned guard is dropped.
+/// Collects the log of the current thread until the test drops the returned guard.
 fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
@@ -56,7 +58,7 @@ fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
     (log, tracing::subscriber::set_default(subscriber))
 }
 
-/// Returns a document with a directive for a tenant, and with the author of its last write.
+/// Returns the stored document of a directive whose last author is `author`.
 fn written_by(author: &str, level: &str) -> Value {
     stored(json!({
         "level": level,
@@ -108,8 +110,8 @@ async fn each_change_of_a_directive_is_one_line_with_its_author_and_number() {
         old,
     ];
     respond(&server, ok(complete(&second))).await;
-    // The mock server cannot confirm that the document was deleted, so the store accepts the
-    // deletion only after two reads with the same result.
+    // The store accepts a deletion only after two reads with the same result, because the mock
+    // server cannot confirm the deletion.
     store.refresh().await.unwrap_err();
     store.refresh().await.unwrap();
     tells(&["was changed", "by=\"dave\"", "seq_no=11", "changed=level"]);
@@ -134,8 +136,8 @@ async fn a_publish_logs_a_bounded_number_of_changes_and_counts_the_others() {
     assert_eq!(store.status().counters.changes.added, 150);
 }
 
-/// Runs a store with the given credentials, and asserts that the printed configuration, store,
-/// status and error do not contain the secret.
+/// Runs a store with the given credentials, and checks that neither the printed configuration, nor
+/// the store, its status or its error, contains the secret.
 async fn check_secret(credentials: Credentials, header: &str) {
     let server = good_server().await;
     let config = config(cluster(&server).with_credentials(credentials));

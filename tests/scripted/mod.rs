@@ -1,5 +1,5 @@
-//! Tests a store with a mock server. The server returns scripted responses that a real node cannot
-//! be made to send.
+//! Tests a store with the scripted responses of a mock server, which a test cannot make a real node
+//! send.
 
 mod concurrent_callers;
 mod faulty_responses;
@@ -21,7 +21,7 @@ const SETTINGS: &str =
     "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
 const SEARCH: &str = "/directives/_search";
 
-/// Returns a response with the settings of the given indices.
+/// Returns a response of the settings API that contains the settings of the given indices.
 fn settings(indices: &[&str]) -> ResponseTemplate {
     let one = json!({"settings": {"index.uuid": "u-1", "index.number_of_shards": "1"}});
     let body: Value = indices
@@ -57,7 +57,7 @@ fn ok(body: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
-/// Makes the server return the given response to searches.
+/// Makes the mock server return the response `search` to every search.
 async fn respond(server: &MockServer, search: ResponseTemplate) {
     respond_with_settings(server, settings(&["directives"]), search).await;
 }
@@ -80,7 +80,7 @@ async fn respond_with_settings(
         .await;
 }
 
-/// Starts a server whose index contains two directives.
+/// Starts a mock server whose index contains two directives.
 async fn good_server() -> MockServer {
     let server = MockServer::start().await;
     respond(&server, ok(good())).await;
@@ -93,7 +93,7 @@ fn cluster(server: &MockServer) -> ClusterConfig {
         .with_max_response_bytes(100_000)
 }
 
-/// Returns settings with which a store polls only when the test requests a poll.
+/// Returns the configuration of a store that polls only when the test requests a poll.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_secs(60 * 60))

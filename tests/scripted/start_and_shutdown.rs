@@ -16,7 +16,7 @@ use test_support::eventually::eventually;
 
 use super::{cluster, config, good, good_server, ok, refusing_url, respond};
 
-/// Asserts that a store with the given configuration fails to start, and returns the text of the
+/// Checks that a store with the given configuration fails to start, and returns the text of its
 /// error.
 async fn start_error(config: Config) -> String {
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
@@ -72,8 +72,8 @@ async fn start_with_clock(server: &MockServer, clock: &Arc<dyn Clock>) -> OpenSe
 #[tokio::test]
 async fn p10_after_a_shutdown_no_task_remains() {
     let server = good_server().await;
-    // The store and its task hold references to the clock, so the number of references shows
-    // whether the task still exists.
+    // The number of references to the clock shows whether the store's task still exists, because
+    // the store and its task hold such references.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = start_with_clock(&server, &clock).await;
     assert!(Arc::strong_count(&clock) > 2);
@@ -107,7 +107,7 @@ async fn p10_after_a_drop_during_a_poll_no_task_remains() {
     assert_eq!(set.len(), 2);
 }
 
-/// Waits until the next poll has begun.
+/// Waits until the store has begun its next poll.
 async fn next_poll(store: &OpenSearchDirectiveStore) {
     let before = store.status().last_attempt;
     eventually(

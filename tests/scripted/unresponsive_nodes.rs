@@ -1,8 +1,8 @@
-//! Tests clusters in which one node refuses connections, hangs, or returns errors.
+//! Tests stores in clusters in which one node refuses connections, hangs, or returns errors.
 //!
-//! The instance name determines which position in the list of nodes a store polls first. In these
-//! tests, all stores have the same name, so all stores begin at the same position. The tests start
-//! one store for each rotation of the list, so each store polls another node first.
+//! The instance name determines at which position in its list of nodes a store begins. All stores
+//! of these tests have the same name, so the tests rotate the list of nodes to let each store begin
+//! with a different node.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use test_support::hanging_connect::takes_no_connections;
 
 use super::{good_server, refusing_url};
 
-/// Returns one cluster configuration for each rotation of a list of nodes.
+/// Returns one cluster configuration for each rotation of the list of node addresses.
 fn rotations<const N: usize>(urls: &[String; N]) -> [ClusterConfig; N] {
     std::array::from_fn(|first| {
         let mut urls = urls.clone();
@@ -24,12 +24,12 @@ fn rotations<const N: usize>(urls: &[String; N]) -> [ClusterConfig; N] {
     })
 }
 
-/// Returns settings with an instance name that is the same for all stores.
+/// Returns a configuration with the same instance name for all stores of these tests.
 fn config(cluster: ClusterConfig) -> Config {
     super::config(cluster).with_instance("proxy-1")
 }
 
-/// Returns the state of the node with the given URL.
+/// Returns the state of the node with the given URL from the status of the store.
 fn node(store: &OpenSearchDirectiveStore, url: &str) -> NodeState {
     let url: url::Url = url.parse().unwrap();
     let mut nodes = store.status().nodes.into_iter();
@@ -54,9 +54,9 @@ async fn a_node_that_is_down_fails_no_poll_if_another_node_responds() {
         assert_eq!(store.status().counters.polls_failed, 0);
         assert_eq!(node(&store, &server.uri()).status, NodeStatus::Alive);
     }
-    // In two of the three rotations, the store tries the faulty node before the good node. The
-    // store tries the faulty node only once, because it sends its later requests to the node that
-    // responded.
+    // The faulty node must receive two requests, because two of the three stores try this node
+    // before the good node. A store tries the faulty node only once, because it sends its later
+    // requests to the node that responded.
     assert_eq!(faulty.received_requests().await.unwrap().len(), 2);
 }
 

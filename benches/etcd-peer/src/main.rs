@@ -1,6 +1,7 @@
-//! Measures osproxy-etcd 1.0.5 on a real etcd: how long after an acknowledged write `load()`
-//! returns the change, and how many directives etcd accepts at most. `scripts/bench-etcd` starts
-//! etcd, runs this program and writes its output into `BENCHMARKS.md`.
+//! Measures osproxy-etcd 1.0.5 with a real etcd. The benchmark measures the time from an
+//! acknowledged write until `load()` returns the change, and the largest number of directives that
+//! etcd accepts. `scripts/bench-etcd` starts etcd, runs this program and writes its output into
+//! `BENCHMARKS.md`.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -17,15 +18,15 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
 /// A key that no store watches, so that no store slows down the search for the largest number of
-/// directives. The key `KEY_OF_NONE` is as long as [`KEY`], because etcd limits the size of a
-/// request, and the key is a part of the request.
+/// directives. This key is as long as [`KEY`], because etcd limits the size of a request, which
+/// contains the key.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// If a store does not return a change within this time after the write, the change counts as lost
-/// for this store.
+/// If a store does not return a change within this time after the write, the benchmark counts the
+/// change as lost for this store.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The search for the largest number of directives that etcd accepts ends at this number. By
-/// default, etcd accepts about a tenth of `DIRECTIVES_AT_MOST`.
+/// An upper bound for the search for the largest number of directives that etcd accepts. By
+/// default, etcd accepts about a tenth of this bound.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -36,8 +37,8 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// Returns a value that contains all directives. osproxy-etcd reads all directives from a single
-/// key, so every change replaces the whole value.
+/// Returns the value of [`KEY`] with `directives` directives, because osproxy-etcd reads all
+/// directives from the value of a single key.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -52,14 +53,13 @@ fn blob(directives: usize) -> Vec<u8> {
     json!({ "directives": directives }).to_string().into_bytes()
 }
 
-/// Measures the time until `load()` returns a changed set. `fits` is the largest number of
-/// directives that etcd accepts.
+/// Measures the time from a write until `load()` returns the changed set. The argument `fits` is
+/// the largest number of directives that etcd accepts.
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // The benchmark uses one store for each proxy. The case with the most proxies is last, because
-    // the watch of a store continues after the store is dropped, and many such watches would
-    // disturb later cases.
+    // The benchmark measures the case with the most proxies last, because a store's watch continues
+    // after the store is dropped, and many such watches would disturb later cases.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -68,14 +68,14 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // The watch of a store begins some time after its connection is open. Until the watch
-        // begins, the store receives no changes.
+        // The benchmark waits for two seconds until the watches of the stores have begun, because a
+        // store receives no changes before its watch begins.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;
         for write in 0..WRITES {
-            // Each write changes the number of directives by one, so that a store can detect the
-            // write.
+            // Each write changes the number of directives by one, so that the benchmark sees which
+            // write a store has received.
             let directives = directives + 1 + write % 2;
             client.put(KEY, blob(directives), None).await?;
             let mut seen = all_see(&stores, directives).await;
@@ -99,8 +99,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
     Ok(())
 }
 
-/// Returns, for each store, the time until the store returned the given number of directives. The
-/// result contains no time of a store that lost the change.
+/// Returns for each store the time until the store returned the given number of directives, but no
+/// time for a store that lost the change.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -115,7 +115,7 @@ async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Durati
     seen.into_iter().flatten().collect()
 }
 
-/// Returns a string with the median and the 99th percentile of the given times.
+/// Returns a text with the median and the 99th percentile of the given times.
 fn percentiles(times: &mut [Duration]) -> String {
     if times.is_empty() {
         return "–".to_owned();

@@ -1,6 +1,6 @@
 //! Runs the project's conformance kit for directive stores against osproxy-etcd 1.0.5 on a real
-//! etcd, and checks which rules osproxy-etcd breaks. `scripts/test-etcd` starts etcd and passes its
-//! address in `ETCD_URL`.
+//! etcd, and checks which rules osproxy-etcd breaks. `scripts/test-etcd` starts etcd and passes the
+//! address of etcd in the variable `ETCD_URL`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,13 +20,13 @@ use tokio::time::{sleep, timeout};
 
 const KEY: &str = "conformance";
 
-/// The tested store, and the etcd client that publishes sets to the store.
+/// The osproxy-etcd store under test, and the etcd client with which the test publishes sets to it.
 struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The instant that osproxy's stopped clock shows. The clock shows one hour before the instant
-    /// that the conformance kit uses as the current time.
+    /// The instant at which the clock of osproxy has stopped, one hour before the instant that the
+    /// conformance kit uses as the current time.
     began: Instant,
     published: AtomicU64,
 }
@@ -74,9 +74,8 @@ impl Etcd {
         set.evaluate(&attrs, now, &RequestId::from(id))
     }
 
-    /// Writes the value to etcd, and waits until the store has received the value. The store loses
-    /// changes that are written before its watch begins, so `put` writes the value repeatedly until
-    /// the store has received it.
+    /// Writes the value to etcd repeatedly until the store has received it, because the store loses
+    /// a change that happens before the store's watch begins.
     async fn put(&self, value: &str, marker: &str) {
         let mut client = self.client.clone();
         let attrs =
@@ -97,8 +96,7 @@ impl Etcd {
     }
 }
 
-/// Converts a directive to osproxy's format. The start of the directive is lost, because osproxy's
-/// format has no field for a start.
+/// Converts a directive to osproxy's format, which has no field for the start of the directive.
 fn encoded(directive: &DiagnosticsDirective) -> Value {
     let left = directive.expires_at.duration_since(began()).as_secs();
     let mut value = json!({
@@ -125,7 +123,8 @@ impl Subject for Etcd {
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool {
         let marker = self.published.fetch_add(1, Ordering::Relaxed).to_string();
         let mut values: Vec<Value> = directives.iter().map(encoded).collect();
-        // An additional directive with a unique marker shows when the store has received the set.
+        // The test adds a directive with a unique tenant to the set, and recognizes by this tenant
+        // that the store has received the set.
         values
             .push(json!({"id": "marker", "level": "Shape", "tenant": marker, "ttl_secs": 86_400}));
         let value = json!({ "directives": values }).to_string();

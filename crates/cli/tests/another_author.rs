@@ -1,4 +1,4 @@
-//! Tests that replacing another author's directive needs a reason and a confirmation.
+//! Tests that a user must give a reason and a confirmation to replace another author's directive.
 
 use crate::support::command::{run, words};
 use crate::support::node::{installed_index, shared_url};
@@ -10,8 +10,8 @@ async fn replacing_what_another_author_wrote_needs_a_reason_and_a_confirmation()
     let go = |line: &str| run(&url, &index, &words(line));
     go("apply one --level ShapeTiming --tenant acme --ttl 1h --author ann").ok();
     let before = go("get one -o json").ok().json();
-    // Bob's lower level does not widen the directive, but it would end the recording that ann
-    // requested.
+    // Bob needs a reason to lower the level of ann's directive, because a lower level would end the
+    // recording that ann requested.
     let lower = "apply one --level Shape --tenant acme --ttl 1h --author bob";
     for (flags, expected) in [
         ("", "replaces what ann wrote; give a reason with --reason"),
@@ -33,8 +33,8 @@ async fn replacing_what_another_author_wrote_needs_a_reason_and_a_confirmation()
         );
         assert_eq!(go("get one -o json").ok().json(), before, "{flags}");
     }
-    // Three writes need no consent: a write by the same author, a write of equal content, and a
-    // write of a later end.
+    // A write to an existing directive needs no consent if its author is the same, if its content
+    // is equal, or if it only moves the end to a later time.
     for (line, done) in [
         (
             "apply one --level ShapeTiming --tenant acme --ttl 1h --author bob",

@@ -1,5 +1,6 @@
-//! Tests `apply --prune --owner`. Also tests that the command shows the owners of directives and
-//! the reasons for revocations.
+//! Tests that `apply --prune --owner` revokes the owner's directives that the files no longer
+//! contain. Also tests that the command shows the owners of directives and the reasons for
+//! revocations.
 
 use serde_json::{Value, json};
 
@@ -63,7 +64,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
             ["unowned", "active"]
         ])
     );
-    // Applying the same files again changes nothing and needs no consent.
+    // A second `apply --prune` with the same file must change nothing and need no consent.
     let again = go("apply -f - --owner search --prune", &file(&["a", "d"])).ok();
     assert!(again.stdout.contains("2 unchanged in "), "{}", again.stdout);
 
@@ -133,8 +134,8 @@ async fn owners_and_reasons_of_revocations_are_shown_and_filtered() {
     );
     let revoked = go(&words("revoke --owner billing --yes")).ok().stdout;
     assert!(revoked.starts_with("revoked two "), "{revoked}");
-    // If an edit does not change the owner, the directive must keep its owner. If an edit removes
-    // the owner, the edit needs consent.
+    // An edit of other fields must keep the directive's owner, and an edit that removes the owner
+    // must need consent.
     go(&words(
         "apply three --level Shape --tenant acme --owner search",
     ))

@@ -1,8 +1,9 @@
-//! Tests that each write records two names: the author, and the user that the cluster
-//! authenticated. Also tests that the user of an earlier write does not stay in the document.
+//! Tests that each write to a directive records two names, the author and the user that the cluster
+//! authenticated. Also tests that each write replaces the user's name that an earlier write
+//! recorded.
 //!
-//! The node of these tests has no security plugin. The tests therefore set the user name that the
-//! plugin would report. `scripts/test-security` runs similar tests on a node with the security
+//! The node of these tests has no security plugin, so the tests themselves set the user name that
+//! the plugin would report. `scripts/test-security` runs similar tests on a node with the security
 //! plugin.
 
 use opensearch_directives::admin::{Client, DirectivesApi};
@@ -55,10 +56,12 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
         "{}",
         details()
     );
-    // If another user writes the same content, the document must not change.
+    // If another user applies a directive with the same content, the stored document must not
+    // change.
     api(&url, &index, "eve@corp").apply(&shape).await.unwrap();
     assert_eq!(stored().await, one);
-    // `apply` must accept the output of `get`, although it contains the authenticated user.
+    // `apply` must accept the output of `get`, although this output contains the name of the
+    // authenticated user.
     let printed = run(&url, &index, &["get", "one", "-o", "json"]).ok().stdout;
     let again = crate::support::command::run_with(&url, &index, &["apply", "-f", "-"], &printed);
     assert!(again.ok().stdout.starts_with("unchanged one "));
@@ -93,13 +96,13 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
     assert_eq!(stored().await["authenticated_as"], "eve@corp");
 }
 
-/// An earlier version created the index of this test, so its mapping lacks the field
-/// `authenticated_as`. Each write must succeed, and the command must omit the field
-/// `authenticated_as`.
+/// The index of this test has the mapping of an earlier version, which lacks the field
+/// `authenticated_as`. Each write to an index with the older mapping must succeed and must omit the
+/// field `authenticated_as`.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();
-    // The test needs the current ingest pipeline, which the next call installs.
+    // The call of `installed_index` installs the current ingest pipeline, which this test needs.
     installed_index(&url, "pipeline").await;
     let template = include_str!("../../../mappings/index-template.json");
     let mut body = serde_json::from_str::<Value>(template).unwrap()["template"].take();

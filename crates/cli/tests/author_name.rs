@@ -18,7 +18,8 @@ fn id(flags: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Applies the directive `one` without an author in the variable `DIRECTIVES_AUTHOR`.
+/// Applies the directive `one` without the environment variable `DIRECTIVES_AUTHOR`, so that the
+/// command must find the author's name itself.
 fn apply(url: &str, index: &str, set: impl FnOnce(&mut Command)) -> Ran {
     let mut command = directives();
     command
@@ -65,8 +66,8 @@ async fn the_author_is_the_user_of_the_process_whatever_the_environment_or_a_fil
     };
     assert_eq!(author(), expected);
     delete();
-    // The file has the form of `get`'s output and contains the name of another author. The write
-    // must not store the name from the file.
+    // `apply` must ignore the author's name in a file, although the output of `get` contains such
+    // names.
     let file = r#"{"id":"one","state":"active","level":"Shape","tenant":"acme","ttl_secs":600,
         "updated_by":"eve","created_by":"eve"}"#;
     run_with(&url, &index, &["apply", "-f", "-", "--author", "bob"], file).ok();
@@ -82,11 +83,13 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     }
     let url = shared_url();
     let index = installed_index(&url, "nameless").await;
-    // The test copies the binary, because the other user may not be able to read the build folder.
+    // The test copies the binary of the command to a temporary folder, because a user without a
+    // name may not be able to read the build folder.
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("directives");
-    // A process of its own copies the binary. If this process wrote it, a process that another test
-    // starts at the same time could inherit the open file, and the binary could not be run.
+    // If the test process wrote the copy of the binary itself, a process that another test starts
+    // could inherit the open file. The system refuses to run a binary that any process has open for
+    // writing, so the test lets `cp` write the copy.
     let copied = Command::new("cp")
         .arg(crate::support::command::BINARY)
         .arg(&binary)
@@ -118,8 +121,8 @@ async fn without_a_name_of_the_operating_system_the_cluster_names_the_author() {
     let named = as_nameless(&url, &["--author", "ann", "--dry-run", "-o", "json"]);
     assert_eq!(named.code, 0, "{}", named.stderr);
 
-    // A cluster with the security plugin responds with the name of the authenticated user. The node
-    // of this test has no security plugin, so a proxy adds the response with the user's name.
+    // The node of this test has no security plugin, so a proxy sends the response in which the
+    // plugin would name the authenticated user.
     let node = url.clone();
     let authinfo = json!({ "user_name": "ops@corp", "roles": [], "backend_roles": [] });
     let router = Router::new()

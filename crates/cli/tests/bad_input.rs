@@ -1,10 +1,10 @@
-//! Tests that the command reports each problem of invalid input together with the remedy, and that
-//! it writes nothing.
+//! Tests that the command reports each problem of invalid input together with the remedy, and
+//! writes no directive.
 
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};
 
-/// The flags that consent to every write, for tests that do not test consent.
+/// The flags with which a user consents to every write, for tests that do not test consent.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn an_error_of_bad_input_names_the_field_and_the_fix() {
 async fn if_the_pipeline_refuses_one_draft_none_is_written() {
     let url = shared_url();
     let index = installed_index(&url, "refused").await;
-    // The pipeline must refuse the draft, because its tenant is too long.
+    // The ingest pipeline must refuse a draft whose tenant is too long.
     let long = "x".repeat(5000);
     let bad = format!(r#"{{"id":"bad","level":"Shape","ttl_secs":600,"tenant":"{long}"}}"#);
     let good = r#"{"id":"good","level":"Shape","ttl_secs":600}"#;

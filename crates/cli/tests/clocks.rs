@@ -12,8 +12,8 @@ use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Starts a proxy in front of a node. The proxy changes responses so that the node's clock seems to
-/// be an hour ahead.
+/// Starts a proxy in front of a node, which changes the node's responses so that the node's clock
+/// seems to be an hour ahead.
 async fn an_hour_ahead(node: &str) -> String {
     let node = node.to_owned();
     let forward = async move |request: Request| -> Response {
@@ -69,8 +69,8 @@ async fn a_local_time_is_shown_in_the_time_zone_and_in_utc() {
     let one = go("get one -o json").ok().json();
     let [start, end] = ["starts_at", "expires_at"].map(|field| instant(&one[field]));
     assert_eq!(end.duration_since(start).as_mins(), 75);
-    // A time of day in `--until` must mean the first such time after the start of the directive,
-    // even if the same time of day also occurs between now and the start.
+    // A time of day in `--until` must mean its first occurrence after the start of the directive,
+    // even if the same time of day also occurs before the start.
     let zone = jiff::tz::TimeZone::get("Asia/Kolkata").unwrap();
     let soon = (SystemClock.now() + jiff::SignedDuration::from_hours(1)).to_zoned_datetime(zone);
     let until = soon.strftime("%H:%M");

@@ -1,5 +1,5 @@
-//! Tests shell completion. One test runs the completion script in a real bash. The remaining tests
-//! request candidates in the same way as the completion scripts of all shells.
+//! Tests shell completion. Some tests run the completion script in a real shell, and some request
+//! the candidates as the completion scripts do.
 
 use crate::support::command::{BINARY, directives, run};
 use crate::support::node::{installed_index, shared_url};
@@ -104,7 +104,7 @@ fn the_script_works_in_bash() {
     }
 }
 
-/// This test runs the completion script in fish. Without fish, the test is skipped.
+/// This test runs the completion script in the shell fish, and is skipped if fish is not installed.
 #[tokio::test]
 async fn the_script_completes_ids_in_fish() {
     let url = shared_url();

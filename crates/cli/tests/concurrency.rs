@@ -20,8 +20,8 @@ async fn a_mass_revoke_tries_all_and_reports_each() {
         "{}",
         applied.stdout.len()
     );
-    // The test writes the malformed document without the pipeline, because the command must be able
-    // to revoke even such a document.
+    // The test writes a malformed document without the ingest pipeline, because the command must be
+    // able to revoke even a malformed document.
     let bad = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
@@ -113,8 +113,8 @@ async fn six_operators_at_once_lose_no_update() {
             conflict.stdout
         );
     }
-    // Each write increments the version of the document, so the version shows that no successful
-    // write was lost.
+    // Each write increments the version of the directive's document, so the version shows whether a
+    // successful write was lost.
     let document: Value = reqwest::get(format!("{url}/{index}/_doc/one"))
         .await
         .unwrap()
@@ -132,7 +132,8 @@ async fn a_revocation_is_stored_in_every_document() {
     let index = installed_index(&url, "revocation").await;
     let apply = ["apply", "new", "--level", "Shape", "--tenant", "acme"];
     run(&url, &index, &apply).ok();
-    // The test writes an incomplete and a malformed document without the pipeline.
+    // The test writes an incomplete and a malformed document without the ingest pipeline, because
+    // the pipeline would refuse both documents.
     for (id, tenant) in [("incomplete", json!("acme")), ("malformed", json!(42))] {
         let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
         let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");
@@ -149,7 +150,8 @@ async fn a_revocation_is_stored_in_every_document() {
         assert!(source["revoked_at"].is_string(), "{id}: {source}");
     }
 
-    // The mapping that an earlier version installed lacks some fields of a revocation.
+    // A revocation must also succeed in an index with the mapping of an earlier version, which
+    // lacks some fields of a revocation.
     let older = format!("{index}-older");
     let mappings = json!({"dynamic": "strict", "properties": {
         "level": {"type": "keyword"}, "tenant": {"type": "keyword"},

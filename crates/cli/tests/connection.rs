@@ -1,5 +1,6 @@
-//! Tests the connection flags. The command must never print a secret, and must use proxies and CA
-//! certificates. If the cluster is unreachable, the command must end with an exit code of its own.
+//! Tests the flags for the connection to the cluster. The command must never print a secret, and
+//! must use the given proxies and CA certificates. The command must end with exit code 4 if the
+//! cluster is unreachable.
 
 use std::process::Output;
 
@@ -9,8 +10,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::directives;
 
-/// Runs the command with the given arguments and environment variables. Returns its exit code and
-/// its output on standard output and standard error.
+/// Runs the command with the given arguments and environment variables. Returns the exit code of
+/// the command, and its standard output followed by its standard error.
 fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = directives();
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -54,7 +55,7 @@ fn no_help_prints_the_value_of_a_variable() {
     }
 }
 
-/// Returns the environment variables that the help text of a verb names.
+/// Returns the names of the environment variables that the help text of a verb mentions.
 fn variables_of(verb: &str) -> Vec<String> {
     let (_, help) = run(&[verb, "--help"], &[]);
     let names = help.split("[env: ").skip(1);

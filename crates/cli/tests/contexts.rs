@@ -6,8 +6,8 @@ use std::process::Output;
 use crate::support::command::{directives, words};
 use crate::support::node::{installed_index, shared_url};
 
-/// Runs the command with the given file of contexts. The command runs without the environment
-/// variables of the test process that would set flags.
+/// Runs the command with the given file of contexts, and without the environment variables of the
+/// test process that would set the command's flags.
 fn with_contexts(file: &std::path::Path, text: &str) -> Output {
     directives()
         .args(words(text))
@@ -49,7 +49,7 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
         printed.contains(&format!("{index} at {url} (context prod)")),
         "{printed}"
     );
-    // A flag on the command line overrides the value that the context sets.
+    // A flag on the command line must override the value from the context.
     assert_eq!(go("get one --url http://127.0.0.1:1").0, 4);
     assert_eq!(go("get one --context far").0, 4);
     let (code, printed) = go("get one --context nosuch");
@@ -71,8 +71,8 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
     assert!(!secret.1.contains("hunter2"), "{}", secret.1);
 }
 
-/// `context set` must change only the values that are given, so that it cannot end the protection
-/// of a cluster unnoticed.
+/// `context set` must change only the values that the user gives, so that the user does not end the
+/// protection of a cluster unnoticed.
 #[test]
 fn set_changes_only_what_is_given_and_reports_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -49,8 +49,8 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
         );
         assert!(written.stdout.starts_with("created "), "{}", written.stdout);
     }
-    // If an edit changes a directive so that another directive covers it, the command must also
-    // warn.
+    // The command must also warn if an edit changes a directive so that another directive covers
+    // it.
     let edited = go("edit longer --set expires_at=+1h");
     assert!(
         edited.stderr.contains("warning: longer: it adds nothing"),
@@ -81,7 +81,7 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // The command must not warn about the directive `d10`, because no other directive covers it.
+    // The command must not warn about the directive `d10`, which no other directive covers.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",
@@ -120,7 +120,7 @@ async fn several_endpoints_become_one_directive_each() {
     );
 }
 
-/// On a terminal, `list --watch` shows below the table which directive starts next and which
+/// On a terminal, `list --watch` must show below the table which directive starts next and which
 /// directive ends next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_table_says_what_starts_and_ends_next() {

@@ -47,8 +47,8 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
     let url = shared_url();
     let index = installed_index(&url, "diffsame").await;
     let go = |line: &str, input: &str| run_with(&url, &index, &words(line), input);
-    // A directive that captures and states no end gets a shorter default time to live than other
-    // directives.
+    // A directive that captures requests and states no end must get a shorter time to live than
+    // other directives without an end.
     let files = [
         r#"{"id":"c","level":"Shape","tenant":"acme","capture":true,"reason":"r"}"#,
         r#"{"id":"o","level":"Shape","tenant":"acme"}"#,
@@ -79,7 +79,8 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
             "{id}: {shown} {written}"
         );
     }
-    // `diff` must not report the owner that `apply` sets as a difference.
+    // `diff --owner` must not report a difference if the directive has the given owner and the file
+    // states no owner.
     assert!(
         go("diff -f - --owner team", &file)
             .ok()
@@ -92,7 +93,7 @@ async fn diff_shows_what_apply_does_with_the_limits_and_the_owner_of_the_cluster
         "{}",
         without.stdout
     );
-    // With `--prune`, `diff` must also show the revocations.
+    // `diff --prune` must also show which directives `apply --prune` would revoke.
     let pruned = go("diff -f - --owner team --prune", files[0]);
     assert_eq!(pruned.code, 7);
     assert!(
@@ -169,8 +170,8 @@ fn validate_reports_every_problem_of_every_file_also_as_json() {
         assert!(one["problem"].as_str().unwrap().contains(problem), "{one}");
         assert!(text.stdout.contains(problem), "{problem}: {}", text.stdout);
     }
-    // The message must not contain a line number, because it would count the lines of the converted
-    // JSON.
+    // The error message about a YAML file must not contain a line number, because the command would
+    // count the lines of the converted JSON.
     assert!(
         !text.stdout.contains("line 1, entry 1 (e)"),
         "{}",

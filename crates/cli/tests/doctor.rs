@@ -1,5 +1,5 @@
-//! Tests that `doctor` finds problems that a real test node does not have. In these tests, a mock
-//! cluster sends scripted responses.
+//! Tests that `doctor` finds problems that a real test node does not have, with the scripted
+//! responses of a mock cluster.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::{Ran, directives, run};
 
-/// Starts a mock cluster without a security plugin and without problems.
+/// Starts a mock cluster that has no security plugin, and in which `doctor` finds no problem.
 async fn healthy() -> MockServer {
     let server = MockServer::start().await;
     respond(&server, "GET", "/", info()).await;
@@ -53,8 +53,8 @@ async fn healthy() -> MockServer {
     server
 }
 
-/// Adds a response to the mock cluster. If several responses match a request, the cluster sends the
-/// response that was added first.
+/// Adds a response to the mock cluster. If several responses match a request, the mock cluster
+/// sends the response that the test added first.
 async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
     Mock::given(method(verb))
         .and(path(at))
@@ -63,8 +63,7 @@ async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
         .await;
 }
 
-/// Starts a mock cluster with problems. The responses in `problems` replace responses of the
-/// healthy cluster.
+/// Starts a mock cluster in which the responses in `problems` replace those of a healthy cluster.
 async fn with(problems: &[(&str, &str, Value)]) -> MockServer {
     let server = healthy().await;
     for (verb, at, body) in problems {

@@ -1,5 +1,5 @@
-//! Checks that every test that SECURITY.md names exists. If somebody renames or removes a test that
-//! SECURITY.md names, this check fails.
+//! Checks that every test that SECURITY.md names exists, so that nobody can rename or remove such a
+//! test without a change of SECURITY.md.
 
 use std::fs;
 use std::path::Path;
@@ -27,8 +27,8 @@ fn security_md_names_only_tests_that_exist() {
     }
     let mut checked = 0;
     for line in document.lines().filter(|line| line.starts_with('|')) {
-        // The last column of the table in SECURITY.md contains the names of tests. A name that ends
-        // with two colons is the name of a module of tests.
+        // The last column of the table in SECURITY.md contains the names of tests. A name in
+        // SECURITY.md that ends with two colons is the name of a module of tests.
         let column = line
             .trim_end_matches([' ', '|'])
             .rsplit('|')

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::support::command::{Ran, directives, run, words};
 use crate::support::node::{installed_index, shared_url};
 
-/// An editor that is a shell script. In the script, `$1` is the first argument of the editor.
+/// A folder for a shell script that the command starts as the user's editor. In the editor's
+/// script, `$1` is the first argument that the command passes to the editor.
 struct Editor {
     folder: tempfile::TempDir,
 }
@@ -18,7 +19,8 @@ impl Editor {
         }
     }
 
-    /// Writes the script of the editor, and returns its path, which contains a space.
+    /// Writes the editor's shell script to a file whose path contains a space, and returns this
+    /// path.
     fn script(&self, content: &str) -> PathBuf {
         let file = self.folder.path().join("my editor");
         std::fs::write(&file, format!("#!/bin/sh\n{content}\n")).unwrap();
@@ -26,8 +28,8 @@ impl Editor {
         file
     }
 
-    /// Runs `edit one` with the script as the editor, and the command's temporary files in the
-    /// folder of the script.
+    /// Runs `edit one` with the shell script `content` as the editor. The command writes its
+    /// temporary files to the folder of the script.
     fn edit(&self, url: &str, index: &str, content: &str, args: &[&str]) -> Ran {
         let editor = format!("'{}' --wait", self.script(content).display());
         let output = directives()
@@ -43,7 +45,8 @@ impl Editor {
         output.unwrap().into()
     }
 
-    /// Returns the edited files that the command kept.
+    /// Returns the paths of the edited files that the command did not delete, so that the user does
+    /// not lose changes.
     fn kept(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.folder.path()).unwrap();
         let files = files.map(|file| file.unwrap().path());
@@ -65,8 +68,8 @@ async fn the_saved_file_is_written_and_changes_that_were_not_written_are_kept() 
     let editor = Editor::new();
     let edit = |script: &str| editor.edit(&url, &index, script, &[]);
 
-    // The command passes the arguments in `$EDITOR` before the file. In `$EDITOR`, a path with a
-    // space needs quotes, as in a shell.
+    // The command passes the arguments in `$EDITOR` to the editor before the path of the file. A
+    // path with a space in `$EDITOR` needs quotes, as in a shell.
     let same = edit(r#"[ "$1" = --wait ] && [ -s "$2" ]"#).ok().stdout;
     assert!(same.starts_with("unchanged one "), "{same}");
     for (script, expected) in [
@@ -91,7 +94,8 @@ async fn the_saved_file_is_written_and_changes_that_were_not_written_are_kept() 
             2,
         ),
         (r#"sed -i 's/: 100/: 900/' "$2""#, "add --replace", 2),
-        // In this case, another process changes the directive while the editor is open.
+        // The script changes the directive with a second `edit` while the first `edit` waits for
+        // the editor.
         (
             r#"sed -i 's/INC-1/INC-2/' "$2"; EDITOR= "$BINARY" edit one --set reason=other"#,
             "your changes are in",

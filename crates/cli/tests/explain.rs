@@ -1,4 +1,5 @@
-//! Tests that `explain` names the condition of a directive that a request does not meet.
+//! If a directive does not apply to a request, `explain` must name the condition of the directive
+//! that the request fails to meet.
 
 use crate::support::command::{run, words};
 use crate::support::node::{installed_index, shared_url};

@@ -1,5 +1,5 @@
-//! Tests `explain --agent`. The command connects to the agent over TCP with tokens, or over a Unix
-//! socket.
+//! Tests `explain --agent`, which sends the request for evaluation to a running agent, over TCP
+//! with a token or over a Unix socket.
 
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives, run, words};
@@ -62,7 +62,7 @@ async fn an_agent_decides_and_its_set_gives_the_reasons() {
             assert!(said.contains(line), "{line}: {said}");
         }
     }
-    // The token in the file permits evaluating requests, but does not permit reading the published
+    // The token `PROXY` permits the command to evaluate requests, but not to read the published
     // set.
     let token = write("token", PROXY);
     let less = explain(&tcp, &["--agent-token-file", &token, "-o", "json"], "").ok();

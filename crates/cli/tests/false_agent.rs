@@ -6,10 +6,11 @@ use std::net::TcpListener;
 
 use crate::support::command::{Ran, directives};
 
-/// Text that clears the screen in two ways, adds a line, and reverses the direction of text.
+/// A text with which a false agent would clear the screen of a terminal in two ways, add a line,
+/// and reverse the direction of text.
 const HOSTILE: &str = "\\u001b[2J\\u009b2J\\nerror: \\u202e";
 
-/// Starts a server that sends the same response to each request, and returns its address.
+/// Starts a false agent that sends the same response to each request, and returns its address.
 fn serve(status: u16, body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,5 +1,5 @@
 //! Tests on a real node that agents report which operations they apply. Also tests that `status`,
-//! `wait` and `--wait` name the instances that do not apply every operation.
+//! `wait` and `--wait` name the instances that have not yet applied every operation.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Starts an agent that reports to the fleet. The agent counts as silent if its last report is
-/// older than three report intervals and five seconds.
+/// Starts an agent that writes reports. `directives status` shows an agent as silent when the
+/// agent's last report is older than three report intervals plus five seconds.
 pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
     let args = [
         "--report",
@@ -45,15 +45,15 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
-    // The report interval is long, so that the ended agent does not count as silent before the next
-    // commands have run. On a busy machine, the commands after the end of the agent may run late.
+    // The second agent has a long report interval, so that `status` does not show it as silent too
+    // early on a busy machine, that is, before the test has run the commands after the agent's end.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
     })
     .await;
 
-    // When `apply --wait` returns, both agents must apply the operation.
+    // Both agents must apply the new directive when `apply --wait` returns.
     let applied = run(
         &url,
         &index,
@@ -82,15 +82,15 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 1);
     }
-    // `--wait` must also wait until the agents apply a deletion, although no document contains the
-    // `_seq_no` of a deletion.
+    // `delete --wait` must wait until the agents have applied the deletion, although no document
+    // contains the `_seq_no` of a deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 0);
     }
 
-    // A killed agent cannot report that it has left, so the command waits for the agent until it
-    // counts as silent.
+    // A killed agent cannot report that it has left the fleet, so `wait` must wait for this agent
+    // until its last report is so old that it counts as silent.
     second.signal("-KILL");
     let apply = [
         "apply", "fast", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
@@ -115,8 +115,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     )
     .ok();
 
-    // On a busy machine, the first agent may also count as silent for a while, so the test waits
-    // until it is synced again.
+    // On a busy machine, `status` may also show the first agent as silent for a while, so the test
+    // waits until `status` shows it as synced.
     status_when(&url, &index, "only the killed agent is silent", |status| {
         state_of(status, "second") == "silent" && state_of(status, "first") == "synced"
     })
@@ -212,7 +212,7 @@ async fn every_report_is_read_and_an_unreadable_one_counts_as_not_converged() {
     let (_, found) = http::get(&format!("{url}/{index}/_stats/docs")).await;
     let uuid = &found["indices"][&index]["uuid"];
     let now = SystemClock.now().to_string();
-    // The test writes more reports than the command reads in one page.
+    // The test writes 450 reports, because the command must read them in more than one page.
     let bulk: String = (0..450)
         .map(|number| {
             let report = json!({

@@ -1,5 +1,5 @@
-//! Tests on a real node that an agent reports through the agent that it polls, and that the history
-//! of the fleet names both agents.
+//! Tests on a real node that an agent sends its reports through the agent that it polls. The
+//! history of the fleet must name the polling agent and the polled agent.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -36,23 +36,24 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
     };
     let both = json!({ "applied": ["first", "second"] });
     let now = async || at(&SystemClock.now().to_string());
-    // `--wait`, `status` and the history must agree at once, because they use the same reports.
+    // As soon as `apply --wait` returns, `status` and the history must also report that both agents
+    // of the chain apply the operation.
     assert_eq!(now().await, both);
     let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
     for instance in status["instances"].as_array().unwrap() {
         assert_eq!(instance["applied_seq_no"], status["assigned_seq_no"]);
     }
     let applied = SystemClock.now().to_string();
-    // No document contains the `_seq_no` of a deletion. However, if an instance has the same
-    // documents as the index, the instance also applies the deletion.
+    // No document contains the `_seq_no` of a deletion, so `delete --wait` compares the documents
+    // of an instance with the index to find out whether the instance applies the deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     assert_eq!(second.get("/v1/status").await.1["directives"], 0);
     let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
     assert_eq!(status["instances"][1]["via"], json!(["first"]));
     assert_eq!(at(&applied), both, "the past does not change");
 
-    // The suspended agent does not apply the operation, and no report says so. The history must
-    // not name it as an instance that applies the operation.
+    // The history must not report that a suspended agent applies an operation which the agent has
+    // not read.
     second.suspend();
     run(&url, &index, &[&apply[..], &["--wait=1s"]].concat());
     status_when(&url, &index, "one is behind", |status| {

@@ -1,4 +1,5 @@
-//! Tests on a real node that `directives hits --fleet` adds up the counts that agents report.
+//! Tests on a real node that `directives hits --fleet` adds up the counts of matches that the
+//! agents report.
 
 use serde_json::{Value, json};
 

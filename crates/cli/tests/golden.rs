@@ -16,9 +16,9 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Each verb with its command lines. The test runs the command lines in the given order, and
-/// compares their output with the verb's file in `golden/`. A command line may contain single
-/// quotes. The text after `<` is the standard input of the command.
+/// Each verb with its command lines, which the test runs in this order to compare their output with
+/// the verb's file in `golden/`. A command line may contain single quotes, and the text after `<`
+/// is the standard input of the command.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -153,7 +153,7 @@ const VERBS: [(&str, &[&str]); 18] = [
     ),
 ];
 
-/// Splits a command line into arguments and standard input.
+/// Splits a line of [`VERBS`] into the arguments and the standard input of the command.
 fn parse(line: &str) -> (Vec<String>, &str) {
     let (arguments, input) = line.split_once(" < ").unwrap_or((line, ""));
     let mut words = Vec::new();
@@ -193,24 +193,24 @@ impl Redaction {
             (r"\b\d+\.\d+\.\d+ \([^)]*\)".to_owned(), "VERSION (CLUSTER)"),
             (r"\b\d{4,5} bytes".to_owned(), "N bytes"),
             (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
-            // The pattern excludes a text before a colon, because this text is the name of a field
-            // and not a uuid.
+            // The pattern for a uuid excludes text before a colon, because such text is the name of
+            // a JSON field.
             (r#""[A-Za-z0-9_-]{22}"(,|\n)"#.to_owned(), "\"UUID\"$1"),
-            // In a line of CSV, the last uuid is followed by a whole number. A uuid can begin with a
-            // digit, too.
+            // In a line of CSV, a whole number follows the last uuid, and a uuid may begin with a
+            // digit.
             (r",[A-Za-z0-9_-]{22}(,\d+,)".to_owned(), ",UUID$1"),
             (
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
             ),
-            // Because other tests create indices on the same node, numbers that concern the whole
-            // node differ between two runs.
+            // The numbers of indices on the whole node differ between two runs, because other tests
+            // create indices.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
             ),
-            // The width of a column depends on texts that placeholders replace, so this rule
-            // shortens runs of spaces to two spaces.
+            // This rule shortens runs of spaces to two spaces, because the widths of columns depend
+            // on texts that placeholders replace.
             (r"(\S) {3,}".to_owned(), "$1  "),
         ];
         let rules = rules.map(|(pattern, text)| (Regex::new(&pattern).unwrap(), text));
@@ -226,7 +226,7 @@ impl Redaction {
     }
 }
 
-/// Formats a command line, its redacted output and its exit code.
+/// Formats a command line, its redacted output and its exit code as in a golden file.
 pub(crate) fn session(line: &str, ran: &Ran, redact: impl Fn(&str) -> String) -> String {
     let mut text = format!("$ directives {line}\n{}", redact(&ran.stdout));
     for error in redact(&ran.stderr).lines() {
@@ -236,8 +236,8 @@ pub(crate) fn session(line: &str, ran: &Ran, redact: impl Fn(&str) -> String) ->
     text
 }
 
-/// Compares an output with its golden file, and returns the output if it differs. With
-/// `UPDATE_GOLDEN=1`, writes the output to the golden file instead.
+/// Returns the output `found` if it differs from the golden file `name`. Writes the output to the
+/// golden file if `UPDATE_GOLDEN=1` is set.
 pub(crate) fn difference(name: &str, found: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let file = folder.join(format!("{name}.txt"));
@@ -252,7 +252,7 @@ pub(crate) fn difference(name: &str, found: &str) -> String {
     }
 }
 
-/// Panics if an output differs from its golden file.
+/// Fails the test if `differences` is not empty, because an output differs from its golden file.
 #[track_caller]
 pub(crate) fn check(differences: &str) {
     assert!(
@@ -261,7 +261,7 @@ pub(crate) fn check(differences: &str) {
     );
 }
 
-/// Writes reports to the index of the fleet, so that `status` shows an instance in every state.
+/// Writes reports to the fleet's index, so that `status` shows an instance in every state.
 async fn seed_fleet(url: &str, index: &str) {
     let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs?level=shards")).await;
     let stats = &stats["indices"][index];
@@ -295,8 +295,7 @@ async fn seed_fleet(url: &str, index: &str) {
         })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
-        // This report is malformed, so that `status` shows an unreadable report. No instance would
-        // write such a report.
+        // A negative number of documents makes this report of an instance unreadable for `status`.
         json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
@@ -323,7 +322,7 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // The write may fail, because the command may end before it has read its input.
+    // The test ignores a failed write, because the command may end before it has read its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }
@@ -331,16 +330,16 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
 #[tokio::test]
 async fn the_output_of_each_verb_is_as_its_golden_file() {
     let (url, index) = (shared_url(), unique_index("golden"));
-    // All tests share one pipeline. The next call installs the pipeline, so that the output of
-    // `init` does not depend on the order of the tests.
+    // The output of `init` differs if the ingest pipeline is already installed, so the test
+    // installs it.
     installed_index(&url, "pipeline-before-golden").await;
     let folder = tempfile::tempdir().unwrap();
     let redaction = Redaction::new(&url, &index, folder.path());
     let mut differences = String::new();
     for (verb, lines) in VERBS {
         if verb == "list" {
-            // The test writes a malformed document without the pipeline. `list` must show this
-            // document as rejected.
+            // The test writes a malformed document without the ingest pipeline, so that `list`
+            // shows a rejected document.
             let document = json!({"level": "Shape", "tenant": 42});
             let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
             http::put(&path, &document).await;

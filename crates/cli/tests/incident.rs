@@ -1,6 +1,6 @@
 //! Simulates an incident in which operators and a CI job change the same directives at the same
-//! time. No update may be lost, no directive may be widened without consent, and no revoked
-//! directive may apply again.
+//! time. The test fails if an update is lost, if a directive is widened without consent, or if a
+//! revoked directive applies again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,14 +12,14 @@ use crate::support::eventually::blocking_until;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the number of directives that one command revokes. The variable `INCIDENT_DIRECTIVES`
-/// sets another number of directives. With 20000 directives, this test takes a minute or more.
+/// Returns the number of directives that one command revokes, which the variable
+/// `INCIDENT_DIRECTIVES` can set. The test takes a minute or more with 20000 directives.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
 }
 
-/// The cluster and the index on which the operators' commands run.
+/// The cluster and the index that the commands of all operators use.
 struct Incident {
     url: String,
     index: String,
@@ -35,8 +35,9 @@ impl Incident {
         ran.ok().json()
     }
 
-    /// Applies a file repeatedly until `stop` is set, as a CI job does. Counts the runs of the
-    /// command that succeed, that lack a consent, and that conflict with another write.
+    /// Runs `apply` with the same file, as a CI job does, until the test sets `stop`. Counts in
+    /// `runs` how often `apply` succeeds, how often it is refused for lack of a consent, and how
+    /// often it conflicts with another write.
     fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
         while !stop.load(Ordering::Relaxed) {
             let file = file.to_str().unwrap();
@@ -51,8 +52,8 @@ impl Incident {
         }
     }
 
-    /// Lets six operators change the same directive at the same time. After a conflict, an operator
-    /// tries again with the current version. Returns the number of operators whose write succeeded.
+    /// Lets six operators change the directive `slow` at the same time, each of whom tries again
+    /// after a conflict. Returns the number of operators whose write succeeded.
     fn six_operators(&self) -> usize {
         let edit = |n: usize| {
             let line = match n % 2 {
@@ -87,8 +88,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job contains two directives. The operators change the first directive, and
-    // a mass revocation ends the second directive.
+    // The file of the CI job contains two directives. The operators change the first directive of
+    // the CI job, and a revocation of many directives ends the second one.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
         {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},
@@ -117,13 +118,13 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         blocking_until("the CI job applies its file", || {
             runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
         });
-        // An operator takes over the directive by setting its owner. The file of the CI job states
-        // no owner, so each further run would remove the owner. The command must therefore refuse
-        // each further run of the CI job.
+        // An operator takes over a directive of the CI job by setting its owner. Each further run
+        // of the CI job would remove this owner, because its file states none. The command must
+        // therefore refuse each further run of the CI job.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
-        // The command reports each conflict to the operator, who then tries again until the write
-        // succeeds. The writes of all six operators must succeed.
+        // The writes of all six operators must succeed in the end, because each operator tries
+        // again after a conflict.
         assert_eq!(incident.six_operators(), 6);
         let after = incident.directive("slow");
         for field in [
@@ -141,12 +142,12 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // Three operators have extended the directive by 1, 3 and 5 minutes. None of the three
-        // extensions may be lost.
+        // The directive must end nine minutes later than before, because three operators have
+        // extended it by 1, 3 and 5 minutes.
         let end = |directive: &Value| instant(&directive["expires_at"]);
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
-        // A wrong id in a mass revocation must not prevent the revocation of the directives with
-        // the other ids.
+        // A wrong id among the ids of a revocation must not prevent the revocation of the
+        // directives with the right ids.
         let typo = incident.run("revoke d00001 d0002 d00003 --reason INC-1");
         assert_eq!(typo.code, 3);
         for line in ["revoked d00001 ", "not found d0002 ", "revoked d00003 "] {
@@ -163,14 +164,16 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             report["summary"]
         );
         let refused = runs[1].load(Ordering::Relaxed);
-        // After all directives were revoked, the CI job must be refused at least twice.
+        // The test waits until the command has refused the CI job twice more after the revocation
+        // of all directives.
         blocking_until("the CI job is refused twice", || {
             runs[1].load(Ordering::Relaxed) >= refused + 2 || ci.is_finished()
         });
         stop.store(true, Ordering::Relaxed);
         ci.join().unwrap();
     });
-    // No directive applies again, because the CI job had no consent to reactivate a directive.
+    // No revoked directive may apply again, because the CI job gives no consent to reactivate a
+    // directive.
     let listed = incident.run("list -o json").ok().json();
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), many() + 1);

@@ -1,5 +1,5 @@
-//! Tests `directives init` on clusters that already have templates, availability zones or an old
-//! index.
+//! Tests `directives init` on clusters that already have other templates, availability zones or an
+//! old index.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::http::{self, bulk};
 use crate::support::in_hours;
 use crate::support::node::{shared_url, unique_index};
 
-/// Runs the command on another thread, so that the test's runtime is not blocked.
+/// Runs `directives init` on a blocking thread, so that the test's tokio runtime can continue.
 pub(crate) async fn init(url: &str, index: &str, args: &[&str]) -> Ran {
     let (url, index) = (url.to_owned(), index.to_owned());
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -53,8 +53,8 @@ async fn a_foreign_template_of_a_higher_priority_does_not_change_the_index() {
         assert_eq!(made["settings"][setting], value, "{setting}");
     }
     assert_eq!(made["mappings"]["dynamic"], "strict");
-    // `init` refuses an index with a final pipeline, because a final pipeline runs after the
-    // project's pipeline and could undo its checks.
+    // `init` must refuse an index with a final pipeline, because a final pipeline runs after the
+    // project's ingest pipeline and could undo its checks.
     http::send("DELETE", &format!("{url}/{index}"), None).await;
     let mut foreign = foreign;
     foreign["template"]["settings"]["index.final_pipeline"] = "directives".into();
@@ -86,7 +86,8 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     init(&url, &index, &["--template-priority", "501"])
         .await
         .ok();
-    // A later run of `init` without the flag must keep the priority.
+    // A later run of `init` without `--template-priority` must keep the priority of the index
+    // template.
     let again = init(&url, &index, &[]).await.ok();
     assert!(
         again.stdout.contains("keep   index template"),
@@ -96,8 +97,8 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// Returns version 1 of the mapping of the index. The stored documents of this version omitted
-/// fields that had default values.
+/// Returns version 1 of the index mapping. Documents stored with version 1 omit fields with default
+/// values.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();
@@ -179,7 +180,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
         );
         assert_eq!(document.audit.updated_by.as_deref(), Some("ann"), "{id}");
     }
-    // A second run of the conversion must succeed and convert nothing.
+    // A second run of `init --upgrade` must succeed and convert no document.
     let again = init(&url, &index, &["--upgrade"]).await.ok();
     assert!(
         again.stdout.contains("convert 0 documents"),

@@ -1,4 +1,4 @@
-//! Tests that every verb whose output is a report can print it as JSON.
+//! Tests that every verb that prints a report can print this report as JSON.
 
 use serde_json::Value;
 
@@ -7,7 +7,8 @@ use crate::support::node::{installed_index, shared_url};
 
 const FILE: &str = r#"{"id":"one","level":"Shape","tenant":"acme","ttl_secs":3600}"#;
 
-/// The verbs that print no report: scripts, pages, and services that run until they are stopped.
+/// The verbs that print no report, because they print scripts or help pages, or run as services
+/// until somebody stops them.
 const WITHOUT_REPORT: [&str; 5] = ["agent", "record", "completion", "man", "help"];
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Tests what `apply -f` reports if it sends a file in several parts and a later part fails.
+//! Tests what `apply -f` reports if it sends a large file in several parts, and the first part
+//! succeeds but a later part fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +15,8 @@ use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives in the file that the command sends. Each directive has about 4 KiB, so
-/// the command sends the file in more than one part.
+/// The number of directives in the file that the command applies. The command sends the file in
+/// more than one part, because each directive has about 4 KiB.
 const DIRECTIVES: usize = 300;
 
 /// The fault that happens when the command sends the second part of the file.
@@ -29,7 +30,8 @@ enum SecondPart {
     NothingAfterwards,
 }
 
-/// Starts a proxy between the command and a node, and returns its address.
+/// Starts a proxy between the command and a node, and returns its address. The proxy causes the
+/// fault `second` for the second part of the file.
 async fn proxy(node: &str, second: SecondPart) -> String {
     let (parts, node) = (Arc::new(AtomicUsize::new(0)), node.to_owned());
     let forward = async move |request: Request| {
@@ -77,8 +79,8 @@ async fn apply(second: SecondPart) -> (Ran, usize) {
         move || run_with(&url, &index, &["apply", "-f", "-", "--yes"], &file())
     });
     let ran = applied.await.unwrap();
-    // The test refreshes the index itself, because the command waits for a refresh only after the
-    // last part.
+    // The test refreshes the index before it counts the documents, because the command waits for a
+    // refresh only after the last part of the file.
     http::send("POST", &format!("{node}/{index}/_refresh"), None).await;
     let (_, counted) = http::get(&format!("{node}/{index}/_count")).await;
     (

@@ -7,7 +7,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 use crate::support::{http, in_hours, instant};
 
 const TTL: [&str; 2] = ["--ttl", "15m"];
-/// The flags that consent to every write, for tests that do not test consent.
+/// The flags with which a user consents to every write, for tests that do not test consent.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 fn ids(list: &Value) -> Vec<&str> {
@@ -145,7 +145,7 @@ async fn apply_list_get_revoke_and_delete() {
         (&one["state"], &one["revoked_by"]),
         (&json!("revoked"), &json!("eve"))
     );
-    // A second revocation of the directive must succeed and change nothing.
+    // A second revocation of the same directive must succeed and change nothing.
     run(&["revoke", "one", "--author", "bob"]).ok();
     assert_eq!(run(&["get", "one", "-o", "json"]).ok().json(), one);
     assert_eq!(
@@ -209,7 +209,7 @@ async fn a_second_apply_replaces_the_directive_whole() {
     }
     assert_eq!(second["ring_buffer"], false);
     assert_eq!(second["updated_by"], "bob");
-    // A replacement must keep `created_by` and `created_at`.
+    // A write that replaces a directive must keep its `created_by` and `created_at`.
     assert_eq!(second["created_by"], "ann");
     assert_eq!(
         instant(&second["created_at"]),

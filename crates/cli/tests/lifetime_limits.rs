@@ -1,5 +1,5 @@
 //! Tests that a later `directives init` keeps the lifetime limits and the number of replicas. Also
-//! tests that the limits apply to every writer, even if the writer does not use the command.
+//! tests that the lifetime limits apply to every writer, even to one that does not use the command.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::Node;
 
-/// Writes a directive by a direct request. Returns the status and, if the pipeline refused the
-/// write, the reason.
+/// Writes a directive with an HTTP request to OpenSearch, without the command. Returns the status
+/// of the response, and the reason if the ingest pipeline refused the write.
 async fn write(url: &str, body: &Value) -> (u16, String) {
     let path = format!("{url}/directives/_doc/a");
     let (status, response) = http::put(&path, body).await;
@@ -29,7 +29,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "1h",
     ];
     init(url, "directives", &bounds).await.ok();
-    // A later run of `init` without the flags must keep the lifetime limits.
+    // A later run of `init` without flags for the lifetime limits must keep the limits of the first
+    // run.
     let again = init(url, "directives", &[]).await.ok();
     assert!(
         again.stdout.contains("keep   ingest pipeline"),
@@ -60,8 +61,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // An operator must be able to revoke a directive even if the maximum time to live was later
-    // lowered below the time to live of the directive.
+    // An operator must be able to revoke a directive whose time to live exceeds the maximum,
+    // because an administrator may have lowered the maximum later.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -89,9 +90,9 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// Tests that the command keeps the lifetime limits of the cluster. Before the call of this
-/// function, the lifetime limits of the cluster must be: 10 minutes by default, one day at most,
-/// and one hour at most for a directive that captures.
+/// Tests that the command observes the lifetime limits of the cluster. The caller must have set
+/// these lifetime limits, a default of 10 minutes, a maximum of one day, and a maximum of one hour
+/// for a directive that captures requests.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
@@ -154,8 +155,8 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
     );
 }
 
-/// The command must apply a directive that proxies with default settings would reject, and print a
-/// warning.
+/// The command must apply a directive that lives longer than proxies with default settings permit,
+/// and must print a warning.
 fn what_proxies_reject_is_warned_of(url: &str) {
     let line = "apply far --level Shape --tenant acme --ttl 60d";
     let words: Vec<&str> = line.split_whitespace().collect();

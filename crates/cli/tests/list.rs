@@ -70,7 +70,7 @@ async fn a_list_is_filtered_sorted_and_cut_off() {
     .ok();
     run(&url, &index, &words("extend a-late --by 1m --author carol")).ok();
     for (flags, expected) in [
-        // Without `--sort`, active directives come first, in the order in which they end.
+        // Without `--sort`, `list` prints active directives first, in the order in which they end.
         ("", "b-soon c-capture d-all a-late e-planned f-gone"),
         (
             "--sort id",

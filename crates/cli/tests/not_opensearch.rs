@@ -1,5 +1,5 @@
 //! Tests that the command reports an error if the server is not OpenSearch. The command must not
-//! conclude from a response of such a server with status 404 that a directive is missing.
+//! report that a directive is missing if a server that is not OpenSearch responds with status 404.
 
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -10,7 +10,7 @@ use crate::support::command::{apply_line, run};
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// The number of instances in the fleet. OpenSearch returns fewer instances for one search.
+/// The number of instances in the fleet, which is more than OpenSearch returns for one search.
 const INSTANCES: usize = 10_050;
 
 #[tokio::test]
@@ -23,7 +23,8 @@ async fn each_of_ten_thousand_instances_is_named() {
     let mut body = String::new();
     for number in 0..INSTANCES {
         let applied = record["seq_no"].as_u64().unwrap();
-        // The last instance has not read the index yet.
+        // The test writes a record without an applied operation for the last instance, as an
+        // instance writes it before it has read the index.
         let applied = (number + 1 < INSTANCES).then_some(applied);
         let transition = json!({
             "@timestamp": now, "instance": format!("proxy-{number:05}"), "kind": "library",
@@ -52,7 +53,8 @@ async fn each_of_ten_thousand_instances_is_named() {
         applied[INSTANCES - 2],
         format!("proxy-{:05}", INSTANCES - 2)
     );
-    // The last instance may have read the operation after its record.
+    // The history must call the last instance `unknown`, because this instance may have read the
+    // operation after it wrote its record.
     assert_eq!(instances["unknown"].as_array().unwrap().len(), 1);
     let table = at(&[]).ok().stdout;
     assert!(

@@ -1,5 +1,5 @@
-//! Tests the ingest pipeline and the mapping on a real node: only valid documents are accepted, and
-//! each stored document states every default value explicitly.
+//! Tests on a real node that the ingest pipeline and the mapping accept only valid documents, and
+//! that each stored document states every default value explicitly.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the cases of `pipeline_cases.json`. The placeholders for dates in this file become dates
-/// relative to today.
+/// Returns the cases of `pipeline_cases.json`, with dates relative to today in place of the
+/// placeholders for dates.
 fn pipeline_cases() -> Vec<Value> {
     let date = |days: i64| in_hours(24 * days)[..10].to_owned();
     let cases = include_str!("data/pipeline_cases.json")
@@ -22,7 +22,7 @@ fn pipeline_cases() -> Vec<Value> {
     serde_json::from_str(&cases).unwrap()
 }
 
-/// Decodes a stored document as a proxy does.
+/// Decodes a stored document as a proxy does, but accepts every time to live.
 fn as_a_proxy(id: &str, source: &Value) -> Result<Document, Rejection> {
     let limits = DecodeLimits {
         now: SystemClock.now(),
@@ -55,7 +55,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
         if status != case["status"] || !named {
             wrong.push(format!("{}: {status} {reason}", case["name"]));
         } else if status == 201 {
-            // A proxy must accept every document that the pipeline has stored.
+            // A proxy must accept every document that the ingest pipeline has stored.
             let source = http::get(&path).await.1["_source"].clone();
             if let Err(rejection) = as_a_proxy("case", &source) {
                 wrong.push(format!("{}: a proxy says {rejection}", case["name"]));
@@ -71,7 +71,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     );
 }
 
-/// A directive that the test has written through the pipeline into an index of its own.
+/// A directive that the test has written through the ingest pipeline into a new index.
 struct Written {
     url: String,
     index: String,
@@ -95,8 +95,8 @@ impl Written {
         http::get(&path).await.1["_source"].clone()
     }
 
-    /// Sends an `_update` of the directive. Returns the status and, if the pipeline refused the
-    /// update, the reason.
+    /// Sends an `_update` request for the directive. Returns the status of the response, and the
+    /// reason if the ingest pipeline refused the update.
     async fn update(&self, body: &Value) -> (u16, String) {
         let path = format!("{}/{}/_update/a?refresh=true", self.url, self.index);
         let (status, response) = http::send("POST", &path, Some(body)).await;
@@ -140,9 +140,9 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("starts_at", "starts_at"),
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
-        // The update script removes both the tenant and the list of targets. The remaining fields
-        // show that the document is a stored one and not a draft. The pipeline must therefore
-        // report that the list of targets is missing.
+        // If an update removes the tenant and the list of targets, the ingest pipeline must report
+        // that the list of targets is missing. The remaining fields show the pipeline that the
+        // document is a stored one and not a draft.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields
@@ -158,7 +158,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         assert_eq!(status, 400, "{fields}");
     }
     assert_eq!(written.source().await, before);
-    // An additional target narrows a directive, so the pipeline accepts it.
+    // The ingest pipeline must accept a partial update that adds a target, because an additional
+    // target narrows the directive.
     let (status, reason) = written.update(&json!({"doc": {"index": "orders"}})).await;
     assert_eq!(status, 200, "{reason}");
     let targets = &written.source().await["targets"];
@@ -183,7 +184,7 @@ async fn revoking_by_either_field_revokes() {
         let time = revoked_at.map_or(source["updated_at"].clone(), Value::from);
         assert_eq!(source["revoked_at"], time);
         assert!(as_a_proxy("a", &source).unwrap().revoked);
-        // A partial update must not reactivate the revoked directive.
+        // A partial update must not be able to reactivate a revoked directive.
         let back = json!({"doc": {"revoked": false}});
         written.update(&back).await;
         assert_eq!(written.source().await["revoked"], true);
@@ -204,7 +205,7 @@ async fn no_write_keeps_the_name_of_the_former_author() {
     let source = written.source().await;
     assert_eq!(source["updated_by"], "bob");
     assert!(source.get("author").is_none());
-    // The pipeline must accept a stored document that a client writes back unchanged.
+    // The ingest pipeline must accept a stored document that a client writes back unchanged.
     assert_eq!(http::put(&written.document(), &source).await.0, 200);
     assert_eq!(written.source().await["updated_by"], "unknown");
 }

@@ -17,8 +17,7 @@ async fn prune_deletes_only_directives_that_ended_long_ago() {
     };
     for (id, hours) in [("long-ago", -30 * 24), ("yesterday", -24)] {
         let mut document = old(id, hours);
-        // If the mapping of the index does not contain a field, the test removes this field from
-        // the document that it writes.
+        // The test writes only the fields of a document that the mapping of the index contains.
         let mapping: serde_json::Value = reqwest::get(format!("{url}/{index}/_mapping"))
             .await
             .unwrap()

@@ -1,5 +1,5 @@
-//! Tests commands that name several directives, some of which cannot be changed, and the output of
-//! `list` that contains directives that have ended.
+//! Tests what the command reports if it can change only some of the named directives. Also tests
+//! how `list` shows directives that have ended.
 
 use crate::support::command::{run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
@@ -14,7 +14,8 @@ async fn extend_skips_what_has_ended_and_extends_the_others() {
     }
     go("revoke gone").ok();
     let ran = go("extend one gone nosuch two --by 15m");
-    // The worst result of all directives must decide the exit code.
+    // If a command changes several directives, the worst result among them must decide the exit
+    // code.
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     for text in [
         "replaced one in ",

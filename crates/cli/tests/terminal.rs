@@ -215,8 +215,8 @@ async fn a_watched_list_replaces_the_former_one_until_ctrl_c() {
         index: &index,
         columns: 80,
     };
-    // All tests on a terminal set NO_COLOR. The command must nevertheless clear the screen before
-    // each list.
+    // `list --watch` must clear the terminal's screen before each list even if the variable
+    // `NO_COLOR` is set.
     let stop = [("ON_TERMINAL_STOP_AT", "next: one ends in")];
     let ran = terminal.run_with(&stop, &["list", "--watch"], "");
     assert_ne!(ran.code, 0, "a signal ended the command");

@@ -1,5 +1,5 @@
-//! Tests common mistakes on the command line. After each mistake, the message and the exit code
-//! must be as expected, and the command must write nothing.
+//! Tests that the command responds to common mistakes on the command line with the expected message
+//! and exit code, and that it writes no directive.
 
 use serde::Deserialize;
 

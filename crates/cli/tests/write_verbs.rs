@@ -1,4 +1,4 @@
-//! Tests the verbs that write: what they report, and which writes they refuse.
+//! Tests what the verbs that write directives report, and which writes they refuse.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,8 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
         "{first}"
     );
 
-    // If a directive is applied again with the same time to live, its end must not move.
+    // If a user applies the same directive again with the same time to live, the end of the
+    // directive must not move.
     let stored = run("get one -o json").ok().json();
     assert!(run(base).ok().stdout.starts_with("unchanged one "));
     assert_eq!(run("get one -o json").ok().json(), stored);
@@ -52,8 +53,8 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
     }
     assert_eq!(run("get one -o json").ok().json(), stored);
 
-    // A write that only moves the end or adds a target needs no consent. The report must show what
-    // the write changed.
+    // A write that only moves the end of a directive or adds a target needs no consent. The command
+    // must report what a write to an existing directive changed.
     let narrower =
         "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";
     let replaced = run(narrower).ok().stdout;
@@ -92,7 +93,7 @@ async fn a_revoked_directive_does_not_come_back_by_applying_its_file_again() {
         again.contains("unchanged one") && again.contains("eve revoked it at"),
         "{again}"
     );
-    // Another person ended the directive, so its reactivation also needs a reason and a
+    // To reactivate a directive that another person ended, a user must also give a reason and a
     // confirmation.
     assert_eq!(apply(&["--reactivate", "--yes"]).code, 2);
     apply(&["--reactivate", "--yes", "--reason", "again"]).ok();
@@ -188,7 +189,8 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
         )
         .ok();
         assert!(ran.stdout.contains(expected), "{arguments}: {}", ran.stdout);
-        // The environment variable `DIRECTIVES_DRY_RUN` must have the same effect as the flag.
+        // The environment variable `DIRECTIVES_DRY_RUN` must have the same effect as the flag
+        // `--dry-run`.
         let ran = directives()
             .args(words(arguments))
             .env("DIRECTIVES_URL", &url)
@@ -225,7 +227,7 @@ async fn the_content_of_a_directive_never_comes_from_the_environment() {
         .env("DIRECTIVES_TTL", "20d")
         .env("DIRECTIVES_EVERYTHING", "true")
         .env("DIRECTIVES_YES", "true")
-        // An empty environment variable must count as unset.
+        // The command must ignore an environment variable with an empty value.
         .env("DIRECTIVES_USERNAME", "")
         .env("DIRECTIVES_CA_CERTIFICATE", "")
         .env("DIRECTIVES_REQUEST_TIMEOUT", "")

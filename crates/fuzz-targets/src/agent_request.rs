@@ -1,5 +1,5 @@
-//! Fuzz target: parses the parts of requests to the agent: the bodies of evaluations, the headers
-//! of authorization checks, and query strings.
+//! A fuzz target that parses parts of requests to the agent, namely the bodies of evaluations, the
+//! headers of authorization checks, and query strings.
 
 use directives::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_headers, query};
 use opensearch_directives::Endpoint;
@@ -35,14 +35,14 @@ pub(crate) fn run(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input)
         && let Ok([wait, known]) = query(text)
     {
-        // The decoded values of the query parameters are never longer than the query.
+        // The decoded values of the query parameters must not be longer than the query string.
         let decoded = wait.map_or(0, |value| value.len()) + known.map_or(0, |value| value.len());
         assert!(decoded <= text.len());
     }
 }
 
-/// Compares the parsed attributes with the JSON body of the request, which contains each field at
-/// most once.
+/// Checks that the parsed attributes equal the fields of the request's JSON body, in which each
+/// field occurs at most once.
 fn check(attributes: &Attributes, value: &Value) {
     let tenant = attributes.tenant.as_deref();
     assert_eq!(value.get("tenant").map(Value::as_str), tenant.map(Some));
@@ -50,7 +50,8 @@ fn check(attributes: &Attributes, value: &Value) {
         let endpoint = Endpoint::of(method, path);
         assert_eq!(endpoint.index_expression(), attributes.index);
         assert_eq!(endpoint.kind().as_str(), attributes.endpoint);
-        // Splitting and decoding the index expression never panic, and never make the names longer.
+        // The parser of the index expression must not panic, and the decoded index names must not
+        // be longer than the expression.
         let decoded: usize = endpoint.indices().map(|name| name.len()).sum();
         assert!(decoded <= attributes.index.len());
     } else {

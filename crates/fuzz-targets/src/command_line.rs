@@ -1,11 +1,11 @@
-//! Fuzz target: parses the arguments of the command. No flag may be lost when the command moves
-//! flags behind the verb.
+//! A fuzz target that parses arguments of the command `directives`. If a flag precedes the verb,
+//! the command moves it behind the verb, and must not lose a flag by this move.
 
 use std::ffi::OsString;
 
 use directives::fuzzing::command_line;
 
-/// Each line of the input is one argument of the command.
+/// Parses the input as a command line, in which each line of the input is one argument.
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;

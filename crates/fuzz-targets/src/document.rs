@@ -1,6 +1,6 @@
-//! Fuzz target: decodes text as a stored document. If the decoder accepts the text, the document
-//! must have the same fields as the JSON. If an accepted document is encoded and decoded again, the
-//! result must be the same document.
+//! A fuzz target that decodes text as a stored document. If the decoder accepts the text, the
+//! decoded document must have the same fields as the JSON text. If the target encodes and decodes
+//! an accepted document again, the result must be the same document.
 
 use opensearch_directives::document::{Document, decode, encode};
 use serde_json::Value;
@@ -27,8 +27,7 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Compares an accepted document with its JSON. The fields of the JSON come from a general JSON
-/// parser, and not from the decoder.
+/// Compares an accepted document with the fields of its JSON, which a general JSON parser has read.
 fn check_targets(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("an accepted document is JSON");
     let text = |name: &str| {
@@ -57,8 +56,8 @@ fn check_targets(document: &Document, source: &str) {
     check_required_fields(document, &value);
 }
 
-/// Checks that the JSON of an accepted document has all required fields, and that `targets` names
-/// exactly the targets of the document.
+/// Checks that the JSON of an accepted document has all required fields, and that its field
+/// `targets` names exactly the targets of the document.
 fn check_required_fields(document: &Document, value: &Value) {
     for name in ["level", "starts_at", "expires_at"] {
         assert!(value[name].is_string(), "{name}");

@@ -1,5 +1,5 @@
-//! Fuzz targets: parse single drafts, drafts in YAML, and files in the formats that `apply -f`
-//! accepts (including osproxy's `{"directives": [...]}`).
+//! Fuzz targets that parse single drafts, drafts in YAML, and files in all formats that `apply -f`
+//! accepts, including osproxy's format.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{check_message, limits};
 
-/// Parses text as one draft.
+/// Parses the input as one draft in JSON, and checks the draft or the error message.
 pub(crate) fn run(input: &[u8]) {
     let Ok(source) = std::str::from_utf8(input) else {
         return;
@@ -19,15 +19,15 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Parses bytes as a file of `apply -f`.
+/// Parses the input as a file for `apply -f`, and checks its drafts or the error message.
 pub(crate) fn run_file(input: &[u8]) {
     let drafts = match parse_drafts(input) {
         Ok(drafts) => drafts,
         Err(error) => {
             let text = error.to_string();
             assert!(text.lines().count() < 30, "{text:?}");
-            // The message has one line for each wrong entry of the file, so it may contain line
-            // feeds.
+            // The error message may contain line feeds, because it has one line for each wrong
+            // entry of the file.
             check_message(&text.replace('\n', ""), 64 << 10);
             return;
         }
@@ -40,15 +40,16 @@ pub(crate) fn run_file(input: &[u8]) {
     }
 }
 
-/// Parses bytes as a YAML file of `apply -f`, whose documents are converted to lines of JSON.
+/// Parses the input as a YAML file for `apply -f`, whose documents the command converts to lines of
+/// JSON.
 pub(crate) fn run_yaml_file(input: &[u8]) {
     if let Ok(json) = directives::fuzzing::yaml_file(input) {
         run_file(&json);
     }
 }
 
-/// Encodes a draft as JSON for the pipeline, and checks that the parser returns the same draft for
-/// this JSON.
+/// Encodes a draft as JSON for the ingest pipeline, and checks that the parser returns the same
+/// draft for this JSON.
 fn check(draft: &Draft) {
     if draft.check(&limits()).is_err() {
         return;

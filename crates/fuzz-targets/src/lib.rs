@@ -1,8 +1,8 @@
-//! The fuzz targets. Each target passes arbitrary bytes to a parser of untrusted data, and panics
-//! if the parser breaks a promise.
+//! Fuzz targets, each of which passes arbitrary bytes to a parser of untrusted data, and panics if
+//! the parser breaks one of its guarantees.
 //!
-//! `fuzz/` runs the targets with libFuzzer, and `tests/corpus.rs` runs them with the inputs of the
-//! stored corpus and with mutations of these inputs.
+//! `fuzz/` runs the fuzz targets with libFuzzer. `tests/corpus.rs` runs the fuzz targets with the
+//! inputs of the stored corpus and with mutations of these inputs.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -27,11 +27,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use opensearch_directives::document::DecodeLimits;
 
-/// A fuzz target: a function that passes the given bytes to a parser, and panics if the parser
-/// breaks a promise.
+/// A function that passes the given bytes to a parser, and panics if the parser breaks one of its
+/// guarantees.
 pub type Target = fn(&[u8]);
 
-/// All fuzz targets, each with its name.
+/// All fuzz targets, each with the name of its folder in the corpus.
 pub const TARGETS: [(&str, Target); 14] = [
     ("agent_request", agent_request::run),
     ("command_line", command_line::run),
@@ -49,7 +49,8 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("yaml_file", draft::run_yaml_file),
 ];
 
-/// Returns limits that permit every expiry, so that the fuzz targets do not depend on a clock.
+/// Returns decode limits that permit every expiry, so that the fuzz targets do not depend on a
+/// clock.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: Timestamp::UNIX_EPOCH,
@@ -57,8 +58,8 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Checks that a message is not longer than `limit`. Also checks that the message contains no
-/// character that controls a terminal or begins a new line in a log.
+/// Checks that an error message is shorter than `limit` bytes. Also checks that the error message
+/// contains no character that controls a terminal or begins a new line in a log.
 fn check_message(text: &str, limit: usize) {
     let invisible = opensearch_directives::internal::is_invisible;
     assert!(!text.contains(invisible), "{text:?}");

@@ -1,5 +1,5 @@
-//! Fuzz target: decodes the reports that instances and other agents send to an agent, which writes
-//! them into the index of the fleet.
+//! A fuzz target that decodes the reports of other instances as an agent does, which receives such
+//! reports and writes them into the index of the fleet.
 
 use jiff::Timestamp;
 use opensearch_directives::fleet::InstanceReport;
@@ -7,9 +7,9 @@ use opensearch_directives::fuzzing::relayed_reports;
 
 use crate::check_message;
 
-/// The name of the agent that receives the reports.
+/// The instance name of the agent that receives the reports.
 const OWN: &str = "hub";
-/// The maximum size of an accepted report, in bytes of JSON.
+/// The maximum size of a report that an agent accepts, in bytes of JSON.
 const MAX_BYTES: usize = 512 << 10;
 
 pub(crate) fn run(input: &[u8]) {
@@ -35,9 +35,9 @@ fn check(report: &InstanceReport, now: Timestamp) {
         without_fractions(decoded),
         without_fractions(report.clone())
     );
-    // The next agent must accept each report that this agent forwards, with two exceptions: a
-    // report that has passed through eight agents, and a report that comes from or has passed
-    // through the next agent.
+    // Another agent must accept each report that this agent forwards, with two exceptions. The
+    // other agent must refuse a report that has passed through eight agents, and a report that it
+    // has sent or forwarded itself.
     let forwarded = format!(r#"{{"now":"1970-01-01T00:00:00Z","reports":[{json}]}}"#);
     let next = relayed_reports(forwarded.as_bytes(), "next hub", now);
     let is_known =
@@ -45,8 +45,8 @@ fn check(report: &InstanceReport, now: Timestamp) {
     assert_eq!(next.is_ok(), report.via.len() < 8 && !is_known, "{next:?}");
 }
 
-/// Replaces the fractions in a report by fixed values, because the parser rounds fractions and can
-/// change their last digit.
+/// Replaces the fractional numbers in a report by fixed values, because the JSON parser can change
+/// the last digit of such a number.
 fn without_fractions(mut report: InstanceReport) -> InstanceReport {
     report.clock_skew_seconds = None;
     report.heartbeat_seconds = 1.0;

@@ -1,11 +1,11 @@
-//! Fuzz targets: decode responses of a cluster. The decoder must refuse a response that does not
-//! state that it is complete.
+//! Fuzz targets that decode responses of a cluster. The decoder must refuse a response that does
+//! not state that it is complete.
 
 use opensearch_directives::fuzzing::{search_response, statistics_response};
 use serde_json::Value;
 
-/// Returns the field with the given name of a JSON object, or the element at the given offset of a
-/// JSON array. The decoder also accepts an array instead of an object.
+/// Returns the field `name` of a JSON object, or the element `offset` of a JSON array, because the
+/// decoder also accepts an array in place of an object.
 fn field<'a>(value: &'a Value, name: &str, offset: usize) -> &'a Value {
     match value {
         Value::Array(values) => values.get(offset).unwrap_or(&Value::Null),
@@ -13,13 +13,13 @@ fn field<'a>(value: &'a Value, name: &str, offset: usize) -> &'a Value {
     }
 }
 
-/// Decodes bytes as the response of a search.
+/// Decodes the input as the response to a search, and checks that an accepted response is complete.
 pub(crate) fn run_search(body: &[u8]) {
     let Some(documents) = search_response(body) else {
         return;
     };
-    // The parser of `Value` refuses some input that the decoder accepts, for example invalid UTF-8
-    // in an ignored field.
+    // The target checks only responses that `serde_json::Value` can parse, because the decoder also
+    // accepts invalid UTF-8 in a field that it ignores.
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         return;
     };
@@ -35,7 +35,8 @@ pub(crate) fn run_search(body: &[u8]) {
     assert_eq!(documents, found);
 }
 
-/// Decodes bytes as the response of the index statistics.
+/// Decodes the input as the response to a request for the index statistics, and checks an accepted
+/// response.
 pub(crate) fn run_statistics(body: &[u8]) {
     let Some(statistics) = statistics_response(body) else {
         return;

@@ -1,6 +1,6 @@
-//! Fuzz target: decodes signed documents, files of trusted keys and signature policies. A proxy
-//! that trusts a single key must accept only the one directive of the corpus that this key has
-//! signed.
+//! A fuzz target that decodes signed documents, files of trusted keys and signature policies. A
+//! proxy that trusts only [`KEY`] must accept no other directive than the one in the corpus that
+//! this key has signed.
 
 use std::sync::LazyLock;
 
@@ -9,8 +9,7 @@ use opensearch_directives::signatures::{SignaturePolicy, Trust, TrustedKeys};
 
 use crate::{check_message, limits};
 
-/// The public key that belongs to the private key 01 02 ... 20. This private key signed the
-/// document of the corpus.
+/// The public key of the private key 01 02 ... 20, which signed a directive in the corpus.
 const KEY: &str =
     "directives-public-key alice 79b5562e8fe654f94078b112e8a98ba7901f853ae695bed7e0e3910bad049664";
 
@@ -48,12 +47,12 @@ fn check_document(source: &str) {
         Some(rejection) => check_message(&rejection.to_string(), 4096),
         None => assert!(is_signed(&document), "a signature is forged: {document:?}"),
     }
-    // A signature is never valid for the same document in another index.
+    // A signature must not be valid for the same document in another index.
     let elsewhere = TRUST.verdict(&document, "another-index");
     assert!(elsewhere.rejection("d").is_some());
 }
 
-/// Returns true if a document has the content that the private key has signed.
+/// Returns true if a document has the content that the private key of [`KEY`] has signed.
 fn is_signed(document: &DocumentRef<'_>) -> bool {
     let directive = document.directive();
     let targets = (directive.tenant, directive.index, directive.principal);

@@ -1,5 +1,5 @@
-//! Fuzz targets: decode snapshots, which come from another agent or from a last-good file. If an
-//! accepted snapshot is encoded and decoded again, the result must be the same snapshot.
+//! Fuzz targets that decode snapshots from another agent and from a last-good file. If a target
+//! encodes and decodes an accepted snapshot again, the result must be the same snapshot.
 
 use std::error::Error;
 
@@ -12,10 +12,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check_message;
 
-/// The maximum number of directives that the decoder accepts in a snapshot.
+/// The maximum number of directives in a snapshot, above which the decoder must refuse the
+/// snapshot.
 const CAP: usize = 4;
 
-/// Decodes text as the JSON of a snapshot.
+/// Decodes the input as a snapshot in JSON, as another agent sends it.
 pub(crate) fn run(input: &[u8]) {
     let Ok(json) = std::str::from_utf8(input) else {
         return;
@@ -29,7 +30,7 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// Decodes bytes as a last-good file: first the unchanged bytes, and then the bytes with a correct
+/// Decodes the input as a last-good file. Then decodes the input as a last-good file with a correct
 /// checksum.
 pub(crate) fn run_last_good_file(body: &[u8]) {
     let error = last_good_file(body, "directives");
@@ -46,7 +47,8 @@ pub(crate) fn run_last_good_file(body: &[u8]) {
         }
         Err(error) => check_error(&error),
     }
-    // The checksum must detect one changed bit.
+    // The decoder must refuse a last-good file in which one bit has changed, because the checksum
+    // no longer matches.
     let mut changed = file;
     if let Some(last) = changed.last_mut() {
         *last ^= 1;
@@ -64,8 +66,9 @@ fn check_encoding(snapshot: &Snapshot) {
     assert!(again.is_same_as(snapshot));
 }
 
-/// Checks the message of an error, and the total length of the messages of the error and its
-/// causes. The message of a cause can come from the JSON parser, so its characters are not checked.
+/// Checks the message of a decoding error, and the total length of the messages of the error and
+/// its causes. The function does not check the characters in the message of a cause, which can come
+/// from the JSON parser.
 fn check_error(error: &dyn Error) {
     check_message(&error.to_string(), 2048);
     let chain = opensearch_directives::error::chain(error);

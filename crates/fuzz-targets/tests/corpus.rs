@@ -1,5 +1,5 @@
-//! Runs every fuzz target with the inputs of its stored corpus and with mutations of these inputs.
-//! With this test, `cargo test` detects a parser that breaks a promise.
+//! Runs every fuzz target with the inputs of its stored corpus and with mutations of them, so that
+//! `cargo test` detects a parser that breaks one of its guarantees.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,16 +15,16 @@ use fastrand::Rng;
 use fuzz_targets::{TARGETS, Target};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
-/// The number of mutated inputs for each target.
+/// The number of mutated inputs with which the test runs each fuzz target except `command_line`.
 const MUTATIONS: usize = 3_000;
-/// The number of mutated inputs for `command_line`. The number for `command_line` is lower than for
-/// other targets, because this target builds the parser of the whole command, which takes a
-/// millisecond for each input.
+/// The number of mutated inputs for the fuzz target `command_line`, which takes a millisecond for
+/// each input to build the parser of the whole command.
 const MUTATED_COMMAND_LINES: usize = 200;
 /// The maximum length of a mutated input, in bytes.
 const MAX_BYTES: usize = 4_096;
 
-/// Returns the files of a target's stored corpus, in the order of their names.
+/// Returns the contents of the files in the stored corpus of the fuzz target `name`, in the order
+/// of the file names.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = fs::read_dir(Path::new(CORPUS).join(name)).unwrap();
     let mut files: Vec<_> = folder.map(|file| file.unwrap().path()).collect();
@@ -40,15 +40,15 @@ fn run(name: &str, target: Target, input: &[u8]) {
     );
 }
 
-/// Returns a random part of an input, of at most 64 bytes.
+/// Returns a random part of the input that is at most 64 bytes long.
 fn part<'a>(input: &'a [u8], random: &mut Rng) -> &'a [u8] {
     let begin = random.usize(..=input.len());
     let end = random.usize(begin..=input.len().min(begin + 64));
     &input[begin..end]
 }
 
-/// Changes an input up to four times: flips a bit, replaces a byte, removes a part, inserts a
-/// character of JSON, or inserts a part of another input.
+/// Changes a random input of the corpus up to four times. Each change flips a bit, replaces a byte,
+/// removes a part, inserts a character of JSON, or inserts a part of another input.
 fn mutate(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
     let mut input = corpus[random.usize(..corpus.len())].clone();
     for _ in 0..random.usize(1..=4) {

@@ -1,5 +1,5 @@
-//! Builds the documentation of each library as JSON, lists the exported items, and compares this
-//! list with the checked-in listing.
+//! Builds the documentation of each published library as JSON, lists the exported items in it, and
+//! compares this list with the checked-in listing of the library.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,12 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the listing of a library, with one line for each exported item. The listing omits
-/// blanket implementations, derived implementations and implementations of auto traits.
+/// Returns the listing of a library, with one line for each exported item. The listing of a library
+/// omits blanket implementations, derived implementations and implementations of auto traits.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // The documentation is built in a separate target directory, because in the shared target
-    // directory `RUSTC_BOOTSTRAP` would cause a complete rebuild of all crates.
+    // The test builds the documentation in a separate target directory, because `RUSTC_BOOTSTRAP`
+    // would make Cargo rebuild all crates in the shared target directory.
     let target = root.join("target/public-interface");
     let output = Command::new(env!("CARGO"))
         .args([
@@ -37,8 +37,8 @@ fn listing(package: &str, features: &str) -> String {
         ])
         .current_dir(&root)
         .env("CARGO_TARGET_DIR", &target)
-        // The JSON output of rustdoc is not stable yet, so rustdoc needs the variable
-        // `RUSTC_BOOTSTRAP`.
+        // The variable `RUSTC_BOOTSTRAP` lets a stable rustdoc write JSON, which is not a stable
+        // output format yet.
         .env("RUSTC_BOOTSTRAP", "1")
         .output()
         .unwrap();
@@ -63,7 +63,8 @@ fn listing_file(package: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("listings/{package}.txt"))
 }
 
-/// Returns the lines that differ between the two listings, in the format of a diff.
+/// Returns the lines that are in only one of the listings `listed` and `found`, in the format of a
+/// diff.
 fn difference(listed: &str, found: &str) -> String {
     let gone = listed
         .lines()
@@ -85,8 +86,9 @@ fn is_as_listed(package: &str, features: &str) {
     }
     let listed = fs::read_to_string(&file).unwrap();
     let difference = difference(&listed, &found);
-    // Only the lines count. Their number and order depend on how the methods of a type are divided
-    // into `impl` blocks, which no user of the library sees.
+    // The test ignores the order of the lines in a listing, and how often a line occurs. Both
+    // depend on how the methods of a type are divided into `impl` blocks, which no user of the
+    // library sees.
     assert!(
         difference.is_empty(),
         "the public interface of {package} changed; if that is intended, run \

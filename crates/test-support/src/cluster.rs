@@ -1,4 +1,5 @@
-//! A cluster of three real nodes. A test can kill, pause and restart each node.
+//! Starts a cluster of three real OpenSearch nodes, each of which a test can kill, pause and
+//! restart.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -15,9 +16,9 @@ use super::node;
 use super::node_launcher::{self, Starting};
 
 const NODES: usize = 3;
-/// The time limit of each request that this module sends.
+/// The time limit of each request that [`Cluster`] sends to a node.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// With these settings, the cluster removes a stopped node within seconds instead of half a minute.
+/// Settings with which the cluster removes a stopped node within seconds instead of half a minute.
 const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.follower_check.timeout=3s",
     "cluster.fault_detection.follower_check.retry_count=2",
@@ -25,7 +26,7 @@ const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.leader_check.retry_count=2",
 ];
 
-/// A cluster of three nodes. The nodes are stopped when the `Cluster` is dropped, or at the latest
+/// A cluster of three OpenSearch nodes, which stop when the `Cluster` is dropped, or at the latest
 /// when the test process ends.
 pub struct Cluster {
     name: String,
@@ -37,19 +38,19 @@ pub struct Cluster {
 struct Member {
     port: u16,
     transport_port: u16,
-    /// The process of the node; `None` while the node is killed.
+    /// The process of the node, or `None` while the node is killed.
     process: Option<Child>,
 }
 
-/// The numbers of three nodes: the cluster manager, the node with the primary of a test's index,
-/// and the node with its replica. Some of these numbers may be equal.
+/// The numbers, from 0 to 2, of the nodes that have a role in the cluster or for one index. One
+/// node can have several roles.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
-    /// The elected cluster manager.
+    /// The number of the node that is the elected cluster manager.
     pub manager: usize,
-    /// The node that holds the index's primary.
+    /// The number of the node that holds the primary of the index.
     pub primary: usize,
-    /// The node that holds the index's replica.
+    /// The number of the node that holds the replica of the index.
     pub replica: usize,
 }
 
@@ -60,8 +61,8 @@ impl Roles {
     }
 }
 
-/// Returns the cluster that all tests share. Waits until no other test uses the cluster, all nodes
-/// run, and the cluster is healthy.
+/// Returns the cluster that all tests share, as soon as no other test uses the cluster, all its
+/// nodes run, and the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
@@ -84,9 +85,8 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // The client keeps no idle connections, because another test could not use an idle
-            // connection. Each test has its own runtime, and when a runtime ends, the connections
-            // that it opened also end.
+            // The client keeps no idle connection for the next test, because each test has its own
+            // tokio runtime, and a connection ends with the runtime that opened it.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -105,7 +105,7 @@ impl Cluster {
         (0..NODES).map(|node| self.url(node)).collect()
     }
 
-    /// Kills a node with SIGKILL. The node's data stays on the disk.
+    /// Kills a node with SIGKILL, and keeps the node's data on the disk.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.members[node].process.take() {
             let _ = process.kill();
@@ -119,7 +119,7 @@ impl Cluster {
         Paused::new(process.id())
     }
 
-    /// Restarts all killed nodes with the data that they had before.
+    /// Restarts all killed nodes with the data that they had before they were killed.
     pub fn revive(&mut self) {
         let starting: Vec<(usize, Starting)> = (0..NODES)
             .filter(|&node| self.members[node].process.is_none())
@@ -131,7 +131,8 @@ impl Cluster {
         }
     }
 
-    /// Starts all nodes and waits until each copy of each index is allocated.
+    /// Restarts all killed nodes, and waits until the cluster has allocated each copy of each
+    /// index.
     pub async fn heal(&mut self) {
         self.revive();
         let query = "wait_for_nodes=3&wait_for_status=green&timeout=5s";
@@ -150,7 +151,7 @@ impl Cluster {
         .await;
     }
 
-    /// Creates an index in the same way as `directives init`, and waits until all its shard copies
+    /// Creates an index as `directives init` does, and waits until all shard copies of the index
     /// are started.
     pub async fn installed_index(&mut self, prefix: &str) -> String {
         let index = node::installed_index(&self.url(0), prefix).await;
@@ -158,8 +159,8 @@ impl Cluster {
         index
     }
 
-    /// Waits until the primary and the replica of the index are started, and returns the roles of
-    /// the nodes.
+    /// Waits until the primary and the replica of the index are started, and returns which node has
+    /// which role.
     pub async fn roles(&self, index: &str) -> Roles {
         let shards = format!("/_cat/shards/{index}?format=json");
         let shards = eventually(
@@ -185,8 +186,8 @@ impl Cluster {
         }
     }
 
-    /// Makes the cluster move the copies of the index from one node to other nodes. Returns the new
-    /// roles of the nodes.
+    /// Makes the cluster move the copies of the index away from the node `node`, and returns which
+    /// node then has which role.
     pub async fn exclude(&self, index: &str, node: usize) -> Roles {
         let setting = json!({ "index.routing.allocation.exclude._name": name(node) });
         self.request("PUT", &format!("/{index}/_settings"), Some(&setting))
@@ -199,7 +200,7 @@ impl Cluster {
         .await
     }
 
-    /// Returns the id and the tenant of each document in the index.
+    /// Refreshes the index, and returns the id and the tenant of each of its documents.
     pub async fn listing(&self, index: &str) -> Vec<(String, String)> {
         self.request("POST", &format!("/{index}/_refresh"), None)
             .await;
@@ -207,8 +208,8 @@ impl Cluster {
         super::write_ledger::listing(&self.request("GET", &search, None).await)
     }
 
-    /// Sends a request to the nodes in turn until one of them serves the request, and returns the
-    /// JSON of the response.
+    /// Sends a request to one node after another until a node serves it, and returns the JSON of
+    /// the response.
     pub async fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         eventually(
             "a node responds",
@@ -262,8 +263,9 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // `scripts/opensearch` supports several nodes only with the source `maven`. The heap is
-            // small, so that three nodes fit into memory at the same time.
+            // The variable `OPENSEARCH_SOURCE` is `maven`, because `scripts/opensearch` supports
+            // several nodes only with this source. Each node gets a small heap, so that three nodes
+            // fit into memory at the same time.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }
@@ -277,17 +279,16 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until the `Paused` is dropped. A suspended node cannot detect that
-/// the test process has ended. If the test process ends while a node is suspended, a helper process
-/// therefore resumes the node.
+/// A guard that keeps a node suspended until the guard is dropped. A helper process resumes the
+/// node if the test process ends, because a suspended node cannot detect this end.
 pub struct Paused {
     helper: Child,
 }
 
 impl Paused {
     fn new(process: u32) -> Self {
-        // On a busy machine, some threads of the node still run for a while after the signal, so
-        // the script waits until all threads are stopped.
+        // The script waits until all threads of the node are stopped, because some threads still
+        // run for a while after SIGSTOP on a busy machine.
         let script = format!(
             "kill -STOP {process}; \
              while [ -n \"$(grep -Ls '^State:.T' /proc/{process}/task/*/status)\" ]; do sleep 0.01; done; \
@@ -323,9 +324,9 @@ fn node_position(name: &Value) -> usize {
     name.strip_prefix("node-").unwrap().parse().unwrap()
 }
 
-/// Returns different ports on which no process listens.
+/// Returns `N` different ports on which no process listens.
 fn free_ports<const N: usize>() -> [u16; N] {
-    // All listeners are open at the same time, so their ports differ.
+    // The function keeps all listeners open at the same time, so that their ports differ.
     let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

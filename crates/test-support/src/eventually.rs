@@ -1,5 +1,5 @@
-//! Waits until a condition holds or a deadline passes, so that tests need no sleep of a fixed
-//! duration.
+//! Functions that wait until a condition holds or a deadline passes, so that tests need no sleep of
+//! a fixed duration.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::time::Instant;
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Calls `observe` repeatedly until it returns a value for which `is_expected` returns true, and
-/// returns that value.
+/// Calls `observe` repeatedly until `is_expected` returns true for the observed value, and returns
+/// this value.
 pub async fn eventually<T: Debug>(
     what: &str,
     mut observe: impl AsyncFnMut() -> T,
@@ -30,8 +30,8 @@ pub async fn eventually<T: Debug>(
     }
 }
 
-/// Blocks the thread until a condition holds. Tests without an async runtime use this function
-/// instead of [`eventually`].
+/// Blocks the thread until a condition holds, like [`eventually`] but for tests without an async
+/// runtime.
 #[expect(
     clippy::disallowed_methods,
     reason = "a blocking test has no timer but the thread's"

@@ -1,10 +1,10 @@
-//! Sends single HTTP requests to a server and returns the JSON of the response.
+//! Functions that send one HTTP request to a server and return the JSON of the response.
 
 use reqwest::Method;
 use serde_json::Value;
 
-/// Sends a request and returns the status and the body. If the body is not JSON, the function
-/// returns `Null` instead of the body.
+/// Sends a request, and returns the status and the JSON body of the response. If the body of the
+/// response is not JSON, the function returns `Null` in its place.
 pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let method: Method = method.parse().unwrap();
     let mut request = reqwest::Client::new().request(method, url);
@@ -24,7 +24,7 @@ pub async fn put(url: &str, body: &Value) -> (u16, Value) {
     send("PUT", url, Some(body)).await
 }
 
-/// Sends newline-delimited JSON to `_bulk`, and returns the status and the body of the response.
+/// Sends a bulk request with the lines `body`, and returns the status and the body of the response.
 pub async fn send_lines(url: &str, body: String) -> (u16, Value) {
     let response = reqwest::Client::new()
         .post(format!("{url}/_bulk?refresh=true"))
@@ -37,7 +37,7 @@ pub async fn send_lines(url: &str, body: String) -> (u16, Value) {
     (status, response.json().await.unwrap())
 }
 
-/// Sends newline-delimited JSON to `_bulk`, and panics if an action fails.
+/// Sends a bulk request with the lines `body`, and panics if an action of the bulk request fails.
 pub async fn bulk(url: &str, body: String) {
     let (_, response) = send_lines(url, body).await;
     assert_eq!(response["errors"], false, "{response:#}");

@@ -1,5 +1,5 @@
-//! Helpers for the integration tests and benchmarks: real OpenSearch nodes, network proxies that
-//! inject faults, writers that record their writes, and functions that wait for a condition.
+//! Helpers for the integration tests and benchmarks, such as real OpenSearch nodes, network proxies
+//! that inject faults, writers that record their writes, and functions that wait for a condition.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,8 +32,8 @@ pub mod store_observer;
 pub mod write_ledger;
 pub mod writers;
 
-/// Adds those fields to a document that the ingest pipeline would add. Tests need this function for
-/// writes that bypass the pipeline. Fields that the document already contains are not changed.
+/// Adds the same fields to a document as the ingest pipeline, for tests that write a document
+/// without the pipeline. The function does not change fields that the document already contains.
 pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     let fields = document.as_object_mut().unwrap();
     let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]

@@ -12,9 +12,9 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A single real OpenSearch node. The node is stopped when the `Node` is dropped. The node also
-/// stops when the test process ends, because the end of the test process closes the node's standard
-/// input, which the node watches.
+/// A single real OpenSearch node, which stops when this value is dropped. The node also stops when
+/// the test process ends, because the node watches its standard input, which the end of the test
+/// process closes.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -44,13 +44,13 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Kills the node with SIGKILL. The node's data stays on the disk.
+    /// Kills the node with SIGKILL, and keeps the node's data on the disk.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Restarts the node at the same address and with the same data.
+    /// Kills the node if it runs, and starts it again at the same address and with the same data.
     pub fn restart(&mut self) {
         self.kill();
         (self.process, _) =
@@ -64,16 +64,16 @@ impl Drop for Node {
     }
 }
 
-/// Returns the address of the node that all tests share. The environment variable `OPENSEARCH_URL`
-/// can name the shared node. If `OPENSEARCH_URL` is not set, the first call of `shared_url` starts
-/// the shared node.
+/// Returns the address of the node that all tests share, from the environment variable
+/// `OPENSEARCH_URL`. If this variable is not set, the first call of `shared_url` starts the shared
+/// node.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {
         if let Ok(url) = std::env::var("OPENSEARCH_URL") {
             return url.trim_end_matches('/').to_owned();
         }
-        // The node is never dropped, but it stops when the test process ends.
+        // The shared node is never dropped, but the node stops when the test process ends.
         Box::leak(Box::new(Node::start())).url()
     })
     .clone()
@@ -86,7 +86,7 @@ pub fn unique_index(prefix: &str) -> String {
     format!("{prefix}-{}-{number}", std::process::id())
 }
 
-/// Creates an index on a node in the same way as `directives init`.
+/// Creates an index with a unique name on a node, as `directives init` does, and returns the name.
 pub async fn installed_index(url: &str, prefix: &str) -> String {
     let index = unique_index(prefix);
     Installer::new(Client::new(&cluster(url, &index)).unwrap())
@@ -96,8 +96,8 @@ pub async fn installed_index(url: &str, prefix: &str) -> String {
     index
 }
 
-/// Returns the settings with which a test accesses an index. The time limits are long, because the
-/// machine may be busy.
+/// Returns the cluster configuration with which a test accesses an index. The configuration has
+/// long time limits, because a busy machine may be slow to respond.
 pub fn cluster(url: &str, index: &str) -> ClusterConfig {
     let url: Url = url.parse().unwrap();
     ClusterConfig::new([url])

@@ -1,4 +1,5 @@
-//! Starts an OpenSearch process with `scripts/opensearch` and waits until it is ready.
+//! Starts an OpenSearch node with `scripts/opensearch`, and waits until the node is ready to serve
+//! requests.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -8,19 +9,18 @@ use std::time::Duration;
 
 const START: Duration = Duration::from_mins(3);
 
-/// A node process that is not ready yet.
+/// The process of a node that may not be ready to serve requests yet.
 ///
-/// The node stops at the latest when the test process ends, because the end of the test process
-/// closes the node's standard input, which the node watches.
+/// The node stops at the latest when the test process ends, because the node watches its standard
+/// input, which the end of the test process closes.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
     is_ready: mpsc::Receiver<u16>,
 }
 
-/// Starts a node on the given port. The port 0 selects a free port. If the node belongs to a
-/// cluster, the caller must start all nodes of this cluster before it waits until one of them is
-/// ready.
+/// Starts a node on the port `port`, or on a free port if `port` is 0. The caller must start all
+/// nodes of a cluster before it waits for one of them to become ready.
 pub fn start(
     directory: &Path,
     port: u16,
@@ -62,8 +62,8 @@ impl Starting {
     }
 }
 
-/// Starts a thread that reads the node's output and keeps its last lines. When the node is ready,
-/// the thread sends the node's port to the channel.
+/// Starts a thread that reads the node's output and keeps the last lines of the output for an error
+/// message. When the node is ready, the thread sends the node's port to the channel `ready`.
 fn drain(
     output: impl Read + Send + 'static,
     said: &Arc<Mutex<Vec<String>>>,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-/// The fault that the proxy applies to responses.
+/// The network fault that the proxy simulates in the responses of the node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     None,
@@ -21,15 +21,17 @@ pub enum Fault {
     Delay(Duration),
     /// The proxy forwards responses byte by byte, with the given pause between the bytes.
     Drip(Duration),
-    /// The proxy closes the connection normally after the given number of bytes of the response.
+    /// The proxy closes the connection normally after it has forwarded the given number of bytes of
+    /// the response.
     Cut(usize),
-    /// The proxy resets the connection after the given number of bytes of the response.
+    /// The proxy resets the connection after it has forwarded the given number of bytes of the
+    /// response.
     Reset(usize),
-    /// The proxy forwards requests, but no response ever arrives.
+    /// The proxy forwards requests to the node, but never forwards a response to the client.
     BlackHole,
 }
 
-/// A TCP proxy in front of a node. The proxy ends when the `Proxy` is dropped.
+/// A TCP proxy in front of a node, which ends when the `Proxy` is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -39,7 +41,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of the node at the given address.
+    /// Starts a proxy, without a fault, in front of the node at the given URL.
     pub async fn before(node: &str) -> Self {
         let node: Url = node.parse().unwrap();
         let node = node.socket_addrs(|| None).unwrap()[0];
@@ -49,8 +51,8 @@ impl Proxy {
         let forwarded = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&forwarded);
         let task = tokio::spawn(async move {
-            // When the accept loop ends, the `JoinSet` is dropped and aborts the tasks of all
-            // connections.
+            // The tasks of all connections end together with the proxy, because a `JoinSet` aborts
+            // its tasks when it is dropped.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
@@ -74,13 +76,13 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Applies a fault to all later responses, including those on connections that are already
-    /// open.
+    /// Makes the proxy apply a fault to all later responses, including those on connections that
+    /// are already open.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
-    /// Returns how many chunks of request data the proxy has forwarded to the node.
+    /// Returns how often the proxy has forwarded a part of a request to the node.
     pub fn forwarded(&self) -> u64 {
         self.forwarded.load(Ordering::Relaxed)
     }
@@ -103,7 +105,7 @@ async fn relay(
     upstream.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_node, to_node) = upstream.into_split();
-    // When one direction of a connection ends, the proxy also closes the other direction.
+    // The proxy closes both directions of a connection when one direction ends.
     tokio::select! {
         ended = requests(from_client, to_node, forwarded) => ended,
         ended = responses(from_node, to_client, faults) => ended,
@@ -159,8 +161,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // `forget` releases the write half without closing the connection normally. When
-                // the read half is then dropped, the connection is reset.
+                // The call of `forget` releases the write half of the connection without a normal
+                // close, so that the drop of the read half resets the connection.
                 to_client.forget();
                 return Ok(());
             }

@@ -1,5 +1,5 @@
-//! Starts a real OpenSearch node with the security plugin. A test accesses the node with the
-//! certificates and the administrator's password that this module provides.
+//! Starts a real OpenSearch node with the security plugin, and provides the certificates and the
+//! administrator's password for access to the node.
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -8,12 +8,12 @@ use tempfile::TempDir;
 
 use super::node_launcher;
 
-/// The name of the administrator, a user with every permission.
+/// The name of the administrator, who has every permission on the node.
 pub const ADMIN: &str = "admin";
-/// The password of [`ADMIN`].
+/// The password of the administrator, whose name is [`ADMIN`].
 pub const ADMIN_PASSWORD: &str = "admin";
 
-/// A node that requires TLS and authentication. The node is stopped when the `SecuredNode` is
+/// An OpenSearch node that requires TLS and authentication, and that stops when this value is
 /// dropped, or at the latest when the test process ends.
 #[derive(Debug)]
 pub struct SecuredNode {
@@ -25,9 +25,9 @@ pub struct SecuredNode {
 impl SecuredNode {
     pub fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // The security plugin stores the audit log only if this setting exists when the node
-        // starts. The plugin writes nothing into the audit log until a test configures the audit
-        // log.
+        // The setting `plugins.security.audit.type` makes the security plugin store its audit log
+        // in an index, and must exist when the node starts. The security plugin writes nothing into
+        // the audit log until a test configures the audit log.
         let log = "plugins.security.audit.type=internal_opensearch";
         let options = ["--security", "--setting", log].map(str::to_owned);
         let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();
@@ -42,8 +42,8 @@ impl SecuredNode {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// Returns the path of one of the node's files: `ca.pem`, `other-ca.pem`, `client.pem`,
-    /// `client-key.pem` or `jwt-key`.
+    /// Returns the path of a file with a certificate or a key in the node's folder, such as
+    /// `ca.pem`, `other-ca.pem`, `client.pem`, `client-key.pem` or `jwt-key`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join("security").join(name)
     }

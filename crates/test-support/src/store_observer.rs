@@ -1,5 +1,5 @@
-//! Observes the sets that stores publish during a test, and compares each set with the recorded
-//! writes of the test.
+//! Observes the directive sets that stores publish during a test, and compares each set with the
+//! recorded writes of the test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,26 +13,26 @@ use super::write_ledger::{Ledger, Observed};
 const PAUSE: Duration = Duration::from_millis(5);
 const MAX_STEPS: usize = 20;
 
-/// An observer of several stores. The observer has its own thread, so it also observes the stores
-/// while the test waits.
+/// An observer of the directive sets of several stores. The observer runs on a separate thread, so
+/// it continues while the test waits.
 pub struct StoreObserver {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Observations>>,
 }
 
-/// What the observer has seen: how many sets the stores published, and the steps back.
+/// The number of directive sets and the steps back that an observer has seen.
 #[derive(Debug, Default)]
 pub struct Observations {
-    /// How often a store returned a set that differs from the set at the previous observation of
-    /// this store.
+    /// How often a store's set differed from the set at the previous observation of this store,
+    /// over all stores.
     pub sets: u64,
     /// Descriptions of the first steps back that the observer saw. A store takes a step back if it
     /// publishes an older state after a newer one.
     pub steps_back: Vec<String>,
 }
 
-/// A store that is observed. The field `observed` contains, for each document id, the last state
-/// that the observer has seen.
+/// One observed store, with its last set, and with the last state of each document id that the
+/// observer has seen.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,
@@ -54,7 +54,8 @@ impl StoreObserver {
         let thread = std::thread::spawn(move || {
             let mut observations = Observations::default();
             loop {
-                // After the stop signal, the observer loads the set of each store once more.
+                // When the test stops the observer, the observer loads the set of each store one
+                // last time.
                 let is_last_round = is_stopping.load(Ordering::Acquire);
                 for (number, one) in watched.iter_mut().enumerate() {
                     one.observe(number, &ledger, &mut observations);
@@ -71,7 +72,7 @@ impl StoreObserver {
         }
     }
 
-    /// Stops the observer. Panics if any store took a step back.
+    /// Stops the observer and returns its observations, but panics if any store took a step back.
     pub fn end(mut self) -> Observations {
         self.stop.store(true, Ordering::Release);
         let observations = self.thread.take().unwrap().join().unwrap();

@@ -1,9 +1,10 @@
-//! Records the writes of a test, and finds steps back in the sets that stores publish. A store
-//! takes a step back if it publishes an older state after a newer one.
+//! Records the writes of a test, and finds steps back in the directive sets that stores publish. A
+//! store takes a step back if it publishes an older state after a newer one.
 //!
-//! An operation is a write or a deletion of one id. Each operation has a higher number than the
-//! previous operation on the same id. The tenant of each written directive contains the number of
-//! its operation. By these numbers, a published set shows which operations it contains.
+//! An operation is a write or a deletion of one document id. Each operation has a higher number
+//! than the previous operation on the same document id. The tenant of each written directive
+//! contains the number of its operation, so that a published set shows which operations it
+//! contains.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::in_hours;
 
-/// All document ids, each with its recorded operations.
+/// The record of all operations that the writers of a test have sent, for each document id.
 #[derive(Debug)]
 pub struct Ledger {
     entries: Vec<Mutex<Entry>>,
@@ -22,25 +23,27 @@ pub struct Ledger {
 /// The numbers of the operations that writers sent for one document id.
 #[derive(Clone, Default, Debug)]
 struct Entry {
-    /// The number of the last operation that was sent.
+    /// The number of the last operation that a writer sent for this document id.
     sent: u64,
-    /// The number of the last deletion that was sent.
+    /// The number of the last deletion that a writer sent for this document id.
     deletion: u64,
     /// The number of the last operation that the cluster did not acknowledge, or 0. The cluster may
-    /// have lost this operation, but a store may already have published it.
+    /// have lost an operation that it did not acknowledge, but a store may already have published
+    /// this operation.
     uncertain: u64,
 }
 
-/// The state of one document id, as it was observed in the sets of a store.
+/// What an observer has seen of one document id in the directive sets of one store.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Observed {
-    /// The highest number of an operation that was observed for this id so far.
+    /// The highest number of an operation on the document id that a set of the store has contained
+    /// so far.
     number: u64,
-    /// Whether the directive with this id is in the current set.
+    /// True if the store's current set contains a directive with the document id.
     is_present: bool,
 }
 
-/// An operation that a writer is about to send.
+/// A write or a deletion of one document id that a writer is about to send.
 #[derive(Clone, Debug)]
 pub struct Operation {
     pub slot: usize,
@@ -73,14 +76,15 @@ impl Ledger {
         }
     }
 
-    /// Records that the cluster did not acknowledge the operation.
+    /// Records that the cluster did not acknowledge the operation, so that the cluster may have
+    /// lost it.
     pub fn is_uncertain(&self, operation: &Operation) {
         let mut entry = self.entry(operation.slot);
         entry.uncertain = entry.uncertain.max(operation.number);
     }
 
-    /// Returns the lines of a `_bulk` request for an operation. The number of the operation is the
-    /// external version of the document, so a repeated or delayed operation cannot undo a later
+    /// Returns the lines of a `_bulk` request that sends an operation. The operation's number is
+    /// the external version of the document, so a repeated or delayed operation cannot undo a later
     /// operation on the same document.
     pub fn lines(&self, operation: &Operation) -> String {
         let meta = json!({
@@ -99,8 +103,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Records the content of a store's set. Compares the content with the sets of the same store
-    /// that were recorded before, and returns a description of every step back.
+    /// Compares a set of a store with what `observed` says about the store's earlier sets, and
+    /// updates `observed`. Returns a description of every step back of the store.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
@@ -143,8 +147,8 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // If a later operation was not acknowledged, the cluster may have lost the later operation,
-        // so a set with the older version can be correct.
+        // A set with an older version can be correct if the cluster did not acknowledge a later
+        // operation, because the cluster may have lost the later operation.
         if self.uncertain > number {
             return Ok(());
         }
@@ -166,7 +170,7 @@ fn tenant(number: u64) -> String {
     format!("v-{number}")
 }
 
-/// Returns the id and the tenant of each directive in a set.
+/// Returns the id and the tenant of each directive in a set, in the order of the set.
 pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
     set.iter()
         .map(|directive| {

@@ -1,4 +1,5 @@
-//! Concurrent writers for tests. A writer repeats each write until the cluster acknowledges it.
+//! Concurrent writers for tests, each of which repeats every write until the cluster acknowledges
+//! it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,27 +9,27 @@ use serde_json::Value;
 
 use super::write_ledger::{Ledger, Operation};
 
-/// The time limit of one request to one node.
+/// The time limit of one bulk request that a writer sends to one node.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 2_000;
-/// The usual percentage of deletions among the operations.
+/// The percentage of deletions among a writer's operations in most tests.
 pub const FEW_DELETIONS: u32 = 15;
 
-/// One of several concurrent writers. No two writers write to the same id.
+/// One of several concurrent writers, which write to different document ids.
 pub struct Writer {
     pub urls: Vec<String>,
     pub index: String,
     pub ledger: Arc<Ledger>,
     pub ids: Range<usize>,
-    /// The percentage of deletions among the operations.
+    /// The percentage of deletions among the operations of this writer.
     pub deletions_percent: u32,
     pub random: fastrand::Rng,
 }
 
 impl Writer {
-    /// Sends the given number of operations in bulk requests. Each request has a random number of
-    /// operations, at most `bulk`.
+    /// Sends `operations` operations in bulk requests, each with a random number of at most `bulk`
+    /// operations.
     pub async fn write(&mut self, mut operations: usize, bulk: usize) {
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap();
         while operations > 0 {
@@ -48,8 +49,8 @@ impl Writer {
         }
     }
 
-    /// Sends the operations of a batch to a random node, and repeats those that are not
-    /// acknowledged until all operations are acknowledged.
+    /// Sends a batch of operations to a random node. Repeats the operations that the cluster has
+    /// not acknowledged, until the cluster has acknowledged all of them.
     async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
         for try_ in 0..TRIES {
             if batch.is_empty() {
@@ -74,8 +75,8 @@ impl Writer {
     }
 }
 
-/// Returns, for each operation, whether it was acknowledged. If the response is missing or invalid,
-/// the function returns an empty list.
+/// Sends a bulk request, and returns for each of its operations whether the cluster acknowledged
+/// the operation. Returns an empty list if the response is missing or invalid.
 async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
     let request = client
         .post(url)
@@ -94,8 +95,9 @@ async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
         .iter()
         .map(|item| {
             let (_, outcome) = item.as_object().unwrap().iter().next().unwrap();
-            // The statuses 404 and 409 also count as acknowledged: the document to delete was
-            // already missing, or an earlier attempt succeeded.
+            // The statuses 404 and 409 also acknowledge an operation, because they mean that the
+            // document to delete is already missing, or that an earlier attempt of the operation
+            // succeeded.
             let status = outcome["status"].as_u64().unwrap_or_default();
             let error = outcome["error"]["type"].as_str();
             match status {

@@ -1,6 +1,5 @@
 //! Forwards each request to OpenSearch and each response to the client, and never buffers a whole
-//! body. If directives apply to a request, the proxy records the data that these directives
-//! request.
+//! body. If directives apply to a request, the proxy records the data that the directives request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +22,14 @@ use opensearch_directives::tower::AppliedDirectives;
 use crate::observed_body::ObservedBody;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The proxy closes a connection to OpenSearch that has been idle for this time. OpenSearch closes
-/// idle connections later than the proxy, so the proxy never sends a request on a connection that
-/// OpenSearch is closing.
+/// The proxy closes a connection to OpenSearch that has been idle for this time. OpenSearch would
+/// close idle connections later, so the proxy never sends a request on a connection that OpenSearch
+/// is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The headers that apply only to a single connection (RFC 9110, section 7.6.1). The header
-/// `Connection` can name further headers that apply only to a single connection.
+/// The headers that the proxy must not forward, because they apply only to a single connection (RFC
+/// 9110, section 7.6.1). The header `Connection` can name further headers that the proxy must not
+/// forward.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -69,8 +69,8 @@ impl Proxy {
     }
 }
 
-/// Handles one request of a client: refuses it, or forwards it to OpenSearch and returns the
-/// response.
+/// Refuses a client's request that may access the directives index. Forwards every other request to
+/// OpenSearch, and returns OpenSearch's response.
 pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if is_protected(parts.uri.path(), &proxy.index) {
@@ -88,8 +88,8 @@ pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Res
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             remove_hop_by_hop(&mut parts.headers);
-            // The HTTP version of OpenSearch's response is not forwarded, because the version of
-            // the client's connection may differ.
+            // The proxy does not forward the HTTP version of OpenSearch's response, because the
+            // client's connection may have another version.
             parts.version = Version::HTTP_11;
             if let Some(recording) = &recording {
                 recording.responded(parts.status);
@@ -110,7 +110,8 @@ pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Res
     }
 }
 
-/// Creates the request that the proxy sends to OpenSearch.
+/// Creates the request to OpenSearch from a client's request, without the headers of the client's
+/// connection.
 fn upstream_request(
     proxy: &Proxy,
     parts: &Parts,
@@ -137,8 +138,8 @@ fn upstream_request(
     Ok(request)
 }
 
-/// If a request is recorded, wraps its body or the body of its response, so that the recording
-/// receives each part of the body. If the request is not recorded, the body stays unchanged.
+/// Wraps the body of a request or of a response, so that the recording of the request receives each
+/// part of the body. Returns the body unchanged if the proxy does not record the request.
 fn observed<B>(body: B, recording: Option<Recording>, show: fn(&Recording, &bytes::Bytes)) -> Body
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
@@ -152,7 +153,7 @@ where
     }
 }
 
-/// Removes the headers that apply only to the connection on which the message arrived.
+/// Removes the headers of a request or a response that apply only to a single connection.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)

@@ -1,5 +1,5 @@
 //! A reverse proxy in front of OpenSearch, built on axum. The proxy reads its directives from an
-//! index of the same cluster. The README describes the settings.
+//! index of the same cluster. The README of the example describes the settings of the proxy.
 
 #![forbid(unsafe_code)]
 
@@ -24,8 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use forward::Proxy;
 
-/// The proxy waits for at most this time after the stop signal until the requests in progress have
-/// ended.
+/// The maximum time that the proxy waits after a stop signal for the requests in progress.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -37,8 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let settings = Settings::from_env()?;
 
-    // The proxy starts without waiting for the cluster. No directive applies before the first poll
-    // has succeeded.
+    // The proxy starts without waiting for the cluster, so no directive applies before the first
+    // successful poll.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     tokio::spawn(refresher.run());
@@ -49,16 +48,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback(forward::forward)
         .with_state(Proxy::new(&settings, recorder))
         .layer(DirectivesLayer::new(evaluator(store.clone())))
-        // The layer that was added last runs first. In this order, each request gets an id before
-        // the directives are evaluated.
+        // The program adds the layer for request ids last, because the last layer runs first and
+        // the evaluation of the directives needs the request id.
         .layer(middleware::from_fn(assign_request_id));
 
     let listener = TcpListener::bind(&settings.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?
         .tap_io(|connection| {
-            // Without `TCP_NODELAY`, a small response could be delayed until the client
-            // acknowledges earlier data.
+            // The proxy sets `TCP_NODELAY`, because without it a small response could wait until
+            // the client acknowledges earlier data.
             let _ = connection.set_nodelay(true);
         });
     tracing::info!("listening on {}", settings.listen);
@@ -79,7 +78,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Gives each request an id, and returns this id to the client in the response.
+/// Gives each request a request id, and returns this id to the client in a header of the response.
 async fn assign_request_id(mut request: Request, next: Next) -> Response {
     let id = ensure_request_id(request.headers());
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
@@ -103,7 +102,8 @@ fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
     Ok(stopped)
 }
 
-/// Writes the ring buffer into the log whenever the process receives SIGUSR1.
+/// Writes the lines of the recorder's ring buffer into the log whenever the process receives
+/// SIGUSR1.
 fn dump_on_signal(
     recorder: Arc<Recorder>,
 ) -> Result<impl Future<Output = ()> + Send, std::io::Error> {

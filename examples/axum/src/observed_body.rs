@@ -1,5 +1,5 @@
-//! An HTTP body that wraps another body. The outer body forwards each frame of the wrapped body
-//! without buffering, and also passes the data of the frame to a closure.
+//! An HTTP body that wraps another body, forwards each frame of the wrapped body without buffering,
+//! and passes the data of each frame to a closure.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

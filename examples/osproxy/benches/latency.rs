@@ -1,11 +1,12 @@
-//! Measures the time from the moment at which a client sends a request through osproxy until the
-//! whole response has arrived. The benchmark compares the adapter with the in-memory store of
-//! osproxy-observe. The adapter and the in-memory store contain the same directives. The benchmark
-//! prints tables for `scripts/bench-osproxy`.
+//! Measures how long a request through osproxy takes, from the moment at which a client sends the
+//! request until the whole response has arrived. The benchmark compares an osproxy that uses the
+//! adapter with an osproxy that uses the in-memory store of osproxy-observe. The adapter and the
+//! in-memory store contain the same directives. The benchmark prints tables for
+//! `scripts/bench-osproxy`.
 //!
-//! The server behind the proxy runs in the same process and returns a fixed response, so the proxy
-//! itself uses most of the measured time. The requests alternate between a proxy with the adapter
-//! and a proxy with the in-memory store.
+//! In place of OpenSearch, a server in the process of the benchmark returns a fixed response, so
+//! that the proxy itself uses most of the measured time. The benchmark sends requests in turn to a
+//! proxy with the adapter and to a proxy with the in-memory store.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -38,7 +39,7 @@ use tokio::net::TcpListener;
 const REQUESTS: usize = 2_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many of the directives have not expired.
+/// How many directives of the measured set have not expired.
 #[derive(Clone, Copy)]
 enum Live {
     All,
@@ -90,8 +91,8 @@ fn peers(count: usize, live: Live) -> Arc<dyn DirectiveStore> {
     Arc::new(peer::InMemoryDirectiveStore::new().with_directives(set))
 }
 
-/// Starts a server that responds to every request with the same document, and returns the server's
-/// URL.
+/// Starts a server in place of OpenSearch that responds to every request with the same document,
+/// and returns the server's URL.
 async fn upstream() -> String {
     const DOCUMENT: &str = r#"{"_index":"osproxy-shared","_id":"acme:1","_version":1,"_seq_no":0,"_primary_term":1,"found":true,"_source":{"_tenant":"acme","tenant_id":"acme","id":"1","total":7}}"#;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -155,7 +156,8 @@ async fn latency(count: usize, live: Live) {
     let (mut our_times, mut peer_times) = (Vec::new(), Vec::new());
     for n in 0..REQUESTS + 100 {
         let (one, other) = (timed(&mut ours).await, timed(&mut peers).await);
-        // The first requests are not measured, because they warm up the connection.
+        // The benchmark does not measure the first 100 requests, because they warm up the
+        // connection.
         if n >= 100 {
             our_times.push(one);
             peer_times.push(other);
@@ -172,8 +174,8 @@ async fn latency(count: usize, live: Live) {
     );
 }
 
-/// Returns the duration of one call in nanoseconds. The given number of threads make this call at
-/// the same time.
+/// Returns the duration of one call in nanoseconds while `threads` threads make this call at the
+/// same time.
 fn on_threads(threads: usize, calls: u32, call: impl Fn() + Sync) -> f64 {
     let barrier = Barrier::new(threads);
     let mut rounds: Vec<f64> = (0..9)
@@ -206,8 +208,8 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
     })
 }
 
-/// Measures those calls to the store that osproxy makes for each request. Returns the duration of
-/// these calls in nanoseconds.
+/// Measures the calls to the directive store that osproxy makes for each request, and returns their
+/// duration in nanoseconds.
 fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
     let tenant = PartitionId::from("nobody");
     let principal = PrincipalId::from("svc");

@@ -1,6 +1,7 @@
-//! Runs the osproxy example until the process receives SIGINT. `DIRECTIVES_URL` sets the address of
-//! the cluster, `DIRECTIVES_INDEX` the index of the directives, and `OSPROXY_LISTEN` the address of
-//! the proxy. `RUST_LOG` selects the logged events.
+//! Runs the osproxy example until the process receives SIGINT. The variable `DIRECTIVES_URL` sets
+//! the address of the cluster, `DIRECTIVES_INDEX` sets the index of the directives, and
+//! `OSPROXY_LISTEN` sets the address of the proxy. The variable `RUST_LOG` selects the events that
+//! the proxy logs.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,12 +35,13 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let index = variable("DIRECTIVES_INDEX", "directives");
     let listener = TcpListener::bind(variable("OSPROXY_LISTEN", "127.0.0.1:9981")).await?;
 
-    // The store polls the index and publishes directive sets. The adapter passes the published sets
-    // to osproxy.
+    // The directive store polls the index and publishes directive sets, which the adapter passes to
+    // osproxy.
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);
-    // The adapter and the pipeline must use the same clock; by default, both use the system clock.
+    // The adapter must use the same clock as osproxy's pipeline, which is the system clock by
+    // default.
     let clock = Arc::new(SystemClock);
     let directives = OsproxyDirectiveStore::start(Arc::clone(&store), clock).await;
 
@@ -62,7 +64,8 @@ fn variable(name: &str, usual: &str) -> String {
 
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // If no signal handler can be installed, the proxy runs until the process is killed.
+        // If the program cannot install a signal handler, the proxy runs until somebody kills the
+        // process.
         std::future::pending::<()>().await;
     }
 }

@@ -6,18 +6,19 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-/// The capacity of the queue of spans that wait to be printed. If the queue is full, the exporter
-/// drops new spans.
+/// The maximum number of spans that wait until they are printed. If the maximum is reached, the
+/// exporter drops new spans.
 const WAITING: usize = 1024;
 
-/// Prints each span to standard output as one line of JSON.
+/// A span exporter that prints each span to standard output as one line of JSON.
 #[derive(Debug)]
 pub struct PrintedSpans {
     lines: mpsc::Sender<String>,
 }
 
 impl PrintedSpans {
-    /// Starts the task that prints the spans.
+    /// Starts the task that prints the spans, and returns the exporter that sends spans to this
+    /// task.
     ///
     /// # Panics
     /// Panics if the caller does not run in a tokio runtime.
@@ -27,8 +28,8 @@ impl PrintedSpans {
         tokio::spawn(async move {
             let mut output = tokio::io::stdout();
             while let Some(line) = waiting.recv().await {
-                // If standard output is closed, this task ends, and the proxy continues without
-                // printing spans.
+                // When standard output is closed, the printing task ends, and the proxy continues
+                // without printing spans.
                 if output.write_all(line.as_bytes()).await.is_err() || output.flush().await.is_err()
                 {
                     return;
@@ -47,7 +48,7 @@ impl SpanExporter for PrintedSpans {
             "tenant": attribute(span, "osproxy.partition.id"),
             "request_id": attribute(span, "osproxy.request.id"),
         });
-        // The exporter is on the request path and therefore must not wait, so it uses `try_send`.
+        // The exporter uses `try_send`, because it runs on the request path and must not wait.
         let _ = self.lines.try_send(format!("{line}\n"));
     }
 }

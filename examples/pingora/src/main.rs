@@ -1,5 +1,5 @@
 //! A reverse proxy in front of OpenSearch, built on Pingora. The proxy reads its directives from an
-//! index of the same cluster. The README describes the settings.
+//! index of the same cluster. The README of the example describes the settings of the proxy.
 
 #![forbid(unsafe_code)]
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     server.bootstrap();
 
     // If Pingora runs as a daemon, it forks after this point, and threads do not survive a fork.
-    // This program therefore calls `build`, which starts no thread, and lets Pingora start the
+    // The program therefore calls `build`, which starts no thread, and lets Pingora start the
     // refresher as a service after the fork.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);

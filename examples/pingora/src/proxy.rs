@@ -1,6 +1,6 @@
-//! Implements the proxy. The proxy assigns an id to each request, refuses requests for the
-//! directives index, evaluates the directives, and records the data that the applicable directives
-//! request. Pingora itself forwards and streams messages, and removes hop-by-hop headers.
+//! Implements a Pingora proxy that assigns an id to each request, refuses requests for the
+//! directives index, evaluates the directives, and records the data that the directives request.
+//! Pingora itself forwards and streams requests and responses, and removes hop-by-hop headers.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -27,16 +27,15 @@ pub(crate) struct Proxy {
     recorder: Arc<Recorder>,
 }
 
-/// The state of one request. The state of a request contains a recording if a directive applies to
-/// the request.
+/// The state of one request, which contains a recording if a directive applies to the request.
 #[derive(Default)]
 pub(crate) struct Context {
     recording: Option<Recording>,
 }
 
 impl Proxy {
-    /// Creates the proxy, and resolves the host name of the node once, so that no request waits for
-    /// a name lookup.
+    /// Creates the proxy, and resolves the host name of the OpenSearch node once, so that no
+    /// request waits for a name lookup.
     pub(crate) fn new(
         settings: &Settings,
         evaluator: Evaluator,
@@ -139,14 +138,14 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        // If a request fails, Pingora sends the error response itself and does not call
-        // `response_filter`, so the status is recorded here.
+        // The proxy records the status of a failed request in this function, because Pingora sends
+        // the error response itself and does not call `response_filter`.
         if let (Some(recording), Some(_)) = (&context.recording, error)
             && let Some(response) = session.response_written()
         {
             recording.responded(response.status);
         }
-        // Dropping the recording writes the record.
+        // The recorder writes the record when the proxy drops its recording of the request.
         context.recording = None;
     }
 }

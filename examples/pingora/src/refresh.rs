@@ -1,5 +1,5 @@
-//! The background service that runs the refresher. Pingora starts this service after the fork, on a
-//! separate runtime.
+//! The background service that runs the refresher, which Pingora starts after the fork on a
+//! separate tokio runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,8 +11,8 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// The refresher that the service runs. When the service starts, it takes the refresher out of
-    /// this field, so the field becomes `None`.
+    /// The refresher that the service runs, or `None` after the service has started and taken the
+    /// refresher.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }
@@ -25,7 +25,8 @@ impl Refresh {
         }
     }
 
-    /// Writes the ring buffer into the log whenever the process receives SIGUSR1.
+    /// Writes the lines of the recorder's ring buffer into the log whenever the process receives
+    /// SIGUSR1.
     async fn dump_on_signal(&self) {
         match signal(SignalKind::user_defined1()) {
             Ok(mut dump) => {

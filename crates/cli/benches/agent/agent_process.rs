@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use test_support::measure::benchmark_cluster::INDEX;
 use test_support::measure::process::Process;
 
-/// A process of `directives agent`. Dropping this value kills the process.
+/// A running process of `directives agent`, which is killed when this value is dropped.
 pub struct Agent {
     process: Child,
     url: String,
@@ -20,7 +20,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent on a free port. The agent polls the server at the address `upstream`.
+    /// Starts an agent on a free port, which polls the cluster or the agent at the address
+    /// `upstream`.
     pub fn start(upstream: &str, interval: Duration, args: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_directives"))
             .args(["agent", "--listen", "127.0.0.1:0", "--log", "error"])
@@ -49,7 +50,8 @@ impl Agent {
         Process::of(self.process.id())
     }
 
-    /// Returns the time at which the agent last published a set, by the clock of this machine.
+    /// Returns the time at which the agent last published a changed set, by the clock of this
+    /// machine.
     pub async fn last_change(&self) -> Timestamp {
         let status = self.status().await;
         let at = status["last_change"].as_str().expect("it has published");
@@ -64,8 +66,8 @@ impl Agent {
         waiting.and_then(|n| n.parse().ok()).expect("the metric")
     }
 
-    /// Starts a task that long-polls the published set of the agent, and sends each response to the
-    /// channel.
+    /// Starts a task that long-polls the published set of the agent, and sends each response with a
+    /// changed set to the channel `responses`.
     pub fn follow(&self, responses: mpsc::UnboundedSender<Response>) -> JoinHandle<()> {
         let (http, url) = (self.http.clone(), format!("{}/v1/directives", self.url));
         tokio::spawn(async move {
@@ -75,7 +77,7 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // If the request fails, the agent has ended. The task then also ends and closes the
+                // If a request fails because the agent has ended, the task also ends and closes the
                 // channel, so that the receiver of the channel notices the end of the agent.
                 let Ok(response) = request.send().await else {
                     return;
@@ -98,9 +100,9 @@ impl Agent {
         })
     }
 
-    /// Starts a task that long-polls the snapshot in the same way as an agent that polls this
-    /// agent. The task sends each response that contains a change to the channel. `tag` identifies
-    /// the snapshot that the task already has.
+    /// Starts a task that long-polls the snapshot of the agent, as an agent behind a hub does. The
+    /// task begins with the snapshot that `tag` identifies, and sends each response with a changed
+    /// snapshot to the channel `responses`.
     pub fn follow_snapshot(
         &self,
         mut tag: String,
@@ -127,7 +129,8 @@ impl Agent {
         })
     }
 
-    /// Returns the tag of the agent's snapshot, and the size of the whole snapshot in bytes.
+    /// Returns the tag of the agent's current snapshot, and the size of the whole snapshot in
+    /// bytes.
     pub async fn snapshot(&self) -> (String, usize) {
         let response = self.get("/v1/snapshot").await;
         (tag_of(&response), response.len())
@@ -160,7 +163,8 @@ impl Drop for Agent {
     }
 }
 
-/// A response to a long-polling client, and the instant at which the response was complete.
+/// An agent's response to a long-polling client, and the instant at which the client had received
+/// the whole response.
 pub struct Response {
     pub at: Instant,
     pub time: Timestamp,

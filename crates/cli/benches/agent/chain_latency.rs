@@ -1,6 +1,6 @@
-//! Measures how long a change takes to pass through a chain of agents, in which each agent
-//! long-polls the previous one. Also measures how many bytes an agent behind a hub receives for one
-//! change.
+//! Measures how long a change of a directive takes to pass through a chain of agents, in which each
+//! agent long-polls the previous one. Also measures how many bytes an agent behind a hub receives
+//! for one change of a directive.
 
 use std::time::{Duration, Instant};
 
@@ -39,8 +39,8 @@ pub async fn measure(cluster: &Cluster) {
             let written = Instant::now();
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 let had = client.has(&tenant).await;
-                // If a client receives the change before the writer receives the acknowledgement,
-                // the latency counts as zero.
+                // The benchmark counts the latency as zero if a client receives the change before
+                // the writer receives the acknowledgement.
                 times.push(had.saturating_duration_since(written));
             }
         }
@@ -55,7 +55,7 @@ fn follower(of: &Agent) -> Agent {
     Agent::start(of.url(), FOLLOWER_INTERVAL, &["--upstream", "agent"])
 }
 
-/// Measures how many bytes an agent behind a hub receives if one of many directives changes.
+/// Measures how many bytes an agent behind a hub receives when one of many directives changes.
 async fn bytes(cluster: &Cluster) {
     println!("### One change among {MANY} directives through a hub\n");
     cluster.fill(MANY).await;
@@ -94,7 +94,7 @@ async fn bytes(cluster: &Cluster) {
     );
 }
 
-/// An agent and a client that long-polls this agent.
+/// A client that long-polls an agent, together with this agent.
 struct Client {
     responses: mpsc::UnboundedReceiver<Response>,
     _agent: Agent,

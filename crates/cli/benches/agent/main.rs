@@ -1,10 +1,10 @@
-//! Measures the processor time of `directives agent` beside a proxy and as a hub. Also measures how
-//! long a change needs to pass through one agent and through a chain of three agents.
-//! `scripts/bench-agent` starts a cluster, runs this benchmark and writes its tables to
-//! `BENCHMARKS.md`.
+//! Measures how much processor time `directives agent` uses beside a proxy and as a hub. Also
+//! measures how long a change of a directive takes to pass through one agent and through a chain of
+//! three agents. `scripts/bench-agent` starts a cluster, runs this benchmark and writes its tables
+//! to `BENCHMARKS.md`.
 //!
-//! The benchmark needs the cluster's address in `OPENSEARCH_URL`. The benchmark creates an index in
-//! this cluster and deletes the index at the end.
+//! The benchmark reads the address of the cluster from the variable `OPENSEARCH_URL`. The benchmark
+//! creates an index in this cluster, and deletes the index at the end.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -22,7 +22,8 @@ mod notification_latency;
 use test_support::measure::benchmark_cluster::Cluster;
 
 fn main() {
-    // Cargo passes `--test` if it checks only that the benchmark starts.
+    // Cargo passes `--test` if it only checks that the benchmark starts, and then the benchmark
+    // measures nothing.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }

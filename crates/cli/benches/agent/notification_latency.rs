@@ -1,6 +1,6 @@
-//! Measures how fast one agent notifies many clients that long-poll for a change. The clients
-//! either read the listing, or behave like agents behind a hub, which read the differences between
-//! snapshots.
+//! Measures how fast one agent notifies many clients that long-poll for a change. The clients of
+//! the agent either read the listing of its directives, or read differences between its snapshots
+//! like agents behind a hub.
 
 use std::time::{Duration, Instant};
 
@@ -11,27 +11,28 @@ use crate::agent_process::{Agent, Response};
 use test_support::measure::benchmark_cluster::Cluster;
 use test_support::measure::{median, millis};
 
-/// The number of clients that read the listing, and the number of clients that behave like agents
-/// behind a hub.
+/// The number of clients that read the listing of the agent's directives. Another measurement has
+/// [`FOLLOWERS`] clients, which behave like agents behind a hub.
 const CLIENTS: usize = 500;
 const FOLLOWERS: usize = 2_000;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement. During one measurement, the agent polls a change, sends it to
-/// all clients, and receives the next request of each client.
+/// The duration of one measurement, in which the agent polls a change, sends it to all clients, and
+/// receives the next request of each client.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
-/// The time limit for the next response to any client.
+/// How long the benchmark waits for the next response of the agent to any client.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The processor time that an agent needs to serve a given number of clients.
+/// The processor time, the memory and the latency with which an agent serves a given number of
+/// clients.
 struct Cost {
     /// The processor time that the agent uses per second while nothing changes.
     quiet: Duration,
     /// The processor time that the agent uses for one change, in addition to `quiet`.
     change: Duration,
     resident: u64,
-    /// The times from the publish of the change until the first, the median and the last client
-    /// received the change.
+    /// The times from the agent's publish of a change until the first, the median and the last
+    /// client had received the change.
     received: Option<[Duration; 3]>,
 }
 
@@ -126,7 +127,7 @@ fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
     );
 }
 
-/// An agent and the clients that wait for its changes.
+/// An agent and the clients that wait for changes of its directives.
 struct Crowd<'a> {
     cluster: &'a Cluster,
     agent: Agent,
@@ -136,8 +137,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Starts clients of the listing until `clients` of them run, and returns as soon as all
-    /// clients are waiting for a change.
+    /// Starts clients of the agent's listing until `clients` of them run, and returns as soon as
+    /// all clients are waiting for a change.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -150,8 +151,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// Starts clients that behave like agents behind a hub, and returns as soon as all these
-    /// clients are waiting for a change.
+    /// Starts clients that behave like agents behind a hub until `clients` of them run, and returns
+    /// as soon as all clients are waiting for a change.
     async fn grow_hub(&mut self, clients: usize) {
         let (tag, _) = self.agent.snapshot().await;
         while self.clients.len() < clients {
@@ -188,9 +189,9 @@ impl Crowd<'_> {
         }
     }
 
-    /// Returns the agent's processor time in one measurement window. If a tenant is given in
-    /// `change`, the function also writes a directive for this tenant, and returns how long it took
-    /// until the clients received the change.
+    /// Returns the agent's processor time during [`WINDOW`]. If `change` contains a tenant, the
+    /// function also writes a directive for this tenant, and returns how long it took until the
+    /// clients received the change.
     async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
         let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
         let mut times = None;
@@ -204,8 +205,8 @@ impl Crowd<'_> {
         (cpu, times)
     }
 
-    /// Returns the next response that any client has received. If a client's request fails, this
-    /// client ends and sends nothing more to the channel.
+    /// Returns the next response that any client has received, and panics if no client receives a
+    /// response within [`PATIENCE`].
     async fn response(&mut self) -> Response {
         let response = tokio::time::timeout(PATIENCE, self.received.recv()).await;
         response
@@ -215,7 +216,8 @@ impl Crowd<'_> {
     }
 
     /// Waits until all clients have received the directive for the given tenant. Returns the times
-    /// from the publish until the first, the median and the last client received the change.
+    /// from the agent's publish until the first, the median and the last client had received the
+    /// directive.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

@@ -1,4 +1,4 @@
-//! Starts many instances in one process, and stops or kills them.
+//! Starts many instances of a fleet in the process of the benchmark, and stops or kills them.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use opensearch_directives::{Config, OpenSearchDirectiveStore, Subscription};
 use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use tokio::task::JoinHandle;
 
-/// Installs the index of the fleet and both histories. The function first deletes this index and
-/// both histories if they exist, so all three are empty afterwards.
+/// Deletes and installs the index of the fleet, the history of the directives and the history of
+/// the fleet, so that all three are empty.
 pub async fn install(cluster: &Cluster) {
     for path in [
         format!("{INDEX}-fleet"),
@@ -24,7 +24,7 @@ pub async fn install(cluster: &Cluster) {
     installer.install_fleet(None).await.expect("a fleet");
 }
 
-/// The instances of the benchmark, each with its task.
+/// The instances of the benchmark, each with the tasks that poll the index and write the reports.
 pub struct Instances(Vec<Instance>);
 
 struct Instance {
@@ -34,8 +34,8 @@ struct Instance {
 }
 
 impl Instances {
-    /// Starts the given number of instances. The first `recorders` instances record the history of
-    /// the index. If a heartbeat is given, all instances report their state to the fleet.
+    /// Starts `number` instances, of which the first `recorders` record the history of the index.
+    /// If `heartbeat` is given, each instance writes reports to the fleet at this interval.
     pub fn start(
         cluster: &Cluster,
         number: usize,
@@ -64,7 +64,7 @@ impl Instances {
         Self((0..number).map(start).collect())
     }
 
-    /// Waits until each instance has read the index.
+    /// Waits until each instance has read the index for the first time.
     pub async fn until_ready(&self) {
         let ready = self
             .0
@@ -75,8 +75,8 @@ impl Instances {
         }
     }
 
-    /// Returns a future that completes when every instance has published its next change after the
-    /// call of this function. The future returns the instant at which it completes.
+    /// Returns a future that waits until every instance has published a change after the call of
+    /// this function. The future returns the instant at which the last instance has published.
     pub fn until_changed(&self) -> impl Future<Output = Instant> + use<> {
         let subscriptions: Vec<Subscription> =
             self.0.iter().map(|one| one.store.subscribe()).collect();
@@ -90,8 +90,8 @@ impl Instances {
         }
     }
 
-    /// Ends the tasks of some instances, so that these instances report nothing any more. Returns
-    /// the names of the killed instances.
+    /// Ends the tasks of the last `number` instances, so that these instances write no further
+    /// report. Returns the names of the killed instances.
     pub fn kill(&mut self, number: usize) -> Vec<String> {
         let killed = self.0.iter().rev().take(number);
         let killed = killed.map(|instance| {
@@ -101,13 +101,14 @@ impl Instances {
         killed.collect()
     }
 
-    /// Stops all instances.
+    /// Ends the tasks of all instances, and waits until all of them have ended.
     pub async fn stop(self) {
         for instance in &self.0 {
             instance.tasks.iter().for_each(JoinHandle::abort);
         }
         for task in self.0.into_iter().flat_map(|one| one.tasks) {
-            // Waiting for an aborted task returns an error, which is expected.
+            // The function ignores the result of the task, because an aborted task always returns
+            // an error.
             let _ = task.await;
         }
     }

@@ -1,10 +1,10 @@
-//! Measures on a real cluster how soon `directives wait --converged` returns after a change. Also
-//! measures how much processor time the node needs for the reports of many instances.
-//! `scripts/bench-fleet` starts the cluster, runs this program and writes its tables into
-//! `BENCHMARKS.md`.
+//! Measures on a real cluster how soon `directives wait --converged` returns after a change of a
+//! directive. Also measures how much processor time the node needs for the reports of many
+//! instances. `scripts/bench-fleet` starts the cluster, runs this program and writes its tables
+//! into `BENCHMARKS.md`.
 //!
-//! The program reads the address of the cluster from `OPENSEARCH_URL`. All instances are stores in
-//! this process, each with its own connections.
+//! The benchmark reads the address of the cluster from the variable `OPENSEARCH_URL`. All instances
+//! of the benchmark are stores in its own process, each with its own connections.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -25,27 +25,29 @@ use test_support::measure::benchmark_cluster::{Cluster, INDEX};
 use test_support::measure::{median, millis};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The number of instances for which `wait` waits. The first [`RECORDERS`] of these instances
-/// record the history of the index.
+/// The number of instances for which `directives wait` waits. The first [`RECORDERS`] of these
+/// instances record the history of the index.
 const WAITED_FOR: usize = 200;
 const RECORDERS: usize = 3;
-/// The number of instances that the benchmark kills, to check that `wait` names exactly these
-/// instances.
+/// The number of instances that the benchmark kills, to check that `directives wait` names exactly
+/// the killed instances.
 const KILLED: usize = 3;
 const WRITES: usize = 11;
-/// The number of instances in the measurement of the node's processor time.
+/// The number of instances whose reports the node receives while the benchmark measures the node's
+/// processor time.
 const REPORTING: usize = 500;
-/// The heartbeat of the instances in the measurement of the node's processor time. The default
-/// heartbeat of an instance is one minute.
+/// The interval between two reports of an instance while the benchmark measures the node's
+/// processor time. The default interval between two reports is one minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// The poll interval in the measurement of the node's processor time. An agent has the same poll
-/// interval by default.
+/// The poll interval of the instances while the benchmark measures the node's processor time. The
+/// default poll interval of an agent is the same.
 const INTERVAL: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() {
-    // Cargo passes `--test` if it checks only that the benchmark starts.
+    // Cargo passes `--test` if it only checks that the benchmark starts, and then the benchmark
+    // measures nothing.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -54,7 +56,7 @@ async fn main() {
     cost(&cluster).await;
 }
 
-/// Runs `directives wait --converged`, and returns the report of the command.
+/// Runs `directives wait --converged`, and returns the JSON report of the command.
 async fn wait(cluster: &Cluster, timeout: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_directives"));
     command
@@ -67,7 +69,7 @@ async fn wait(cluster: &Cluster, timeout: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{problem}"))
 }
 
-/// Returns the names of the instances in one list of the report.
+/// Returns the names of the instances in one list of the report that `directives wait` printed.
 fn names(report: &Value, list: &str) -> Vec<String> {
     let instances = report[list].as_array().into_iter().flatten();
     let names = instances.filter_map(|one| one["instance"].as_str());
@@ -147,8 +149,8 @@ async fn cost(cluster: &Cluster) {
         install(cluster).await;
         let instances = Instances::start(cluster, REPORTING, 0, INTERVAL, heartbeat);
         instances.until_ready().await;
-        // This pause excludes the first reports from the measurement, because the node compiles its
-        // code while it processes the first reports.
+        // The benchmark does not measure the first reports, because the node compiles its code
+        // while it processes them.
         tokio::time::sleep(WINDOW).await;
         let quiet = server_time(cluster, tokio::time::sleep(WINDOW)).await;
         let changed = server_time(cluster, async {

@@ -1,5 +1,5 @@
-//! Tests tokens, client certificates and the checks against web pages: the agent serves only the
-//! requests that a client may send.
+//! Tests that the agent refuses requests without a valid token or client certificate, and requests
+//! that a browser sends for a web page of another site.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
@@ -90,9 +90,11 @@ fn an_address_that_other_hosts_reach_needs_protection_or_an_explicit_flag() {
     assert!(printed.contains("--listen :0"), "{printed}");
     let files = Files::new();
     let token = files.write("tokens", READER);
-    // Without TLS, an attacker in the network could read the token, so the agent refuses to start.
+    // An agent that other machines can reach must refuse to start with tokens but without TLS,
+    // because an attacker in the network could read the tokens.
     refused(&["--listen", ":0", "--read-token-file", &token]);
-    // TLS alone does not authenticate clients, so the agent refuses to start.
+    // An agent that other machines can reach must refuse to start with TLS but without tokens,
+    // because a server certificate does not authenticate clients.
     let pem = files.write("server.pem", &Pki::new().server);
     refused(&["--listen", ":0", "--tls-certificate", &pem]);
     let protected = ["--tls-certificate", &pem, "--read-token-file", &token];
@@ -155,8 +157,8 @@ async fn read_evaluate_refresh_and_report_are_separate_permissions() {
     assert_eq!(status("GET", "/healthz", None).await, 200);
     assert_eq!(status("GET", "/readyz", None).await, 503);
 
-    // First, the token file contains a new token in addition to the old one. Later, the test writes
-    // invalid content into the token file.
+    // The test adds a second token to the token file, and after SIGHUP the agent must accept both
+    // tokens.
     let next = "reader-token-of-next-month";
     files.write("read", &format!("{READER}\n{next}\n"));
     agent.signal("-HUP");
@@ -195,8 +197,8 @@ async fn pages_of_other_sites_and_rebound_host_names_are_refused() {
         );
         assert_eq!(status(path, &cross_site).await, 403);
     }
-    // Browsers send a POST of this kind without a preflight request. A form or a script on a page
-    // of another site can therefore send such a POST.
+    // The agent must refuse a POST request from a page of another site, because a browser sends a
+    // simple POST request without asking the agent in a preflight request.
     let request = client.post(agent.url("/v1/refresh"));
     let refresh = request.header("origin", "http://attacker.example").send();
     assert_eq!(refresh.await.unwrap().status(), StatusCode::FORBIDDEN);

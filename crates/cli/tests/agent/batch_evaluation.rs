@@ -1,5 +1,5 @@
-//! Tests that the agent returns the same decisions for a batch of requests as for separate
-//! requests.
+//! Tests that the agent returns the same decisions whether a client sends several requests for
+//! evaluation in one batch or one at a time.
 
 use serde_json::{Value, json};
 

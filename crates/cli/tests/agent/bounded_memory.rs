@@ -14,29 +14,28 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The size of a malformed response. This size is far below the accepted growth of the agent's
-/// memory, because several polls can leave malformed responses in several arenas of the allocator.
+/// The size of a malformed response, in bytes. The limit [`MAX_GROWTH`] is several times larger,
+/// because the allocator can keep the malformed responses of several polls in memory.
 const MALFORMED: usize = 8 << 20;
-/// The maximum growth of the agent's memory, in bytes.
+/// The test fails if the agent's memory grows by more than this number of bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// The kind of requests to which the malicious server sends its malicious responses.
+/// The requests of the agent to which the malicious server sends malicious responses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// Requests for the statistics of the index. A normal response to a request for the statistics
-    /// is small.
+    /// The agent's requests for the index statistics, whose normal responses are small.
     Statistics,
-    /// Requests for searches. The server refuses requests for the statistics, so that the agent
-    /// sends searches.
+    /// The agent's searches, which the agent sends because the server refuses requests for the
+    /// index statistics.
     Searches,
 }
 
 const SETTINGS: &str =
     r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
 
-/// Starts a server that responds with status 503 until the returned flag is set. When the flag is
-/// set, the server responds to each request of the kind `target` with the malicious response that
-/// `send` writes.
+/// Starts a server that responds with status 503 until the test sets the returned flag. As soon as
+/// the test has set the flag, the server calls `send` to write a malicious response to each request
+/// of the kind `target`.
 fn serve(
     target: Target,
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
@@ -73,9 +72,8 @@ fn serve(
     (url, attacks)
 }
 
-/// Runs an agent that polls a server. The server responds with status 503 at first, and with
-/// malicious responses later. Returns the growth of the agent's peak memory during five polls that
-/// fail with the expected error.
+/// Runs an agent that polls a malicious server. Waits for five polls that fail with the expected
+/// error, and returns by how many bytes the agent's peak memory grew during these polls.
 async fn growth(
     attack: &str,
     target: Target,
@@ -83,7 +81,8 @@ async fn growth(
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
 ) -> u64 {
     let (url, attacks) = serve(target, send);
-    // The time limits are long because the machine may be busy.
+    // The agent gets long time limits for its requests, because a busy machine may be slow to
+    // respond.
     let patience = ["--request-timeout", "30s", "--poll-timeout", "60s"];
     let args = [
         &["--startup", "empty", "--max-backoff", "100ms"],
@@ -114,7 +113,8 @@ async fn growth(
     growth
 }
 
-/// Sends the head of a response, and then repeats a part of the body until it has sent a gigabyte.
+/// Returns a function that sends the head of a response, and then repeats `part` as its body until
+/// a gigabyte has been sent.
 fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
     let many = part.repeat((1 << 20) / part.len());
     move |stream| {
@@ -127,7 +127,7 @@ fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + 
     }
 }
 
-/// Sends a complete response with status 200 and the given body.
+/// Returns a function that sends a complete response with status 200 and the given body.
 fn respond(body: Vec<u8>) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
     move |stream| {
         let length = body.len();
@@ -179,7 +179,8 @@ async fn malformed_responses_take_less_than_64_mb() {
     let grown = growth("headers without end", Target::Searches, broken, headers).await;
     assert!(grown < MAX_GROWTH, "{grown}");
     let invalid = [b"{\"pit_id\":\"".as_slice(), &vec![0xff; MALFORMED], b"\"}"].concat();
-    // If a parser stored the repeated keys, it would need more memory than the response itself.
+    // The malformed response repeats one JSON key, so a parser that stored every key would need
+    // more memory than the response itself.
     let repeated = "\"timed_out\":false,".repeat(MALFORMED / 18);
     let repeated = format!("{{{repeated}\"timed_out\":false}}");
     for (attack, body) in [
@@ -191,7 +192,8 @@ async fn malformed_responses_take_less_than_64_mb() {
         let grown = growth(attack, Target::Searches, NOT_JSON, respond(body)).await;
         assert!(grown < MAX_GROWTH, "{attack}: {grown}");
     }
-    // A parsed index needs several times as much memory as its JSON.
+    // The response lists a million indices, because each index needs several times as much memory
+    // after parsing as in the JSON text.
     let indices: Vec<String> = (0..MEMBER / 16)
         .map(|n| format!("\"{n:09}\":{{}}"))
         .collect();

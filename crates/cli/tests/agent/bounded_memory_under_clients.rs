@@ -1,5 +1,5 @@
-//! Tests that the agent's memory stays bounded while many clients send long headers, long bodies
-//! and parts of requests.
+//! Tests that the agent's memory stays bounded while many clients send long headers, long bodies or
+//! incomplete requests.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -10,11 +10,11 @@ use test_support::measure::process::Process;
 use crate::support::agent::Agent;
 
 const CONNECTIONS: usize = 400;
-/// The maximum growth of the agent's memory, in bytes.
+/// The test fails if the agent's memory grows by more than this number of bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// Opens many connections to the agent, and sends the given bytes and nothing more on each of them.
-/// Then sends a health check, and returns the growth of the agent's peak memory until the response.
+/// Opens many connections to the agent, and sends only the given bytes on each connection. Returns
+/// by how many bytes the agent's peak memory grew until the agent responded to a health check.
 async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
     let process = Process::of(agent.process_id());
     let before = process.peak_bytes();
@@ -23,8 +23,8 @@ async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
             let mut stream = TcpStream::connect(agent.address()).unwrap();
             let timeout = Some(Duration::from_secs(5));
             stream.set_write_timeout(timeout).unwrap();
-            // The write may fail, because the agent may refuse a request before it has read the
-            // whole request.
+            // The test ignores a failed write, because the agent may refuse a request and close the
+            // connection before the test has sent the whole request.
             let _ = stream.write_all(bytes);
             stream
         })

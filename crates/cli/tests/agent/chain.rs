@@ -59,8 +59,8 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // If the snapshot of the polled agent has not changed, a poll transfers only the tag, and the
-    // polling agent publishes nothing.
+    // If an agent polls another agent whose snapshot has not changed, the response contains only
+    // the tag of the snapshot.
     let (_, whole) = second.get("/v1/snapshot").await;
     assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
     let tag = whole["tag"].as_str().unwrap();
@@ -81,7 +81,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // First a new directive and then its revocation must reach the last agent of the chain.
+    // A new directive and its later revocation must both reach the last agent of the chain.
     apply_line(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
@@ -108,8 +108,8 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third agent polls the second agent without an error. The third agent is stale
-    // nevertheless, because its age is the time since the first agent read the index.
+    // The third agent becomes stale although its polls succeed, because the age of its snapshot is
+    // the time since the first agent read the index.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
@@ -129,7 +129,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
         after["age_seconds"].as_f64() >= before["age_seconds"].as_f64(),
         "{after:#} {before:#}"
     );
-    // Although it is stale, the third agent must still serve its last set.
+    // The last agent of the chain must still serve its last set while it is stale.
     assert_eq!(
         third.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"
@@ -201,8 +201,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     eventually("it is fresh", ready, |code| *code == 200).await;
     serves_the_same().await;
 
-    // When the test kills the middle agent, the last agent becomes stale, but the first agent stays
-    // fresh.
+    // When the test kills the second of three agents, the third agent becomes stale, but the first
+    // agent stays fresh.
     let address = second.address().to_owned();
     second.signal("-KILL");
     tokio::task::block_in_place(|| second.wait());
@@ -260,9 +260,9 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
         "{printed}"
     );
 
-    // The agent must fail to start in two cases. In the first case, `--upstream agent` is given,
-    // but the address is that of a cluster. In the second case, the flag is missing, but the
-    // address is that of an agent.
+    // The agent must fail to start if `--upstream agent` is given with the address of a cluster.
+    // The agent must also fail to start if the address of an agent is given without `--upstream
+    // agent`.
     let ended = directives()
         .args(["agent", "--listen", "127.0.0.1:0", "--upstream", "agent"])
         .args(["--url", &url, "--directives-index", &index])

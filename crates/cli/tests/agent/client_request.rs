@@ -1,6 +1,6 @@
-//! Tests that the agent derives the endpoint and the indices of a client's request from its method
-//! and its path, by the rules of the library. The result must not depend on the way in which a
-//! proxy sends the method and the path.
+//! Tests that the agent derives the endpoint and the indices of a client's request from the
+//! request's method and path, by the rules of the library. The derived endpoint and indices must be
+//! the same whether a proxy sends the method and the path in headers or in the request line.
 
 use jiff::Timestamp;
 use opensearch_directives::{
@@ -15,8 +15,8 @@ use crate::support::agent::Agent;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// Requests of clients, and whether the directive for the tenant `acme` and the index `orders`
-/// applies to them.
+/// The method and path of each client request, and true if the directive for the tenant `acme` and
+/// the index `orders` applies to the request.
 const REQUESTS: [(&str, &str, bool); 18] = [
     ("GET", "/orders/_search", true),
     ("POST", "/orders/_search?q=a%20b/c", true),
@@ -62,14 +62,16 @@ async fn agent(name: &str) -> Agent {
     Agent::start(&url, &index, &[])
 }
 
-/// Returns an authorization check whose method and path are those of the client's request.
+/// Builds an authorization check with the method of the client's request, and with the path of the
+/// client's request after `/v1/ext_authz`.
 fn check(agent: &Agent, method: &str, path: &str) -> RequestBuilder {
     let url = agent.url(&format!("/v1/ext_authz{path}"));
     let method: Method = method.parse().unwrap();
     Client::new().request(method, url)
 }
 
-/// Returns an authorization check that has the client's request in headers.
+/// Builds an authorization check with the method and path of the client's request in the
+/// `x-forwarded-` headers.
 fn forwarded(agent: &Agent, method: &str, path: &str) -> RequestBuilder {
     check(agent, "GET", "/")
         .header("x-forwarded-method", method)
@@ -151,7 +153,7 @@ async fn absent_attributes_match_nothing_and_several_indices_combine() {
         decision("/items/_doc/1", &[acme, svc]).await,
         expect("Shape", "true")
     );
-    // A header that is empty, or that occurs with two values, counts as absent.
+    // The agent must ignore a header that is empty or that occurs with two values.
     let globex = ("directives-tenant", "globex");
     assert_eq!(
         decision(orders, &[acme, globex]).await,
@@ -162,8 +164,8 @@ async fn absent_attributes_match_nothing_and_several_indices_combine() {
         decision(orders, &[acme, empty]).await,
         expect("Shape", "false")
     );
-    // The client's request has no id, so no directive with a sample below 1000 per mille applies to
-    // it.
+    // A directive with a sample below 1000 per mille must not apply to a client's request without a
+    // request id.
     let check = check(&agent, "GET", orders).header(svc.0, svc.1);
     assert_eq!(
         header(&send(check).await, "directives-ring-buffer"),
@@ -178,8 +180,8 @@ async fn absent_attributes_match_nothing_and_several_indices_combine() {
     );
 }
 
-/// The agent must never refuse an authorization check, because the proxy would then reject the
-/// client's request.
+/// The agent must never refuse an authorization check with a 4xx status, because the proxy would
+/// then reject the client's request.
 #[tokio::test]
 async fn an_authorization_check_is_never_refused() {
     let agent = agent("ext-authz").await;
@@ -213,8 +215,8 @@ async fn an_authorization_check_is_never_refused() {
         assert!(error.starts_with(problem), "{error}");
         assert_eq!(header(&response, "directives-level"), "Off", "{problem}");
     }
-    // If the agent's access checks refuse an authorization check, the agent must respond with a
-    // server error.
+    // If the agent's own access control refuses an authorization check, the agent must respond with
+    // a server error.
     let foreign = orders().header("host", "shop.example");
     assert_eq!(foreign.send().await.unwrap().status(), 503);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a health check. If a health check could not replace an idle connection, the
-/// health check would have to wait for ten seconds, until idle connections reach their time limit.
+/// The agent must respond to a health check within this time. The time is shorter than the agent's
+/// time limit for idle connections, ten seconds, so a health check that waits for an idle
+/// connection to end fails the test.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn connect(address: &str) -> TcpStream {
@@ -33,11 +34,11 @@ fn half_open_connections_do_not_delay_health_checks() {
         "any",
         &["--startup", "empty", "--max-waiting", "0"],
     );
-    // The test opens more connections than the agent admits: 512 connections, and 16 more for
-    // health checks. The connections that the agent does not admit fit into the backlog of the
-    // listener. If the backlog were smaller, opening all connections would take ten seconds, and
-    // the first connections would reach their time limit before the health check. Some clients send
-    // nothing, some send a part of a request, and some send one request and stay idle.
+    // The test opens 560 connections, but the agent admits only 512 connections and 16 more for
+    // health checks. The connections that the agent does not admit must fit into the listener's
+    // backlog, because opening all connections would otherwise take longer than the agent's time
+    // limit for idle connections. A third of the clients send nothing, a third send a part of a
+    // request, and a third send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();
@@ -57,8 +58,8 @@ fn half_open_connections_do_not_delay_health_checks() {
     drop(half_open);
 }
 
-/// In this test, requests whose bodies do not arrive use all connections, so only the reserve for
-/// health checks is free.
+/// In this test, requests whose bodies never arrive use all connections of the agent, except the 16
+/// connections that the agent reserves for health checks.
 #[test]
 fn health_checks_that_connect_at_the_same_time_do_not_close_each_other() {
     let agent = Agent::start(

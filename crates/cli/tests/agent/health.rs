@@ -1,4 +1,5 @@
-//! Tests readiness, the separate health listener, `directives probe`, and the shutdown delay.
+//! Tests the agent's readiness endpoint, its separate health listener, its shutdown delay, and the
+//! verb `directives probe`.
 
 use std::net::TcpListener;
 
@@ -47,7 +48,8 @@ async fn the_health_listener_serves_health_and_metrics_only() {
     for path in ["/v1/evaluate", "/v1/refresh"] {
         assert_eq!(http::send("POST", &url(path), None).await.0, 404, "{path}");
     }
-    // The health listener accepts every host name, because Prometheus may use any name.
+    // The health listener accepts every host name in the header `host`, because Prometheus may use
+    // any name for the agent.
     let scraped = reqwest::Client::new()
         .get(url("/metrics"))
         .header("host", "directives-hub.prod:9981")
@@ -73,7 +75,8 @@ async fn a_probe_reports_health_as_an_exit_code() {
         );
         probe(&["--agent", address, "--ready", "--fresh"]).ok();
     }
-    // An address in `--agent` that consists only of a port refers to the local host.
+    // An address in `--agent` that consists only of a port, such as `:9981`, refers to the local
+    // host.
     let port = ready.address().rsplit(':').next().unwrap();
     probe(&["--agent", &format!(":{port}")]).ok();
     probe(&["--agent", &format!("localhost:{port}")]).ok();
@@ -88,7 +91,8 @@ async fn a_probe_reports_health_as_an_exit_code() {
     );
     let unreachable = probe(&["--agent", "127.0.0.1:1"]);
     assert_eq!(unreachable.code, 4, "{}", unreachable.stderr);
-    // The test itself listens on the address that `probe` checks, and never responds.
+    // `directives probe` must time out, because the test listens on the probed address and never
+    // responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let timed_out = probe(&["--agent", &address, "--timeout", "200ms"]);
@@ -134,7 +138,7 @@ async fn during_the_shutdown_delay_the_agent_serves_and_polls_but_is_not_ready()
     agent
         .status_when("it polls on", |status| status["directives"] == 1)
         .await;
-    // A second SIGTERM must end the shutdown delay early.
+    // A second SIGTERM during the shutdown delay must end the agent at once.
     agent.signal("-TERM");
     assert!(tokio::task::block_in_place(|| agent.wait()).success());
 }

@@ -9,7 +9,7 @@ use crate::support::command::{Ran, directives, run};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the counts of a directive in `/v1/hits`.
+/// Returns the counts of matches that the agent's `/v1/hits` reports for the directive `id`.
 async fn counts(agent: &Agent, id: &str) -> Value {
     let (status, hits) = agent.get("/v1/hits").await;
     assert_eq!(status, 200, "{hits}");
@@ -43,8 +43,8 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         .into_iter()
         .fold(check, |check, (name, value)| check.header(name, value));
     assert_eq!(check.send().await.unwrap().status(), 200);
-    // The next two requests have the parameter `uncounted`, because they come from an operator. The
-    // agent must not count evaluations with the parameter `uncounted`.
+    // The agent must not count an evaluation with the parameter `uncounted`, which an operator's
+    // `explain` also sends.
     let path = agent.url("/v1/evaluate?uncounted");
     let (status, decision) = http::send("POST", &path, Some(&request)).await;
     assert_eq!((status, &decision["directives"]), (200, &json!(["acme"])));
@@ -94,7 +94,8 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         unmatched.stdout, "no directives\n",
         "the agent is too young"
     );
-    // The agent knows the counts of the directive, but the filter excludes this directive.
+    // `directives hits` must print no directive, because `--unmatched-for 1h` excludes a directive
+    // that matched a request within the last hour.
     let named = hits_command(&agent, &["acme", "--unmatched-for", "1h"]).ok();
     assert_eq!(named.stdout, "no directives\n", "{}", named.stderr);
 

@@ -1,6 +1,6 @@
-//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
-//! one response to each hostile request. If another request is hidden inside a request, the agent
-//! never handles the hidden request.
+//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent must
+//! send exactly one response to each hostile request, and must never handle a request that is
+//! hidden inside another request.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,21 +10,21 @@ use crate::support::agent::Agent;
 
 const REQUEST: &str =
     r#"{"index":"orders","principal":"checkout","endpoint":"Search","request_id":"1"}"#;
-/// The request that an attacker hides in another request.
+/// The request that an attacker hides among the bytes of another request.
 const HIDDEN: &str = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn agent() -> Agent {
     Agent::start("http://127.0.0.1:1", "any", &["--startup", "empty"])
 }
 
-/// Sends the bytes to the agent. Reads the agent's response until the agent closes the connection,
-/// or has sent nothing for the duration `patience`. Returns the response, and true if the agent
+/// Sends the bytes to the agent, and reads the response until the agent closes the connection or
+/// sends nothing for the duration `patience`. Returns the agent's response, and true if the agent
 /// closed the connection.
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();
-    // The write may fail, because the agent may refuse a request before it has read the whole
-    // request.
+    // The test ignores a failed write, because the agent may refuse a request and close the
+    // connection before the test has sent the whole request.
     let _ = stream.write_all(bytes);
     let (mut response, mut part) = (Vec::new(), [0; 4096]);
     let is_closed = loop {
@@ -41,7 +41,7 @@ fn exchange(agent: &Agent, bytes: &[u8], patience: Duration) -> String {
     exchange_until(agent, bytes, patience).0
 }
 
-/// Builds a request for an evaluation with the given headers and body.
+/// Builds the bytes of an HTTP request to `/v1/evaluate` with the given headers and body.
 fn evaluation(headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST /v1/evaluate HTTP/1.1\r\nhost: localhost\r\n\
@@ -75,7 +75,8 @@ fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_hides_behind_it() {
         format!("x: a\r\n transfer-encoding: chunked\r\ncontent-length: {length}\r\n"),
         format!("x: a\0b\r\ncontent-length: {length}\r\n"),
         format!("x: a\rb\r\ncontent-length: {length}\r\n"),
-        // These chunk sizes are invalid: `zz` is not a number, and the other size exceeds 64 bits.
+        // The chunk size `zz` is invalid because it is not a number, and the chunk size
+        // `ffffffffffffffffff` is invalid because it exceeds 64 bits.
         "transfer-encoding: chunked\r\n\r\nzz\r\n".to_owned(),
         "transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n".to_owned(),
     ] {
@@ -164,8 +165,8 @@ fn a_request_beyond_a_bound_is_refused() {
 fn slow_headers_and_slow_bodies_end_after_ten_seconds() {
     let agent = agent();
     let announced = evaluation("content-length: 1099511627776\r\n", b"x");
-    // The test waits longer than the agent's time limits, so the test fails if the agent does not
-    // enforce its time limits.
+    // The test waits longer for a response than the agent's time limits allow, so the test sees
+    // whether the agent ends slow requests.
     let patience = Duration::from_secs(40);
     std::thread::scope(|scope| {
         let half = b"GET /healthz HTTP/1.1\r\nhost: loc";

@@ -1,5 +1,6 @@
-//! Tests agents behind a hub. The hub holds the requests of these agents until the snapshot
-//! changes, sends differences between snapshots, and limits the number of waiting clients.
+//! Tests a hub, which is an agent that other agents poll. The hub holds the requests of other
+//! agents until its snapshot changes, sends the differences between snapshots, and limits the
+//! number of waiting clients.
 
 use serde_json::{Value, json};
 
@@ -8,8 +9,8 @@ use crate::support::command::{self, run, run_with};
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 
-/// With these flags, the interval of an agent behind a hub is longer than a test, so the agent
-/// receives changes only by long polls.
+/// Flags with which an agent behind a hub waits ten minutes between two polls, longer than a test,
+/// so that the agent receives changes only by long polls.
 const PATIENT_FOLLOWER: [&str; 4] = ["--upstream", "agent", "--interval", "10m"];
 
 fn apply(url: &str, index: &str, id: &str) {
@@ -39,7 +40,7 @@ async fn until_waiting(agent: &Agent, clients: usize) {
     eventually(&format!("{clients} wait"), now, |now| *now == clients).await;
 }
 
-/// Writes `count` directives with one run of the command.
+/// Writes `count` directives with one run of `directives apply`.
 fn fill(url: &str, index: &str, count: usize) {
     let draft = |n| {
         let (id, tenant) = (format!("d-{n:04}"), format!("tenant-{n:04}"));
@@ -81,8 +82,9 @@ async fn a_change_passes_through_a_chain_by_long_polls_and_costs_each_client_lit
     }
     let listing = async |agent: &Agent| agent.get("/v1/directives").await.1;
     assert_eq!(listing(&third).await, listing(&first).await);
-    // The age of a follower's snapshot is the age in the hub's response, plus the transit time of
-    // the request without the hub's wait. The computed age of the snapshot must not be negative.
+    // An agent behind a hub computes the age of its snapshot as the age in the hub's response, plus
+    // the duration of the request, minus the time for which the hub held the request. An agent
+    // behind a hub must never report a negative age of its snapshot.
     assert!(last["age_seconds"].as_f64() >= Some(0.0));
 }
 
@@ -117,16 +119,17 @@ async fn a_snapshot_since_a_tag_contains_only_the_differences() {
     let (_, whole) = snapshot(&agent, "").await;
     assert_eq!(later["delta"]["digest"], whole["snapshot"]["digest"]);
     assert_eq!(later["tag"], whole["tag"]);
-    // If `since` is the tag of a snapshot that the agent never had, the agent must send the whole
-    // snapshot.
+    // If the parameter `since` contains the tag of a snapshot that the agent never had, the agent
+    // must send its whole snapshot.
     let (_, unknown) = snapshot(&agent, &format!("?since={}", "0".repeat(32))).await;
     assert_eq!(unknown["snapshot"], whole["snapshot"]);
     assert_eq!(unknown.get("delta"), None);
-    // A client that sends `known` instead of `since` cannot apply differences, and must receive the
-    // whole snapshot.
+    // The agent must send the whole snapshot to a client that sends the parameter `known` instead
+    // of `since`, because such a client cannot apply differences.
     let (_, known) = snapshot(&agent, &format!("?known={before}")).await;
     assert_eq!(known["snapshot"], whole["snapshot"]);
-    // If a request has both `known` and `since`, the agent must use `since`.
+    // If a request for the snapshot has both parameters `known` and `since`, the agent must use
+    // `since`.
     let (_, both) = snapshot(&agent, &format!("?known=a&since={before}")).await;
     assert_eq!(both["delta"], later["delta"]);
 
@@ -172,7 +175,7 @@ async fn waiting_clients_are_bounded_and_a_follower_without_a_place_polls() {
         "the change ended the wait"
     );
 
-    // When a client disconnects, its slot must become free.
+    // When a waiting client disconnects, the hub must no longer count this client as waiting.
     let wait = format!("/v1/snapshot?since={}&wait=60s", tag(&hub).await);
     let address = hub.url(&wait);
     let leaving = tokio::spawn(async move { reqwest::get(address).await });

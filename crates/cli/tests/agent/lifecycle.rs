@@ -17,8 +17,8 @@ async fn a_signal_ends_the_agent_cleanly_while_clients_are_connected() {
     let index = installed_index(&url, "signal").await;
     for signal in ["-TERM", "-INT"] {
         let mut agent = Agent::start(&url, &index, &[]);
-        // The first client has an idle connection. The second client has sent only the first half
-        // of a request.
+        // One client has an idle connection when the agent receives the signal, and another client
+        // has sent only the first half of a request.
         let client = reqwest::Client::new();
         client.get(agent.url("/healthz")).send().await.unwrap();
         let mut busy = std::net::TcpStream::connect(agent.address()).unwrap();
@@ -80,15 +80,16 @@ async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
     assert!(std::net::TcpStream::connect(agent.address()).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
-    // The next agent serves the set from the last-good file while the cluster is unreachable.
+    // An agent that starts while the cluster is unreachable must serve the set from the last-good
+    // file.
     let next = Agent::start("http://127.0.0.1:1", &index, &last_good);
     let after = next.get("/v1/status").await.1;
     for field in ["digest", "revision", "directives"] {
         assert_eq!(after[field], before[field], "{field}");
     }
     assert_eq!(next.get("/readyz").await.0, 200);
-    // The age of a set from the last-good file is the time since the publish of the set, even if
-    // later polls have confirmed the set.
+    // The age of a set from the last-good file is the time since an agent published the set, even
+    // if later polls have confirmed the set.
     assert!(instant(&after["last_success"]) <= instant(&before["last_change"]));
     assert!(
         after["last_error"]
@@ -218,8 +219,8 @@ async fn p5_the_last_good_set_stays_while_a_node_is_stopped() {
             .contains("connection failed"),
         "{status:#}"
     );
-    // A stale agent stays ready, because otherwise the load balancer would remove the whole fleet
-    // during an outage of the cluster.
+    // A stale agent stays ready, because the load balancer would remove all agents during an outage
+    // of the cluster if stale agents were not ready.
     let (code, problem) = agent.get("/readyz?fresh").await;
     assert_eq!(code, 503, "{problem}");
     let ready = reqwest::get(agent.url("/readyz")).await.unwrap();

@@ -12,8 +12,8 @@ fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_flag_precedes_its_variable_and_the_variable_precedes_rust_log() {
-    // Each case contains the values of `--log`, of `DIRECTIVES_LOG` and of `RUST_LOG`, and says
-    // whether the agent logs its start.
+    // Each case contains the values of `--log`, of `DIRECTIVES_LOG` and of `RUST_LOG`, and is true
+    // if an agent with these values logs its start.
     let cases = [
         (None, None, None, true),
         (None, None, Some("off"), false),

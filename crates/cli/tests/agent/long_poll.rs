@@ -11,8 +11,8 @@ use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
 
-/// Requests the directives as a client that already has the content with the tag `seen`: the header
-/// `If-None-Match` contains this tag.
+/// Requests the directives with the tag `seen` in the header `If-None-Match`, as a client that
+/// already has the content with this tag.
 async fn get_unless(agent: &Agent, query: &str, seen: &str) -> Response {
     reqwest::Client::new()
         .get(agent.url(&format!("/v1/directives{query}")))
@@ -100,14 +100,15 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // If the tag in a request is missing or outdated, the agent must send the set at once.
+    // If a request with `wait` has no tag or an outdated tag, the agent must send the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200
     );
     let (status, _) = agent.get("/v1/directives?wait=60s").await;
     assert_eq!(status, 200);
-    // If the set does not change, the response must arrive at the end of the time in `wait`.
+    // If the set does not change while a request waits, the agent must respond when the time in the
+    // parameter `wait` has passed.
     let response = get_unless(&agent, "?wait=50ms", &seen).await;
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(tag(&response), seen);
@@ -204,7 +205,7 @@ async fn a_client_beyond_the_limit_is_refused_and_the_others_keep_waiting() {
     let (first, ()) = tokio::join!(first, others);
     assert_eq!(first, 200);
 
-    // When a client disconnects, its slot must become free.
+    // When a waiting client disconnects, the agent must no longer count this client as waiting.
     let seen = current_tag(&agent).await;
     let gone = get_unless(&agent, "?wait=60s", &seen);
     tokio::select! {

@@ -46,8 +46,8 @@ async fn only_clients_that_accept_openmetrics_receive_it() {
 }
 
 /// This test needs `promtool` (Debian's package `prometheus`) in `PATH` or in the variable
-/// `PROMTOOL`. Without `promtool`, the test is skipped. In CI, `scripts/test-deploy` also checks
-/// the metrics with `promtool`.
+/// `PROMTOOL`. This test of the metrics is skipped if `promtool` is not installed. In CI,
+/// `scripts/test-deploy` also checks the metrics with `promtool`.
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_accepts_the_metrics() {
     let promtool = std::env::var("PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());

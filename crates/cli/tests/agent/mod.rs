@@ -1,5 +1,5 @@
-//! Tests `directives agent` as a separate process, through its HTTP interface. Each module covers
-//! one part of the agent's behaviour.
+//! Tests that start `directives agent` as a separate process and send HTTP requests to it. Each
+//! module covers one part of the agent's behaviour.
 
 use serde_json::{Value, json};
 
@@ -32,12 +32,13 @@ mod secrets;
 #[cfg(unix)]
 mod unix_socket;
 
-/// Builds the body of a request to evaluate a search of the given tenant.
+/// Builds the body of a request to `/v1/evaluate` that describes a search of the given tenant.
 fn evaluate_request(tenant: &str) -> Value {
     json!({"tenant": tenant, "index": "orders", "principal": "svc", "endpoint": "Search", "request_id": "r-1"})
 }
 
-/// Applies a directive of the level `Shape` with the given further flags.
+/// Runs `directives apply` for a directive of the level `Shape`, with the additional flags in
+/// `args`.
 fn apply(url: &str, index: &str, id: &str, args: &[&str]) {
     command::apply(url, index, &[&[id, "--level", "Shape"], args].concat());
 }

@@ -9,7 +9,7 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{Node, unique_index};
 
-/// Returns the value of a metric that has no labels.
+/// Returns the value of the agent's metric `name`, which must have no labels.
 async fn metric(agent: &Agent, name: &str) -> String {
     let text = agent.metrics().await;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -55,12 +55,13 @@ async fn the_off_file_turns_one_agent_off_even_while_the_cluster_is_unreachable(
     assert_eq!(hub.get("/v1/directives").await.1["directives"], json!([]));
     assert_eq!(hub.get("/v1/osproxy").await.1["directives"], json!([]));
     assert_eq!(metric(&hub, "directives_off").await, "1.0");
-    // A client that waits for a change must receive the empty set.
+    // A client that was waiting for a change when the test created the off file must receive the
+    // empty set.
     assert_eq!(waiting.await.unwrap().1["directives"], json!([]));
     let ready = reqwest::get(hub.url("/readyz")).await.unwrap();
     assert_eq!(ready.status(), 200, "a proxy must stay in service");
-    // The off file affects only one agent. An agent that polls the agent with the off file keeps
-    // its set, and its polls succeed.
+    // The off file must affect only the agent whose `--off-file` names it. An agent that polls
+    // another agent with an off file must keep its set, and its polls must succeed.
     follower
         .status_when("it has polled again", |status| {
             status["counters"]["polls_succeeded"].as_u64() > Some(2)

@@ -14,9 +14,9 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly. The agent sends these responses only
-/// after a bug, or if the body of a request has not arrived after ten seconds, or while sixteen
-/// clients read slowly.
+/// Responses in the `OpenAPI` description that no test can cause quickly. The agent sends the
+/// responses in this list only because of a bug, if the body of a request has not arrived after ten
+/// seconds, or while sixteen clients read slowly.
 const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
@@ -34,8 +34,8 @@ const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/v1/reports", "503"),
 ];
 
-/// The `OpenAPI` description of the agent. Its schemas are changed so that they permit no fields
-/// other than the described ones.
+/// The `OpenAPI` description of the agent, with schemas that the test has changed so that they
+/// permit only the described fields.
 struct Described(Value);
 
 impl Described {
@@ -68,8 +68,8 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks that the `OpenAPI` description permits a response. Returns the path, the method and the
-    /// status for which the description contains this response.
+    /// Checks that the `OpenAPI` description permits a response. Returns the path, the method and
+    /// the status under which the `OpenAPI` description contains the response.
     async fn check(
         &self,
         method: &Method,
@@ -190,8 +190,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
                     .await,
             );
         }
-        // A client that sends no tag receives the whole snapshot. A client that sends the tag of
-        // the current snapshot receives only the tag.
+        // The agent sends its whole snapshot to a client that sends no tag, and only the tag to a
+        // client that sends the tag of the current snapshot.
         let (_, whole) = agent.get("/v1/snapshot").await;
         let known = format!("?known={}", whole["tag"].as_str().unwrap_or("none"));
         for query in [&*known, "?known=other", "?unknown=a"] {
@@ -237,8 +237,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
             let response = request.send().await.unwrap();
             seen.insert(described.check(&Method::POST, path, response).await);
         }
-        // This test has already sent evaluations that matched directives, so the response of
-        // `/v1/hits` now contains times of matches.
+        // After the evaluations of this test, the response of `/v1/hits` contains times of matches,
+        // so the test checks this response again.
         let counted = client.get(agent.url("/v1/hits")).send().await.unwrap();
         described.check(&Method::GET, "/v1/hits", counted).await;
     }

@@ -42,8 +42,8 @@ async fn osproxy_accepts_its_format_from_the_agent() {
     let mut ours: Vec<Value> = ours.as_array().unwrap().clone();
     ours.retain(|one| one["id"] != "scheduled");
     for one in ours.iter_mut().chain(theirs.as_array_mut().unwrap()) {
-        // The test cannot compare the expiries of the directives, because osproxy converts each
-        // expiry to an instant of its monotonic clock.
+        // The test removes the expiry from each directive before the comparison, because osproxy
+        // converts each expiry to an instant of its monotonic clock.
         one.as_object_mut().unwrap().remove("expires_at");
     }
     assert_eq!(theirs, json!(ours));
@@ -56,7 +56,7 @@ async fn osproxy_accepts_its_format_from_the_agent() {
         );
     }
 
-    // `directives apply` must also be able to import directives from osproxy's format.
+    // `directives apply` must accept a file of directives in osproxy's format.
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &blob).unwrap();
     let other = installed_index(&url, "osproxy-import").await;

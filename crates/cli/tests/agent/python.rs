@@ -1,5 +1,5 @@
 //! Tests the client of `examples/python` with a running agent. The Python client connects to the
-//! agent directly, or through proxies that change the messages.
+//! agent directly, or through proxies that change its requests and the responses.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::support::eventually::eventually;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// A process of the Python client. Dropping this value kills the process.
+/// A running process of the Python client, which is killed when this value is dropped.
 struct Client {
     process: Child,
     stdin: ChildStdin,
@@ -49,7 +49,7 @@ impl Client {
         self.send(&request.to_string())
     }
 
-    /// Returns the ids of the directives in the client's copy of the set.
+    /// Returns the ids of the directives in the Python client's copy of the directive set.
     fn kept(&mut self) -> Vec<String> {
         let kept = self.send("")["kept"].take();
         let ids = kept.as_array().unwrap().iter();
@@ -113,8 +113,8 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // The test waits until the client has applied a change to its copy of the set, and then kills
-    // the agent.
+    // Before the test kills the agent, it waits until the Python client has received the directive
+    // `short`.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
@@ -144,7 +144,8 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     }
 }
 
-/// How a proxy changes the messages between the client and the agent.
+/// The ways in which a proxy changes the requests and responses between the Python client and the
+/// agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Meddling {
     DropsTags,
@@ -153,8 +154,7 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent. The proxy counts the requests that clients send for the published
-/// set.
+/// A proxy in front of an agent, which counts the requests that clients send for the published set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,
@@ -228,7 +228,8 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // During this wait, a proxy with a short timeout ends at least one long poll.
+        // The test waits for four seconds, so that a proxy with a short timeout ends at least one
+        // long poll of the client.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
@@ -239,7 +240,8 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         )
         .await;
         let requests = proxy.requests.load(Ordering::SeqCst);
-        // The client may send one request per second, and one additional request after the change.
+        // The Python client may send at most one request per second, and one additional request
+        // after the change.
         let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
         assert!(requests <= most, "{meddling:?}: {requests} requests");
     }

@@ -36,8 +36,8 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         decision,
         json!({"level": "Shape", "ring_buffer": true, "capture": false, "directives": ["short"]})
     );
-    // The headers of the response also contain the decision, because some proxies cannot read
-    // bodies.
+    // The agent also sends the decision in the headers of the response, because some proxies cannot
+    // read the response's body.
     let response = reqwest::Client::new()
         .post(agent.url("/v1/evaluate"))
         .json(&evaluate_request("acme"))

@@ -1,5 +1,5 @@
-//! Tests that no output of an agent contains a secret. The output consists of the responses, their
-//! headers, the log with all details, and the last-good file.
+//! Tests that an agent writes no secret into the bodies and headers of its responses, into its log
+//! at the most detailed level, or into its last-good file.
 
 use reqwest::Client;
 
@@ -8,7 +8,8 @@ use crate::support::agent::Agent;
 use crate::support::node::{installed_index, shared_url};
 
 const PASSWORD: &str = "hunter2-password-of-the-cluster";
-/// The user name and the password in the encoded form in which a request contains them.
+/// The user name and the password in Base64, as the header `Authorization` of a request contains
+/// them.
 const ENCODED: &str = "YW5uOmh1bnRlcjItcGFzc3dvcmQtb2YtdGhlLWNsdXN0ZXI=";
 const TOKEN: &str = "hunter2-token-of-the-agent";
 
@@ -86,7 +87,7 @@ async fn no_output_of_an_agent_contains_a_secret() {
     }
 }
 
-/// Returns true if the agent requires no token for the path.
+/// Returns true for a path that the agent serves to clients without a token.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/openapi.json")
 }

@@ -1,5 +1,5 @@
-//! Tests that only the owner of a Unix socket can connect to the agent by this socket. Also tests
-//! that the socket file of a killed agent does not prevent the next start.
+//! Tests that only the owner of the agent's Unix socket can connect to it. Also tests that an agent
+//! can start although a killed agent has left its socket file behind.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,7 +31,7 @@ async fn a_unix_socket_serves_only_its_owner_in_addition_to_tcp() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
-    // A second agent must fail to start if it uses the path of the first agent's socket.
+    // A second agent must fail to start if a running agent uses the same socket path.
     let other = directives()
         .args(["agent", "--listen", &listen, "--url", &url])
         .args(["--directives-index", &index])
@@ -45,7 +45,8 @@ async fn a_unix_socket_serves_only_its_owner_in_addition_to_tcp() {
     );
     assert_eq!(status().await["index"], *index);
 
-    // A killed agent leaves its socket file behind, which must not prevent the next start.
+    // A killed agent leaves its socket file behind, and another agent must start with the same
+    // socket path nevertheless.
     agent.signal("-KILL");
     tokio::task::block_in_place(|| agent.wait());
     assert!(path.exists());

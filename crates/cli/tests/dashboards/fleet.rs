@@ -1,4 +1,4 @@
-//! Tests the dashboard of the fleet on a real node: the query of each panel returns the same
+//! Tests the dashboard of the fleet on a real node. The query of each panel must return the same
 //! instances and numbers as `directives status`.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use crate::support::in_hours;
 use crate::support::instant;
 use crate::support::node::{shared_url, unique_index};
 
-/// Returns the reports of this test. Each report has only the fields in which it differs from the
-/// other reports.
+/// Returns the names of the fleet's instances. The test adds the returned fields of an instance to
+/// the fields that all reports have.
 fn reports() -> Vec<(&'static str, Value)> {
     let rejections = json!([
         {"id": "z-first", "reason": "level: it is missing"},
@@ -66,8 +66,8 @@ fn reports() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates a fleet with the reports of this test. Returns the panels for this fleet, and the
-/// instances in the form in which `status` shows them.
+/// Creates an index and writes the reports of its fleet. Returns the panels of the dashboard, and
+/// the instances as `status -o json` shows them.
 async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     let (url, index) = (shared_url(), unique_index(name));
     run(&url, &index, &["init", "--fleet"]).ok();
@@ -84,7 +84,8 @@ async fn seeded(name: &str) -> (Panels, Vec<Value>) {
         for (name, value) in fields.as_object().unwrap() {
             report[name] = value.clone();
         }
-        // Each instance reports at another time, because the test checks the order of the list.
+        // The test gives each report a different time, because the test checks the order in which a
+        // panel lists the instances.
         let at = instant(&report["reported_at"]);
         let earlier = jiff::SignedDuration::from_secs(i64::try_from(number).unwrap());
         report["reported_at"] = (at - earlier).to_string().into();
@@ -98,8 +99,8 @@ async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     (Panels::new(&url, &index), instances)
 }
 
-/// Returns the state of an instance without the comparison with the index, because no panel can
-/// make this comparison.
+/// Returns the state of an instance as a panel can show it. A panel shows `live` for every instance
+/// that is neither silent nor left, because a panel cannot compare an instance with the index.
 fn presence(instance: &Value) -> &str {
     match instance["state"].as_str().unwrap() {
         state @ ("silent" | "left") => state,
@@ -115,7 +116,8 @@ fn has_not_left(instance: &Value) -> bool {
     presence(instance) != "left"
 }
 
-/// Returns the last applied operation as the table of `status` shows it.
+/// Returns the last operation that an instance has applied, in the words of the table that `status`
+/// prints.
 fn applied(instance: &Value) -> String {
     let numbers = [&instance["applied_seq_no"], &instance["max_seq_no"]];
     match numbers.iter().find_map(|number| number.as_u64()) {
@@ -265,8 +267,8 @@ async fn rejected_documents_and_hits_are_summed_over_the_reports() {
     let specification = panels.specification("fleet-hits");
     let url = &specification["data"]["url"];
     assert_eq!(url["index"], format!("{}-fleet", panels.index));
-    // The test replaces the placeholders in the panel's request in the same way as OpenSearch
-    // Dashboards.
+    // The test replaces the placeholders in the panel's request, as OpenSearch Dashboards does,
+    // before it sends the request.
     let mut body = url["body"].clone();
     body["query"] = json!({"match_all": {}});
     let found = panels

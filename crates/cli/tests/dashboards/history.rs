@@ -1,4 +1,4 @@
-//! Tests the dashboard of the history on a real node: the query of each panel returns the same
+//! Tests the dashboard of the history on a real node. The query of each panel must return the same
 //! records and numbers as `directives history`.
 
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 use crate::support::{in_hours, stored};
 
-/// Returns the records of this test. Each record has only the fields in which it differs from the
-/// other records. The field `document` contains the document after the operation.
+/// Returns the records of this test's history, each with only the fields in which it differs from
+/// the others. The field `document` contains the directive's document after the recorded operation.
 fn records() -> Vec<Value> {
     let document = |fields: Value| {
         let mut document = stored(fields);
@@ -39,8 +39,8 @@ fn records() -> Vec<Value> {
     ]
 }
 
-/// Creates a history with the records of this test. Returns the panels for this history, and the
-/// output of `directives history`.
+/// Creates a history and writes the records of this test. Returns the panels of the dashboard, and
+/// the output of `directives history`.
 async fn seeded(name: &str) -> (Panels, Vec<Value>) {
     let (url, index) = (shared_url(), unique_index(name));
     run(&url, &index, &["init", "--history"]).ok();

@@ -1,5 +1,5 @@
-//! Tests `init --dashboards`: what the command imports, into which tenant and workspace it imports,
-//! and what it reports if the address is wrong.
+//! Tests what `init --dashboards` imports, into which tenant and workspace of OpenSearch
+//! Dashboards, and what the command reports if the address is wrong.
 //!
 //! In these tests, a mock server replaces OpenSearch Dashboards, and sends the responses of version
 //! 2.19.
@@ -13,7 +13,7 @@ use crate::support::node::{installed_index, shared_url};
 
 const IMPORT: &str = "/api/saved_objects/_import";
 
-/// Runs `init` on another thread, so that the test's runtime is not blocked.
+/// Runs `directives init` on a blocking thread, so that the test's tokio runtime can continue.
 async fn import(args: &[&str]) -> Ran {
     let url = shared_url();
     let index = installed_index(&url, "imported").await;
@@ -126,8 +126,8 @@ async fn a_wrong_address_and_a_missing_login_are_told_apart() {
         assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
         assert!(!ran.stdout.contains("open http"), "{name}: {}", ran.stdout);
-        // The command must not follow the redirect, so the server that redirects must have received
-        // only one request.
+        // The command must send only one request to a server that redirects the import, and must
+        // not follow the redirect.
         assert_eq!(server.received_requests().await.unwrap().len(), 1, "{name}");
     }
 }

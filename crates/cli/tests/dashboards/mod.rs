@@ -1,5 +1,5 @@
-//! Tests the dashboards for OpenSearch Dashboards: the saved objects and their import. Also tests
-//! that each panel shows the same data as the command.
+//! Tests the saved objects of the dashboards for OpenSearch Dashboards, and their import. Also
+//! tests that each panel shows the same data as the command.
 
 mod fleet;
 mod history;

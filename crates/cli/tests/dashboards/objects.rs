@@ -1,6 +1,6 @@
 //! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards.
-//! The file must be up to date, and each object and each field to which the saved objects refer
-//! must exist.
+//! The file with the saved objects must be up to date, and must contain each object and each field
+//! to which a saved object refers.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -62,7 +62,7 @@ fn references_resolve_and_every_string_of_json_is_valid() {
     assert_eq!(titles, indices, "without a wildcard");
 }
 
-/// Returns the ids of the objects of the given kind to which an object refers.
+/// Returns the ids of the saved objects of the type `kind` to which `object` refers.
 fn referenced(object: &Value, kind: &str) -> Vec<String> {
     let references = object["references"].as_array().unwrap().iter();
     let references = references.filter(|reference| reference["type"] == *kind);
@@ -119,9 +119,10 @@ fn every_field_of_a_panel_exists_and_fits_its_use() {
     assert_eq!((columns, aggregated), (70, 35));
 }
 
-/// To find the parent of an additional group, OpenSearch Dashboards splits a text with the keys of
-/// all parents at each hyphen. If a key itself contains a hyphen, the split breaks this key, and
-/// OpenSearch Dashboards omits the group of the other values below it.
+/// If the key of a group may contain a hyphen, no panel may show a group for other values below
+/// this group, because OpenSearch Dashboards would omit it. OpenSearch Dashboards joins the keys of
+/// all parent groups with hyphens, and splits the joined text at each hyphen, which breaks a key
+/// with a hyphen.
 #[test]
 fn below_a_value_with_a_hyphen_no_group_needs_the_other_values() {
     let panels = Panels::new("http://127.0.0.1:1", "directives");

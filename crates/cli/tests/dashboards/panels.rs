@@ -1,5 +1,5 @@
-//! Sends the requests of the dashboards' panels to a node. The tests build these requests from the
-//! saved objects in the same way as OpenSearch Dashboards.
+//! Sends the requests of the dashboards' panels to a node. The tests build the request of a panel
+//! from the saved objects, as OpenSearch Dashboards does.
 
 use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Map, Value, json};
@@ -8,27 +8,29 @@ use crate::support::http;
 use crate::support::instant;
 use crate::support::node::cluster;
 
-/// The key of the bucket with the documents that lack the field of a terms aggregation.
+/// The key under which a terms aggregation counts the documents that lack the aggregation's field.
 const MISSING: &str = "__missing__";
 
-/// The saved objects of the dashboards for an index, and the node on which the index is.
+/// The saved objects of the dashboards for one index, and the URL of the node with this index.
 pub(super) struct Panels {
     pub(super) url: String,
     pub(super) index: String,
     pub(super) objects: Vec<Value>,
 }
 
-/// One row of a table or one cell of a chart.
+/// One row of a panel that is a table, or one cell of a panel that is a chart.
 #[derive(Clone, PartialEq, PartialOrd, Debug)]
 pub(super) struct Row {
-    /// The values of the fields by which the panel groups the documents of this row.
+    /// The values that all documents of this row have in the fields by which the panel groups
+    /// documents.
     pub(super) keys: Vec<String>,
     pub(super) count: u64,
-    /// The metrics of the row other than the count, such as the newest time in milliseconds.
+    /// The metrics of the row other than the number of documents, such as the newest time in
+    /// milliseconds.
     pub(super) metrics: Vec<f64>,
 }
 
-/// A condition that selects items in the output of the command.
+/// A condition that selects directives, records or instances in the JSON output of the command.
 pub(super) type Condition<'a> = &'a dyn Fn(&Value) -> bool;
 
 /// Converts a time to milliseconds since 1970, the form in which an aggregation returns times.
@@ -36,7 +38,7 @@ pub(super) fn milliseconds(time: &Value) -> f64 {
     instant(time).as_millisecond().to_string().parse().unwrap()
 }
 
-/// Parses a string that contains JSON.
+/// Parses the JSON in a string, because saved objects contain some values as JSON in strings.
 pub(super) fn parsed(text: &Value) -> Value {
     serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
@@ -55,7 +57,8 @@ impl Panels {
         }
     }
 
-    /// Returns the attributes of the object whose id consists of the index name and the given name.
+    /// Returns the attributes of the saved object whose id consists of the index name and the given
+    /// name.
     pub(super) fn attributes(&self, name: &str) -> &Value {
         &self.object(&format!("{}.{name}", self.index))["attributes"]
     }
@@ -65,18 +68,19 @@ impl Panels {
         found.unwrap_or_else(|| panic!("no object has the id {id}"))
     }
 
-    /// Returns the definition of a visualization: its `visState`, parsed as JSON.
+    /// Returns the definition of a visualization, which is the JSON in its attribute `visState`.
     pub(super) fn state(&self, name: &str) -> Value {
         parsed(&self.attributes(name)["visState"])
     }
 
-    /// Returns the Vega specification of a panel.
+    /// Returns the Vega specification of the panel `name`, which contains the panel's searches and
+    /// its drawing.
     pub(super) fn specification(&self, name: &str) -> Value {
         parsed(&self.state(name)["params"]["spec"])
     }
 
-    /// Returns the query with which a panel searches the index: the text in Lucene's syntax, and
-    /// the filters.
+    /// Returns the query with which a panel searches its index, built from the panel's Lucene query
+    /// and its filters.
     pub(super) fn query(&self, name: &str) -> Value {
         let source = parsed(&self.attributes(name)["kibanaSavedObjectMeta"]["searchSourceJSON"]);
         assert_eq!(source["query"]["language"], "lucene");
@@ -91,7 +95,7 @@ impl Panels {
         json!({"bool": {"filter": conditions}})
     }
 
-    /// Returns the attributes of the index pattern of a panel.
+    /// Returns the attributes of the index pattern to which the panel `name` refers.
     pub(super) fn pattern(&self, name: &str) -> &Value {
         let object = self.object(&format!("{}.{name}", self.index));
         let references = object["references"].as_array().unwrap();
@@ -101,14 +105,14 @@ impl Panels {
         &self.object(pattern.unwrap()["id"].as_str().unwrap())["attributes"]
     }
 
-    /// Sends a search to the index that a panel searches.
+    /// Sends a search to the index that the panel `name` searches, and returns the response.
     pub(super) async fn search(&self, name: &str, body: &Value) -> Value {
         let index = self.pattern(name)["title"].as_str().unwrap();
         self.search_index(index, body).await
     }
 
-    /// Sends a search to an index. Like OpenSearch Dashboards, the search ignores an index that
-    /// does not exist.
+    /// Sends a search to an index, and returns the response. The search succeeds even if the index
+    /// is missing, as a search by OpenSearch Dashboards does.
     pub(super) async fn search_index(&self, index: &str, body: &Value) -> Value {
         let flags = "ignore_unavailable=true&track_total_hits=true";
         let path = format!("{}/{index}/_search?{flags}", self.url);
@@ -118,15 +122,15 @@ impl Panels {
         response
     }
 
-    /// Returns the number that a panel with a single number shows.
+    /// Returns the number that the panel `name` shows, if the panel shows a single number.
     pub(super) async fn number(&self, name: &str) -> u64 {
         let body = json!({"size": 0, "query": self.query(name)});
         let response = self.search(name, &body).await;
         response["hits"]["total"]["value"].as_u64().unwrap()
     }
 
-    /// Returns the rows of a panel that is a list. Each row contains the values of its scripted
-    /// columns in `fields`.
+    /// Returns the search hits that a panel shows as a list. Each hit contains the values of the
+    /// panel's scripted columns in `fields`.
     pub(super) async fn list(&self, name: &str) -> Vec<Value> {
         let sort = &self.attributes(name)["sort"][0];
         let field = sort[0].as_str().unwrap();
@@ -138,7 +142,7 @@ impl Panels {
         response["hits"]["hits"].as_array().unwrap().clone()
     }
 
-    /// Returns the scripted columns of the index pattern of a panel.
+    /// Returns the scripts of a panel's scripted columns, which its index pattern defines.
     pub(super) fn script_fields(&self, name: &str) -> Map<String, Value> {
         let fields = parsed(&self.pattern(name)["fields"]);
         let scripted = fields.as_array().unwrap().iter();
@@ -152,7 +156,8 @@ impl Panels {
             .collect()
     }
 
-    /// Returns the rows of a panel that is a table or a chart, ordered by the keys of the rows.
+    /// Returns the rows that a panel shows as a table or as a chart, ordered by the keys of the
+    /// rows.
     pub(super) async fn rows(&self, name: &str) -> Vec<Row> {
         let state = self.state(name);
         let aggregations = state["aggs"].as_array().unwrap();
@@ -220,7 +225,7 @@ fn terms(params: &Value, fields: &Value) -> Value {
     terms
 }
 
-/// Reads the rows of a panel from the nested buckets of the response.
+/// Reads the rows of a panel from the nested buckets in the response to the panel's request.
 fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<Row>) {
     let mut buckets = aggregations.iter().filter(|one| !is_metric(one));
     let Some(bucket) = buckets.nth(keys.len()) else {
@@ -250,7 +255,7 @@ fn read(aggregations: &[Value], found: &Value, keys: &[String], rows: &mut Vec<R
     }
 }
 
-/// Counts how often each list of keys occurs. The returned counts are ordered by the keys.
+/// Counts how often each list of keys occurs, and returns the counts ordered by the keys.
 pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<String>, u64)> {
     let mut counts = std::collections::BTreeMap::new();
     for key in keys {
@@ -259,7 +264,7 @@ pub(super) fn counted(keys: impl Iterator<Item = Vec<String>>) -> Vec<(Vec<Strin
     counts.into_iter().collect()
 }
 
-/// Returns the keys and the count of each row, without the other metrics.
+/// Returns the keys and the number of documents of each row, without the row's other metrics.
 pub(super) fn counts_of(rows: &[Row]) -> Vec<(Vec<String>, u64)> {
     rows.iter()
         .map(|row| (row.keys.clone(), row.count))

@@ -1,5 +1,5 @@
-//! Tests the dashboard of the present directives on a real node: the query of each panel returns
-//! the same rows and numbers as the command.
+//! Tests the dashboard of the present directives on a real node. The query of each panel must
+//! return the same directives and numbers as `directives list`.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Returns documents of directives in every state and with every risk that the dashboard shows.
-/// None of the documents is malformed, because proxies reject malformed documents.
+/// Returns valid documents of directives in every state, and with every risk that the dashboard
+/// shows.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -74,8 +74,8 @@ async fn seeded(name: &str) -> Panels {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // The writes bypass the pipeline, because the pipeline would refuse the documents with an
-        // expiry in the past.
+        // The test writes the documents without the ingest pipeline, because the pipeline would
+        // refuse a document with an expiry in the past.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -89,8 +89,8 @@ fn ids(hits: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// Returns those directives in the command's list that meet the condition `meets`, in ascending
-/// order of the field `order`.
+/// Returns the ids of the directives in the output of `directives list` that meet the condition
+/// `meets`, in ascending order of the field `order`.
 fn listed(panels: &Panels, order: &str, meets: impl Fn(&Value) -> bool) -> Vec<String> {
     let all = run(&panels.url, &panels.index, &["list", "-o", "json"])
         .ok()
@@ -230,8 +230,8 @@ async fn the_scripted_columns_say_what_the_command_says() {
     assert_eq!(column("started", "records"), "100 ‰");
     assert_eq!(column("capture", "records"), "CAPTURE, ring buffer, all");
 
-    // If a role hides the field of a target, the panel must not present the directive as a
-    // directive that matches every request.
+    // If the reader's role hides the field of a target, the panel must not show that the directive
+    // matches every request.
     let mut hidden = stored(json!({"expires_at": in_hours(1), "tenant": "acme"}));
     hidden.as_object_mut().unwrap().remove("tenant");
     let action = json!({"index": {"_index": panels.index, "_id": "hidden", "pipeline": "_none"}});
@@ -250,8 +250,8 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     let specification = panels.specification("timeline");
     let source = &specification["data"]["url"];
     assert_eq!(source["index"], *panels.index);
-    // The test replaces the placeholders in the body of the panel's request in the same way as
-    // OpenSearch Dashboards.
+    // The test replaces the placeholders in the panel's request, as OpenSearch Dashboards does,
+    // before it sends the request.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
     clauses["must"][0] = json!({"match_all": {}});

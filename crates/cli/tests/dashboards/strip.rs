@@ -1,5 +1,5 @@
 //! Tests the row of the dashboards that shows whether each index exists. The dashboards need this
-//! row, because all other panels show the same numbers for a missing index as for an empty index.
+//! row, because every other panel shows the same number for a missing index as for an empty one.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::support::command::run;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the responses to the three searches of the row: for the directives, the history and the
-/// fleet.
+/// Returns the responses to the row's three searches, which are in the indices of the directives,
+/// of the history and of the fleet.
 async fn responses(panels: &Panels) -> Vec<(String, Value)> {
     let specification = panels.specification("strip");
     let mut responses = Vec::new();
@@ -17,7 +17,7 @@ async fn responses(panels: &Panels) -> Vec<(String, Value)> {
         let data = &column["data"];
         let index = data["url"]["index"].as_str().unwrap();
         let response = panels.search_index(index, &data["url"]["body"]).await;
-        // OpenSearch Dashboards uses the names of the searches to assign the responses to them.
+        // OpenSearch Dashboards uses the name of a search to assign a response to this search.
         responses.push((data["name"].as_str().unwrap().to_owned(), response));
     }
     responses
@@ -50,7 +50,7 @@ async fn a_missing_index_is_distinguished_from_an_empty_one() {
     for (name, response) in &empty {
         assert_eq!(response["hits"]["total"]["value"], 0, "{name}");
     }
-    // The panels that show a number show zero for an empty index, as they do for a missing index.
+    // A panel that shows a number must show zero for an empty index, as for a missing index.
     for panel in ["history-number-operations", "fleet-number-live"] {
         assert_eq!(panels.number(panel).await, 0, "{panel}");
     }
@@ -59,8 +59,8 @@ async fn a_missing_index_is_distinguished_from_an_empty_one() {
     assert_eq!(shards(&responses(&panels).await)[0], ("directives", 0));
     assert_eq!(panels.number("number-documents").await, 0);
 
-    // Each text of the row depends on the number of shards of an index, and no filter of the
-    // dashboard affects the row.
+    // Each text in the row must depend only on the number of shards of an index, so that no filter
+    // of the dashboard changes the row.
     let specification = panels.specification("strip");
     for column in specification["layer"].as_array().unwrap() {
         let text = column["transform"][0]["calculate"].as_str().unwrap();

@@ -1,6 +1,7 @@
 //! Tests that `directives history` compares its records with the audit log of the security plugin.
-//! Some tests write events in the plugin's format to a real node, and others use a server that
-//! refuses the search. `tests/security/audit_log.rs` tests the comparison with the plugin itself.
+//! Some of these tests write events in the plugin's format to a real node, and others use a mock
+//! server that refuses to search the audit log. `tests/security/audit_log.rs` tests the comparison
+//! with the plugin itself.
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, path_regex};
@@ -12,8 +13,8 @@ use crate::support::http;
 
 const LOG: &str = "security-auditlog";
 
-/// Returns an event of the audit log for a record, in the form in which the security plugin writes
-/// it.
+/// Returns the event that the security plugin would write to its audit log for the operation of a
+/// record.
 fn event(index: &str, record: &Value, user: &str) -> Value {
     let operation = match record["kind"].as_str().unwrap() {
         "deleted" => "DELETE",
@@ -30,14 +31,15 @@ fn event(index: &str, record: &Value, user: &str) -> Value {
     })
 }
 
-/// For each record, writes an event that names a user into the audit log `INDEX-log`.
+/// Writes an event into the audit log `INDEX-log` for each record, which names the given user as
+/// the writer.
 pub(super) async fn append_events(recorded: &Recorded, users: &[(&Value, &str)]) {
     let events = users.iter();
     let events = events.map(|(record, user)| event(&recorded.index, record, user));
     append(recorded, &events.collect::<Vec<_>>()).await;
 }
 
-/// Writes events into the audit log of this test, and returns the name of its index.
+/// Writes events into the audit log of this test, and returns the name of the audit log's index.
 async fn append(recorded: &Recorded, events: &[Value]) -> String {
     let log = format!("{}-log", recorded.index);
     let lines = events.iter();
@@ -46,7 +48,7 @@ async fn append(recorded: &Recorded, events: &[Value]) -> String {
     log
 }
 
-/// Returns the values of a field of all records in the output of the command.
+/// Returns the values of the field `field` in all records of the command's JSON output.
 fn column(records: &Value, field: &str) -> Vec<Value> {
     let records = records.as_array().unwrap().iter();
     records.map(|record| record[field].clone()).collect()
@@ -62,11 +64,12 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
         recorded.delete("a").await,
     ];
     let mut records: Vec<_> = operations.iter().map(|one| recorded.record(one)).collect();
-    // The writer of the third record states a false authenticated user.
+    // The writer of the third record falsely states that the cluster authenticated `alice`.
     records[2].1["authenticated_by"] = "alice".into();
     recorded.append(&records).await;
-    // The audit log has lost the event of the second write. The audit log also contains two events
-    // that match no record: an event of another index, and an event of another version.
+    // The audit log of this test lacks the event of the second write. The audit log also contains
+    // two events that match no record, one for another index and one for another version of a
+    // document.
     let mut events: Vec<Value> = [(0, "alice"), (2, "mallory"), (3, "eve")]
         .into_iter()
         .map(|(number, user)| event(&recorded.index, &records[number].1, user))
@@ -120,7 +123,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     let both = format!("{}; {stated}", claim("mallory"));
     assert!(lines[3].contains(&both), "{csv}");
 
-    // `--by` also finds the operations of a user who falsely stated another author.
+    // `history --by` must also find the operations of a user who falsely stated another author.
     for (by, versions) in [
         ("mallory", vec![3]),
         ("eve", vec![4]),
@@ -133,7 +136,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
             "{by}"
         );
     }
-    // Without the audit log, the command knows only the names in the records.
+    // Without the audit log, `history --by` can search only for the names in the records.
     let told = recorded
         .history(&["-o", "json", "--by", "mallory"])
         .ok()
@@ -141,7 +144,7 @@ async fn the_authenticated_user_of_each_record_is_shown_and_contradictions_are_m
     assert_eq!(told, json!([]));
 }
 
-/// Starts a server with a history of one record. The server responds to searches in the audit log
+/// Starts a mock server with a history of one record, which responds to a search in the audit log
 /// with the response `log`.
 async fn served(log: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
@@ -198,13 +201,13 @@ async fn an_audit_log_that_cannot_be_read_witnesses_nothing() {
         let ran = history(&server, &[]).await.ok();
         assert_eq!(ran.json()[0].get("witnessed"), None, "{name}");
         assert_eq!(ran.stderr, "", "{name}");
-        // If the user names the audit log but the command cannot read it, the command must fail.
+        // If `--audit-log` names an audit log that the command cannot read, the command must fail.
         let ran = history(&server, &["--audit-log", LOG]).await;
         assert_eq!(ran.code, 11, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
     }
-    // If the audit log exists but the command cannot read all of it, the command must fail, even if
-    // the user does not name the audit log.
+    // If an audit log exists and the command can read only a part of it, the command must fail even
+    // without `--audit-log`.
     for (name, response, code) in [
         ("incomplete", log(2, 1, &json!([])), 11),
         ("busy", ResponseTemplate::new(503), 4),

@@ -1,6 +1,6 @@
-//! Tests that each `_seq_no` of an index has a record in the history or lies in a reported gap.
-//! Eight writers change the index with the command and with direct requests. At the same time,
-//! recorders record the operations, and the index is deleted and re-created.
+//! Tests that each `_seq_no` of an index has a record in the history or lies in a gap that `history
+//! verify` reports. Eight writers change the index with the command and with direct requests, while
+//! recorders record the operations and the test deletes and re-creates the index.
 
 mod writer;
 
@@ -19,13 +19,12 @@ use writer::Writer;
 
 const WRITERS: usize = 8;
 
-/// An index whose operations are recorded in its history.
+/// An index with a history, and the numbers of writes that the test expects in the history.
 struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The number of writes for each of which the test has waited until the history contained the
-    /// record.
+    /// The number of writes whose records the test has already found in the history.
     observed: usize,
 }
 
@@ -45,8 +44,8 @@ impl Ledger {
         futures_util::future::join_all(writers).await;
     }
 
-    /// Writes a document by direct requests. After each write, waits until the history contains the
-    /// record of the write.
+    /// Writes a document with direct requests, and waits after each write until the history
+    /// contains the record of this write.
     async fn write_observed(&mut self, writes: usize) {
         for _ in 0..writes {
             self.observed += 1;
@@ -87,10 +86,11 @@ impl Ledger {
         run(&self.url, &self.index, &["init"]).ok();
     }
 
-    /// Checks that each `_seq_no` either has a record or lies in a gap that `history verify`
-    /// reports. Only the deletions that recorders noticed without their `_seq_no` may have neither.
-    /// No operation that a recorder has observed may lie in a gap. If `is_exact` is set, no
-    /// successful write by the command may lie in a gap either.
+    /// Checks that each `_seq_no` has a record or lies in a gap that `history verify` reports. A
+    /// `_seq_no` may lack both only if it belongs to a deletion that a recorder noticed afterwards,
+    /// because the record of such a deletion contains no `_seq_no`. No operation that a recorder
+    /// has observed may lie in a gap. If `is_exact` is set, no successful write by the command may
+    /// lie in a gap.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,
@@ -138,8 +138,8 @@ impl Ledger {
             id.starts_with("cmd-") && record["seq_no"].is_u64()
         });
         let (of_command, commands) = (of_command.count(), self.commands.load(Ordering::Relaxed));
-        // There may be more records than successful commands: if a command failed after its write,
-        // a recorder may have recorded this write.
+        // The history may contain more records than there were successful commands, because a
+        // recorder may have recorded the write of a command that failed afterwards.
         assert!(of_command >= commands, "{of_command} of {commands}");
         assert!(
             !is_exact || of_command == commands,
@@ -169,8 +169,8 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     let agent = Agent::recorder(&url, &index);
     ledger.write_observed(2).await;
     ledger.write(64, 1, false).await;
-    // The test kills the recorder. Some writes then happen without a recorder, before another
-    // recorder takes over.
+    // The test kills the recorder and writes while no recorder runs, before the test starts another
+    // recorder.
     drop(agent);
     ledger.write(32, 2, false).await;
     let _agent = Agent::recorder(&url, &index);
@@ -183,8 +183,9 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     ledger.check(&[former, current], true).await;
 }
 
-/// Each `_seq_no` must have a record or lie in a gap even if the node is killed and restarted
-/// during the writes. `HISTORY_OPERATIONS` sets the number of operations, 5,000 by default.
+/// Each `_seq_no` must have a record or lie in a gap even if the test kills and restarts the node
+/// during the writes. The variable `HISTORY_OPERATIONS` sets the number of writes, 5,000 by
+/// default.
 #[tokio::test]
 #[ignore = "it takes many minutes; scripts/test-ledger runs it"]
 async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_killed() {
@@ -207,7 +208,7 @@ async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_k
     let former = ledger.highest().await;
     ledger.recreate().await;
     ledger.write(operations / 4, 2, false).await;
-    // The node is killed and restarted while the writers continue.
+    // The test kills and restarts the node while the eight writers continue.
     let restart = std::thread::spawn(move || {
         node.restart();
         node

@@ -1,5 +1,5 @@
-//! Tests `init --history`. The command creates an append-only data stream with a retention period,
-//! and refuses an existing stream that permits edits.
+//! Tests that `init --history` creates an append-only data stream with a retention period, and
+//! refuses an existing data stream that permits edits.
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -154,8 +154,8 @@ async fn a_stream_that_permits_edits_is_refused() {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     // `init` must also refuse an ordinary index that has the name of the data stream. The test
-    // deletes the stream before the templates, because OpenSearch does not delete a template that a
-    // stream uses.
+    // deletes the data stream before its templates, because OpenSearch does not delete a template
+    // that a data stream uses.
     for at in [
         format!("_data_stream/{index}-history"),
         format!("_index_template/{index}-theirs"),
@@ -184,8 +184,8 @@ async fn a_retention_needs_index_state_management() {
     assert_eq!(usage.code, 2, "{}", usage.stderr);
 }
 
-/// Tests the requests that install the retention policy. A mock server sends scripted responses,
-/// because the nodes of the tests have no Index State Management.
+/// Tests the requests that install the retention policy, with a mock server, because the nodes of
+/// the tests have no Index State Management.
 #[tokio::test]
 async fn the_policy_is_created_before_the_stream_and_attached_to_an_existing_one() {
     let missing = MockServer::start().await;
@@ -208,8 +208,8 @@ async fn the_policy_is_created_before_the_stream_and_attached_to_an_existing_one
     assert!(plan.contains("\"min_rollover_age\": \"400d\""), "{plan}");
     assert!(!plan.contains("_ism/add"), "{plan}");
 
-    // In the response of the mock server, version 7 of the policy is attached to one backing index,
-    // and no policy is attached to the other backing index.
+    // The mock server responds that one backing index of the data stream has version 7 of the
+    // policy, and that the other backing index has no policy.
     let existing = MockServer::start().await;
     let index = json!({
         "settings": { "index.append_only.enabled": "true", "index.number_of_shards": "1" },

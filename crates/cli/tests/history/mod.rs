@@ -1,5 +1,5 @@
-//! Tests the history of an index on a real node: which records the command and the recording agents
-//! write, and what `directives history` reports from these records.
+//! Tests the history of an index on a real node. The tests check which records the command and the
+//! recorders write, and what `directives history` reports from the records.
 
 mod audit_log;
 mod eight_writers;
@@ -19,15 +19,15 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::unique_index;
 
-/// Creates an index with a history on a node.
+/// Creates an index with a history on the node at `url`, and returns the name of the index.
 pub(super) fn with_history(url: &str, prefix: &str) -> String {
     let index = unique_index(prefix);
     run(url, &index, &["init", "--history"]).ok();
     index
 }
 
-/// Returns the stored records with their ids, in the order of `_seq_no`. Records without a
-/// `_seq_no` are last.
+/// Returns all records of the history with their ids, in the order of `_seq_no`, and records
+/// without a `_seq_no` last.
 pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
     let refresh = format!("{url}/{index}-history/_refresh");
     http::send("POST", &refresh, None).await;
@@ -47,7 +47,8 @@ pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Sets whether the history blocks writes, so that no record can be added.
+/// Makes the history refuse new records if `blocked` is true, and accept new records if `blocked`
+/// is false.
 pub(super) async fn block(url: &str, index: &str, blocked: bool) {
     let settings = json!({ "index.blocks.write": blocked });
     let path = format!("{url}/{index}-history/_settings");
@@ -55,7 +56,7 @@ pub(super) async fn block(url: &str, index: &str, blocked: bool) {
     assert_eq!(status, 200, "{response:#}");
 }
 
-/// Writes a directive by a direct request to the index, without the command.
+/// Writes a directive with a direct request to the index, without the command.
 pub(super) async fn put(url: &str, index: &str, id: &str, level: &str) {
     let document =
         json!({ "level": level, "tenant": "acme", "ttl_secs": 600, "updated_by": "eve" });

@@ -1,6 +1,6 @@
 //! Tests `history --at` after a sequence of changes by four operators, with deletions, an expiry
-//! and an index that is re-created. For each instant, the history must report the decision that
-//! `explain` returned at that instant.
+//! and an index that is re-created. For each past instant, `history --at` must report the decision
+//! that `explain` returned at that instant.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +27,7 @@ const REQUEST: [&str; 8] = [
     "Search",
 ];
 
-/// The decision that `explain` returned for the test's request at an instant.
+/// The decision that `explain` returned for the test's request at the instant `instant`.
 #[derive(Debug)]
 struct Truth {
     after: String,
@@ -36,7 +36,8 @@ struct Truth {
     directives: Vec<String>,
 }
 
-/// The index of the test, with the decision of `explain` after each change of the index.
+/// The index of the test, with the decisions that `explain` returned after each change of the
+/// index.
 struct Month {
     url: String,
     index: String,
@@ -48,8 +49,7 @@ impl Month {
         run(&self.url, &self.index, &words(line))
     }
 
-    /// Runs a command line as the given operator. Runs `explain` afterwards, and stores the
-    /// decision of `explain`.
+    /// Runs a command line as the operator `author`, then runs `explain` and stores its decision.
     fn play(&mut self, author: &str, line: &str) -> &mut Self {
         self.run(&format!("{line} --author {author}")).ok();
         self.note(line);
@@ -110,7 +110,7 @@ async fn played() -> Month {
         .play("bob", "edit slow-acme --set level=ShapeTiming --replace --yes")
         .play("dave", "delete slow-acme --yes")
         .play("bob", "apply capture-all --level Shape --tenant acme --ttl 1h --reactivate --replace --yes --reason 'the same, for acme only'");
-    // Dave deletes the index and installs it again.
+    // The operator dave deletes the index, and installs it again with `directives init`.
     let path = format!("{}/{}", month.url, month.index);
     assert_eq!(http::send("DELETE", &path, None).await.0, 200);
     month.run("init").ok();
@@ -140,8 +140,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
             "{truth:?}: {}",
             ran.stdout
         );
-        // Only the result for the last change before the deletion of the index is uncertain,
-        // because nobody could observe when the index was deleted.
+        // `history --at` must report uncertainty only for the last change before the deletion of
+        // the index, because no record shows when the index was deleted.
         let is_end = truth.after.starts_with("apply capture-all --level Shape ");
         assert_eq!(
             ran.code,
@@ -156,8 +156,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote the directive `slow-acme`. Alice's directive still applied to the request
-        // after bob's change, so it ended only when dave deleted it.
+        // The history must report that dave's deletion ended alice's directive `slow-acme`, because
+        // the directive still applied to the request after bob's change.
         (
             0,
             "slow-acme",
@@ -193,8 +193,9 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// Writes a directive by a direct request, which has no record. Checks that only the instants at
-/// which this write can have happened become uncertain.
+/// Writes a directive with a direct request, which has no record in the history. Checks that
+/// `history --at` then reports uncertainty only for instants at which the direct write can have
+/// happened.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();
     let path = format!("{}/{}/_doc/eve?refresh=true", month.url, month.index);
@@ -206,15 +207,15 @@ async fn check_write_past_the_command(month: &Month) {
     assert!(verified.stdout.contains(concerns), "{}", verified.stdout);
     let now = month.at(SystemClock.now());
     assert_eq!((now.code, &now.json()["is_certain"]), (9, &json!(false)));
-    // The direct write cannot have happened before the operation with the preceding `_seq_no`, so
-    // earlier instants stay certain.
+    // `history --at` must report no uncertainty for instants before the operation with the
+    // preceding `_seq_no`, because the direct write cannot have happened before this operation.
     let first = month.truths[0].instant;
     assert_eq!(month.at(first).code, 0);
     assert!(before > first);
 }
 
-/// The command lines whose output the golden file contains. `@2` stands for the instant after the
-/// third change.
+/// The command lines whose output the golden file contains, in which `@2` stands for the instant
+/// after the third change.
 const LINES: [&str; 15] = [
     "history",
     "history slow-acme",
@@ -233,8 +234,8 @@ const LINES: [&str; 15] = [
     "history verify -o json",
 ];
 
-/// Returns the uuids and the recorder names of the test run, each with its placeholder in the
-/// golden file.
+/// Returns the uuids and recorder names that differ between two runs of the test, each with its
+/// placeholder in the golden file.
 fn names(month: &Month) -> BTreeSet<(String, &'static str)> {
     let records = month.run("history -o json").ok().json();
     let fields = [

@@ -1,5 +1,5 @@
 //! Tests `directives history` on complete histories, on histories with gaps, and on manipulated
-//! histories. The tests themselves write the records of these histories.
+//! histories, whose records the tests write themselves.
 
 use serde_json::json;
 
@@ -28,7 +28,8 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert!(statement.contains("every operation on"), "{statement}");
     assert!(statement.contains("4 operations"), "{statement}");
 
-    // The test does not record the next two operations: a new version and a deletion of `a`.
+    // The test writes a new version of the directive `a` and then deletes `a`, but adds no records
+    // of these two operations to the history.
     recorded.write("a", "acme").await;
     recorded.delete("a").await;
     let gap = recorded.verify();
@@ -44,8 +45,8 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert_eq!(at.code, 9, "{}", at.stderr);
     assert_eq!(at.json()["is_certain"], false, "{}", at.stdout);
 
-    // The version of the later record of `a` is higher by three, so both missing operations concern
-    // `a`.
+    // The versions of the records before and after the gap differ by three, so both missing
+    // operations must concern the directive `a`.
     let later = recorded.write("a", "acme").await;
     recorded.append_all(&[&later]).await;
     let json = recorded.history(&["verify", "--wait", "1ms", "-o", "json"]);
@@ -66,7 +67,8 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     let operation = recorded.write("a", "acme").await;
     recorded.append_all(&[&operation]).await;
     assert_eq!(recorded.verify().code, 0);
-    // The test adds a second record for the same `_seq_no`, but with another directive.
+    // The test adds a second record with the same `_seq_no` as an existing record, but with another
+    // directive.
     let (id, mut record) = recorded.record(&operation);
     record["directive"] = "b".into();
     recorded.append(&[(format!("{id}.forged"), record)]).await;
@@ -110,8 +112,8 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     );
 }
 
-/// Everybody who may append records can append a record that cannot be decoded. Nobody can delete
-/// such a record, so it must not hide other records.
+/// A record that cannot be decoded must not hide other records, because every recorder may append
+/// such a record and nobody can delete it.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_is_reported_and_hides_no_other_record() {
     let recorded = Recorded::new("unreadable", true).await;
@@ -174,7 +176,7 @@ async fn a_rollover_repeats_no_record_and_hides_none() {
     let rollover = format!("{}/{}-history/_rollover", recorded.url, recorded.index);
     let (status, response) = http::send("POST", &rollover, None).await;
     assert_eq!(status, 200, "{response}");
-    // After a rollover, the data stream accepts a second record with the same id.
+    // After a rollover of the data stream, OpenSearch accepts a second record with the same id.
     let later = recorded.write("a", "acme").await;
     recorded
         .append_all(&[&operations[0], &operations[1], &later])
@@ -200,8 +202,8 @@ async fn records_of_several_pages_are_read_whatever_they_have_in_common() {
     let recorded = Recorded::new("pages", true).await;
     let operation = recorded.write("a", "acme").await;
     let (_, record) = recorded.record(&operation);
-    // All records have the same time, so their order does not depend on the time. The records of
-    // deletions that a recorder noticed later do not even have a `_seq_no`.
+    // All records of this test have the same time, so that the command cannot order them by time.
+    // Every second record of this test is the record of a deletion without a `_seq_no`.
     let records = (0..2_500).map(|number| {
         let mut record = record.clone();
         record["directive"] = format!("d{}", number / 2).into();
@@ -243,8 +245,8 @@ async fn operations_are_selected_by_author_ticket_kind_tenant_and_time() {
         (&["--by", "bob"], &[3, 4]),
         (&["--ticket", "INC-2"], &[3]),
         (&["--kind", "created,deleted"], &[0, 3, 4]),
-        // If an operation changes the target from `acme` to another tenant, the operation also
-        // concerns `acme`.
+        // `history --tenant acme` must also show an operation that changes the target from `acme`
+        // to another tenant.
         (&["--tenant", "acme"], &[1, 2]),
         (&["--tenant", "globex", "--by", "bob"], &[3, 4]),
         (&["--since", "1h"], &[0, 1, 2, 3, 4]),

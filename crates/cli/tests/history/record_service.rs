@@ -1,6 +1,6 @@
-//! Tests `directives record`. The recorder must wait for the index and for the history, and write
-//! the same records as an agent. The recorder must send its queue before it ends, and catch up
-//! after a restart.
+//! Tests `directives record`. The recorder must wait until the index and its history exist, and
+//! must write the same records as an agent. The recorder must write its queued records before it
+//! ends. After a restart, the recorder must record the operations that it has missed.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Sends a request to a recorder, and returns the status and the text of the response.
+/// Sends a GET request to the health listener of a recorder, and returns the status and the text of
+/// the response.
 async fn get(recorder: &Agent, path: &str) -> (u16, String) {
     let response = reqwest::get(recorder.url(path)).await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
@@ -28,7 +29,7 @@ async fn readiness(recorder: &Agent, status: u16, part: &str) {
     .await;
 }
 
-/// Waits until the metrics contain a line that begins with the given text.
+/// Waits until the recorder's metrics contain a line that begins with `line`.
 async fn metric(recorder: &Agent, line: &str) {
     eventually(
         line,
@@ -43,7 +44,7 @@ async fn a_recorder_waits_for_the_index_and_for_the_history_and_then_records() {
     let url = shared_url();
     let index = unique_index("service");
     let recorder = Agent::recorder(&url, &index);
-    // Neither the index nor the history exists, and the response names one of them.
+    // `/readyz` must respond with status 503 while neither the index nor its history exists.
     readiness(&recorder, 503, "").await;
     assert_eq!(get(&recorder, "/healthz").await, (200, "ok\n".to_owned()));
     run(&url, &index, &["init"]).ok();
@@ -98,7 +99,7 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
         put(&url, &index, id, "Shape").await;
     }
     recorded(&url, &index, 3).await;
-    // Dropping the recorder kills it with SIGKILL.
+    // The test kills the recorder with SIGKILL by dropping the recorder's handle.
     drop(recorder);
     put(&url, &index, "a", "ShapeTiming").await;
     put(&url, &index, "b", "ShapeTiming").await;
@@ -111,12 +112,13 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
     eventually(
         "the present documents are recorded",
         async || numbers(&records(&url, &index).await),
-        // The record of the deletion of `c` has no `_seq_no`, because the recorder notices only
-        // that the document is missing.
+        // The record of the deletion of `c` must have no `_seq_no`, because the recorder notices
+        // only that the document `c` is missing.
         |numbers| numbers.iter().filter(|one| one.is_some()).eq(&expected),
     )
     .await;
-    // The last records show that a version of `b` was replaced while no recorder ran.
+    // The recorder must count one operation as unseen, because a version of `b` was written and
+    // replaced while no recorder ran.
     let unseen = "directives_history_operations_total{result=\"unseen\"} 1";
     metric(&recorder, unseen).await;
     // `history verify` must report the replaced version of `b` and the deletion of `c`.
@@ -142,8 +144,9 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
     );
 }
 
-/// The recorder knows only after a minute that the document was deleted, and is not only invisible
-/// yet. So this test takes more than a minute.
+/// This test takes more than a minute, because the recorder waits for a minute before it records
+/// that a missing document was deleted. A document may be missing from a search only because no
+/// refresh has made it visible yet, so the recorder does not record a deletion at once.
 #[tokio::test]
 async fn a_deletion_directly_before_the_start_of_a_recorder_is_recorded() {
     let url = shared_url();
@@ -179,7 +182,8 @@ async fn a_recorder_reports_a_deleted_history_and_records_everything_into_a_new_
     readiness(&recorder, 200, "ready").await;
     let stream = format!("{url}/_data_stream/{index}-history");
     assert_eq!(http::send("DELETE", &stream, None).await.0, 200);
-    // The recorder has nothing to record, and checks the stream every 30 seconds.
+    // A recorder without operations to record checks every 30 seconds whether the data stream of
+    // the history exists.
     readiness(&recorder, 503, "init --history").await;
     run(&url, &index, &["init", "--history"]).ok();
     readiness(&recorder, 200, "ready").await;

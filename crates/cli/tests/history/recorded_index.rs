@@ -1,4 +1,5 @@
-//! Provides an index with a history whose records a test writes itself.
+//! Provides an index with a history whose records a test writes itself, so that the test can omit
+//! or forge records.
 
 use std::fmt::Write as _;
 
@@ -9,7 +10,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// An index with a history. The test decides which operations on the index have a record.
+/// An index with a history, in which the test decides which operations have a record.
 pub(super) struct Recorded {
     pub(super) url: String,
     pub(super) index: String,
@@ -17,7 +18,7 @@ pub(super) struct Recorded {
     history_uuid: String,
 }
 
-/// One operation on the index, with the response of OpenSearch.
+/// One operation that the test performed on the index, with the response of OpenSearch.
 pub(super) struct Operation {
     directive: String,
     response: Value,

@@ -1,5 +1,5 @@
-//! Tests that each verb that writes adds a record to the history, and that a write succeeds with a
-//! warning if it cannot be recorded.
+//! Tests that each verb that writes adds a record to the history. If the command cannot record a
+//! write, the write must succeed and the command must print a warning.
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,7 +13,7 @@ use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, instant};
 
-/// Returns the values of the named fields for each record.
+/// Returns the values of the fields `names` in each record.
 fn fields(records: &[(String, Value)], names: &[&str]) -> Vec<Vec<Value>> {
     let of = |record: &Value| names.iter().map(|name| record[name].clone()).collect();
     records.iter().map(|(_, record)| of(record)).collect()
@@ -157,7 +157,7 @@ async fn an_index_without_a_history_gets_none_by_a_write() {
 async fn a_failed_write_is_not_called_unrecorded() {
     let node = shared_url();
     let index = installed_index(&node, "unwritten").await;
-    // The proxy makes two requests fail: the write of the directive, and the request that checks
+    // The proxy lets two requests of the command fail, the write of the directive and the check
     // whether the index has a history.
     let forward = {
         let node = node.clone();

@@ -30,9 +30,9 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
-    // Each recorder must have handled all four operations: for each operation, it has written the
-    // record itself, has found an existing record, or knows that it has not seen the operation,
-    // because the document was replaced between two of its polls.
+    // Each recorder must count every one of the four operations as recorded, as already recorded,
+    // or as unseen. A recorder counts an operation as unseen if a later operation replaced the
+    // document between two polls of the recorder.
     for agent in &agents {
         let status = agent
             .status_when("all operations are accounted for", |status| {
@@ -63,7 +63,8 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     put(&url, &index, "a", "Shape").await;
     put(&url, &index, "b", "Shape").await;
     recorded(&url, &index, 2).await;
-    // From now on, the agent knows up to which number it has read every operation.
+    // The test waits until the agent has converged, so that the agent knows up to which `_seq_no`
+    // it has read every operation.
     let is_known = |status: &Value| status["applied_seq_no"] == 1;
     agent.status_when("the agent has converged", is_known).await;
     http::send(
@@ -82,15 +83,16 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     assert_eq!(deleted["seq_no_until"], 2);
     assert!(id.ends_with(".1.0.deleted"), "{id}");
     shows_the_range_of_time(&url, &index, deleted, deleted_by);
-    // The command records its deletion with a `_seq_no`, and the recorder must not add a second
-    // record of this deletion.
+    // The recorder must not add a second record of a deletion that the command has already recorded
+    // with its `_seq_no`.
     run(&url, &index, &["delete", "b", "--yes", "--author", "bob"]).ok();
     let all = recorded(&url, &index, 4).await;
     assert_eq!(numbers(&all), [Some(0), Some(1), Some(3), None]);
 }
 
-/// Checks that each output states between which times directive `a` was deleted, and that no output
-/// is certain about an instant in between.
+/// Checks that `directives history` reports between which two times the directive `a` was deleted.
+/// For an instant at which the directive `a` may already have been deleted, `history --at` must
+/// report that it is not certain whether the directive applied.
 fn shows_the_range_of_time(url: &str, index: &str, deleted: &Value, deleted_by: Timestamp) {
     let time = |field: &str| {
         deleted[field]
@@ -191,7 +193,8 @@ async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
 async fn a_document_that_the_mapping_refuses_is_recorded_whole() {
     let url = shared_url();
     let index = crate::support::node::unique_index("odd");
-    // The test creates the index without the template, because an operator may do this by mistake.
+    // The test creates the index without the project's index template, as an operator may do by
+    // mistake.
     let loose = json!({ "mappings": { "dynamic": true } });
     http::put(&format!("{url}/{index}"), &loose).await;
     let document = json!({ "revoked": "perhaps", "level": { "name": "Shape" } });

@@ -1,5 +1,5 @@
-//! Compares the output of `history verify` for each of its exit codes, and of the comparison with an
-//! audit log, with the file `golden/verify.txt`.
+//! Compares the output of `history verify`, once for each of its exit codes and once with an audit
+//! log, with the file `golden/verify.txt`.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::recorded_index::Recorded;
 use crate::golden::{self, Redaction};
 use crate::support::http;
 
-/// The command lines that have run so far, with their redacted output.
+/// The command lines that a test has run so far, with their redacted output.
 struct Session<'a> {
     recorded: &'a Recorded,
     redaction: Redaction,
@@ -18,7 +18,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Runs a command line, in which `@` stands for the given instant and `LOG` for the name of the
+    /// Runs a command line, in which `@` stands for `instant` and `LOG` stands for the name of the
     /// audit log.
     #[track_caller]
     fn run(&mut self, line: &str, instant: &str, code: i32) {

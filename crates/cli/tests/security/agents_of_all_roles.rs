@@ -1,5 +1,6 @@
-//! Tests that an agent under each role either keeps polling for a long time without a failure, or is
-//! refused and publishes nothing.
+//! Tests an agent whose user has only one role, for each role in `mappings/roles`. Under a role
+//! that permits polling, the agent must poll for a minute without a failure. Under any other role,
+//! the cluster must refuse the agent's requests, and the agent must publish nothing.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use crate::secured_cluster::{
     ROLES, admin, agent_with, apply, error_of, installed_index, role_for, user_with,
 };
 
-/// The number of polls for which each agent runs: a minute at one poll per second.
+/// The number of polls for which each agent runs, which takes a minute at one poll per second.
 const POLLS: u64 = 60;
 /// The roles that do not permit an agent to poll the index.
 const REFUSED: [&str; 2] = ["reporter", "installer"];
@@ -28,7 +29,8 @@ async fn an_agent_under_each_role_polls_for_a_minute_without_a_failure_or_is_ref
     let mut agents = Vec::new();
     for role in ROLES {
         let user = user_with(&role_for(role, &index)).await;
-        // The time limit of a poll is long, because the machine that runs the tests may be busy.
+        // The agents get a long time limit for each poll, because a busy machine may be slow to
+        // respond.
         let more = ["--reconcile-interval", "2s", "--poll-timeout", "60s"];
         agents.push((role, agent_with(&user, &index, &more), user));
     }
@@ -51,8 +53,8 @@ async fn an_agent_under_each_role_polls_for_a_minute_without_a_failure_or_is_ref
                 polls >= Some(POLLS) && reads_of_all(status) >= 3 && status["directives"] == 2
             })
             .await;
-        // The status may contain notes about missing permissions. Such a note comes from an error
-        // that names the user, so the test checks that the agent has removed the user's name.
+        // The cluster's error about a missing permission contains the user's name, which the agent
+        // must remove before it quotes the error in its status.
         assert!(!has_user(&status), "{role}: {status:#}");
         let counters = &status["counters"];
         assert_eq!(counters["polls_failed"], 0, "{role}: {status:#}");

@@ -1,5 +1,6 @@
-//! Tests that no role permits changing or removing a record of the history with any API of
-//! OpenSearch. Also tests that the history stays intact.
+//! Tests that no role permits a user to change or remove a record of the history with any API of
+//! OpenSearch. Also tests that the history is still intact after requests of users with each role
+//! to change or remove a record.
 
 use serde_json::{Value, json};
 use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};
@@ -7,8 +8,8 @@ use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};
 use crate::secured_cluster::{PASSWORD, ROLES, admin, admin_runs, role_for, send_as, user_with};
 use crate::support::node::unique_index;
 
-/// Returns requests that would edit, delete or replace the record with the given id, each with its
-/// body.
+/// Returns the method, the path and the body of requests that would edit, delete or replace the
+/// record with the given id.
 fn attacks(stream: &str, backing: &str, id: &str) -> Vec<(&'static str, String, Value)> {
     let edited = json!({ "@timestamp": "2030-01-01T00:00:00Z", "kind": "created" });
     let bulk = |action: &str, index: &str, document: Option<Value>| {
@@ -86,7 +87,8 @@ async fn no_role_can_change_or_remove_a_record_of_the_history() {
             assert!(is_refused, "{role}: {method} {path} {body:?}: {response:#}");
         }
     }
-    // Even the administrator, who may write to the stream, cannot edit or delete a record.
+    // Even the administrator, who may write to the history's data stream, must not be able to edit
+    // or delete a record.
     for (method, path, body) in attacks(&stream, backing, id) {
         let edits = path.contains("/_doc/") || path.contains("_update") || path.contains("_bulk");
         if edits {

@@ -1,5 +1,5 @@
 //! Tests that `directives history` reads the authenticated user of each write from the audit log of
-//! the security plugin. The writers in these tests sometimes claim to be another user.
+//! the security plugin, even if the writer claimed to be another user.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use crate::secured_cluster::{
 use crate::support::eventually::eventually;
 use crate::support::node::unique_index;
 
-/// Configures the plugin to log each write of a document in the index, and nothing else.
+/// Configures the security plugin so that its audit log contains each write to the index `index`,
+/// and nothing else.
 async fn log_writes(index: &str) {
     let config = json!({
         "enabled": true,
@@ -25,8 +26,8 @@ async fn log_writes(index: &str) {
     configure("audit/config", &config).await;
 }
 
-/// Writes and deletes a directive as alice. After that, writes as mallory, who falsely states that
-/// alice is the author. Returns the name of a user with the role of an auditor.
+/// Writes and deletes a directive as the user alice, and then writes as the user mallory, who
+/// falsely states that alice is the author. Returns the name of a user with the role `auditor`.
 async fn played(index: &str) -> String {
     admin_runs(index, &["init", "--history"]).ok();
     for role in ["operator", "auditor", "recorder"] {
@@ -51,7 +52,8 @@ async fn played(index: &str) -> String {
         &["extend", "slow", "--by", "1m", "--author", &alice],
     )
     .ok();
-    // Mallory writes without the command, and also states a false authenticated user.
+    // The user mallory also writes a document without the command, in which she states a false
+    // author and a false authenticated user.
     let forged = json!({
         "level": "Shape", "tenant": "globex", "ttl_secs": 600, "author": alice,
         "authenticated_as": alice, "reason": "r",
@@ -80,8 +82,8 @@ async fn the_audit_log_names_who_wrote_in_the_name_of_another() {
     log_writes(&index).await;
     let auditor = played(&index).await;
     let history = |args: &[&str]| run(&auditor, &index, &[&["history"], args].concat());
-    // The role of an auditor does not permit reading the audit log, because the audit log contains
-    // much more than the writes of directives.
+    // The role `auditor` does not permit a user to read the audit log, because the audit log
+    // contains much more than the writes of directives.
     let unread = history(&["-o", "json"]).ok();
     let warning = "warning: in 1 of 4 operations, the claimed author is not the user whom the cluster \
                    authenticated\n";
@@ -96,8 +98,8 @@ async fn the_audit_log_names_who_wrote_in_the_name_of_another() {
     let role = format!("{index}-log");
     put_role(&role, &reader).await;
     put_user(&auditor, &[&format!("{index}-auditor"), &role]).await;
-    // The security plugin writes its audit log asynchronously, so the test waits until the log
-    // names all operations.
+    // The test waits until the audit log contains all operations, because the security plugin
+    // writes its audit log asynchronously.
     let told = async || {
         admin("POST", "/security-auditlog-*/_refresh", None).await;
         history(&["-o", "json"]).ok().json()

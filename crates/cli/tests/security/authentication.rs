@@ -1,5 +1,5 @@
-//! Tests that users can authenticate with passwords and client certificates. Also tests which
-//! server certificates the command trusts.
+//! Tests that users of the command can authenticate with passwords and client certificates. Also
+//! tests which server certificates the command trusts.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Runs `list` with only the given flags. The environment contains the password only if the flags
-/// contain a user name.
+/// Runs `directives list` with the given flags. The environment of the command contains the
+/// password only if the flags contain a user name.
 pub(crate) fn list(index: &str, flags: &[&str]) -> Ran {
     let mut command = directives();
     command
@@ -43,8 +43,8 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
     assert!(ran.stderr.contains("401"), "{}", ran.stderr);
 }
 
-/// Writes a file with a certificate of the node's folder and its key, for `--client-certificate`.
-/// Returns the path of the written file.
+/// Writes a certificate from the node's folder and the key of this certificate to one file for
+/// `--client-certificate`, and returns the path of this file.
 pub(crate) fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
@@ -86,8 +86,8 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// In this test, the address of the node has the scheme `http`. The request must fail, because the
-/// node closes connections without TLS.
+/// A request to an `http` address of the node must fail, because the node closes connections
+/// without TLS.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn plain_http_to_a_tls_port_fails() {
@@ -101,8 +101,9 @@ async fn plain_http_to_a_tls_port_fails() {
     assert_eq!(ran.code, 4, "{}", ran.stderr);
 }
 
-/// In this test, the user of a running agent loses permissions. Until the user has these
-/// permissions again, the polls must fail, and the published set must stay while its age grows.
+/// If the user of a running agent loses permissions, the agent's polls must fail until the user has
+/// these permissions again. While the polls fail, the agent must keep its published set and report
+/// the growing age of this set.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {
@@ -127,8 +128,8 @@ async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_r
         .await;
 }
 
-/// The agent reloads the password file after a response with status 401, so the agent needs no
-/// restart after a change of the password.
+/// After a change of the user's password, the agent needs no restart, because it reloads the
+/// password file after a response with status 401.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_takes_a_rotated_password_from_its_file() {

@@ -1,4 +1,5 @@
-//! Tests client certificates: from another authority, expired, or replaced while an agent runs.
+//! Tests client certificates that another authority has signed, that have expired, or that an
+//! operator replaces while an agent runs.
 
 use std::path::Path;
 
@@ -20,15 +21,16 @@ const PATIENCE: [&str; 6] = [
     "empty",
 ];
 
-/// Gives the permissions of a reader to a user who has no password.
+/// Gives the role `reader` to a user who has no password and can authenticate only with a
+/// certificate.
 async fn map_reader(role: &str, user: &str, index: &str) {
     put_role(role, &role_for("reader", index)).await;
     let mapping = json!({ "users": [user] });
     configure(&format!("rolesmapping/{role}"), &mapping).await;
 }
 
-/// Starts an agent with a client certificate that the node refuses. Then replaces the file by the
-/// right certificate, and waits until the agent has read the index.
+/// Starts an agent with a client certificate that the node refuses. Replaces the file of the
+/// certificate by the right certificate, and waits until the agent has read the index.
 async fn becomes_valid(index: &str, file: &Path, right: &str) {
     let [ca_flag, ca] = connection();
     let path = file.display().to_string();
@@ -50,8 +52,8 @@ async fn becomes_valid(index: &str, file: &Path, right: &str) {
         .await;
 }
 
-/// Returns a certificate of the user `client` and its key. The authority in `authority` signs the
-/// certificate.
+/// Returns a certificate of the user `client`, signed by the authority `authority`, and the key of
+/// the certificate.
 fn certificate(authority: &str, expires: (i32, u8, u8)) -> String {
     let file = node().file(&format!("{authority}-key.pem"));
     let key = KeyPair::from_pem(&std::fs::read_to_string(file).unwrap()).unwrap();

@@ -1,5 +1,6 @@
-//! Tests that an agent works with each kind of credentials. If credentials are wrong, the agent's
-//! status must name the mistake, and the agent must use the corrected file without a restart.
+//! Tests that an agent can authenticate with each kind of credentials. If the credentials of an
+//! agent are wrong, the agent's status must name the mistake. After an operator has corrected the
+//! credential file, the agent must use it without a restart.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::tokens::{map_reader, token};
 
-/// One kind of credentials: the flags of the agent, the file with the secret, its content, a wrong
-/// content, and the text that names the mistake.
+/// One kind of credentials, with the flags of the agent, the file for the secret, the right and a
+/// wrong content of this file, and the error text for the wrong content.
 struct Kind {
     name: &'static str,
     flags: Vec<String>,
@@ -35,14 +36,16 @@ impl Kind {
     }
 }
 
-/// Returns all kinds of credentials that the plugin accepts, for users who may read the index.
+/// Returns all kinds of credentials that the security plugin accepts, for users who may read the
+/// index.
 async fn kinds(index: &str, folder: &Path) -> Vec<Kind> {
     let user = user_with(&role_for("reader", index)).await;
     let path = |name: &str| folder.join(name);
     let flag = |flag: &str, name: &str| vec![flag.to_owned(), path(name).display().to_string()];
     let named = |more: Vec<String>| [vec!["--username".to_owned(), user.clone()], more].concat();
     let certificate = std::fs::read_to_string(pem(folder, "client")).unwrap();
-    // The node's own certificate belongs to no user with a role.
+    // The node's own certificate serves as a wrong credential, because it belongs to no user with a
+    // role.
     let stranger = std::fs::read_to_string(pem(folder, "node")).unwrap();
     std::fs::write(path("certificate-beside"), &certificate).unwrap();
     let both = [
@@ -105,8 +108,8 @@ async fn an_agent_works_with_each_kind_of_credentials_and_takes_corrected_ones()
     for kind in kinds(&index, folder.path()).await {
         std::fs::write(&kind.file, &kind.wrong).unwrap();
         let agent = kind.start(&index);
-        // If the agent also has a client certificate, a wrong password causes no error, because the
-        // plugin checks the certificate first.
+        // A wrong password causes no error if the agent also has a client certificate, because the
+        // security plugin checks the certificate first.
         if !kind.says.is_empty() {
             let status = agent
                 .status_when(kind.name, |status| error_of(status).contains(kind.says))

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use crate::secured_cluster::{admin, apply, installed_index, put_role, role_for, run, user_with};
 
-/// For each role, the operations that the role does not permit, with the names in the report of
-/// `doctor`.
+/// Each role with the operations that the role does not permit, named as in the report of `doctor`.
 const MISSING: [(&str, &[&str]); 6] = [
     (
         "reader",
@@ -45,8 +44,8 @@ const MISSING: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Runs `doctor` as a user. Returns the exit code, and one line with health, text and remedy for
-/// each check of the given kind.
+/// Runs `directives doctor` as the user `user`. Returns the exit code of `doctor`, and the health,
+/// text and remedy of each check of the kind `kind` as one line.
 fn report(user: &str, index: &str, kind: &str) -> (i32, Vec<String>) {
     let ran = run(user, index, &["doctor", "-o", "json"]);
     let checks = ran.json()["checks"].take();

@@ -1,5 +1,6 @@
-//! Tests roles that hide documents or fields from an agent, either at its start or later. The polls
-//! of the agent must fail with the reason, and the published set must not change.
+//! Tests roles that hide documents or fields from an agent, either at its start or later. The
+//! agent's polls must fail with an error that names the reason, and the agent's published set must
+//! not change.
 
 use serde_json::{Value, json};
 
@@ -8,8 +9,8 @@ use crate::secured_cluster::{
 };
 use crate::support::agent::Agent;
 
-/// Fills the index with an active directive for one tenant and a revoked directive for another
-/// tenant.
+/// Applies an active directive for one tenant and a revoked directive for another tenant to the
+/// index.
 fn fill(index: &str) {
     let narrow = [
         "--tenant",
@@ -23,15 +24,15 @@ fn fill(index: &str) {
     crate::secured_cluster::admin_runs(index, &["revoke", "revoked"]).ok();
 }
 
-/// Builds the role `reader` with a restriction, such as hidden fields. `key` is the key of the
-/// restriction in the role.
+/// Builds the role `reader` with the additional restriction `value` under the key `key`, such as a
+/// list of hidden fields.
 fn restricted(index: &str, key: &str, value: Value) -> Value {
     let mut role = role_for("reader", index);
     role["index_permissions"][0][key] = value;
     role
 }
 
-/// Lets the agent evaluate a search of a tenant, and returns the level in its decision.
+/// Lets the agent evaluate a search of a tenant, and returns the level in the agent's decision.
 async fn level(agent: &Agent, tenant: &str) -> String {
     let question = json!({ "tenant": tenant, "index": "orders", "principal": "p",
         "endpoint": "Search", "request_id": "r" });
@@ -41,8 +42,8 @@ async fn level(agent: &Agent, tenant: &str) -> String {
         .to_owned()
 }
 
-/// Restricts the role of a running agent, and checks that polls fail with the expected reason until
-/// the restriction is removed.
+/// Restricts the role of a running agent, and checks that the agent's polls fail with the expected
+/// reason until the test removes the restriction.
 async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -53,8 +54,8 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
         .await;
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
-    // The test changes the index, because polls of an unchanged index read no documents until the
-    // next reconcile.
+    // The test changes the index, because the agent's polls of an unchanged index read no documents
+    // until the next reconcile.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent
         .status_when("a poll says why it fails", |status| {
@@ -64,15 +65,15 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
     assert_eq!(status["directives"], 1, "{status:#}");
     assert_eq!(level(&agent, "acme").await, "Shape");
     assert_eq!(level(&agent, "globex").await, "Off");
-    // The polls must succeed again after the restriction is removed.
+    // The agent's polls must succeed again after the test has removed the restriction of the role.
     put_role(&user, &role_for("reader", &index)).await;
     agent
         .status_when("it recovers", |status| status["directives"] == 2)
         .await;
 }
 
-/// Starts an agent whose role is already restricted, and checks that the agent publishes nothing
-/// and reports the reason.
+/// Starts an agent with a restricted role, and checks that the agent publishes nothing and reports
+/// the reason `expected`.
 async fn hide_before_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -115,8 +116,9 @@ async fn hidden_fields_fail_the_first_read() {
     }
 }
 
-/// Starts an agent with a role that hides or masks fields and does not permit reading the mapping.
-/// Checks that the agent rejects the documents, and that each rejection states the reason.
+/// Starts an agent with a role that hides or masks fields and does not permit the agent to read the
+/// mapping. Checks that the agent rejects the documents, and that each rejection states the reason
+/// `expected`.
 async fn reject_at_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -144,8 +146,8 @@ async fn without_the_mapping_documents_with_hidden_fields_are_rejected() {
     reject_at_the_start("fls-rejected", "fls", json!(["~tenant"]), FIELD_LEVEL).await;
 }
 
-/// The agent must reject a document with a masked target, so that masking never makes a directive
-/// match more requests.
+/// The agent must reject a document with a masked target, so that field masking never makes a
+/// directive match more requests.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn documents_with_masked_fields_are_rejected() {
@@ -153,8 +155,8 @@ async fn documents_with_masked_fields_are_rejected() {
     reject_at_the_start("masked", "masked_fields", masked, "field masking").await;
 }
 
-/// Even if the role hides `revoked_at`, the field `revoked` must show that the directive is
-/// revoked.
+/// A revoked directive must stay revoked for an agent whose role hides `revoked_at`, because the
+/// field `revoked` also shows the revocation.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn a_hidden_time_of_revocation_brings_no_directive_back() {
@@ -171,7 +173,7 @@ async fn a_hidden_time_of_revocation_brings_no_directive_back() {
     assert_eq!(level(&agent, "globex").await, "Off");
 }
 
-/// Builds the query that restricts a role to the documents of a tenant, as JSON in a string.
+/// Returns a query as JSON in a string that restricts a role to the documents of one tenant.
 fn only_of(tenant: &str) -> Value {
     json!({ "term": { "tenant": tenant } }).to_string().into()
 }

@@ -1,5 +1,6 @@
-//! Tests a role that hides or masks signatures from an agent that requires signatures. The agent's
-//! published set must not change, and its error must name the restriction.
+//! Tests a role that hides or masks the field `signatures` from an agent that requires signatures.
+//! The agent's published set must not change, and the error in the agent's status must name the
+//! restriction of the role.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,7 +44,7 @@ impl Signed {
         agent_with(user, &self.index, &["--trusted-keys", &key])
     }
 
-    /// Returns the role of a reader, with a restriction of the field `signatures`.
+    /// Returns the role `reader` with a restriction that hides or masks the field `signatures`.
     fn restricted(&self, key: &str) -> Value {
         let mut role = role_for("reader", &self.index);
         let field = if key == "fls" {
@@ -67,7 +68,8 @@ async fn hidden_or_masked_signatures_fail_the_polls_of_a_running_agent() {
             .status_when("it is published", |status| status["directives"] == 1)
             .await;
         put_role(&user, &signed.restricted(key)).await;
-        // The test changes the index, because polls read no documents if the index does not change.
+        // The test changes the index, because the agent's polls of an unchanged index read no
+        // documents.
         signed.apply("second");
         let status = agent
             .status_when("a poll says why it fails", |status| {
@@ -95,8 +97,8 @@ async fn hidden_or_masked_signatures_apply_nothing_at_the_first_read() {
         .await;
     assert_eq!(status["revision"], Value::Null, "{status:#}");
 
-    // The mapping does not show the agent that a field is masked, so the agent must reject each
-    // document.
+    // The agent must reject each document with masked signatures, because the mapping does not show
+    // the agent that a field is masked.
     let masked = Signed::new("signed-masked-first").await;
     let user = user_with(&masked.restricted("masked_fields")).await;
     let agent = masked.agent(&user);

@@ -1,5 +1,6 @@
-//! Tests the command and the agent on a node with the real security plugin: roles, authentication,
-//! TLS, hidden documents and hidden fields. `scripts/test-security` runs the tests.
+//! Tests the command and the agent on a node with the real security plugin, for roles,
+//! authentication, TLS, hidden documents and hidden fields. `scripts/test-security` runs these
+//! tests.
 
 #![allow(
     clippy::unwrap_used,

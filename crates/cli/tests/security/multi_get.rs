@@ -1,6 +1,5 @@
-//! Tests a role that permits `_mget` as a request, but does not permit reading any document with
-//! `_mget`. The cluster then responds to `_mget` with status 200, and with a `security_exception`
-//! for each document.
+//! Tests a role under which the cluster responds to an `_mget` request with status 200, but with a
+//! `security_exception` in place of each document.
 
 use serde_json::Value;
 
@@ -8,7 +7,7 @@ use crate::secured_cluster::{
     admin_runs, agent, apply, applying, installed_index, role_for, run, user_with,
 };
 
-/// Returns the role without the permission that `_mget` needs on each shard.
+/// Returns the role `role` without the permission that an `_mget` request needs on each shard.
 fn without_multi_get(role: &str, index: &str) -> Value {
     let mut role = role_for(role, index);
     let mut removed = 0;
@@ -22,8 +21,8 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// If the role does not permit reading a document, the command must not treat this document as
-/// absent. If the command wrote the document as a new one, the existing `created_by` would be lost.
+/// `apply` must not treat a document as absent if the user's role does not permit the command to
+/// read it. If `apply` wrote the document as a new one, the document's `created_by` would be lost.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {
@@ -44,8 +43,8 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document(
     assert!(!stored.to_string().contains("bob"), "{stored:#}");
 }
 
-/// The agent must notice a deletion although it cannot use `_mget`, and its status must name the
-/// missing permission.
+/// An agent that cannot read documents with `_mget` must still notice a deletion, and the agent's
+/// status must name the missing permission.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {

@@ -15,7 +15,7 @@ pub(crate) fn readme() -> String {
     std::fs::read_to_string(file).unwrap()
 }
 
-/// Builds the table of `mappings/README.md` from the current responses of the cluster.
+/// Builds the table of roles in `mappings/README.md` by trying every verb under every role.
 async fn table() -> String {
     let mut lines = vec![
         format!("| | {} |", ROLES.join(" | ")),
@@ -52,8 +52,8 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check needs, each with the roles that contain it and the reason why they
-/// contain it.
+/// The permissions that no check of this test needs, each with the roles that contain it, and the
+/// reason why they contain it.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -77,7 +77,7 @@ fn is_unseen(role: &str, permission: &str) -> bool {
     unseen.any(|(roles, of, _)| roles.contains(&role) && *of == permission)
 }
 
-/// Returns the checks that a role must permit.
+/// Returns the names of the checks that must succeed under the role `role`.
 fn checks_of(role: &str) -> &'static [&'static str] {
     match role {
         "reader" => &["`agent`", "`list` of more than 10,000"],
@@ -125,7 +125,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// Returns true if a user with the given role passes all checks of the role.
+/// Returns true if all checks of the role `role` succeed for the user `user`.
 async fn does_its_work(role: &str, user: &str) -> bool {
     for check in checks_of(role) {
         if outcome(check, user).await != "yes" {
@@ -142,7 +142,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     prepare().await;
     let reader = role_file("reader");
     let mut superfluous = Vec::new();
-    // The role `responder` is skipped, because the role `operator` contains all its permissions.
+    // The test skips the role `responder`, because the role `operator` contains all permissions of
+    // the role `responder`.
     for role in ROLES.into_iter().filter(|role| *role != "responder") {
         let whole = role_file(role);
         let user = format!("trimmed-{role}");
@@ -150,8 +151,9 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // If the role `reader` also contains the permission, the checks of the role `reader`
-            // have already shown that the permission is needed.
+            // The test skips a permission of the role `recorder` that the role `reader` also
+            // contains, because the checks of `reader` have already shown that the permission is
+            // needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -171,8 +173,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     drop(lock);
 }
 
-/// Returns the permissions of a role. Each permission consists of the JSON path of the list that
-/// contains it, its position in this list, and its name.
+/// Returns each permission of a role as the JSON path of the list that contains the permission, the
+/// position in this list, and the name of the permission.
 fn permissions(role: &Value) -> Vec<(String, usize, String)> {
     let indices = role["index_permissions"].as_array().unwrap().len();
     let lists = (0..indices).map(|n| format!("/index_permissions/{n}/allowed_actions"));
@@ -201,14 +203,15 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]).await, ["create"; 7]);
     assert_eq!(changes(&[]).await, ["keep"; 7]);
-    // The role that `init --roles` created must permit access to the given index. The created role
-    // must not permit access to the index `directives`, which the role's file names.
+    // The role that `init --roles` created must permit access to the index of the command. A role
+    // that `init --roles` created for another index must not permit access to the index
+    // `directives`, which the role's file in `mappings/roles` names.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();
     assert_eq!(run(&reader, "directives", &["list"]).code, 5);
     assert_eq!(run(&reader, &index, &["init", "--roles"]).code, 5);
-    // `init --roles` must remove a restriction that hides a field.
+    // If an existing role hides a field, `init --roles` must remove this restriction from the role.
     let mut role = role_file("reader");
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;

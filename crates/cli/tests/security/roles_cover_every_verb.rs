@@ -1,16 +1,15 @@
-//! Lists the verbs of the command, and checks that the table of the roles covers all of them.
+//! Checks that the table of roles in `mappings/README.md` covers every verb of the command.
 
 use crate::roles::readme;
 use crate::support::command::directives;
 use crate::try_every_verb::CHECKS;
 
-/// The verbs that send no request to the cluster, so that every role permits them. The verb
-/// `completion`, for example, only prints a script.
+/// The verbs that send no request to the cluster, so that the table of roles need not contain them.
 const WITHOUT_A_CLUSTER: [&str; 5] = ["completion", "context", "keygen", "man", "probe"];
 
-/// Returns the verbs of the command, such as `history verify`. The function reads the verbs from
-/// the manual pages, which are generated from the definition of the command line, so a new verb
-/// appears at once.
+/// Returns the verbs of the command, such as `history verify`, from the names of the generated
+/// manual pages. The command generates the manual pages from the definition of its command line, so
+/// the pages always contain every verb.
 fn verbs() -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let made = directives().arg("man").arg(folder.path()).output().unwrap();
@@ -26,7 +25,7 @@ fn verbs() -> Vec<String> {
     verbs
 }
 
-/// Returns true if a check of the role table runs the verb, with or without flags.
+/// Returns true if a row of the table of roles contains the verb, with or without flags.
 fn is_in_the_table(verb: &str) -> bool {
     CHECKS.iter().any(|check| {
         let rest = check

@@ -1,5 +1,5 @@
-//! Starts a node with the security plugin, which all tests of this binary share. Creates users and
-//! roles on this node.
+//! Starts a node with the security plugin, which all security tests share, and creates users and
+//! roles on it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,10 +14,11 @@ use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 use crate::support::node::unique_index;
 
-/// A password that satisfies the rules of the security plugin.
+/// The password of all users that the tests create, which satisfies the rules of the security
+/// plugin.
 pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
 
-/// The roles of `mappings/roles`.
+/// The names of the roles in `mappings/roles`, without the prefix `directives_`.
 pub(crate) const ROLES: [&str; 7] = [
     "reader",
     "recorder",
@@ -28,8 +29,8 @@ pub(crate) const ROLES: [&str; 7] = [
     "installer",
 ];
 
-/// Returns the shared node. The node watches its standard input, so it stops when the test process
-/// ends.
+/// Returns the node that all security tests share. The node stops when the test process ends,
+/// because the node watches its standard input.
 pub(crate) fn node() -> &'static SecuredNode {
     static NODE: OnceLock<SecuredNode> = OnceLock::new();
     NODE.get_or_init(SecuredNode::start)
@@ -44,8 +45,8 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // Each runtime needs its own client, because a pooled connection ends when the runtime that
-    // opened it ends.
+    // The function creates a new HTTP client for each request, because a pooled connection ends
+    // with the tokio runtime of the test that opened it.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -56,8 +57,7 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // A body that is a string belongs to a bulk request, and has one line for each JSON
-        // document.
+        // If the body is a string, it contains the lines of JSON for a bulk request.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),
@@ -69,10 +69,11 @@ pub(crate) async fn send_as(
     (status, response.json().await.unwrap_or_default())
 }
 
-/// Sends a request as the administrator, and panics if the request fails.
+/// Sends a request as the administrator, returns the body of the response, and panics if the
+/// request fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The security plugin stores all roles in one document, so changes by two tests can conflict
-    // (status 409). The function therefore repeats the request after a conflict.
+    // The function repeats a request after a conflict (status 409), because the security plugin
+    // stores all roles in one document, which another test may change at the same time.
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -91,8 +92,8 @@ pub(crate) fn role_file(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Reads the file of a role, and replaces the index name in the role's permissions by the given
-/// one.
+/// Reads the file of a role, and replaces the index name in the role's permissions by the name
+/// `index`.
 pub(crate) fn role_for(name: &str, index: &str) -> Value {
     let mut role = role_file(name);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -104,14 +105,16 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Takes the lock for changes of users, roles and mappings. The security plugin stores all objects
-/// of a kind in one document, so it would refuse one of two simultaneous changes.
+/// Takes the lock that a test needs to change users, roles and mappings. The security plugin
+/// refuses one of two simultaneous changes, because it stores all objects of a kind in one
+/// document.
 pub(crate) async fn one_change() -> MutexGuard<'static, ()> {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     CHANGE.lock().await
 }
 
-/// Changes a user, a role or a mapping, while no other test changes a user, a role or a mapping.
+/// Creates or replaces a user, a role or a mapping, under a lock that excludes such changes by
+/// other tests.
 pub(crate) async fn configure(path: &str, content: &Value) {
     let _one = one_change().await;
     let path = format!("/_plugins/_security/api/{path}");
@@ -122,7 +125,7 @@ pub(crate) async fn put_role(name: &str, role: &Value) {
     configure(&format!("roles/{name}"), role).await;
 }
 
-/// Creates a user with the given roles and the password [`PASSWORD`].
+/// Creates the user `name` with the given roles and the password [`PASSWORD`].
 pub(crate) async fn put_user(name: &str, roles: &[&str]) {
     let user = json!({ "password": PASSWORD, "opendistro_security_roles": roles });
     configure(&format!("internalusers/{name}"), &user).await;
@@ -144,7 +147,7 @@ pub(crate) async fn installed_index(prefix: &str) -> String {
     index
 }
 
-/// Returns the connection flags for the node, without a user name.
+/// Returns the flags with which the command trusts the certificate of the shared node.
 pub(crate) fn connection() -> [String; 2] {
     [
         "--ca-certificate".to_owned(),
@@ -152,7 +155,7 @@ pub(crate) fn connection() -> [String; 2] {
     ]
 }
 
-/// Runs the command `directives` as the given user.
+/// Runs the command `directives` on the shared node with the given user name and password.
 pub(crate) fn run_as(user: (&str, &str), index: &str, args: &[&str]) -> Ran {
     directives()
         .args(args)
@@ -160,14 +163,15 @@ pub(crate) fn run_as(user: (&str, &str), index: &str, args: &[&str]) -> Ran {
         .args(["--username", user.0, "--url", &node().url()])
         .args(["--directives-index", index])
         .env("DIRECTIVES_PASSWORD", user.1)
-        // The time limit is long, because the machine that runs the tests may be busy.
+        // The command gets a long time limit for its requests, because a busy machine may be slow
+        // to respond.
         .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
         .output()
         .unwrap()
         .into()
 }
 
-/// Runs the command as a user whose password is [`PASSWORD`].
+/// Runs the command `directives` as a user whose password is [`PASSWORD`].
 pub(crate) fn run(user: &str, index: &str, args: &[&str]) -> Ran {
     run_as((user, PASSWORD), index, args)
 }
@@ -180,7 +184,8 @@ pub(crate) fn agent(user: &str, index: &str) -> Agent {
 /// Starts an agent with additional arguments as a user whose password is [`PASSWORD`].
 pub(crate) fn agent_with(user: &str, index: &str, more: &[&str]) -> Agent {
     let [flag, ca] = connection();
-    // The time limits are long, because the machine that runs the tests may be busy.
+    // The agent gets a long time limit for its requests, because a busy machine may be slow to
+    // respond.
     let patience = ["--startup", "empty", "--request-timeout", "10s"];
     let args = [&[&flag, &ca, "--username", user], &patience[..], more].concat();
     Agent::start_with(
@@ -214,7 +219,8 @@ pub(crate) fn applying(id: &str) -> [&str; 12] {
     ]
 }
 
-/// Returns the last error in the status of an agent, or an empty text if there is none.
+/// Returns the last error in the status of an agent, or an empty text if the status contains no
+/// error.
 pub(crate) fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
@@ -224,8 +230,8 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
-/// Takes the lock for the index `directives`. The roles name this index, so several tests need it,
-/// but only one test at a time may use it.
+/// Takes the lock for the index `directives`, which the files of the roles name. Only one test at a
+/// time may use the index `directives`.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

@@ -1,5 +1,5 @@
 //! Tests the authentication with JSON web tokens. The cluster must refuse invalid tokens, and an
-//! agent must read a new token from its file.
+//! agent must read a new token from its token file.
 
 use std::time::{Duration, SystemTime};
 
@@ -35,8 +35,8 @@ fn signed(claims: &Value, key: &[u8]) -> String {
     format!("{content}.{signature}")
 }
 
-/// Returns the claims of a user for a token that expires after the given number of seconds. If the
-/// number is negative, the token has already expired.
+/// Returns the claims of a user for a token that expires in `seconds` seconds, or that has already
+/// expired if `seconds` is negative.
 fn claims(user: &str, seconds: i64) -> Value {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     json!({ "sub": user, "exp": now.checked_add_signed(seconds).unwrap() })
@@ -55,7 +55,7 @@ pub(crate) async fn map_reader(user: &str, index: &str) {
     configure(&format!("rolesmapping/{role}"), &json!({ "users": [user] })).await;
 }
 
-/// Runs `list` with a secret in an environment variable.
+/// Runs `directives list` with a token or key in an environment variable.
 fn list_with(index: &str, variable: &str, secret: &str) -> Ran {
     directives()
         .args(["list", "--url", &node().url(), "--directives-index", index])
@@ -100,7 +100,7 @@ async fn an_expired_or_forged_token_is_refused_and_not_printed() {
         }
         assert!(!ran.stderr.contains(&token), "{name}: {}", ran.stderr);
     }
-    // The next token authenticates a user who has no role for this index.
+    // The cluster must refuse a valid token of a user who has no role for the index.
     let stranger = list(&token("stranger", Duration::from_mins(10)));
     assert_eq!(stranger.code, 5, "{}", stranger.stderr);
     assert!(stranger.stderr.contains("403"), "{}", stranger.stderr);
@@ -120,8 +120,7 @@ async fn an_unknown_api_key_is_refused_and_not_printed() {
     assert!(!ran.stderr.contains("Otters"), "{}", ran.stderr);
 }
 
-/// The first token of the agent expires while the agent runs, and the agent must read the next
-/// token from its file.
+/// An agent whose token expires while it runs must read the next token from its token file.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_whose_token_expires_takes_the_next_one_from_its_file() {

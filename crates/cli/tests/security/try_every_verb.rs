@@ -1,5 +1,5 @@
-//! Runs every verb and some direct requests as a given user, and reports which operations the
-//! cluster permits.
+//! Tries every verb and some direct requests as a given user, and reports which operations the
+//! cluster permits to this user.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,12 +10,12 @@ use crate::secured_cluster::{admin, admin_runs, apply, applying, run, send_as};
 use crate::support::command::{Ran, directives};
 use crate::{try_processes, try_requests};
 
-/// The index and the data streams that the roles name.
+/// The index that the files of the roles in `mappings/roles` name.
 pub(crate) const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 const FLEET_HISTORY: &str = "directives-fleet-history";
-/// The operations that are tested with each role, as the table of `mappings/README.md` names them.
+/// The operations that a test tries under each role, named as in the table of `mappings/README.md`.
 pub(crate) const CHECKS: [&str; 36] = [
     "`init --dry-run`",
     "`init`",
@@ -55,7 +55,7 @@ pub(crate) const CHECKS: [&str; 36] = [
     "the requests of Dashboards",
 ];
 
-/// The arguments of the checks that run a verb once and change nothing.
+/// Each check that runs a verb which changes nothing, with the arguments of the verb.
 const READS: [(&str, &[&str]); 11] = [
     ("`init --dry-run`", &["init", "--fleet", "--dry-run"]),
     ("`list`", &["list"]),
@@ -81,7 +81,8 @@ const READS: [(&str, &[&str]); 11] = [
     ("`history verify`", &["history", "verify", "--wait", "1s"]),
 ];
 
-/// Restores the state of the index that each check expects.
+/// Installs the index, its history and its fleet, and creates the directives and the record that
+/// the checks need.
 pub(crate) async fn prepare() {
     admin_runs(INDEX, &["init", "--history", "--fleet"]).ok();
     for id in ["kept", "ended"] {
@@ -92,7 +93,7 @@ pub(crate) async fn prepare() {
     admin("POST", &path, Some(&entry)).await;
 }
 
-/// Makes the installation outdated, so that `init` must update everything and needs all its
+/// Makes everything that `init` has installed outdated, so that the next `init` needs all its
 /// permissions.
 async fn outdate() {
     let path = format!("/_ingest/pipeline/{INDEX}");
@@ -110,8 +111,8 @@ async fn send_as_admin(method: &str, path: &str) -> u16 {
     send_as((ADMIN, ADMIN_PASSWORD), method, path, None).await.0
 }
 
-/// Runs a check as a user. Returns `yes` if the role permits the operation, `in part` if it permits
-/// a part of the operation, and otherwise `no`.
+/// Tries the operation `check` as a user. Returns `yes` if the user's role permits the operation,
+/// `in part` if it permits a part, and `no` if it permits nothing.
 pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     if let Some((_, args)) = READS.iter().find(|(name, _)| *name == check) {
         return reads(check, user, args);
@@ -144,7 +145,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Runs a verb that writes, and then restores the directives that the verb changed.
+/// As a user, runs a verb that writes directives, and then restores the directives that the verb
+/// changed.
 async fn writes(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| written(check, &run(user, INDEX, args));
     let restored = |id: &str| apply(INDEX, id, &[]);
@@ -157,7 +159,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
         "`apply` over an older one" => tried(&applying("kept")),
         "`extend`" => tried(&["extend", "kept", "--by", "1s"]),
         "`edit`" => {
-            // Each edit writes new content, because an edit without a change would write nothing.
+            // The test sets a new ticket in each run of `edit`, because an `edit` without a change
+            // would write nothing.
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let ticket = format!("ticket=T-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let consents = ["--everything", "--replace", "--yes"];
@@ -169,8 +172,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
             outcome
         }
         "`sign`" => {
-            // Each check of `sign` uses a new key. With a key that has already signed the
-            // directive, `sign` would write nothing.
+            // The test creates a new key for each run of `sign`, because `sign` writes nothing with
+            // a key that has already signed the directive.
             let folder = keys();
             let key = path_in(folder.path(), "signer.key");
             let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
@@ -187,8 +190,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
             try_requests::bulk(user, INDEX, lines).await
         }
         "`prune`" => {
-            // The directive must have ended before the check, because `prune` deletes only
-            // directives that have ended.
+            // The administrator revokes the directive before the user runs `prune`, because `prune`
+            // deletes only directives that have ended.
             admin_runs(INDEX, &["revoke", "ended"]).ok();
             let outcome = tried(&["prune", "--ended-before", "1ms", "--yes"]);
             restored("ended");
@@ -198,8 +201,8 @@ async fn writes(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Returns the outcome of a verb that writes. If the verb prints a warning about the history, the
-/// write succeeded but was not recorded, so the outcome is `in part`.
+/// Returns the outcome of a verb that writes. The outcome is `in part` if the verb warns that it
+/// could not record its write in the history.
 fn written(check: &str, ran: &Ran) -> &'static str {
     match ran.code {
         0 if ran.stderr.contains("history") => "in part",
@@ -209,8 +212,9 @@ fn written(check: &str, ran: &Ran) -> &'static str {
     }
 }
 
-/// Runs a verb that only reads, and returns whether the role permits it. The exit codes 7 to 10
-/// report what the verb found, and `doctor` ends with 1 if the user may not read directives.
+/// As a user, runs a verb that only reads, and returns whether the user's role permits the verb.
+/// The exit codes 7 to 10 mean that the verb could read, and `doctor` ends with 1 if the user may
+/// not read directives.
 fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     let ran = run(user, INDEX, args);
     match ran.code {
@@ -223,8 +227,8 @@ fn reads(check: &str, user: &str, args: &[&str]) -> &'static str {
     }
 }
 
-/// Runs a verb that reads a file with a draft. The arguments of the verb end with the flag for the
-/// draft's file.
+/// As a user, runs a verb that reads a file with a draft. The function appends the path of the file
+/// to the arguments `args`.
 fn reads_draft(check: &str, user: &str, args: &[&str]) -> &'static str {
     let folder = tempfile::tempdir().unwrap();
     let file = path_in(folder.path(), "draft.json");
@@ -237,7 +241,7 @@ fn path_in(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
 }
 
-/// Runs a check that sends direct requests to the data stream of the history.
+/// Tries the operation `check` with direct requests to the data stream of the history.
 async fn of_history(check: &str, user: &str) -> &'static str {
     match check {
         "read the history" => {
@@ -262,7 +266,7 @@ async fn of_history(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Creates the keys of a new signer.
+/// Creates the keys of a new signer with `directives keygen`, and returns the folder of the keys.
 fn keys() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("signer");
@@ -271,7 +275,8 @@ fn keys() -> tempfile::TempDir {
     folder
 }
 
-/// Runs a kind of `init` on an outdated installation, and then restores the installation.
+/// Runs `init` with the flags of the operation `check` on an outdated installation, and then
+/// restores the installation.
 async fn installs(check: &str, user: &str) -> &'static str {
     let outcome = match check {
         "`init`" => {
@@ -289,8 +294,8 @@ async fn installs(check: &str, user: &str) -> &'static str {
     outcome
 }
 
-/// Runs `init` on an outdated installation and on an index with an incomplete mapping, because the
-/// two installations need different permissions.
+/// Runs `init` once on an outdated installation and once on an index with an incomplete mapping,
+/// because `init` needs different permissions in these two cases.
 async fn installs_and_updates(user: &str) -> &'static str {
     if installed(&run(user, INDEX, &["init", "--fleet"])) == "no" {
         return "no";

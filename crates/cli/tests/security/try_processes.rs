@@ -9,7 +9,7 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::eventually::eventually;
 
-/// The texts of the cluster's refusals in error messages.
+/// Texts by which the test recognizes in an error message that the cluster refused a request.
 const REFUSALS: [&str; 2] = ["403", "no permissions"];
 
 fn is_refusal(text: &str) -> bool {
@@ -21,7 +21,8 @@ async fn delete(index: &str, id: &str) {
     admin("DELETE", &path, None).await;
 }
 
-/// Runs an agent that must publish, notice a deletion and measure the clock skew.
+/// Returns `yes` if an agent of the user can publish directives, notice a deletion and measure the
+/// clock skew.
 pub(crate) async fn polls(user: &str, index: &str) -> &'static str {
     apply(index, "passing", &[]);
     let agent = agent(user, index);
@@ -48,7 +49,8 @@ pub(crate) async fn polls(user: &str, index: &str) -> &'static str {
     }
 }
 
-/// Runs an agent that records the history, including a deletion by another tool.
+/// Returns whether an agent of the user can record the history, including a deletion that another
+/// tool made.
 pub(crate) async fn agent_records(user: &str, index: &str) -> &'static str {
     apply(index, "passing", &[]);
     let agent = agent_with(user, index, &["--record-history"]);
@@ -79,7 +81,8 @@ pub(crate) async fn agent_records(user: &str, index: &str) -> &'static str {
     if is_refused(&status) { "no" } else { "yes" }
 }
 
-/// Runs `directives record`, which must record the directives and a deletion by another tool.
+/// Returns whether `directives record` can record the directives as the user, including a deletion
+/// that another tool made.
 pub(crate) async fn service_records(user: &str, index: &str) -> &'static str {
     apply(index, "passing", &[]);
     let [flag, ca] = connection();
@@ -96,9 +99,9 @@ pub(crate) async fn service_records(user: &str, index: &str) -> &'static str {
     }
 }
 
-/// Waits until a recorder has recorded more than the given number of operations and its queue is
-/// empty. Returns the new number of operations, or `None` if the cluster refuses the requests of
-/// the recorder.
+/// Waits until a recorder has recorded more than `before` operations and its queue is empty.
+/// Returns the number of recorded operations, or `None` if the cluster refuses the recorder's
+/// requests.
 async fn recorded_beyond(recorder: &Agent, before: u64) -> Option<u64> {
     let text = async |path: &str| {
         let response = reqwest::get(recorder.url(path)).await.unwrap();
@@ -115,7 +118,8 @@ async fn recorded_beyond(recorder: &Agent, before: u64) -> Option<u64> {
     (!is_refusal(&readiness)).then(|| operations(&metrics))
 }
 
-/// Returns the number of operations that a recorder has recorded or found in the history.
+/// Returns the number of operations that a recorder has recorded itself or has found in the
+/// history, from the recorder's metrics.
 fn operations(metrics: &str) -> u64 {
     ["recorded", "already_recorded"]
         .iter()

@@ -1,10 +1,11 @@
-//! Sends direct requests as a given user, and reports whether the cluster permits these requests.
+//! Sends direct requests to the cluster as a given user, and reports whether the cluster permits
+//! them.
 
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{PASSWORD, send_as};
 
-/// Sends requests as a user, and returns `yes` if the cluster refused no request.
+/// Sends requests as a user, and returns `yes` if the cluster permitted all of them.
 pub(crate) async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
     for (method, path, body) in requests {
         let body = if path.ends_with("_msearch") {
@@ -23,7 +24,8 @@ pub(crate) async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static
     "yes"
 }
 
-/// Sends bulk actions, each of which the cluster may refuse separately.
+/// As a user, sends a bulk request with several actions, of which the cluster may refuse some and
+/// permit others.
 pub(crate) async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     let path = format!("/{index}/_bulk");
     let body = Value::from(lines);
@@ -45,7 +47,7 @@ pub(crate) async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     "yes"
 }
 
-/// Sends the requests with which an instance reports to the fleet of an index.
+/// Sends the requests with which an instance writes its report to the fleet of an index.
 pub(crate) async fn reports(user: &str, index: &str) -> &'static str {
     let fleet = format!("{index}-fleet");
     let fleet_history = format!("{index}-fleet-history");
@@ -96,7 +98,7 @@ pub(crate) async fn point_in_time(user: &str, index: &str) -> &'static str {
     "yes"
 }
 
-/// Sends the requests with which OpenSearch Dashboards shows an index.
+/// Sends the requests that OpenSearch Dashboards sends to show the documents of an index.
 pub(crate) async fn dashboards(user: &str, index: &str) -> &'static str {
     let msearch = format!("{{\"index\":\"{index}\"}}\n{{\"size\":0}}\n");
     let requests = [
@@ -128,7 +130,7 @@ pub(crate) async fn dashboards(user: &str, index: &str) -> &'static str {
     "yes"
 }
 
-/// Sends requests that would delete records of the history.
+/// Sends requests that would delete records of the history if the user's role permitted them.
 pub(crate) async fn deletes_records(user: &str, history: &str) -> &'static str {
     let query = r#"{"query":{"match_none":{}}}"#;
     let delete = format!("/{history}/_delete_by_query");

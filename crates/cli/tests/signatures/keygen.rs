@@ -1,4 +1,5 @@
-//! Tests `directives keygen`. Also tests that the flags for keys refuse unusable keys.
+//! Tests that `directives keygen` creates a pair of keys. Also tests that the flags for keys refuse
+//! unusable keys.
 
 use std::fs;
 

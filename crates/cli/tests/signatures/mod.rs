@@ -1,4 +1,4 @@
-//! Tests signed directives on a real node: which directives an agent with trusted keys applies.
+//! Tests on a real node which signed directives an agent with trusted keys applies.
 
 mod keygen;
 mod policies;
@@ -15,7 +15,7 @@ use crate::support::command::{Ran, directives, run};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// An index, and a folder with the keys of its signers.
+/// An index with signed directives, and a folder with the keys of the signers.
 struct Site {
     url: String,
     index: String,
@@ -50,8 +50,8 @@ impl Site {
         run(&self.url, &self.index, &args)
     }
 
-    /// If the word is the name of a key file or a policy file, replaces it with the path of this
-    /// file in the folder.
+    /// Replaces the name of a key file or policy file in a command line by the path of this file,
+    /// and returns any other word unchanged.
     fn word(&self, word: &str) -> String {
         let is_file = [".key", ".pub", ".json"]
             .iter()
@@ -74,8 +74,8 @@ impl Site {
         Agent::start(&self.url, &self.index, &args)
     }
 
-    /// Writes a document directly, without the ingest pipeline. Anybody who may write to the index
-    /// can also bypass the pipeline.
+    /// Writes a document without the ingest pipeline, which anybody who may write to the index can
+    /// do.
     async fn write(&self, id: &str, source: &Value) {
         let url = format!(
             "{}/{}/_doc/{id}?pipeline=_none&refresh=true",
@@ -91,7 +91,7 @@ impl Site {
     }
 }
 
-/// Waits until an agent rejects the directive, and returns the reason that the agent reports.
+/// Waits until an agent rejects the directive `id`, and returns the reason that the agent reports.
 async fn rejected(agent: &Agent, id: &str) -> String {
     let reason = |status: &Value| {
         let all = status["rejected"].as_array().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Tests a policy that requires two signers for some directives.
+//! Tests a signature policy that requires two signers for some directives.
 
 use std::fs;
 
@@ -32,7 +32,8 @@ async fn two_signers_for_what_a_policy_names() {
         reason.starts_with("signatures: 1 of 2 required signers"),
         "{reason}"
     );
-    // Mallory's signature must not count, because mallory's key is not trusted.
+    // The signature of mallory must not count as one of the two required signatures, because
+    // mallory's key is not trusted.
     site.run("sign wide --yes --sign-with mallory.key").ok();
     let verify = format!("verify --trusted-keys {all} --signatures policy policy.json");
     let verified = site.run(&verify);
@@ -47,8 +48,8 @@ async fn two_signers_for_what_a_policy_names() {
     site.run("sign wide --yes --sign-with bob.key").ok();
     applied(&agent, 2, 0).await;
     site.run(&verify).ok();
-    // If the same signer signs the same content again, the document must not change. Without
-    // consent, the command must not sign anything.
+    // If the same signer signs the same content again, the document must not change. `sign` must
+    // not sign a directive without the user's consent.
     let again = site.run("sign wide --yes --sign-with bob.key").ok();
     assert!(
         again.stdout.starts_with("unchanged wide"),
@@ -58,7 +59,7 @@ async fn two_signers_for_what_a_policy_names() {
     let unasked = site.run("sign narrow --sign-with alice.key");
     assert_eq!(unasked.code, 2);
     assert!(unasked.stderr.contains("Sign this?"), "{}", unasked.stderr);
-    // With an invalid policy file, the command must fail at the start with an error that names the
+    // With an invalid policy file, the command must fail at once with an error that names the
     // position in the file.
     fs::write(site.path("policy.json"), "{\"rules\": [{\"signers\": 0}]}").unwrap();
     let wrong = site.run(&verify);

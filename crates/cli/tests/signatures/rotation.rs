@@ -1,5 +1,5 @@
-//! Tests that keys can be replaced while an agent runs. Also tests how often the agent verifies
-//! signatures.
+//! Tests that an operator can replace the trusted keys while an agent runs. Also tests how often
+//! the agent verifies signatures.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,8 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     fs::copy(site.path("alice.pub"), site.path("trusted.pub")).unwrap();
     let agent = site.agent(&["--trusted-keys", "trusted.pub"]);
     applied(&agent, 1, 0).await;
-    // The signer creates a second key, and the agent trusts both keys.
+    // The signer alice creates a second key, and the agent trusts alice's first key and her second
+    // key.
     fs::create_dir(site.path("new")).unwrap();
     let made = directives()
         .args(["keygen", &site.text("new/alice")])
@@ -41,7 +42,8 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     site.run(&format!("apply two {SHAPE} --sign-with alice.key"))
         .ok();
     applied(&agent, 2, 0).await;
-    // The file of trusted keys now contains only the signer's new key.
+    // The test replaces the agent's trusted keys, so that the agent trusts only the signer's second
+    // key.
     fs::write(site.path("trusted.pub"), read(&new)).unwrap();
     agent.signal("-HUP");
     let status = applied(&agent, 1, 1).await;
@@ -49,7 +51,8 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     assert_eq!(status["counters"]["reads"]["corrections"], 0);
     assert_eq!(status["counters"]["credential_reloads"], 2);
-    // The agent must continue to use the earlier keys if the reloaded file is invalid.
+    // If the file of trusted keys is invalid when the agent reloads it, the agent must continue to
+    // use the earlier keys.
     fs::write(site.path("trusted.pub"), "alice").unwrap();
     agent.signal("-HUP");
     let failed = "a failed reload";
@@ -59,7 +62,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
         })
         .await;
     applied(&agent, 1, 1).await;
-    // A signature must not be valid for a copy of the document in another index.
+    // An agent must reject a signed document that somebody has copied to another index.
     let copy = unique_index("rotation-copy");
     let body = json!({"source": {"index": site.index}, "dest": {"index": copy}});
     let reindex = format!("{}/_reindex?refresh=true", site.url);
@@ -84,7 +87,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         site.run(&format!("apply {id} {SHAPE} --sign-with alice.key"))
             .ok();
     }
-    // The hub reconciles in each poll, so each of its polls decodes documents again.
+    // The hub gets a reconcile interval of 1 ms, so that it decodes documents again in each poll.
     let args = ["--trusted-keys", "alice.pub", "--reconcile-interval", "1ms"];
     let hub = site.agent(&[&args[..], &["--last-good", &last_good]].concat());
     applied(&hub, 3, 0).await;
@@ -127,21 +130,21 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
             (&json!(1), &json!(1))
         );
     }
-    // After a change of the trusted keys, the agent reads and verifies the whole snapshot again.
+    // After a change of its trusted keys, the agent must read and verify the whole snapshot again.
     fs::copy(site.path("bob.pub"), site.path("same.pub")).unwrap();
     same.signal("-HUP");
     let status = applied(&same, 0, 4).await;
     assert_eq!(status["counters"]["reads"]["full_reads"], 2);
-    // The agent writes the last-good file after the poll that published the set. To be sure that
-    // the file exists, the test waits until two further polls have ended.
+    // The test waits for two further polls of the hub, because the hub writes the last-good file
+    // only after the poll that published the set.
     let polls = |status: &Value| status["counters"]["polls_succeeded"].as_u64();
     let published = polls(&applied(&hub, 4, 0).await);
     hub.status_when("two more polls", |status| {
         polls(status) >= published.map(|polls| polls + 2)
     })
     .await;
-    // The next agent cannot reach the cluster, so it starts with the last-good file. The agent must
-    // also verify the signatures in this file.
+    // An agent that cannot reach the cluster starts with the set in the last-good file, and must
+    // verify the signatures in this file.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

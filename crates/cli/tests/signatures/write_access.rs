@@ -1,4 +1,4 @@
-//! Tests that a user who may write to the index still cannot make an agent record more.
+//! Tests that a user who may write to the index cannot make an agent with trusted keys record more.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,8 @@ async fn write_access_alone_raises_nothing() {
     assert_eq!(status["trusted_keys"].as_array().unwrap().len(), 1);
     assert_eq!(status["counters"]["signature_verifications"], 1);
 
-    // Direct writes to the index change each signed field.
+    // The test changes each signed field of a directive with a direct write, and the agent must
+    // reject each changed document.
     let good = site.source("one").await;
     for (field, value) in [
         ("level", json!("ShapeTiming")),
@@ -36,8 +37,8 @@ async fn write_access_alone_raises_nothing() {
         changed[field] = value;
         site.write("one", &changed).await;
         let reason = rejected(&agent, "one").await;
-        // The changed expiry exceeds the agent's maximum, so the agent rejects the document before
-        // it checks the signature.
+        // The changed `expires_at` exceeds the agent's maximum, so the agent rejects this document
+        // before it checks the signature.
         let expected = if field == "expires_at" {
             "expires_at: "
         } else {
@@ -47,8 +48,8 @@ async fn write_access_alone_raises_nothing() {
         site.write("one", &good).await;
         applied(&agent, 1, 1).await;
     }
-    // If somebody copies the document under another id, its signature must not be valid. If
-    // somebody removes the signature, the agent must reject the document.
+    // The agent must reject a signed document that somebody copied to another id, and a document
+    // whose signature somebody removed.
     site.write("copy", &good).await;
     let reason = rejected(&agent, "copy").await;
     assert!(
@@ -62,8 +63,8 @@ async fn write_access_alone_raises_nothing() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     site.write("one", &good).await;
     applied(&agent, 1, 2).await;
-    // Some fields, such as the reason, have no effect on proxies. The signature does not cover
-    // fields without an effect on proxies, so these fields may change.
+    // The agent must accept a document in which somebody changed only fields without an effect on
+    // proxies, such as the reason, because the signature does not cover these fields.
     let mut reworded = good.clone();
     reworded["reason"] = json!("another");
     reworded["created_at"] = json!("2020-01-01T00:00:00Z");
@@ -79,7 +80,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     site.keygen("alice");
     site.run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
-    // Applying the same directive again must change nothing.
+    // A second `apply --sign-with` of the same directive must change nothing.
     let again = site
         .run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
@@ -99,7 +100,8 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     rejected(&agent, "one").await;
     site.run("extend one --by 1h --sign-with alice.key").ok();
     applied(&agent, 1, 0).await;
-    // The signature must stay valid after a change of a field that is not signed.
+    // The signature of a directive must stay valid if `edit` changes only a field that the
+    // signature does not cover.
     site.run("edit one --set reason=because").ok();
     site.run("verify --trusted-keys alice.pub").ok();
     site.run("edit one --set level=ShapeTiming --replace --yes --sign-with alice.key")
@@ -119,8 +121,8 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     let signed_source = site.source("one").await;
     site.run("revoke one").ok();
     applied(&agent, 0, 0).await;
-    // An agent that has seen the revocation must reject the signed document if somebody restores
-    // it.
+    // If somebody restores the signed document of a revoked directive, an agent that has seen the
+    // revocation must reject this document.
     site.write("one", &signed_source).await;
     let reason = rejected(&agent, "one").await;
     assert!(

@@ -1,4 +1,5 @@
-//! Injects faults between an agent and its node, and kills and restarts the node.
+//! Injects faults into the connection between an agent and its node, and kills and restarts the
+//! node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,12 @@ use test_support::node::Node;
 use test_support::proxy::{Fault, Proxy};
 use tokio::sync::Mutex;
 
-/// The duration of each fault.
+/// How long each fault lasts before the task removes it.
 const FAULT: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_secs(12);
 
-/// Injects one fault after the other until the task is aborted. After each round of all kinds of
-/// faults, kills the node, and restarts it with its data after the duration of a fault.
+/// Injects one fault after the other until the soak test aborts this task. After each kind of fault
+/// has occurred once, kills the node, waits for [`FAULT`], and restarts the node with its data.
 pub(crate) async fn inject(node: Arc<Mutex<Node>>, proxy: Arc<Proxy>) {
     loop {
         for fault in [

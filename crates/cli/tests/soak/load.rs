@@ -1,4 +1,4 @@
-//! Generates the load of the soak test. The tasks write documents and signed directives, send
+//! Generates the load of the soak test with tasks that write documents and signed directives, send
 //! evaluations and long polls, and open connections that never complete a request.
 
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::site::Site;
 use crate::support::agent::Agent;
 use crate::support::command::directives;
 
-/// The number of document ids from which the writer chooses at random.
+/// The number of document ids from which the writing task chooses one at random for each write.
 const IDS: usize = 300;
 const EVALUATING_CLIENTS: usize = 4;
 const WAITING_CLIENTS: usize = 20;
-/// The maximum number of connections without a complete request that are open to each agent at the
-/// same time.
+/// The number of connections without a complete request that the load opens to each agent before it
+/// closes all of them.
 const HALF_OPEN: usize = 100;
 
 /// Starts all tasks that generate the load.
@@ -36,8 +36,8 @@ pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, clien
     }
 }
 
-/// Creates, replaces, revokes and deletes documents by direct requests. If a request fails because
-/// the node is down, the task does not repeat this request.
+/// Creates, replaces, revokes and deletes documents with direct requests, and ignores requests that
+/// fail because the node is down.
 async fn write(site: Arc<Site>) {
     let mut random = fastrand::Rng::with_seed(19);
     for number in 0_u64.. {
@@ -64,7 +64,7 @@ async fn write(site: Arc<Site>) {
     }
 }
 
-/// Runs the command every few seconds to apply a signed directive.
+/// Runs `directives apply` every few seconds to write a signed directive.
 async fn sign(site: Arc<Site>) {
     for number in 0_u64.. {
         let id = format!("signed-{}", number % 20);
@@ -104,7 +104,8 @@ async fn evaluate(site: Arc<Site>, url: String) {
     }
 }
 
-/// Long-polls the agent at the given address for one change of the set after another.
+/// Sends one long poll after another to an agent, each of which waits for the next change of the
+/// agent's set.
 async fn wait(site: Arc<Site>, url: String) {
     let mut known = Value::Null;
     loop {
@@ -122,8 +123,8 @@ async fn wait(site: Arc<Site>, url: String) {
     }
 }
 
-/// Opens connections that send nothing or only a part of a request. When `HALF_OPEN` connections
-/// are open, the function closes all of them and starts again.
+/// Opens connections to an agent, and sends nothing or only a part of a request on each. Closes all
+/// connections when [`HALF_OPEN`] connections are open, and starts again.
 async fn hang(address: String) {
     loop {
         let mut open = Vec::new();

@@ -1,6 +1,6 @@
 //! Runs two agents for half an hour under load and faults, and checks that their memory, file
-//! descriptors and tasks do not grow. During the half hour, the node restarts, responses are
-//! delayed or lost, secrets rotate and documents change. `scripts/soak` runs the test.
+//! descriptors and tasks do not grow. The soak test restarts the node, delays and drops responses,
+//! rotates secrets and changes documents. `scripts/soak` runs the soak test.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,9 +34,9 @@ use tokio::time::Instant;
 use samples::Samples;
 use site::Site;
 
-/// The default duration of the test in minutes. `SOAK_MINUTES` sets another duration.
+/// The duration of the soak test in minutes, unless the variable `SOAK_MINUTES` sets another one.
 const MINUTES: u64 = 30;
-/// The time between two measurements of memory, file descriptors and tasks.
+/// The time between two measurements of an agent's memory, file descriptors and tasks.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 fn duration() -> Duration {
@@ -89,7 +89,7 @@ async fn memory_descriptors_and_tasks_stay_flat_under_faults() {
         failed >= 5,
         "the faults had no effect: {failed} failed polls"
     );
-    // After the faults have ended, both agents must again publish the same directives.
+    // After the last fault, both agents must publish the same directives again.
     proxy.set(Fault::None);
     let mut node = node.lock_owned().await;
     tokio::task::block_in_place(|| node.restart());

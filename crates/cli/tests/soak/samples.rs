@@ -7,14 +7,16 @@ use test_support::measure::process::Process;
 use crate::site::Site;
 use crate::support::agent::Agent;
 
-/// The maximum number of bytes by which the memory of an agent may grow between the second and the
-/// last part of the run.
+/// The soak test fails if an agent's memory grows by this number of bytes or more between the
+/// second and the last part of the test.
 const MEMORY_TOLERANCE: u64 = 8 << 20;
 const COUNT_TOLERANCE: u64 = 32;
-/// The number of parts into which the run is divided. The first of these parts is the warm-up.
+/// The number of equal parts into which the soak test divides its measurements, the first of which
+/// is the warm-up.
 const PARTS: usize = 6;
 
-/// One measurement of the agent's process.
+/// One measurement of an agent's process, with its resident memory in bytes, file descriptors and
+/// tasks.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     resident: u64,
@@ -28,7 +30,7 @@ pub(crate) struct Samples {
     process: Process,
     metrics: String,
     taken: Vec<Sample>,
-    /// The latest response to `/v1/status`.
+    /// The latest response of the agent to a request for `/v1/status`.
     status: serde_json::Value,
 }
 
@@ -65,7 +67,8 @@ impl Samples {
         }
     }
 
-    /// Returns the medians of the measurements in one part of the run.
+    /// Returns the medians of the measurements in the part `part` of the soak test, counted from
+    /// zero.
     fn part(&self, part: usize) -> Sample {
         let length = (self.taken.len() / PARTS).max(1);
         let begin = (part * length).min(self.taken.len() - 1);
@@ -81,7 +84,7 @@ impl Samples {
         }
     }
 
-    /// Prints a table with the medians for each part of the run.
+    /// Prints a table with the medians of the measurements in each part of the soak test.
     pub(crate) fn report(&self) {
         println!("| {} | memory, MB | descriptors | tasks |", self.name);
         println!("|---|---|---|---|");
@@ -107,8 +110,8 @@ impl Samples {
         println!("{:#}", self.status["counters"]);
     }
 
-    /// Checks that the agent needs no more memory, file descriptors and tasks in the last part of
-    /// the run than in the second part.
+    /// Checks that the agent does not need more memory, file descriptors or tasks in the last part
+    /// of the soak test than in the second part, except for a tolerance.
     pub(crate) fn check(&self) {
         let (early, late) = (self.part(1), self.part(PARTS - 1));
         let name = self.name;
@@ -128,7 +131,7 @@ impl Samples {
         assert!(reloads >= 2, "{name}: {reloads} reloads");
     }
 
-    /// Returns the value of a counter from the agent's latest status.
+    /// Returns the counter `name` from the agent's latest status, or zero if the status lacks it.
     pub(crate) fn counter(&self, name: &str) -> u64 {
         self.status["counters"][name].as_u64().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Creates the index and the secrets of the soak test. Also starts the two agents of the test: the
-//! hub, which polls the node, and the client, which polls the hub.
+//! Creates the index and the secrets of the soak test, and starts its two agents. The first agent
+//! is the hub, which polls the node, and the second is the client, which polls the hub.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use crate::support::command::directives;
 use crate::support::eventually::eventually;
 use crate::support::node::installed_index;
 
-/// An index, and a folder with the secrets of the agents and of the signers.
+/// The index of the soak test, and a folder with the secrets of the agents and of the signers.
 pub(crate) struct Site {
     pub(crate) node: String,
     pub(crate) index: String,
     pub(crate) http: Client,
     folder: TempDir,
-    /// The number of rotations so far. Each secret contains the number of the rotation, so that it
-    /// differs from all earlier secrets.
+    /// How often the soak test has replaced all secrets. Each secret contains the number of the
+    /// rotation, so that it differs from all earlier secrets.
     rotations: AtomicU64,
 }
 
@@ -54,13 +54,13 @@ impl Site {
         self.path(name).display().to_string()
     }
 
-    /// Returns the token that every agent accepts at present.
+    /// Returns the token that both agents accept until the next rotation of the secrets.
     pub(crate) fn token(&self) -> String {
         token(self.rotations.load(Ordering::SeqCst))
     }
 
     /// Writes the files with all secrets of the test. The token file also contains the next token,
-    /// so that no request is refused between the rotation and the agent's reload.
+    /// so that an agent already accepts this token before it reloads the file after a rotation.
     fn write_secrets(&self) {
         let round = self.rotations.load(Ordering::SeqCst);
         let tokens = format!("{}\n{}\n", token(round), token(round + 1));
@@ -77,7 +77,8 @@ impl Site {
         fs::write(self.path("trusted"), trusted).unwrap();
     }
 
-    /// Replaces all secrets, and makes the agents reload them.
+    /// Replaces all secrets of the soak test, and sends SIGHUP to the agents so that they reload
+    /// their files.
     pub(crate) fn rotate_secrets(&self, agents: &[&Agent]) {
         self.rotations.fetch_add(1, Ordering::SeqCst);
         self.write_secrets();
@@ -86,7 +87,7 @@ impl Site {
         }
     }
 
-    /// Starts the agent that polls the node.
+    /// Starts the hub, the agent of the soak test that polls the node.
     pub(crate) fn hub(&self, url: &str) -> Agent {
         let (password, last_good) = (self.text("password"), self.text("last-good"));
         let login = ["--username", "soak", "--password-file", &password];
@@ -94,7 +95,7 @@ impl Site {
         self.agent(url, &[&login[..], &file].concat())
     }
 
-    /// Starts the agent that polls the hub.
+    /// Starts the client, the agent of the soak test that polls the hub.
     pub(crate) fn client(&self, hub: &str) -> Agent {
         let token = self.text("client-token");
         let upstream = ["--upstream", "agent", "--bearer-token-file", &token];
@@ -124,7 +125,7 @@ impl Site {
         Agent::start(url, &self.index, &[&shared[..], args].concat())
     }
 
-    /// Returns the status of an agent, or `Null` if the agent does not respond.
+    /// Returns an agent's response to `/v1/status`, or `Null` if the agent does not respond.
     pub(crate) async fn status(&self, agent: &Agent) -> Value {
         let request = self.http.get(agent.url("/v1/status"));
         match request.bearer_auth(self.token()).send().await {
@@ -133,7 +134,7 @@ impl Site {
         }
     }
 
-    /// Waits until both agents have published the same directives.
+    /// Waits until the hub and the client have published the same directives.
     pub(crate) async fn until_equal(&self, hub: &Agent, client: &Agent) {
         eventually(
             "both agents have the same directives",

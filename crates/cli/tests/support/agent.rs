@@ -11,7 +11,7 @@ use super::command::directives;
 use super::eventually::{blocking_until, eventually};
 use super::http;
 
-/// A process of an agent or a recorder. Dropping this value kills the process.
+/// A running process of an agent or a recorder, which is killed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Agent {
     process: Child,
@@ -21,12 +21,12 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent on a free port, with additional arguments.
+    /// Starts an agent on a free port, with the additional arguments `args`.
     pub(crate) fn start(url: &str, index: &str, args: &[&str]) -> Self {
         Self::start_with(url, index, args, &[])
     }
 
-    /// Starts an agent with additional environment variables.
+    /// Starts an agent like [`start`](Self::start), with the environment variables in `variables`.
     pub(crate) fn start_with(
         url: &str,
         index: &str,
@@ -49,13 +49,14 @@ impl Agent {
         Self::spawn(&mut command, args, "listening on ")
     }
 
-    /// Starts a recorder. The URL of the returned `Agent` is the URL of the recorder's health
-    /// listener.
+    /// Starts `directives record`, and returns an `Agent` whose URL is that of the recorder's
+    /// health listener.
     pub(crate) fn recorder(url: &str, index: &str) -> Self {
         Self::recorder_with(url, index, &[], &[])
     }
 
-    /// Starts a recorder with additional arguments and environment variables.
+    /// Starts a recorder like [`recorder`](Self::recorder), with additional arguments and
+    /// environment variables.
     pub(crate) fn recorder_with(
         url: &str,
         index: &str,
@@ -72,8 +73,9 @@ impl Agent {
         Self::spawn(&mut command, &[], "health on ")
     }
 
-    /// Starts a process of an agent or a recorder. The first line that the process prints to
-    /// standard output must begin with the given prefix, and then contain the URL of the process.
+    /// Starts a process of an agent or a recorder, and reads the URL of the process from the first
+    /// line of its standard output. The first line of the output must consist of `prefix` and the
+    /// URL.
     fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
         let mut process = command
             .stdout(Stdio::piped())
@@ -83,14 +85,14 @@ impl Agent {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let url = next_line(&mut stdout, prefix);
         let has_health = args.contains(&"--health-listen");
-        // The agent first prints one line for each address of the API, and then a line for the
-        // health listener, if there is one.
+        // The agent prints one line for each address of its API, and then a line for the health
+        // listener, if the arguments request one.
         let health_url = args
             .iter()
             .filter(|_| has_health)
             .find_map(|_| next_line(&mut stdout, "health on "));
-        // A thread reads the log continuously, because a full pipe would block the agent, and a
-        // closed pipe would end the agent.
+        // A thread reads the agent's log continuously, because a full pipe would block the agent,
+        // and a closed pipe would end the agent.
         let mut stderr = process.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut log = String::new();
@@ -113,7 +115,7 @@ impl Agent {
         format!("{}{path}", self.url)
     }
 
-    /// Returns the URL of a path on the health listener.
+    /// Returns the URL of a path on the agent's separate health listener.
     pub(crate) fn health_url(&self, path: &str) -> String {
         format!("{}{path}", self.health_url.as_deref().unwrap())
     }
@@ -142,12 +144,12 @@ impl Agent {
         decision
     }
 
-    /// Waits until the agent's status satisfies a condition, and returns the status.
+    /// Waits until the response of `/v1/status` satisfies a condition, and returns this response.
     pub(crate) async fn status_when(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         eventually(what, async || self.get("/v1/status").await.1, is_it).await
     }
 
-    /// Sends a signal, such as `-TERM`, to the process.
+    /// Sends a signal, such as `-TERM`, to the process of the agent.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .args([signal, &self.process.id().to_string()])
@@ -156,14 +158,15 @@ impl Agent {
         assert!(sent.success());
     }
 
-    /// Stops the agent and returns its log.
+    /// Stops the agent with SIGTERM, waits until its process ends, and returns its log.
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
         self.wait();
         self.log.take().unwrap().join().unwrap()
     }
 
-    /// Stops the process with SIGSTOP, and waits until all its threads have stopped.
+    /// Stops the agent's process with SIGSTOP, and waits until all threads of the process have
+    /// stopped.
     pub(crate) fn suspend(&self) {
         self.signal("-STOP");
         let tasks = format!("/proc/{}/task", self.process_id());
@@ -176,14 +179,14 @@ impl Agent {
         });
     }
 
-    /// Waits until the process ends, and returns its exit status.
+    /// Waits until the agent's process ends, and returns its exit status.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()
     }
 }
 
-/// Reads the next line of the output, and returns the text after the prefix. Returns `None` if the
-/// line does not begin with the prefix.
+/// Reads the next line of a process's output, and returns the text after the prefix. Returns `None`
+/// if the line of output does not begin with the prefix.
 fn next_line(stdout: &mut impl BufRead, prefix: &str) -> Option<String> {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

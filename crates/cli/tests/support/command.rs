@@ -5,8 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// Returns the command `directives`, without the environment variables of the test process that
-/// would set its flags.
+/// Returns a command for the `directives` binary, without the environment variables of the test
+/// process that would set its flags.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars() {
@@ -18,7 +18,7 @@ pub(crate) fn directives() -> Command {
     command
 }
 
-/// The result of one run of the command.
+/// The exit code and the output of one run of the `directives` binary.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -31,7 +31,8 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
     }
 
-    /// Returns the result of the run, and panics if the command failed.
+    /// Returns the result of a command that succeeded, and panics with the error output of a
+    /// command that failed.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.stderr);
@@ -49,26 +50,27 @@ impl From<Output> for Ran {
     }
 }
 
-/// Runs the command for an index, with `input` as its standard input.
+/// Runs the `directives` binary for a cluster and an index, with `input` as its standard input.
 pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ran {
     let mut process = directives()
         .args(args)
         .env("DIRECTIVES_URL", url)
         .env("DIRECTIVES_INDEX", index)
-        // The time limit is long, because the machine that runs the tests may be busy.
+        // The command gets a long time limit for its requests, because a busy machine may be slow
+        // to respond.
         .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The write may fail, because the command may end before it has read its input.
+    // The test ignores a failed write, because the command may end before it has read its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }
 
-/// Applies a directive, with the flags that consent to every write. This function is for tests that
-/// do not test consent.
+/// Runs `directives apply` with the flags that consent to every write, for tests that do not test
+/// consent.
 #[track_caller]
 pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     let consent = [
@@ -82,8 +84,8 @@ pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     run(url, index, &[&["apply"], args, &consent].concat()).ok();
 }
 
-/// Applies a directive as [`apply`] does. `line` contains the arguments that follow the verb
-/// `apply`.
+/// Applies a directive as [`apply`] does, but takes the arguments of the verb `apply` as one
+/// string.
 #[track_caller]
 pub(crate) fn apply_line(url: &str, index: &str, line: &str) {
     apply(url, index, &words(line));
@@ -93,7 +95,7 @@ pub(crate) fn run(url: &str, index: &str, args: &[&str]) -> Ran {
     run_with(url, index, args, "")
 }
 
-/// Splits a command line into arguments. A part in single quotes is one argument.
+/// Splits a command line into arguments, where a part in single quotes is one argument.
 pub(crate) fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for (number, part) in line.split('\'').enumerate() {

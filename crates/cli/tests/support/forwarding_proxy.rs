@@ -1,11 +1,11 @@
-//! A proxy between the command and a node. Tests use this proxy to change some responses of the
+//! An HTTP proxy between the command and a node, with which tests change some responses of the
 //! node.
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 
-/// Serves a router on a free port until the test ends, and returns its address.
+/// Serves a router on a free port until the test ends, and returns the URL of the router.
 pub(crate) async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -13,7 +13,7 @@ pub(crate) async fn serve(router: Router) -> String {
     url
 }
 
-/// Forwards a request to a node, and returns the node's response.
+/// Forwards a request to the node at the URL `node`, and returns the node's response.
 pub(crate) async fn pass(node: &str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use super::command::{BINARY, Ran};
 
-/// The settings of a command on a terminal: the cluster, the index and the number of columns.
+/// A pseudo-terminal with `columns` columns, on which tests run commands for the cluster `url` and
+/// the index `index`.
 pub(crate) struct Terminal<'a> {
     pub(crate) url: &'a str,
     pub(crate) index: &'a str,
@@ -13,13 +14,14 @@ pub(crate) struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    /// Runs the command, and types the given reply to each question. If the reply is `EOF`, the
-    /// function ends the command's input instead.
+    /// Runs the command on the pseudo-terminal, and types `reply` in response to each question of
+    /// the command. If `reply` is `EOF`, the function ends the command's input instead of typing a
+    /// reply.
     pub(crate) fn run(&self, args: &[&str], reply: &str) -> Ran {
         self.run_with(&[], args, reply)
     }
 
-    /// Works like [`run`](Self::run), but sets additional environment variables.
+    /// Works like [`run`](Self::run), but sets the additional environment variables in `variables`.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str], reply: &str) -> Ran {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/on_terminal.py");
         let mut command = Command::new("python3");
@@ -35,7 +37,8 @@ impl Terminal<'_> {
             .env("DIRECTIVES_AUTHOR", "tester")
             .env("DIRECTIVES_URL", self.url)
             .env("DIRECTIVES_INDEX", self.index)
-            // The time limit is long, because the machine that runs the tests may be busy.
+            // The command gets a long time limit for its requests, because a busy machine may be
+            // slow to respond.
             .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
             .env("NO_COLOR", "1")
             .envs(variables.iter().copied())

@@ -1,5 +1,5 @@
-//! Runs one fuzz target under libFuzzer. The variable `FUZZ_TARGET` selects the target, so one
-//! program is linked for all targets. `scripts/fuzz` builds and starts this program.
+//! Runs one fuzz target under libFuzzer. This program contains all fuzz targets, and runs the one
+//! that the variable `FUZZ_TARGET` names. `scripts/fuzz` builds and starts this program.
 
 #![no_main]
 #![allow(clippy::expect_used, reason = "scripts/fuzz sets the variable")]

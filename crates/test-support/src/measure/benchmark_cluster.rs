@@ -1,5 +1,5 @@
-//! Gives a benchmark access to its cluster. Fills an index with documents, writes and deletes
-//! single documents, and reads the CPU time of the cluster.
+//! Lets a benchmark fill an index of its cluster with directives, write and delete single
+//! directives, and read the processor time of the cluster.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 pub const INDEX: &str = "directives-bench";
-/// The number of documents in one bulk request.
+/// The maximum number of documents that a benchmark writes with one bulk request.
 const CHUNK: usize = 5_000;
 
 pub struct Cluster {
@@ -36,8 +36,8 @@ impl Cluster {
             .with_request_timeout(Duration::from_mins(1))
     }
 
-    /// Creates an index with the given number of directives. Each directive has a different tenant
-    /// as its target.
+    /// Creates the index of the benchmark with `directives` directives, each with a different
+    /// tenant as its target.
     pub async fn fill(&self, directives: usize) {
         self.send("DELETE", INDEX, None).await;
         let client = Client::new(&self.config()).expect("a client");
@@ -56,20 +56,20 @@ impl Cluster {
         self.send("POST", &format!("{INDEX}/_refresh"), None).await;
     }
 
-    /// Deletes an index or a data stream, if it exists.
+    /// Deletes the index or the data stream at the path `path`, if it exists.
     pub async fn delete_index(&self, path: &str) {
         self.send("DELETE", path, None).await;
     }
 
-    /// Writes one directive, and returns as soon as searches return the directive.
+    /// Writes one directive, and returns as soon as searches can find the directive.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");
         self.send("PUT", &path, Some(document(tenant).to_string()))
             .await;
     }
 
-    /// Deletes the directives with the given numbers, and returns as soon as no search returns
-    /// these directives any more.
+    /// Deletes the directives with the given numbers, and returns as soon as no search finds a
+    /// deleted directive any more.
     pub async fn delete(&self, directives: &[usize]) {
         let delete = |n| format!("{}\n", json!({ "delete": { "_id": format!("d-{n:06}") } }));
         let lines: String = directives.iter().map(delete).collect();
@@ -77,8 +77,9 @@ impl Cluster {
         self.send("POST", &path, Some(lines)).await;
     }
 
-    /// Returns the processor time that the server has used. The server updates its processor time
-    /// once a second, so the function first waits for longer than a second.
+    /// Returns the processor time that the nodes of the cluster have used since their start. A node
+    /// updates its processor time once a second, so the function first waits for longer than a
+    /// second.
     pub async fn cpu_time(&self) -> Duration {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;

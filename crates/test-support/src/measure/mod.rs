@@ -1,5 +1,5 @@
-//! Helpers of the benchmarks that measure a real cluster: the cluster, process statistics and
-//! percentiles.
+//! Helpers of the benchmarks that measure a real cluster, for access to the cluster, for process
+//! statistics and for percentiles.
 
 pub mod benchmark_cluster;
 pub mod process;
@@ -10,7 +10,7 @@ pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Returns a string with the median and the 99th percentile of the times.
+/// Returns a text with the median and the 99th percentile of the times, in milliseconds.
 pub fn percentiles(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];

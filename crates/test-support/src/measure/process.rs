@@ -17,7 +17,8 @@ impl Process {
         Self(format!("/proc/{pid}").into())
     }
 
-    /// Returns the total processor time of all threads of the process that have not ended yet.
+    /// Returns the total processor time of the threads of the process, without threads that have
+    /// already ended.
     pub fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(self.0.join("task")).expect("threads");
         let nanos = threads.flatten().filter_map(|thread| {
@@ -27,13 +28,13 @@ impl Process {
         Duration::from_nanos(nanos.sum())
     }
 
-    /// Returns how many file descriptors the process has open.
+    /// Returns the number of file descriptors that the process has open.
     pub fn open_files(&self) -> u64 {
         let files = fs::read_dir(self.0.join("fd")).expect("the descriptors");
         files.count() as u64
     }
 
-    /// Returns the largest resident memory of the process since its start, in bytes.
+    /// Returns the peak of the process's resident memory since its start, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         let status = fs::read_to_string(self.0.join("status")).expect("the status");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

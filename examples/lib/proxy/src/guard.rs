@@ -1,18 +1,17 @@
-//! Refuses requests whose path names the directives index. A client that could read this index
-//! would learn who is observed and why. A client that could write to this index could make the
-//! proxy capture any request.
+//! Refuses requests whose path names the directives index. A client that could read the directives
+//! index would learn who is observed and why. A client that could write to the directives index
+//! could make the proxy capture any request.
 //!
 //! **The guard is only a second line of defence.** The path does not show which index the body of a
 //! request names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch
-//! permissions protect the index completely, as the README explains.
+//! permissions protect the directives index completely, as the README explains.
 
-/// The body of the response to a refused request. The status of the response to a refused request
-/// is 403.
+/// The body of the response (status 403) to a request that the guard refuses.
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// The segments of a path that begin a document API. After one of these segments, the path can name
-/// a document, but no further index.
+/// The path segments that begin a document API. After a segment that begins a document API, a path
+/// can name a document, but no further index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
@@ -23,8 +22,8 @@ const DOCUMENT_APIS: [&str; 7] = [
     "_search",
 ];
 
-/// The endpoints of searches. If the path names no index in front of the endpoint, the request
-/// searches every index.
+/// The path segments that begin a search API. A request searches every index if its path names no
+/// index before the segment of a search API.
 const SEARCHES: [&str; 6] = [
     "_search",
     "_count",
@@ -35,12 +34,13 @@ const SEARCHES: [&str; 6] = [
 ];
 
 /// Returns true if a request with this path can access the directives index or a related index
-/// (such as the history or the fleet). The name of a related index is the name of the directives
-/// index, followed by a hyphen and a suffix.
+/// (such as the history or the fleet). The name of each related index begins with the name of the
+/// directives index and a hyphen.
 ///
-/// A request can access the index in three cases: its path names the index, even percent-encoded or
-/// in a list; a wildcard in its path matches the index; or its path belongs to a search and names
-/// no index. `is_protected` also returns true for every path with date math (`<...>`).
+/// A request can access the directives index if its path names this index, even percent-encoded or
+/// in a list, or if a wildcard in its path matches the index. A search can also access the index if
+/// its path names no index at all. `is_protected` also returns true for every path with date math
+/// (`<...>`).
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path
@@ -49,8 +49,9 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .map(decode)
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // The paths in this arm name no index. An earlier request has created the scroll or the
-        // point in time, and the guard has already checked that earlier request.
+        // The guard permits paths without an index. A path with a scroll or a point in time is
+        // safe, because the guard has already checked the earlier request that created the scroll
+        // or the point in time.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {
@@ -67,8 +68,8 @@ fn is_api(segment: &str) -> bool {
 /// Returns true if one of the index expressions in a list refers to the directives index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
-        // `includes` ignores the name of a remote cluster before the colon, because a cluster can
-        // be configured as its own remote cluster.
+        // The guard ignores the name of a remote cluster before the colon, because an administrator
+        // can configure a cluster as its own remote cluster.
         let name = expression.rsplit(':').next().unwrap_or(expression);
         let name = name.trim().trim_start_matches(['+', '-']);
         let related = format!("{index}-");
@@ -92,8 +93,8 @@ fn could_match(pattern: &str, index: &str) -> bool {
         )
 }
 
-/// Returns true if a pattern matches a name. `*` in the pattern stands for any string. The
-/// worst-case time is proportional to the length of the pattern multiplied by the length of the
+/// Returns true if a pattern, in which `*` stands for any string, matches a name. The worst-case
+/// time of the match is proportional to the length of the pattern multiplied by the length of the
 /// name.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
@@ -106,8 +107,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             at += 1;
             seen += 1;
         } else if let Some((star_at, star_seen)) = star {
-            // After a mismatch, the last `*` of the pattern matches one more character of the name,
-            // and the comparison continues after this character.
+            // After a mismatch, the function lets the last `*` of the pattern match one more
+            // character of the name, and continues the comparison after this character.
             star = Some((star_at, star_seen + 1));
             at = star_at + 1;
             seen = star_seen + 1;
@@ -118,8 +119,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
-/// Decodes percent-encoding (`%xx`). An invalid sequence stays unchanged, because OpenSearch
-/// refuses a request with such a path anyway.
+/// Decodes the percent-encoding (`%xx`) in a path segment. The function does not change an invalid
+/// sequence, because OpenSearch refuses a path with such a sequence anyway.
 fn decode(segment: &str) -> String {
     let bytes = segment.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

@@ -1,6 +1,5 @@
-//! Records the data of requests. The decision about a request says which data of the request is
-//! recorded. If no directive applies to a request, no [`Recording`] is created, so the recorder
-//! costs such a request nothing.
+//! For each request, records the data that the applied directives ask for. The recorder costs a
+//! request nothing if no directive applies to it, because the proxy then creates no [`Recording`].
 //!
 //! | decision | what is recorded |
 //! |---|---|
@@ -22,12 +21,13 @@ use opensearch_directives::DiagLevel;
 use opensearch_directives::tower::AppliedDirectives;
 use tokio::time::Instant;
 
-/// The maximum number of lines in the ring buffer.
+/// The maximum number of lines in the ring buffer, whose oldest line is dropped when a new one is
+/// added.
 const RING_LINES: usize = 256;
-/// The maximum number of captured bytes of a body.
+/// The maximum number of bytes at the beginning of a body that the recorder captures.
 const CAPTURED_BYTES: usize = 4096;
 
-/// Creates the recordings of requests, and owns the ring buffer into which their lines are written.
+/// Creates the recordings of requests, and owns the ring buffer for their log lines.
 #[derive(Debug, Default)]
 pub struct Recorder {
     ring: Mutex<VecDeque<String>>,
@@ -53,7 +53,7 @@ impl Recorder {
         })))
     }
 
-    /// Writes the lines of the ring buffer into the log, oldest line first.
+    /// Writes the lines of the ring buffer into the log, the oldest line first.
     pub fn dump(&self) {
         for line in self.ring().iter() {
             tracing::info!(target: "ring_buffer", "{line}");
@@ -65,14 +65,15 @@ impl Recorder {
     }
 }
 
-/// The record of one request. The record is written when the last clone of its `Recording` is
-/// dropped. A proxy attaches one clone to the body of the request, and another clone to the body of
-/// the response.
+/// A handle to the record of one request. The recorder writes the record when the last clone of the
+/// handle is dropped. A proxy attaches one clone of the handle to the body of the request, and
+/// another clone to the body of the response.
 #[derive(Clone, Debug)]
 pub struct Recording(Arc<Mutex<Record>>);
 
 impl Recording {
-    /// Records the names of the headers that the proxy added, removed or changed.
+    /// Records the names of the request headers that the proxy added, removed or changed, if the
+    /// directives ask for them.
     pub fn rewritten(&self, before: &HeaderMap, after: &HeaderMap) {
         let mut record = self.record();
         if record.applied.decision().level < DiagLevel::ShapeRewriteDiff {
@@ -90,7 +91,8 @@ impl Recording {
         }
     }
 
-    /// Records a part of the request's body.
+    /// Counts the bytes of a part of the request's body, and keeps them if the directives capture
+    /// the request.
     pub fn request_data(&self, data: &Bytes) {
         let mut record = self.record();
         let captures = record.applied.decision().capture;
@@ -105,7 +107,8 @@ impl Recording {
         record.responded_after = Some(record.started.elapsed());
     }
 
-    /// Records a part of the response's body.
+    /// Counts the bytes of a part of the response's body, and keeps them if the directives capture
+    /// the request.
     pub fn response_data(&self, data: &Bytes) {
         let mut record = self.record();
         let captures = record.applied.decision().capture;
@@ -126,15 +129,16 @@ struct Record {
     path: String,
     started: Instant,
     responded_after: Option<Duration>,
-    /// The status of the response; `None` if the client disconnected before the response arrived.
+    /// The status of the response, or `None` if the client disconnected before the response
+    /// arrived.
     status: Option<StatusCode>,
     changed_headers: String,
     request: Observed,
     response: Observed,
 }
 
-/// How many bytes of a body the proxy has forwarded, and the first of these bytes if they are
-/// captured.
+/// The number of bytes of a body that the proxy has forwarded, and the beginning of the body if the
+/// directives capture it.
 #[derive(Debug, Default)]
 struct Observed {
     bytes: usize,
@@ -152,8 +156,8 @@ impl Observed {
 }
 
 impl Record {
-    /// Returns the record as one line. Strings that come from the client are quoted, so that they
-    /// cannot imitate a field of the record.
+    /// Returns the record as one log line, with quotes around strings from the client, so that such
+    /// a string cannot imitate a field of the record.
     fn line(&self) -> String {
         let decision = self.applied.decision();
         let mut line = format!(

@@ -1,21 +1,22 @@
-//! Takes the id of a request from the client, or creates a new id.
+//! Takes the request id from the client's request, or creates a new request id.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header that contains the request id. The client's request, the request to OpenSearch, and
-/// the response contain the request id in this header.
+/// The header with the request id in the client's request, in the request to OpenSearch, and in the
+/// response.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The maximum length of a request id, in bytes. If a client sends a longer id, the proxy creates a
-/// new id.
+/// The maximum length of a request id from a client, in bytes. The proxy replaces a longer request
+/// id by a new one.
 const MAX_LENGTH: usize = 128;
 
-/// Returns the value of `X-Request-Id`. Creates a random id if `X-Request-Id` is absent or occurs
-/// more than once, or if its value is blank, too long or not ASCII text.
+/// Returns the request id from the header `X-Request-Id` of a request. Creates a random id if
+/// `X-Request-Id` is absent or occurs more than once, or if its value is blank, too long or not
+/// ASCII text.
 ///
-/// The id decides whether a request is in a sample. Therefore, a client can choose an id that puts
-/// its request into the sample. If your clients must not influence sampling, create an id for every
-/// request yourself.
+/// The request id decides whether a request is in the sample of a directive, so a client can choose
+/// an id that puts its request into the sample. If your clients must not influence sampling, create
+/// a new id for every request.
 #[must_use]
 pub fn ensure_request_id(headers: &HeaderMap) -> HeaderValue {
     let mut values = headers.get_all(X_REQUEST_ID).iter();

@@ -13,7 +13,7 @@ use opensearch_directives::tower::{Evaluator, RestExtractor};
 use opensearch_directives::{ClusterConfig, Config, DirectiveStore, Startup};
 use url::Url;
 
-/// The settings of an example proxy. Each setting comes from one environment variable.
+/// The settings of an example proxy, each from one environment variable.
 #[derive(Debug)]
 pub struct Settings {
     /// `PROXY_LISTEN`: the address on which the proxy serves, 127.0.0.1:9201 by default.
@@ -23,18 +23,19 @@ pub struct Settings {
     pub opensearch: Url,
     /// `DIRECTIVES_INDEX`: the name of the directives index, `directives` by default.
     pub index: String,
-    /// `DIRECTIVES_INTERVAL_MS`: the pause between polls, 5000 by default.
+    /// `DIRECTIVES_INTERVAL_MS`: the pause between two polls in milliseconds, 5000 by default.
     pub interval: Duration,
-    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set. By default, the
-    /// store saves no set.
+    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set, no file by
+    /// default.
     pub last_good: Option<String>,
 }
 
 impl Settings {
-    /// Reads the settings from environment variables.
+    /// Reads the settings of the proxy from environment variables, and uses the default for each
+    /// missing variable.
     ///
     /// # Errors
-    /// Fails if an environment variable is invalid. The error names the invalid variable.
+    /// Returns an error that names the environment variable if the value of a variable is invalid.
     pub fn from_env() -> Result<Self, Box<dyn Error>> {
         let settings = Self {
             listen: variable("PROXY_LISTEN")?.unwrap_or_else(|| "127.0.0.1:9201".into()),
@@ -52,7 +53,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Returns the configuration of the store. A proxy with this configuration starts even if the
+    /// Returns the configuration of the proxy's store, with which the proxy starts even if the
     /// cluster is unavailable.
     #[must_use]
     pub fn config(&self) -> Config {
@@ -66,7 +67,7 @@ impl Settings {
         }
     }
 
-    /// Returns the host and the port of the node, as a `Host` header contains them.
+    /// Returns the host and the port of the OpenSearch node, as a `Host` header contains them.
     #[must_use]
     pub fn authority(&self) -> String {
         let host = self.opensearch.host_str().unwrap_or("127.0.0.1");
@@ -86,7 +87,8 @@ pub fn evaluator(store: Arc<dyn DirectiveStore>) -> Evaluator {
     )
 }
 
-/// Reads an environment variable. An empty environment variable counts as absent.
+/// Reads and parses an environment variable. Returns `None` for an empty variable, as for a missing
+/// one.
 fn variable<T>(name: &str) -> Result<Option<T>, Box<dyn Error>>
 where
     T: FromStr<Err: Display>,

@@ -12,12 +12,13 @@ use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use super::client::{Call, Connection};
 use super::proxy::Proxy;
 
-/// The test accepts that a directive begins to apply up to this duration after its start, because
-/// the machine may be busy.
+/// The test accepts that a directive begins to apply up to this duration after its start, because a
+/// busy machine may be slow.
 const LATE: Duration = Duration::from_millis(500);
 
-/// The id of a request, the time just before it was sent, and the time just after its response
-/// arrived. The proxy made its decision about the request between these two times.
+/// The id of a request, the time just before the client sent it, and the time just after its
+/// response arrived. The proxy evaluated the directives for the request between the two times
+/// `from` and `to`.
 struct Sent {
     from: Timestamp,
     to: Timestamp,
@@ -26,8 +27,8 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
-    // The polling interval is so long that no poll happens during the test. The directive must
-    // start and expire without a poll.
+    // The poll interval is longer than the test, because the directive must start and expire
+    // without a poll.
     let proxy = Proxy::start("boundary", Duration::from_mins(10)).await;
     let mut connection = Connection::open(proxy.address).await;
     let now = SystemClock.now();

@@ -1,4 +1,4 @@
-//! A minimal HTTP client, because the load test needs a client that uses much less processor time
+//! A minimal HTTP client for the load test, which needs a client that uses much less processor time
 //! than the proxy.
 
 use std::net::SocketAddr;
@@ -10,7 +10,8 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// The properties of a request that a directive can target, and its body.
+/// A request to send through the proxy, with the properties that a directive can target, and the
+/// body of the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
@@ -24,7 +25,8 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The id that the proxy assigned to the request. The proxy's traces contain this id, too.
+    /// The id that the proxy assigned to the request. The proxy's spans and its break-glass tape
+    /// contain the same id.
     pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }

@@ -1,5 +1,5 @@
-//! Tests that `Endpoint::of` and osproxy assign the same class to a path. The test tries every path
-//! of up to four segments. The segments come from a list of words that `Endpoint::of` or osproxy
+//! Tests that `Endpoint::of` and osproxy assign the same class of endpoint to a path. The test
+//! tries every path of up to four segments from a list of words that `Endpoint::of` or osproxy
 //! distinguishes.
 
 use opensearch_directives::Endpoint;
@@ -14,8 +14,8 @@ const METHODS: [(&str, HttpMethod); 5] = [
     ("HEAD", HttpMethod::Head),
 ];
 
-/// The segments of the tested paths: names of indices and documents, words from osproxy's paths,
-/// and words from other REST paths.
+/// The segments from which the test builds paths, such as names of indices and documents, words
+/// from osproxy's paths, and words from other REST paths.
 #[rustfmt::skip]
 const SEGMENTS: [&str; 20] = [
     "", "orders", "a,b", "_all", "_doc", "_create", "_update", "_search", "scroll",

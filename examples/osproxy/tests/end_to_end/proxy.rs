@@ -1,5 +1,5 @@
-//! Starts the osproxy example with a real store, and collects the effects of directives: spans,
-//! entries on the break-glass tape, and captures.
+//! Starts the osproxy example with a real store, and collects the effects of directives, which are
+//! spans, entries on the break-glass tape, and captures.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The ids of the requests on which directives had one kind of effect.
+/// The ids of the requests on which directives had one kind of effect, such as a span.
 #[derive(Debug, Default)]
 struct Seen(Mutex<HashSet<String>>);
 
@@ -56,8 +56,8 @@ impl Capture for Captures {
     }
 }
 
-/// The effects that directives had on one request: a span, an entry on the break-glass tape, a
-/// capture.
+/// The effects that directives had on one request, each of which is a span, an entry on the
+/// break-glass tape, or a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Effects {
     pub(crate) span: bool,
@@ -137,7 +137,7 @@ impl Proxy {
         }
     }
 
-    /// Polls the index, and waits until osproxy has the given number of directives.
+    /// Polls the index, and waits until osproxy's directive set contains `count` directives.
     pub(crate) async fn has_directives(&self, count: usize) {
         self.store.refresh().await.unwrap();
         let deadline = Instant::now() + DEADLINE;
@@ -150,15 +150,14 @@ impl Proxy {
         }
     }
 
-    /// Returns the ids of the requests on the break-glass tape.
+    /// Returns the ids of the requests on osproxy's break-glass tape.
     pub(crate) fn tape(&self) -> HashSet<String> {
         let tape = self.handler.pipeline().break_glass().snapshot();
         let id = |entry: &Value| entry["request_id"].as_str().unwrap().to_owned();
         tape.iter().map(id).collect()
     }
 
-    /// Returns the effects that directives had on a request. The caller must call `effects` only
-    /// after the response to the request has arrived.
+    /// Returns the effects that directives had on a request whose response has already arrived.
     pub(crate) fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
         Effects {
             span: self.spans.has(request_id),

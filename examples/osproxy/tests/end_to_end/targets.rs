@@ -1,5 +1,5 @@
-//! Tests each kind of target. A directive with one target must affect only the requests with this
-//! target, and after its end, the directive must affect no request.
+//! Tests each kind of target of a directive. A directive with one target must affect only the
+//! requests with the targeted value, and a directive that has ended must affect no request.
 
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ fn calls() -> Vec<(&'static str, Call<'static>)> {
     ]
 }
 
-/// Sends each request, and returns the names of the requests on which the directive had all its
-/// effects.
+/// Sends each request of the test, and returns the names of the requests on which the directive had
+/// all its effects.
 async fn recorded(proxy: &Proxy, connection: &mut Connection) -> Vec<&'static str> {
     let mut recorded = Vec::new();
     for (what, call) in calls() {

@@ -1,5 +1,5 @@
-//! One of the eight writers that change an index at the same time. A writer changes one directive
-//! with the command, and its other directives with direct requests of each kind.
+//! Implements one of the eight writers that change an index at the same time. A writer changes one
+//! of its directives with the command, and its other directives with direct requests of each kind.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,17 +7,15 @@ use serde_json::json;
 
 use crate::support::command::run;
 
-/// One of the writers that change an index at the same time. No two writers write documents with
-/// the same id. Each writer changes one directive with the command, and its other directives with
-/// direct requests.
+/// One of the writers that change an index at the same time, each with its own document ids.
 pub(super) struct Writer<'a> {
     pub(super) url: &'a str,
     pub(super) index: &'a str,
     pub(super) number: usize,
     pub(super) random: fastrand::Rng,
-    /// The number of writes of all writers that the command performed and recorded.
+    /// The number of writes that the command has performed and recorded, for all writers together.
     pub(super) commands: &'a AtomicUsize,
-    /// Whether the test kills the node during the writes, so that requests may fail.
+    /// True if the test kills the node during the writes, so that requests may fail.
     pub(super) node_fails: bool,
 }
 
@@ -86,15 +84,15 @@ impl Writer<'_> {
             .header("content-type", "application/json")
             .body(body.to_owned());
         match request.send().await {
-            // The status of the response does not matter, because a write may conflict with another
-            // write, or the document may not exist.
+            // The writer accepts every status of a response, because a write may conflict with
+            // another write, and the document of a write may not exist.
             Ok(response) => drop(response.text().await),
             Err(error) => assert!(self.node_fails, "{error}"),
         }
     }
 
-    /// Runs the command once, to apply or to delete the directive that this writer changes with the
-    /// command.
+    /// Runs the command once to apply or delete this writer's directive `cmd-NUMBER`, for which the
+    /// writer never sends direct requests.
     async fn command(&mut self, operation: usize) {
         let id = format!("cmd-{}", self.number);
         let reason = operation.to_string();
@@ -125,21 +123,21 @@ impl Writer<'_> {
         };
         let ran = tokio::task::spawn_blocking(run).await.unwrap();
         match ran.code {
-            // While the node fails, the command may write the directive but fail to record this
-            // write. If a write is not recorded, the command prints a warning.
+            // While the node fails, the command may write the directive but print a warning that it
+            // could not record the write.
             0 if is_unrecorded(&ran.stderr) => assert!(self.node_fails, "{}", ran.stderr),
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
             }
-            // The exit code 3 means that the command should delete the directive, but that the
-            // directive did not exist.
+            // The exit code 3 means that the directive that the command should delete did not
+            // exist.
             3 => {}
             code => assert!(self.node_fails, "{code}: {}{}", ran.stdout, ran.stderr),
         }
     }
 }
 
-/// Returns true if the command warned that it wrote a directive but did not record the write.
+/// Returns true if the error output of the command warns that the command did not record its write.
 fn is_unrecorded(stderr: &str) -> bool {
     stderr.contains("are not recorded") || stderr.contains("are not in the history")
 }
