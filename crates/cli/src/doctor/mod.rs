@@ -33,8 +33,8 @@ const INSTALLER: &str =
 Example:
   directives doctor --context prod
 
-The command changes nothing. Each line is ok, a warning or a failure, and contains the remedy. The
-exit code is 1 if there is a failure, otherwise 0; warnings do not count.")]
+The command changes nothing. Each line is ok, a warning or a failure, and a warning or a failure
+contains the remedy. The exit code is 1 if there is a failure, otherwise 0; warnings do not count.")]
 pub(super) struct DoctorArgs {
     /// Format of the report
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]

@@ -157,7 +157,7 @@ impl Ledger {
 }
 
 #[tokio::test]
-async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
+async fn p14_every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     let url = shared_url();
     let index = with_history(&url, "writers");
     let mut ledger = Ledger {
@@ -188,7 +188,7 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
 /// default.
 #[tokio::test]
 #[ignore = "it takes many minutes; scripts/test-ledger runs it"]
-async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_killed() {
+async fn p14_every_number_is_accounted_for_although_the_node_and_the_recorders_are_killed() {
     let operations = std::env::var("HISTORY_OPERATIONS").ok();
     let operations: usize = operations.map_or(5_000, |number| number.parse().unwrap());
     let mut node = Node::start();

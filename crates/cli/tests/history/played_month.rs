@@ -10,9 +10,9 @@ use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::with_history;
-use crate::golden::{self, Redaction};
 use crate::support::command::{Ran, run, words};
 use crate::support::eventually::blocking_until;
+use crate::support::golden_file::{self, Redaction};
 use crate::support::http;
 use crate::support::node::shared_url;
 
@@ -266,7 +266,7 @@ fn check_golden(month: &Month) {
         for (number, truth) in month.truths.iter().enumerate() {
             actual = actual.replace(&format!("@{number}"), &truth.instant.to_string());
         }
-        found += &golden::session(line, &month.run(&actual), redact);
+        found += &golden_file::session(line, &month.run(&actual), redact);
     }
-    golden::check(&golden::difference("history", &found));
+    golden_file::check(&golden_file::difference("history", &found));
 }

@@ -13,7 +13,7 @@ fn last_line(ran: &Ran) -> &str {
 }
 
 #[tokio::test]
-async fn a_history_is_complete_until_an_operation_is_not_recorded() {
+async fn p14_a_history_is_complete_until_an_operation_is_not_recorded() {
     let recorded = Recorded::new("complete", true).await;
     let operations = [
         recorded.write("a", "acme").await,

@@ -20,7 +20,7 @@ fn fields(records: &[(String, Value)], names: &[&str]) -> Vec<Vec<Value>> {
 }
 
 #[tokio::test]
-async fn each_verb_leaves_a_record_of_its_operation() {
+async fn p14_each_verb_leaves_a_record_of_its_operation() {
     let url = shared_url();
     let index = with_history(&url, "verbs");
     let run = |text: &str| -> Ran {
@@ -116,7 +116,7 @@ async fn a_prune_and_a_write_of_many_directives_are_recorded() {
 }
 
 #[tokio::test]
-async fn a_write_that_cannot_be_recorded_succeeds_with_a_warning() {
+async fn p14_a_write_that_cannot_be_recorded_succeeds_with_a_warning() {
     let url = shared_url();
     let index = with_history(&url, "blocked");
     block(&url, &index, true).await;

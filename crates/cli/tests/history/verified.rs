@@ -7,7 +7,7 @@ use opensearch_directives::{Clock as _, SystemClock};
 
 use super::audit_log::append_events;
 use super::recorded_index::Recorded;
-use crate::golden::{self, Redaction};
+use crate::support::golden_file::{self, Redaction};
 use crate::support::http;
 
 /// The command lines that a test has run so far, with their redacted output.
@@ -37,7 +37,7 @@ impl Session<'_> {
             let text = self.redaction.apply(text);
             text.replace(self.recorded.uuid(), "UUID")
         };
-        let shown = golden::session(&format!("history {line}"), &ran, redact);
+        let shown = golden_file::session(&format!("history {line}"), &ran, redact);
         assert_eq!(ran.code, code, "{shown}");
         self.found += &shown;
     }
@@ -99,5 +99,5 @@ async fn the_golden_output_of_verify_for_each_exit_code() {
     let stream = format!("{}/_data_stream/{}-history", recorded.url, recorded.index);
     assert_eq!(http::send("DELETE", &stream, None).await.0, 200);
     session.run("verify", "", 11);
-    golden::check(&golden::difference("verify", &session.found));
+    golden_file::check(&golden_file::difference("verify", &session.found));
 }

@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod command;
 pub(crate) mod forwarding_proxy;
+pub(crate) mod golden_file;
 #[cfg(unix)]
 pub(crate) mod terminal;
 
