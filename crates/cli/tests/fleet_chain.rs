@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::{reporting, state_of, status_when};
 use crate::support::agent::Agent;
-use crate::support::command::run;
+use crate::support::command::{apply_line, run};
 use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
@@ -15,6 +15,8 @@ use crate::support::node::{shared_url, unique_index};
 async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both() {
     let (url, index) = (shared_url(), unique_index("fleet-chain"));
     run(&url, &index, &["init", "--fleet", "--history"]).ok();
+    // The number of this directive shows that a report was written before the next operations.
+    apply_line(&url, &index, "kept --level Shape --tenant other --ttl 1h");
     let first = reporting(&url, &index, "first", "2s");
     let behind = |name: &str| {
         let args = ["--upstream", "agent", "--report", "--instance", name];
@@ -28,7 +30,7 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
         "apply", "slow", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
     ];
     run(&url, &index, &[&apply[..], &["--wait=60s"]].concat()).ok();
-    assert_eq!(second.get("/v1/status").await.1["directives"], 1);
+    assert_eq!(second.get("/v1/status").await.1["directives"], 2);
     let at = |instant: &str| {
         let args = ["history", "--at", instant, "--tenant", "acme", "-o", "json"];
         let report = run(&url, &index, &args).json();
@@ -47,7 +49,7 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
     // No document contains the `_seq_no` of a deletion, so `delete --wait` compares the documents
     // of an instance with the index to find out whether the instance applies the deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
-    assert_eq!(second.get("/v1/status").await.1["directives"], 0);
+    assert_eq!(second.get("/v1/status").await.1["directives"], 1);
     let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
     assert_eq!(status["instances"][1]["via"], json!(["first"]));
     assert_eq!(at(&applied), both, "the past does not change");

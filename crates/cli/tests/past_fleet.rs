@@ -1,12 +1,16 @@
 //! Tests on a real node that `history --at` names every instance, even if the fleet has more
-//! instances than one search returns.
+//! instances than one search returns, and names only those instances as lacking a directive whose
+//! reports show it.
 
 use std::fmt::Write as _;
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
+use crate::fleet::{state_of, status_when};
+use crate::support::agent::Agent;
 use crate::support::command::{apply_line, run};
+use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
@@ -62,4 +66,37 @@ async fn each_of_ten_thousand_instances_is_named() {
         "{table}"
     );
     assert!(table.contains(" and 10029 more (-o json)"), "{table}");
+}
+
+#[tokio::test]
+async fn a_directive_is_not_yet_on_an_instance_only_after_a_later_report_without_it() {
+    let (url, index) = (shared_url(), unique_index("past-not-yet"));
+    run(&url, &index, &["init", "--fleet", "--history"]).ok();
+    // The highest number of this directive shows which later operations the agent has not read.
+    apply_line(&url, &index, "kept --level Shape --tenant other --ttl 1h");
+    // The agent reads the index only at its start, but continues to report: the name of the
+    // instance selects a first pause of 48 minutes from the interval.
+    let report = ["--report", "--report-interval", "2s", "--instance", "late"];
+    let agent = Agent::start(&url, &index, &[&["--interval", "1h"], &report[..]].concat());
+    status_when(&url, &index, "it reports", |status| {
+        state_of(status, "late") == "synced"
+    })
+    .await;
+    // A suspended agent sends no report.
+    agent.suspend();
+    apply_line(&url, &index, "slow --level Shape --tenant acme --ttl 1h");
+    let instant = SystemClock.now().to_string();
+    let instances = async || {
+        let args = [
+            "history", "--at", &instant, "--tenant", "acme", "-o", "json",
+        ];
+        run(&url, &index, &args).ok().json()["directives"][0]["instances"].take()
+    };
+    assert_eq!(instances().await, json!({ "unknown": ["late"] }));
+    agent.signal("-CONT");
+    let expected = json!({ "not_yet": ["late"] });
+    eventually("a later report refutes it", instances, |shown| {
+        *shown == expected
+    })
+    .await;
 }

@@ -15,6 +15,10 @@ async fn status(agent: &Agent) -> Value {
     agent.get("/v1/status").await.1
 }
 
+fn polls_succeeded(status: &Value) -> u64 {
+    status["counters"]["polls_succeeded"].as_u64().unwrap()
+}
+
 #[tokio::test]
 async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     let url = shared_url();
@@ -25,6 +29,8 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         "whole --level ShapeTiming --tenant acme --index orders --principal svc --endpoint Search \
          --sample-per-mille 1000 --ring-buffer --capture --starts-at 2020-01-01T00:00:00Z --ttl 1h",
     );
+    apply_line(&url, &index, "ended --level Shape --ttl 1h");
+    run(&url, &index, &["revoke", "ended"]).ok();
     let bad = json!({"level": "Shape", "tenant": ["a"], "expires_at": "2100-01-01T00:00:00Z"});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
@@ -47,6 +53,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
             assert_eq!(third[field], first[field], "{field}");
         }
         assert_eq!(third["rejected"].as_array().unwrap().len(), 1);
+        assert!(third["revoked"].as_u64() >= Some(1), "{third:#}");
         assert!(third["age_seconds"].as_f64().unwrap() >= 0.0);
         assert_eq!(third["staleness"], "fresh");
     };
@@ -69,15 +76,15 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         (&known["tag"], &known["snapshot"]),
         (&whole["tag"], &Value::Null)
     );
-    let before = status(&third).await["counters"].clone();
-    let polls = |counters: &Value| counters["polls_succeeded"].as_u64().unwrap();
+    let before = status(&third).await;
     let after = third
         .status_when("it has polled", |status| {
-            polls(&status["counters"]) >= polls(&before) + 3
+            polls_succeeded(status) >= polls_succeeded(&before) + 3
         })
         .await;
-    assert_eq!(after["counters"]["publishes"], before["publishes"]);
-    let (after, before) = (&after["counters"]["reads"], &before["reads"]);
+    let (after, before) = (&after["counters"], &before["counters"]);
+    assert_eq!(after["publishes"], before["publishes"]);
+    let (after, before) = (&after["reads"], &before["reads"]);
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
@@ -113,7 +120,13 @@ async fn age_grows_along_the_chain_during_an_outage() {
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
+    let behind = third
+        .status_when("it polls on", |status| {
+            polls_succeeded(status) >= polls_succeeded(&behind) + 3
+        })
+        .await;
     assert_eq!(behind["last_error"], Value::Null, "{behind:#}");
+    assert_eq!(behind["staleness"], "stale", "{behind:#}");
     assert_eq!(third.get("/readyz?fresh").await.0, 503);
     assert_eq!(third.get("/readyz").await.0, 200);
     let before = status(&second).await;

@@ -1,8 +1,11 @@
 //! Tests conditional requests to `GET /v1/directives`, and clients that wait for a change.
 
+use std::time::Duration;
+
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::apply;
 use crate::support::agent::Agent;
@@ -10,6 +13,11 @@ use crate::support::command::run;
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
+
+/// The time after which the agent responds to a request with `wait=60s` even if the set has not
+/// changed. Such a late response contains an earlier change, too, so a test that waits for a change
+/// must end sooner.
+const WHOLE_WAIT: Duration = Duration::from_mins(1);
 
 /// Requests the directives with the tag `seen` in the header `If-None-Match`, as a client that
 /// already has the content with this tag.
@@ -100,6 +108,7 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
+    let begun = Instant::now();
     // If a request with `wait` has no tag or an outdated tag, the agent must send the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
@@ -122,6 +131,7 @@ async fn a_waiting_client_gets_the_change_at_once() {
     assert_ne!(tag(&response), seen);
     let listed: Value = response.json().await.unwrap();
     assert_eq!(listed["directives"][0]["id"], "new");
+    assert!(begun.elapsed() < WHOLE_WAIT, "{:?}", begun.elapsed());
     assert_eq!(waiting(&agent).await, 0);
 }
 
@@ -135,7 +145,9 @@ async fn an_expiry_completes_the_request_of_a_waiting_client() {
     let seen = tag(&listed);
     let publishes = async || agent.get("/v1/status").await.1["counters"]["publishes"].clone();
     let before = publishes().await;
+    let begun = Instant::now();
     let response = get_unless(&agent, "?wait=60s", &seen).await;
+    assert!(begun.elapsed() < WHOLE_WAIT, "{:?}", begun.elapsed());
     assert_eq!(response.status(), 200);
     let listed: Value = response.json().await.unwrap();
     assert_eq!(listed["directives"][0]["expired"], true);
@@ -151,6 +163,7 @@ async fn one_publish_reaches_five_hundred_waiting_clients() {
     let seen = current_tag(&agent).await;
     let client = reqwest::Client::new();
     let mut clients = JoinSet::new();
+    let begun = Instant::now();
     for _ in 0..CLIENTS {
         let request = client
             .get(agent.url("/v1/directives?wait=60s"))
@@ -166,6 +179,7 @@ async fn one_publish_reaches_five_hundred_waiting_clients() {
     let before = publishes().await.unwrap();
     apply(&url, &index, "one", &["--ttl", "1h"]);
     let responses = clients.join_all().await;
+    assert!(begun.elapsed() < WHOLE_WAIT, "{:?}", begun.elapsed());
     assert_eq!(publishes().await.unwrap(), before + 1);
     assert_eq!(responses.len(), CLIENTS);
     let first = &responses[0];
@@ -181,6 +195,7 @@ async fn a_client_beyond_the_limit_is_refused_and_the_others_keep_waiting() {
     let index = installed_index(&url, "too-many").await;
     let agent = Agent::start(&url, &index, &["--max-waiting", "1"]);
     let seen = current_tag(&agent).await;
+    let begun = Instant::now();
     let first = async { get_unless(&agent, "?wait=60s", &seen).await.status() };
     let others = async {
         until_waiting(&agent, 1).await;
@@ -204,6 +219,7 @@ async fn a_client_beyond_the_limit_is_refused_and_the_others_keep_waiting() {
     };
     let (first, ()) = tokio::join!(first, others);
     assert_eq!(first, 200);
+    assert!(begun.elapsed() < WHOLE_WAIT, "{:?}", begun.elapsed());
 
     // When a waiting client disconnects, the agent must no longer count this client as waiting.
     let seen = current_tag(&agent).await;
@@ -221,15 +237,22 @@ async fn a_signal_completes_waiting_requests() {
     let index = installed_index(&url, "wait-signal").await;
     let mut agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    let request = reqwest::Client::new()
-        .get(agent.url("/v1/directives?wait=60s"))
-        .header("if-none-match", &seen)
-        .send();
-    let response = tokio::spawn(request);
-    until_waiting(&agent, 1).await;
+    let client = reqwest::Client::new();
+    let request = client.get(agent.url("/v1/directives?wait=60s"));
+    let response = tokio::spawn(request.header("if-none-match", &seen).send());
+    let (_, published) = agent.get("/v1/snapshot").await;
+    let tag = published["tag"].as_str().unwrap();
+    let request = client.get(agent.url(&format!("/v1/snapshot?since={tag}&wait=60s")));
+    let follower = tokio::spawn(request.send());
+    until_waiting(&agent, 2).await;
     agent.signal("-TERM");
     let response = response.await.unwrap().unwrap();
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
+    // A follower receives the unchanged tag, so it sees that the hub is not merely unreachable.
+    let response = follower.await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    let unchanged: Value = response.json().await.unwrap();
+    assert_eq!(unchanged["tag"], tag);
     assert!(tokio::task::block_in_place(|| agent.wait()).success());
 }
 

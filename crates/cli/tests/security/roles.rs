@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::secured_cluster::{ROLES, admin_runs, one_change, put_role, put_user, role_file, run};
+use crate::secured_cluster::{
+    ROLES, admin_runs, one_change, put_role, put_user, role_file, role_for, run,
+};
 use crate::support::node::unique_index;
 use crate::try_every_verb::{CHECKS, outcome, prepare};
 
@@ -135,6 +137,31 @@ async fn does_its_work(role: &str, user: &str) -> bool {
     true
 }
 
+/// No check fails without these permissions, so only this test notices that a role has lost one of
+/// them.
+#[test]
+fn each_permission_that_no_check_needs_is_in_its_roles() {
+    for (roles, permission, reason) in UNSEEN {
+        for role in roles {
+            let held = permissions(&role_file(role));
+            let has_it = held.iter().any(|(_, _, name)| name == permission);
+            assert!(has_it, "{role} lacks {permission}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn the_role_operator_has_every_permission_of_the_role_responder() {
+    let without_place = |role: &str| {
+        let permissions = permissions(&role_file(role)).into_iter();
+        permissions.map(|(list, _, name)| (list, name))
+    };
+    let operator: Vec<(String, String)> = without_place("operator").collect();
+    for permission in without_place("responder") {
+        assert!(operator.contains(&permission), "{permission:?}");
+    }
+}
+
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn no_role_has_a_permission_that_nothing_needs() {
@@ -212,7 +239,7 @@ async fn init_installs_the_roles_for_its_index() {
     assert_eq!(run(&reader, "directives", &["list"]).code, 5);
     assert_eq!(run(&reader, &index, &["init", "--roles"]).code, 5);
     // If an existing role hides a field, `init --roles` must remove this restriction from the role.
-    let mut role = role_file("reader");
+    let mut role = role_for("reader", &index);
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;
     let update = ["update", "keep", "keep", "keep", "keep", "keep", "keep"];
