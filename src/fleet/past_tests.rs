@@ -134,6 +134,25 @@ fn only_what_the_records_show_counts_as_applied_and_only_what_they_refute_as_not
     assert_eq!(other, PastState::NotYet);
 }
 
+/// A report with a later number must not hide the record that shows the number at the instant.
+#[test]
+fn a_report_replaces_a_record_only_if_it_is_nearer_to_the_instant() {
+    let with_report = |before, after, last: InstanceReport| {
+        PastInstance::new(before, after, Some(&last), at(0)).state(SLOW)
+    };
+    let eight = |minute| transition(minute, Some(8));
+    // Of two later states, the earlier one still lacks the operation.
+    let refuted = with_report(eight(-30), Some(eight(5)), report(20, 9));
+    assert_eq!(refuted, PastState::NotYet);
+    let shown = with_report(eight(-30), Some(transition(30, Some(9))), report(5, 8));
+    assert_eq!(shown, PastState::NotYet);
+    // Of two earlier states, the later one contains the operation.
+    let nearer = with_report(eight(-30), None, report(-1, 9));
+    assert_eq!(nearer, PastState::Applied);
+    let farther = with_report(transition(-1, Some(9)), None, report(-30, 8));
+    assert_eq!(farther, PastState::Applied);
+}
+
 #[test]
 fn above_the_low_water_mark_only_the_highest_read_number_shows_whether_an_operation_was_read() {
     let read = |applied, highest| {
