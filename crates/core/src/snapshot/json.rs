@@ -210,9 +210,7 @@ fn decode_set(
             Ok(())
         })?;
     }
-    let set = builder
-        .build_by_id()
-        .map_err(|_| SnapshotError(Repr::Repeated))?;
+    let set = builder.build_by_id()?;
     Ok(Decoded {
         set,
         signatures,
