@@ -12,7 +12,6 @@ use super::execute::Outcome;
 use super::planned_write::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::document_limit::DocumentLimit;
 use crate::http::{Client, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{
@@ -175,9 +174,9 @@ impl DirectivesApi {
     }
 
     pub(crate) fn session(&self) -> Session {
-        let client = self.client.clone();
-        let limit = DocumentLimit::new(Config::DEFAULT_MAX_DOCUMENTS);
-        IndexReader::new(client, "list", limit.max_stored()).session()
+        // Readers limit the number of documents. An operator needs all of them, to delete some of
+        // them after a reader's limit was exceeded.
+        IndexReader::new(self.client.clone(), "list", usize::MAX).session()
     }
 
     /// Writes directives, and returns as soon as searches find the written directives.

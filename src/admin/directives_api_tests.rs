@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::http::scripted_transport::{json_response, scripted_client};
+use crate::http::scripted_transport::{body_of, complete_search, json_response, scripted_client};
 use crate::http::{RequestFailure, Response};
 use opensearch_directives_core::document::is_revoked;
 
@@ -94,4 +94,37 @@ async fn a_repeated_write_whose_response_is_lost_reports_the_error_of_its_reques
     assert_eq!(*bulks.lock().unwrap(), 2, "{error}");
     assert!(error.is_unreachable(), "{error}");
     assert!(!error.is_refused(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_reads_more_documents_than_a_reader_permits_by_default() {
+    let total = 5 * Config::DEFAULT_MAX_DOCUMENTS + 1;
+    let opened = Arc::new(Mutex::new(false));
+    let noted = Arc::clone(&opened);
+    let client = scripted_client(move |request| {
+        let path = &request.path;
+        Ok(if path.contains("/_settings") {
+            json_response(
+                200,
+                &json!({ "directives": { "settings": {
+                    "index.uuid": "u", "index.number_of_shards": "1",
+                }}}),
+            )
+        } else if path.ends_with("/_search/point_in_time") {
+            *noted.lock().unwrap() = true;
+            json_response(200, &json!({ "pit_id": "p" }))
+        } else if path.ends_with("/_search") && body_of(request).get("pit").is_none() {
+            let hit = json!({ "_id": "d", "_seq_no": 1, "_source": document(&json!({})) });
+            let mut page = complete_search(total);
+            page["hits"]["hits"] = json!([hit]);
+            json_response(200, &page)
+        } else {
+            json_response(503, &json!({ "error": "the test ends here" }))
+        })
+    });
+    let error = DirectivesApi::new(client).list().await.unwrap_err();
+    assert!(
+        *opened.lock().unwrap(),
+        "the other pages are not read: {error}"
+    );
 }
