@@ -71,9 +71,7 @@ impl WriteError {
     pub fn is_refused(&self) -> bool {
         match &*self.0 {
             Kind::Refused(_) => true,
-            _ => self
-                .status()
-                .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
+            _ => self.status().is_some_and(is_refusal),
         }
     }
 
@@ -194,6 +192,12 @@ impl fmt::Display for WriteError {
             Kind::Read(error) => error.fmt(f),
         }
     }
+}
+
+/// Returns true if an HTTP status states that the cluster refuses a request. The statuses 404 and
+/// 429 state that something does not exist, and that the cluster is overloaded.
+pub(super) fn is_refusal(status: u16) -> bool {
+    matches!(status, 400..=403 | 405..=428 | 430..=499)
 }
 
 /// Formats the message that an index does not exist, with the names of the indices that contain
