@@ -1,7 +1,11 @@
 //! Functions that parse untrusted input in the same way as a store, and return the accepted
 //! content. The fuzz targets in `crates/fuzz-targets` call these functions.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::document::DecodeLimits;
 
 use crate::error::LastGoodError;
 pub use crate::fleet::fuzzing::{fleet_reports, relayed_reports};
@@ -55,5 +59,10 @@ pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
 /// # Errors
 /// Returns the error that a store would return if it started with this file.
 pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
-    crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
+    let limits = DecodeLimits {
+        now: Timestamp::UNIX_EPOCH,
+        max_ttl: Duration::MAX,
+    };
+    let path = "last-good".as_ref();
+    crate::last_good_format::parse_content(path, content, index, None, &limits)
 }

@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::signatures::Trust;
+use opensearch_directives_core::document::DecodeLimits;
 use opensearch_directives_core::internal::{Hex, visible_beginning};
 use opensearch_directives_core::{Snapshot, SnapshotError};
 
@@ -168,17 +169,19 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
 
 /// Reads the last-good file that [`write`] wrote for the index with the same name. The reader
 /// verifies the signatures of each directive again, because a forged file is as dangerous as a
-/// forged document in the index.
+/// forged document in the index. The reader also rejects each directive that expires later than
+/// `limits` permit, because an operator may have lowered `max_ttl` after the file was written.
 pub(crate) fn read(
     path: &Path,
     index: &str,
     trust: Option<&Trust>,
+    limits: &DecodeLimits,
 ) -> Result<Snapshot, LastGoodError> {
     let content = read_bytes(path).map_err(|error| LastGoodError {
         path: path.to_owned(),
         repr: Repr::Io(error),
     })?;
-    parse_content(path, &content, index, trust)
+    parse_content(path, &content, index, trust, limits)
 }
 
 /// Parses `content`, the content of the last-good file at the given path. The fuzz targets also
@@ -188,8 +191,9 @@ pub(crate) fn parse_content(
     content: &[u8],
     index: &str,
     trust: Option<&Trust>,
+    limits: &DecodeLimits,
 ) -> Result<Snapshot, LastGoodError> {
-    parse(content, index, trust).map_err(|repr| LastGoodError {
+    parse(content, index, trust, limits).map_err(|repr| LastGoodError {
         path: path.to_owned(),
         repr,
     })
@@ -201,7 +205,12 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, Repr> {
+fn parse(
+    bytes: &[u8],
+    index: &str,
+    trust: Option<&Trust>,
+    limits: &DecodeLimits,
+) -> Result<Snapshot, Repr> {
     let body = verified(bytes)?;
     let text = std::str::from_utf8(body).map_err(|_| Repr::Damaged("it is not UTF-8"))?;
     let (header, snapshot) = text
@@ -212,7 +221,10 @@ fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, R
         snapshot.trim_end(),
         usize::MAX,
         read_at,
-        |document, uuid| Trust::check_with(trust, document, uuid),
+        |document, uuid| {
+            limits.check_expiry(document)?;
+            Trust::check_with(trust, document, uuid)
+        },
     )
     .map_err(Repr::Snapshot)
 }

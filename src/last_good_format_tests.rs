@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::fs;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
+use opensearch_directives_core::document::{Rejection, RejectionReason};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, Revision,
@@ -15,6 +17,13 @@ const NOW: &str = "2030-01-01T12:00:00Z";
 
 fn now() -> Timestamp {
     NOW.parse().unwrap()
+}
+
+fn limits(max_ttl: Duration) -> DecodeLimits {
+    DecodeLimits {
+        now: now(),
+        max_ttl,
+    }
 }
 
 fn snapshot() -> Snapshot {
@@ -55,7 +64,7 @@ fn written() -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn a_last_good_file_survives_a_round_trip() {
     let (folder, path) = written();
-    let read = read(&path, "directives", None).unwrap();
+    let read = read(&path, "directives", None, &limits(Duration::MAX)).unwrap();
     let wrote = snapshot();
     assert!(read.is_same_as(&wrote));
     assert!(read.set().iter().eq(wrote.set().iter()));
@@ -69,12 +78,24 @@ fn a_last_good_file_survives_a_round_trip() {
 fn an_expiry_in_the_file_is_absolute() {
     let (_folder, path) = written();
     let later = "2050-01-01T00:00:00Z".parse().unwrap();
-    let read = read(&path, "directives", None).unwrap();
+    let read = read(&path, "directives", None, &limits(Duration::MAX)).unwrap();
     assert!(
         read.set()
             .iter()
             .all(|directive| !directive.is_active(later))
     );
+}
+
+#[test]
+fn a_directive_beyond_max_ttl_is_rejected_and_the_others_are_restored() {
+    let (_folder, path) = written();
+    let one_year = limits(Duration::from_secs(366 * 24 * 3600));
+    let read = read(&path, "directives", None, &one_year).unwrap();
+    assert_eq!(read.set().len(), 2);
+    assert_eq!(read.set().digest(), read.digest());
+    let rejected: Vec<&str> = read.rejections().iter().map(Rejection::id).collect();
+    assert_eq!(rejected, ["d\"2"]);
+    assert_eq!(read.rejections()[0].reason(), RejectionReason::BeyondMaxTtl);
 }
 
 #[cfg(unix)]
@@ -94,7 +115,7 @@ fn a_changed_or_missing_byte_is_detected() {
     let good = fs::read(&path).unwrap();
     let refused = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        let error = read(&path, "directives", None).unwrap_err();
+        let error = read(&path, "directives", None, &limits(Duration::MAX)).unwrap_err();
         assert_eq!(error.kind(), LastGoodErrorKind::Damaged, "{error}");
     };
     for offset in 0..good.len() {
@@ -109,7 +130,9 @@ fn a_changed_or_missing_byte_is_detected() {
 #[test]
 fn a_file_of_another_index_or_version_is_refused_with_the_reason() {
     let (_folder, path) = written();
-    let error = read(&path, "other", None).unwrap_err().to_string();
+    let error = read(&path, "other", None, &limits(Duration::MAX))
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("belongs to the index directives, not other"),
         "{error}"
@@ -123,7 +146,9 @@ fn a_file_of_another_index_or_version_is_refused_with_the_reason() {
         body.as_bytes(),
     )
     .unwrap();
-    let error = read(&path, "directives", None).unwrap_err().to_string();
+    let error = read(&path, "directives", None, &limits(Duration::MAX))
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains(r"belongs to the index a\u{1b}[2J\u{a}b, not"),
         "{error}"
@@ -135,9 +160,11 @@ fn a_file_of_another_index_or_version_is_refused_with_the_reason() {
         body.as_bytes(),
     )
     .unwrap();
-    let error = read(&path, "directives", None).unwrap_err().to_string();
+    let error = read(&path, "directives", None, &limits(Duration::MAX))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("format version 1"), "{error}");
     fs::remove_file(&path).unwrap();
-    let error = read(&path, "directives", None).unwrap_err();
+    let error = read(&path, "directives", None, &limits(Duration::MAX)).unwrap_err();
     assert_eq!(error.kind(), LastGoodErrorKind::Io);
 }

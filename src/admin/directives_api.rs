@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::{Kind, Refusal, WriteError};
@@ -13,10 +12,11 @@ use super::execute::Outcome;
 use super::planned_write::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::document_limit::DocumentLimit;
 use crate::http::{Client, Request, RequestError};
 use crate::rest::{IndexReader, Session};
-use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
+use opensearch_directives_core::document::{
+    DecodeLimits, Document, Draft, Rejection, decode, is_revoked,
+};
 
 /// The version that a document had when it was read. A planned write succeeds only if the document
 /// still has the version that was read.
@@ -70,15 +70,7 @@ impl Stored {
     /// Returns true if the document is revoked, even if the document is malformed.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
-        #[derive(Deserialize)]
-        struct Revocation {
-            revoked: Option<bool>,
-            revoked_at: Option<serde_json::Value>,
-        }
-        serde_json::from_str::<Revocation>(self.source.get()).is_ok_and(|document| {
-            document.revoked == Some(true)
-                || document.revoked.is_none() && document.revoked_at.is_some()
-        })
+        is_revoked(self.source.get())
     }
 }
 
@@ -182,9 +174,9 @@ impl DirectivesApi {
     }
 
     pub(crate) fn session(&self) -> Session {
-        let client = self.client.clone();
-        let limit = DocumentLimit::new(Config::DEFAULT_MAX_DOCUMENTS);
-        IndexReader::new(client, "list", limit.max_stored()).session()
+        // Readers limit the number of documents. An operator needs all of them, to delete some of
+        // them after a reader's limit was exceeded.
+        IndexReader::new(self.client.clone(), "list", usize::MAX).session()
     }
 
     /// Writes directives, and returns as soon as searches find the written directives.
@@ -281,3 +273,7 @@ impl DirectivesApi {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "directives_api_tests.rs"]
+mod tests;

@@ -12,9 +12,13 @@ use opensearch_directives_core::internal::visible;
 
 /// The error that is returned if directives could not be read or written.
 ///
-/// If a function other than [`apply`](super::DirectivesApi::apply) returns a `WriteError`, it has
-/// written no directive. [`apply`](super::DirectivesApi::apply) may have written some directives
-/// before it returns a `WriteError`, and the error names the directives that were not written.
+/// If [`is_invalid`](Self::is_invalid), [`is_refused`](Self::is_refused),
+/// [`is_conflict`](Self::is_conflict) or [`is_not_found`](Self::is_not_found) returns true for the
+/// error of [`revoke`](super::DirectivesApi::revoke) or [`delete`](super::DirectivesApi::delete),
+/// nothing was written. After any other error, the cluster may have executed the write, because its
+/// response may have been lost. [`apply`](super::DirectivesApi::apply) may have written some
+/// directives before it returns a `WriteError`. If it knows that some were written, the error names
+/// the directives that were not.
 pub struct WriteError(Box<Kind>);
 
 #[derive(Debug)]
@@ -67,9 +71,7 @@ impl WriteError {
     pub fn is_refused(&self) -> bool {
         match &*self.0 {
             Kind::Refused(_) => true,
-            _ => self
-                .status()
-                .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
+            _ => self.status().is_some_and(is_refusal),
         }
     }
 
@@ -190,6 +192,12 @@ impl fmt::Display for WriteError {
             Kind::Read(error) => error.fmt(f),
         }
     }
+}
+
+/// Returns true if an HTTP status states that the cluster refuses a request. The statuses 404 and
+/// 429 state that something does not exist, and that the cluster is overloaded.
+pub(super) fn is_refusal(status: u16) -> bool {
+    matches!(status, 400..=403 | 405..=428 | 430..=499)
 }
 
 /// Formats the message that an index does not exist, with the names of the indices that contain

@@ -44,8 +44,9 @@ pub enum Outcome {
 pub struct WriteReport {
     /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request, after which no further writes were sent; `None` if no
-    /// request failed.
+    /// The error of the first failed request; `None` if no request failed. After a failed request,
+    /// the client sends no further writes of the plan. It only repeats writes that an earlier
+    /// request contained, if the cluster refused them because of an older mapping.
     pub failure: Option<WriteError>,
     /// Which writes were recorded in the history of the index; `None` if the index has no history,
     /// or if no write was sent.
@@ -86,8 +87,8 @@ impl DirectivesApi {
         };
         let all: Vec<usize> = (0..plan.len()).collect();
         let failure = self.send(&plan, &all, &mut executed).await;
-        self.repeat_for_older_mapping(&mut plan, &mut executed)
-            .await;
+        let repeated = self.repeat_for_older_mapping(&mut plan, &mut executed);
+        let failure = failure.or(repeated.await);
         self.resolve(&plan, &mut executed).await;
         let history = self.record(ledger, &plan, &executed).await;
         let outcomes = executed.into_iter().map(|executed| executed.outcome);
@@ -142,8 +143,12 @@ impl DirectivesApi {
 
     /// Repeats writes that the cluster refused because an older mapping lacks fields, and leaves
     /// out these fields. Because of the repeated writes, operators can revoke directives even
-    /// before the index is upgraded.
-    async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
+    /// before the index is upgraded. If a repeated request fails, the method returns the error.
+    async fn repeat_for_older_mapping(
+        &self,
+        plan: &mut [PlannedWrite],
+        executed: &mut [Executed],
+    ) -> Option<WriteError> {
         // An older mapping can lack two fields, but a refusal names only one missing field, so a
         // write may have to be repeated twice.
         for _ in 0..2 {
@@ -158,10 +163,12 @@ impl DirectivesApi {
                     _ => None,
                 })
                 .collect();
-            // The code ignores an error of the repeated request, because the outcomes of the
-            // repeated writes say whether they succeeded.
-            let _ = self.send(plan, &again, executed).await;
+            let failure = self.send(plan, &again, executed).await;
+            if failure.is_some() {
+                return failure;
+            }
         }
+        None
     }
 
     /// Reads the documents of writes with an unclear outcome again, to determine the outcome of

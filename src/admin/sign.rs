@@ -18,9 +18,8 @@ use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::{
     Document, DocumentRef, Draft, Expiry, Signature, SignedForm, decode,
 };
+use opensearch_directives_core::internal::MAX_SIGNATURES;
 
-/// The maximum number of signatures that proxies accept in one document.
-const MAX_SIGNATURES: usize = 8;
 /// Two times to live count as equal if they differ by at most this duration, which may pass between
 /// the signing and the write of a directive.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);

@@ -103,7 +103,8 @@ pub struct Config {
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document that expires later than
     /// `max_ttl` from now is rejected. The store checks a rejected document again when somebody
-    /// writes it, and at the next reconcile (`reconcile_interval`).
+    /// writes it, and at the next reconcile (`reconcile_interval`). A store that polls an index
+    /// also rejects such directives when it restores its last-good file.
     pub max_ttl: Duration,
     /// The largest permitted number of unfinished documents in the index. A document is unfinished
     /// if it has neither ended nor been revoked. A read fails if the index has more unfinished

@@ -14,9 +14,9 @@ use opensearch_directives_core::document::DecodeLimits;
 /// The maximum difference between the clocks of two nodes. The time in a document may be outside
 /// the period of the document's write by at most this duration. A time in a document that is
 /// outside this period by a longer duration does not come from the ingest pipeline.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// The name that the ingest pipeline writes if the writer did not name an author.
-const NO_NAME: &str = "unknown";
+pub(super) const NO_NAME: &str = "unknown";
 
 /// One operation, as a writer or a recorder saw it.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ use super::Poller;
 use super::read_age::ReadAge;
 use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
+use opensearch_directives_core::document::DecodeLimits;
 
 impl Poller {
     /// Passes the snapshot of the last-good file to the source, so that the source can compare its
@@ -20,7 +21,13 @@ impl Poller {
         };
         let index = self.shared.client.index().to_owned();
         let trust = self.shared.verifier.trust();
-        let read = move || last_good_format::read(file.path(), &index, trust.as_deref());
+        // The snapshot shows which documents an earlier process accepted, so the limit of this
+        // process does not matter.
+        let limits = DecodeLimits {
+            now: self.clock.now(),
+            max_ttl: Duration::MAX,
+        };
+        let read = move || last_good_format::read(file.path(), &index, trust.as_deref(), &limits);
         match off_the_runtime(usize::MAX, read).await {
             Ok(snapshot) => self.source.recall(&snapshot),
             Err(error) => debug!(%error, "there is no last good set to compare with"),
@@ -34,13 +41,18 @@ impl Poller {
         };
         let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
         let trust = self.shared.verifier.trust();
+        let limits = DecodeLimits {
+            now,
+            max_ttl: self.max_ttl,
+        };
         let snapshot = off_the_runtime(usize::MAX, move || {
-            last_good_format::read(file.path(), &index, trust.as_deref())
+            last_good_format::read(file.path(), &index, trust.as_deref(), &limits)
         })
         .await?;
         let read_at = snapshot.read_at();
         info!(
             directives = snapshot.set().len(),
+            rejected = snapshot.rejections().len(),
             ?read_at,
             "publishing the set of the last-good file"
         );

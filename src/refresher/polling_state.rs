@@ -50,6 +50,9 @@ pub struct Poller {
     /// not an index.
     pub(super) max_ttl_comparison: Option<MaxTtlComparison>,
     pub(super) last_good: Option<Arc<LastGoodFile>>,
+    /// The longest time from now to the expiry of a directive of the last-good file. The limit of
+    /// this process applies only if this process polls the index itself.
+    pub(super) max_ttl: Duration,
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
     pub(super) change_log: ChangeLog,
@@ -78,6 +81,7 @@ impl Poller {
                 let max_ttl_comparison = MaxTtlComparison::new(config, client.clone());
                 Self {
                     max_ttl_comparison: Some(max_ttl_comparison),
+                    max_ttl: config.max_ttl,
                     recorder,
                     ..Self::over(config, client, verifier, Box::new(source))
                 }
@@ -140,6 +144,7 @@ impl Poller {
             clear_after: config.clear_after,
             max_ttl_comparison: None,
             recorder: None,
+            max_ttl: Duration::MAX,
             last_good: config
                 .last_good
                 .clone()

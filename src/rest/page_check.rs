@@ -72,13 +72,15 @@ pub(crate) fn take_page<C: Collect>(
 ) -> Result<Page<C>, PageError> {
     let mut response: SearchResponse<'_> = serde_json::from_slice(body).map_err(PageError::Json)?;
     let pit_id = response.pit_id.take().map(String::from);
+    let complete = response.complete().map_err(PageError::Incomplete)?;
+    let next = complete.search_after().map_err(PageError::Json)?;
     let Complete {
         total,
         hits,
         aggregates,
         histogram,
         newest_term,
-    } = response.complete().map_err(PageError::Incomplete)?;
+    } = complete;
     if total > max_stored {
         return Err(PageError::TooMany(total));
     }
@@ -88,12 +90,6 @@ pub(crate) fn take_page<C: Collect>(
             collector.take(hit).map_err(PageError::Incomplete)?;
         }
     }
-    let next = hits
-        .last()
-        .and_then(|hit| hit.sort)
-        .map(|sort| serde_json::from_str(sort.get()))
-        .transpose()
-        .map_err(PageError::Json)?;
     Ok(Page {
         collector,
         pit_id,

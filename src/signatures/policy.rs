@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use opensearch_directives_core::document::is_signer_name;
+use opensearch_directives_core::internal::MAX_SIGNATURES;
 use opensearch_directives_core::{DiagLevel, DirectiveRef};
 use serde::Deserialize;
 
@@ -16,7 +17,7 @@ use super::key_files;
 const MAX_RULES: usize = 100;
 /// A rule may require at most this many signers, because a document has at most this many
 /// signatures.
-const MAX_SIGNERS: usize = 8;
+const MAX_SIGNERS: usize = MAX_SIGNATURES;
 
 /// A class of directives to which a rule of the signature policy can apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

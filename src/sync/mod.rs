@@ -16,6 +16,8 @@
 //! | `fetch.rs` | reads a new view and compares it with the cluster's own aggregates |
 //! | `reconcile.rs`, `seq_no_reconciliation.rs`, `histogram_plan.rs` | find out which documents were deleted or missed, without reading all documents |
 //! | `older_observation_rules.rs`, `older_observation.rs` | decide whether a poll accepts an observation that may be older than the known state |
+//! | `assigned_times.rs` | remembers when the index had assigned which `_seq_no`s, so that the recorder can date deletions |
+//! | `clock_skew.rs` | measures by how much the local clock is ahead of a node's clock |
 //! | `manager_contact.rs` | tracks whether a node has contact with the cluster manager |
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
 //! | `hidden_documents.rs` | detects documents that the role hides |

@@ -2,7 +2,7 @@
 //! together, with the same version. This module is not a part of the public interface, so its items
 //! can change in every release.
 
-pub use crate::document::reject_signatures;
+pub use crate::document::{MAX_SIGNATURES, reject_signatures};
 pub use crate::hex::{Hex, from_hex};
 pub use crate::hits::{HitCounters, HitTotals};
 pub use crate::publish::{Published, Publisher, publication};

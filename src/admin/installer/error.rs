@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::admin::error::is_refusal;
 use crate::http::RequestError;
 
 /// The error that is returned if the cluster could not be prepared for directives.
@@ -201,9 +202,9 @@ impl InstallError {
             Repr::TemplatePriority(_) | Repr::Replicas(_) | Repr::NoIndexStateManagement { .. } => {
                 true
             }
-            Repr::Request(_, ref source) | Repr::DashboardsAddress(_, ref source) => source
-                .status()
-                .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
+            Repr::Request(_, ref source) | Repr::DashboardsAddress(_, ref source) => {
+                source.status().is_some_and(is_refusal)
+            }
             Repr::Newer { .. }
             | Repr::DoesNotFit { .. }
             | Repr::LifetimeLimits(_)

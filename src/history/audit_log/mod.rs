@@ -11,17 +11,11 @@ mod search;
 
 use std::collections::{BTreeSet, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::build_record::{NO_NAME, TOLERANCE};
 use super::classify_operation::RecordKind;
 use super::record::Record;
-
-/// The clock of a node and the clock of the program that made the record may differ by at most this
-/// duration. The recorder permits the same difference between the clocks when it makes a record.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// The name that the ingest pipeline writes if the writer did not name an author. The name
-/// `unknown` does not contradict the name of any user.
-const NO_NAME: &str = "unknown";
 
 /// The events of an audit log that concern the documents of one index.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -78,6 +72,7 @@ impl Record {
     #[must_use]
     pub fn contradictions(&self, witness: Option<&str>) -> Vec<String> {
         let mut contradictions = Vec::new();
+        // A record without a name does not contradict the name of any user.
         let claimed = self.by.as_deref().filter(|by| *by != NO_NAME);
         let stated = self.authenticated_by.as_deref();
         if let (Some(claimed), Some(user)) = (claimed, witness.or(stated))

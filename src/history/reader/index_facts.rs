@@ -10,8 +10,6 @@ use serde::Deserialize;
 use super::error::Kind;
 use super::{History, HistoryError};
 use crate::admin::DirectivesApi;
-use crate::config::Config;
-use crate::document_limit::DocumentLimit;
 use crate::history::ledger::{IndexFacts, VisibleDocument};
 use crate::http::{Method, Request, segment};
 use crate::rest::{IndexReader, Probe, ShardCheckpoints};
@@ -86,8 +84,8 @@ impl History {
     }
 
     async fn checkpoints(&self) -> Result<ShardCheckpoints, HistoryError> {
-        let limit = DocumentLimit::new(Config::DEFAULT_MAX_DOCUMENTS).max_stored();
-        let session = IndexReader::new(self.client.clone(), "history", limit).session();
+        // The session reads only statistics, so it needs no limit for the number of documents.
+        let session = IndexReader::new(self.client.clone(), "history", usize::MAX).session();
         match session.probe().await {
             Ok(Probe::Checkpoints(checkpoints)) if checkpoints.shards() == 1 => Ok(checkpoints),
             Ok(Probe::Checkpoints(_) | Probe::Unclear(_)) => {

@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::status::RefresherState;
-use crate::{RefreshError, StartError, Startup};
+use crate::{RefreshError, StartError, Startup, Upstream};
+use opensearch_directives_core::document::RejectionReason;
 
 /// Builds a store with a scripted transport, and a refresher that has not started.
 fn build(config: &Config, order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore, Refresher) {
@@ -141,4 +142,35 @@ fn a_policy_that_restores_a_file_needs_one() {
         let error = OpenSearchDirectiveStore::build(config().with_startup(startup)).unwrap_err();
         assert!(error.to_string().contains("set `last_good`"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lowered_max_ttl_also_holds_for_the_set_of_the_last_good_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config()
+        .with_startup(Startup::LastGood)
+        .with_last_good(folder.path().join("last-good"));
+    drop(start_with(&config, Order::Good(2)).await);
+    let restore = async |minutes: u64, upstream: Upstream| {
+        let config = config.clone().with_upstream(upstream);
+        let config = config.with_max_ttl(SECOND * 60 * u32::try_from(minutes).unwrap());
+        start_with(&config, Order::Refuse(503, None)).await.1
+    };
+    // The directives of the transport expire in twenty minutes.
+    assert_eq!(restore(20, Upstream::Index).await.load().len(), 2);
+    let store = restore(19, Upstream::Index).await;
+    assert_eq!(store.load().len(), 0);
+    let snapshot = store.snapshot();
+    let rejections = snapshot.rejections();
+    assert_eq!(rejections.len(), 2, "{rejections:?}");
+    for rejection in rejections {
+        assert_eq!(rejection.reason(), RejectionReason::BeyondMaxTtl);
+        assert_eq!(
+            rejection.to_string(),
+            "expires_at: \"2030-01-01T12:20:00Z\" is later than max_ttl allows; write an earlier \
+             time"
+        );
+    }
+    // The limit of the polled agent applies to a store that polls an agent.
+    assert_eq!(restore(19, Upstream::Agent).await.load().len(), 2);
 }

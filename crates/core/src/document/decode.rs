@@ -32,6 +32,21 @@ pub struct DecodeLimits {
 }
 
 impl DecodeLimits {
+    /// Rejects a decoded document whose expiry is more than `max_ttl` after `now`, as [`decode`]
+    /// with these limits does. A caller that has decoded the document with other limits needs this
+    /// method.
+    ///
+    /// # Errors
+    /// Returns the rejection of a document that expires too late.
+    #[doc(hidden)]
+    pub fn check_expiry(&self, document: &DocumentRef<'_>) -> Result<(), Rejection> {
+        if !self.is_beyond(document.expires_at) {
+            return Ok(());
+        }
+        let value = format!("\"{}\"", document.expires_at);
+        Err(Fault::new("expires_at", &value, Reason::BeyondMaxTtl).of(document.id))
+    }
+
     /// Returns true if the given expiry is more than `max_ttl` after `now`.
     pub(super) fn is_beyond(&self, expires_at: Timestamp) -> bool {
         SignedDuration::try_from(self.max_ttl)

@@ -35,6 +35,8 @@ pub use encode::{encode, encode_draft};
 #[doc(hidden)]
 pub use rejection::reject_signatures;
 pub use rejection::{Rejection, RejectionReason};
+#[doc(hidden)]
+pub use signature::MAX_SIGNATURES;
 pub use signature::{KeyId, NotASignature, Signature, is_signer_name};
 pub use signed_form::SignedForm;
 pub use stored_document::{Audit, Document, DocumentState};

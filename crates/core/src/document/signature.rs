@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use crate::hex::{Hex, from_hex};
 
 /// The maximum number of signatures in a document.
-pub(super) const MAX_SIGNATURES: usize = 8;
+pub const MAX_SIGNATURES: usize = 8;
 /// The maximum length of a signer's name, in bytes.
 const MAX_NAME: usize = 64;
 

@@ -20,6 +20,12 @@ pub(super) enum Kind {
 }
 
 impl BuildError {
+    /// Returns the error for a set that is too large, which a test cannot cause in a small memory.
+    #[cfg(test)]
+    pub(crate) fn too_large() -> Self {
+        Self(Kind::TooLarge)
+    }
+
     /// Returns true if there are more directives, or more bytes of strings, than a set can store.
     #[must_use]
     pub fn is_too_large(&self) -> bool {

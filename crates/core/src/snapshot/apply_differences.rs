@@ -158,7 +158,7 @@ impl DeltaBase {
         }
         if !edits.is_empty() {
             let patched = self.set.patched(&edits);
-            next.set = patched.map_err(|_| SnapshotError(Repr::TooLarge))?;
+            next.set = patched.map_err(|_| SnapshotError(Repr::TooLargeDelta))?;
         }
         drop(edits);
         next.signatures = signatures_after(&self.signatures, changes);
@@ -208,5 +208,5 @@ fn decode_changes(
 }
 
 #[cfg(test)]
-#[path = "apply_delta_tests.rs"]
+#[path = "apply_differences_tests.rs"]
 mod tests;

@@ -210,9 +210,7 @@ fn decode_set(
             Ok(())
         })?;
     }
-    let set = builder
-        .build_by_id()
-        .map_err(|_| SnapshotError(Repr::Repeated))?;
+    let set = builder.build_by_id()?;
     Ok(Decoded {
         set,
         signatures,
@@ -243,8 +241,9 @@ pub(super) fn decode_one(
 ) -> Result<(), SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The reader sets no limit, because the process that read the index has already compared
-        // each expiry with its own `max_ttl`.
+        // The decoder sets no limit, because the process that read the index has already compared
+        // each expiry with its own `max_ttl`. A reader with a `max_ttl` of its own passes a `check`
+        // that calls `DecodeLimits::check_expiry`.
         max_ttl: Duration::MAX,
     };
     let Identified { id } = serde_json::from_str(directive.get())?;

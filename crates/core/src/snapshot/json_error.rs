@@ -4,9 +4,9 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::Digest;
 use crate::document::Rejection;
 use crate::visible_text::visible_beginning;
+use crate::{BuildError, Digest};
 
 /// The maximum number of characters of an untrusted text in the message of a snapshot error.
 const SHOWN_CHARS: usize = 200;
@@ -25,7 +25,7 @@ pub enum SnapshotErrorKind {
     WrongDirective,
     /// The digest that the snapshot states is not the digest of its directives.
     WrongDigest,
-    /// The snapshot has more directives than the reader permits.
+    /// The snapshot has more directives than the reader permits, or more than a set can store.
     TooManyDirectives,
     /// The received differences do not fit the snapshot of the reader.
     WrongDelta,
@@ -48,8 +48,10 @@ pub(super) enum Repr {
     /// The received differences begin at another state than that of the reader, or belong to
     /// another index.
     OtherState,
+    /// The directives of the snapshot are more, or have longer strings, than a set can store.
+    TooLarge(BuildError),
     /// The directive set would be too large after the reader has applied the differences.
-    TooLarge,
+    TooLargeDelta,
 }
 
 impl SnapshotError {
@@ -63,8 +65,10 @@ impl SnapshotError {
                 SnapshotErrorKind::WrongDirective
             }
             Repr::Digest { .. } => SnapshotErrorKind::WrongDigest,
-            Repr::TooManyDirectives { .. } => SnapshotErrorKind::TooManyDirectives,
-            Repr::OtherState | Repr::TooLarge => SnapshotErrorKind::WrongDelta,
+            Repr::TooManyDirectives { .. } | Repr::TooLarge(_) => {
+                SnapshotErrorKind::TooManyDirectives
+            }
+            Repr::OtherState | Repr::TooLargeDelta => SnapshotErrorKind::WrongDelta,
         }
     }
 }
@@ -75,11 +79,22 @@ impl From<serde_json::Error> for SnapshotError {
     }
 }
 
+impl From<BuildError> for SnapshotError {
+    fn from(error: BuildError) -> Self {
+        Self(if error.is_too_large() {
+            Repr::TooLarge(error)
+        } else {
+            Repr::Repeated
+        })
+    }
+}
+
 impl Error for SnapshotError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Repr::Json(error) => Some(error),
             Repr::Directive(rejection) => Some(&**rejection),
+            Repr::TooLarge(error) => Some(error),
             _ => None,
         }
     }
@@ -108,7 +123,10 @@ impl fmt::Display for SnapshotError {
             Repr::OtherState => f.write_str(
                 "the differences are not between the snapshot of this reader and a later one",
             ),
-            Repr::TooLarge => f.write_str("the set with the differences would be too large"),
+            Repr::TooLarge(_) => {
+                f.write_str("the directives of the snapshot do not fit into one set")
+            }
+            Repr::TooLargeDelta => f.write_str("the set with the differences would be too large"),
             Repr::Repeated => f.write_str("the snapshot contains a directive twice"),
             Repr::Digest { claimed, found } => {
                 write!(

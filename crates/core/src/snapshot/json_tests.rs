@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
 use crate::snapshot::SnapshotErrorKind;
-use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
+use crate::{BuildError, DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
 fn now() -> Timestamp {
     "2030-01-01T12:00:00Z".parse().unwrap()
@@ -100,4 +100,18 @@ fn p1_an_incomplete_or_changed_snapshot_is_refused() {
     let error = Snapshot::from_json(&good, 1, now()).unwrap_err();
     assert_eq!(error.kind(), SnapshotErrorKind::TooManyDirectives);
     assert!(error.to_string().contains("2 directives"), "{error}");
+}
+
+#[test]
+fn a_snapshot_that_is_too_large_for_a_set_is_not_called_one_with_a_repeated_directive() {
+    let error = SnapshotError::from(BuildError::too_large());
+    assert_eq!(error.kind(), SnapshotErrorKind::TooManyDirectives);
+    assert!(!error.to_string().contains("twice"), "{error}");
+    let twice = ["b", "b"].into_iter().map(|id| {
+        DiagnosticsDirective::new(id, DiagLevel::Off, "2030-01-01T12:15:00Z".parse().unwrap())
+    });
+    let mut builder = DirectiveSetBuilder::with_capacity(2);
+    twice.for_each(|directive| builder.push(directive.as_ref()));
+    let error = SnapshotError::from(builder.build_by_id().unwrap_err());
+    assert_eq!(error.kind(), SnapshotErrorKind::WrongDirective);
 }
