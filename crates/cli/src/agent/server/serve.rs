@@ -17,7 +17,8 @@ use tracing::{debug, warn};
 use super::super::signals::PhaseReceiver;
 use super::connection_limit::{Admitted, Connections};
 use super::connection_properties::Peer;
-use super::listeners::{Listener, Stream};
+use super::listeners::Listener;
+use super::send_limit::{SendingBody, Stream};
 
 /// The time limit from accepting a connection to receiving its first request, including the TLS
 /// handshake.
@@ -151,8 +152,7 @@ impl Server {
             let response = app.call(request);
             async move {
                 let response = response.await;
-                drop(under_way);
-                response
+                response.map(|it| it.map(|body| SendingBody::new(body, under_way)))
             }
         });
         let mut http = http1::Builder::new();
@@ -191,60 +191,5 @@ impl Server {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::net::SocketAddr;
-
-    use axum::http::Uri;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::mpsc;
-
-    use super::super::super::signals::phases;
-    use super::*;
-
-    async fn client(address: SocketAddr, path: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
-    }
-
-    #[tokio::test]
-    async fn a_client_that_waits_to_be_admitted_is_served_when_another_connection_ends() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (begun, mut has_begun) = mpsc::unbounded_channel();
-        let handler = async move |path: Uri| {
-            if path == "/wait" {
-                begun.send(()).unwrap();
-                std::future::pending::<()>().await;
-            }
-        };
-        let app = Router::new().fallback(handler);
-        let (_sender, phase) = phases();
-        let listeners = vec![Listener::Tcp(listener)];
-        let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit on connections is zero, so the server accepts only connections that are
-        // reserved for health checks.
-        let mut busy = Vec::new();
-        for _ in 0..16 {
-            busy.push(client(address, "/wait").await);
-            has_begun.recv().await.unwrap();
-        }
-        // The end of a connection and the acceptance of a new connection happen in random order, so
-        // the test makes several attempts.
-        for _ in 0..64 {
-            let mut waiting = client(address, "/").await;
-            drop(busy.pop());
-            let mut response = String::new();
-            waiting.read_to_string(&mut response).await.unwrap();
-            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
-            busy.push(client(address, "/wait").await);
-            has_begun.recv().await.unwrap();
-        }
-        server.abort();
-    }
-}
+#[path = "serve_tests.rs"]
+mod tests;
