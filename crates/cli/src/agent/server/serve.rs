@@ -12,6 +12,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::super::signals::PhaseReceiver;
@@ -20,7 +21,7 @@ use super::connection_properties::Peer;
 use super::listeners::Listener;
 use super::send_limit::{SendingBody, Stream};
 
-/// The time limit from accepting a connection to receiving its first request, including the TLS
+/// The time limit from admitting a connection to receiving its first request, including the TLS
 /// handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a connection may be idle between two requests. The idle time exceeds 60 s,
@@ -116,32 +117,39 @@ async fn accept(listener: &Listener, connections: &Connections) -> Option<(Strea
 
 impl Server {
     async fn serve_connection(self, stream: Stream, admitted: Admitted, peer: Peer) {
+        let first_request = Instant::now() + FIRST_REQUEST_TIMEOUT;
         let result = match self.tls {
             #[cfg(feature = "rustls-tls")]
             Some(ref tls) if !peer.is_unix => {
                 let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.borrow()));
                 let handshake = acceptor.accept(stream);
                 tokio::select! {
-                    stream = tokio::time::timeout(FIRST_REQUEST_TIMEOUT, handshake) => match stream {
-                        Ok(Ok(stream)) => self.serve_http(stream, &admitted, peer).await,
+                    stream = tokio::time::timeout_at(first_request, handshake) => match stream {
+                        Ok(Ok(stream)) => self.serve_http(stream, &admitted, peer, first_request).await,
                         Ok(Err(error)) => Err(error.into()),
                         Err(_) => Err("the TLS handshake took too long".into()),
                     },
                     () = admitted.evicted() => Ok(()),
                 }
             }
-            _ => self.serve_http(stream, &admitted, peer).await,
+            _ => {
+                self.serve_http(stream, &admitted, peer, first_request)
+                    .await
+            }
         };
         if let Err(error) = result {
             debug!(error, "a connection ended early");
         }
     }
 
+    /// Serves the requests on a connection. Closes the connection if its first request has not
+    /// arrived by the instant `first_request`.
     async fn serve_http(
         &self,
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
         admitted: &Admitted,
         peer: Peer,
+        first_request: Instant,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let has_served = AtomicBool::new(false);
         let app = TowerToHyperService::new(self.app.clone());
@@ -160,7 +168,7 @@ impl Server {
             .header_read_timeout(IDLE_TIMEOUT)
             .max_buf_size(MAX_HEADER_BYTES);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        let mut first_request = pin!(tokio::time::sleep(FIRST_REQUEST_TIMEOUT));
+        let mut first_request = pin!(tokio::time::sleep_until(first_request));
         let mut is_closing = false;
         loop {
             tokio::select! {

@@ -144,3 +144,41 @@ async fn a_connection_whose_response_is_being_sent_is_not_idle() {
     assert!(!connections.admit().await.health_only);
     client.read_u8().await.unwrap_err();
 }
+
+#[cfg(feature = "rustls-tls")]
+#[tokio::test(start_paused = true)]
+async fn the_handshake_and_the_first_request_share_one_time_limit() {
+    use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let provider = Arc::new(default_provider());
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(own.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+
+    let (stream, theirs) = tokio::io::duplex(1 << 12);
+    let connections = Connections::new(1);
+    let admitted = connections.admit().await;
+    let (_config, tls) = tokio::sync::watch::channel(Arc::new(config));
+    let begun = Instant::now();
+    let served = serve_one(theirs, &connections, admitted, Router::new(), Some(tls));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+    let _stream = connector.connect(name, stream).await.unwrap();
+    served.await.unwrap();
+    assert_eq!(begun.elapsed(), FIRST_REQUEST_TIMEOUT);
+}
