@@ -166,8 +166,8 @@ impl Connections {
     }
 
     /// Closes the connection that has been idle for the longest time, to free its file descriptor.
-    /// The accept loop calls this function when it cannot accept a connection, usually because the
-    /// process has no free file descriptor.
+    /// The accept loop calls this function when it cannot accept a connection because there is no
+    /// free file descriptor.
     pub(super) fn shed(&self) {
         self.0.evict_longest_idle(&mut self.0.open(), |_| true);
     }

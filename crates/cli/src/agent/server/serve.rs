@@ -34,8 +34,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit after the stop signal for completing the requests in progress.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after the agent could not accept a connection, usually because the process has no free
-/// file descriptor.
+/// The pause after the agent could not accept a connection, so that a lack of file descriptors does
+/// not make the agent try again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Receives the current TLS configuration for new connections; `None` if the listener does not use
@@ -108,11 +108,22 @@ async fn accept(listener: &Listener, connections: &Connections) -> Option<(Strea
         Ok(stream) => Some((stream, connections.admit().await)),
         Err(error) => {
             warn!(%error, "cannot accept a connection");
-            connections.shed();
+            if lacks_file_descriptors(&error) {
+                connections.shed();
+            }
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
     }
+}
+
+/// Returns true if a connection could not be accepted because the process (`EMFILE`) or the system
+/// (`ENFILE`) has no free file descriptor. Every other error concerns only the connection that
+/// could not be accepted.
+fn lacks_file_descriptors(error: &std::io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 impl Server {

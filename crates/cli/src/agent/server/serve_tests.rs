@@ -182,3 +182,17 @@ async fn the_handshake_and_the_first_request_share_one_time_limit() {
     served.await.unwrap();
     assert_eq!(begun.elapsed(), FIRST_REQUEST_TIMEOUT);
 }
+
+#[test]
+fn only_a_lack_of_file_descriptors_closes_another_connection() {
+    use std::io::{Error, ErrorKind};
+    for (error, lacks) in [
+        (Error::from_raw_os_error(24), cfg!(unix)),
+        (Error::from_raw_os_error(23), cfg!(unix)),
+        (Error::from(ErrorKind::ConnectionAborted), false),
+        // On Linux, 103 is ECONNABORTED, which the client causes.
+        (Error::from_raw_os_error(103), false),
+    ] {
+        assert_eq!(lacks_file_descriptors(&error), lacks, "{error}");
+    }
+}
