@@ -119,7 +119,7 @@ pub(super) struct ConnectionArgs {
 /// The address of a cluster, exactly as the user typed it in the flag. An address that cannot be
 /// parsed may still contain a password, so the command never prints this text.
 #[derive(Clone)]
-struct UrlText(String);
+pub(super) struct UrlText(String);
 
 impl From<OsString> for UrlText {
     fn from(text: OsString) -> Self {
@@ -134,7 +134,7 @@ impl fmt::Debug for UrlText {
 }
 
 impl UrlText {
-    fn parse(&self) -> Result<Url, Failure> {
+    pub(super) fn parse(&self) -> Result<Url, Failure> {
         self.0.trim().parse().map_err(|error| {
             Failure::usage(format!(
                 "--url is not an address ({error}); write it as http://HOST:9200 or https://HOST:9200"
