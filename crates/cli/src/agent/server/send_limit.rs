@@ -128,6 +128,7 @@ pub(super) struct SendingPart {
 
 impl SendingBody {
     pub(super) fn new(body: axum::body::Body, under_way: UnderWay) -> Self {
+        under_way.begin_response();
         Self {
             body,
             under_way: Arc::new(under_way),

@@ -194,7 +194,12 @@ impl Server {
                         return Err("no request arrived in time".into());
                     }
                 }
-                () = admitted.evicted(), if !is_closing => is_closing = true,
+                () = admitted.evicted(), if !is_closing => {
+                    if admitted.is_aborted() {
+                        return Err("the client still read a response when no slot was free".into());
+                    }
+                    is_closing = true;
+                }
                 () = self.phase.stopping(), if !is_closing => is_closing = true,
             }
             if is_closing {

@@ -145,6 +145,22 @@ async fn a_connection_whose_response_is_being_sent_is_not_idle() {
     client.read_u8().await.unwrap_err();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_is_disconnected_if_a_new_connection_finds_no_slot() {
+    // The limit is zero, so there are only the 16 connections that are reserved for health checks.
+    let connections = Connections::new(0);
+    let mut slow = Vec::new();
+    for _ in 0..16 {
+        slow.push(serve_large(&connections).await);
+    }
+    let begun = Instant::now();
+    connections.admit().await;
+    // The time is shorter than the time limit between two reads.
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    let ended = slow.iter().filter(|(_, served)| served.is_finished());
+    assert_eq!(ended.count(), 1);
+}
+
 #[cfg(feature = "rustls-tls")]
 #[tokio::test(start_paused = true)]
 async fn the_handshake_and_the_first_request_share_one_time_limit() {
