@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use clap::Args;
 use opensearch_directives::admin::Client;
-use opensearch_directives::{ClusterConfig, Credentials, Secret, Tls};
+use opensearch_directives::{ClusterConfig, Secret, Tls};
 use url::Url;
 
 use super::exit::Failure;
-use super::{context_file, credential_command, duration};
+use super::{context_file, duration};
+
+#[path = "connection_credentials.rs"]
+mod credentials;
 
 /// The connection flags that an operator usually sets only once, in a context or in the
 /// environment.
@@ -61,7 +64,7 @@ pub(super) struct ConnectionArgs {
     username: Option<String>,
 
     /// File that holds the password; it is read again when it changes
-    #[arg(long, value_name = "FILE", requires = "username")]
+    #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
     /// File that holds a bearer token (or set DIRECTIVES_BEARER_TOKEN); it is read again when
@@ -89,7 +92,7 @@ pub(super) struct ConnectionArgs {
     client_certificate: Option<PathBuf>,
 
     /// PEM file of the private key of --client-certificate
-    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    #[arg(long, value_name = "FILE")]
     client_key: Option<PathBuf>,
 
     /// Ignore the proxies that HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name. Connections to this
@@ -116,7 +119,7 @@ pub(super) struct ConnectionArgs {
 /// The address of a cluster, exactly as the user typed it in the flag. An address that cannot be
 /// parsed may still contain a password, so the command never prints this text.
 #[derive(Clone)]
-struct UrlText(String);
+pub(super) struct UrlText(String);
 
 impl From<OsString> for UrlText {
     fn from(text: OsString) -> Self {
@@ -131,7 +134,7 @@ impl fmt::Debug for UrlText {
 }
 
 impl UrlText {
-    fn parse(&self) -> Result<Url, Failure> {
+    pub(super) fn parse(&self) -> Result<Url, Failure> {
         self.0.trim().parse().map_err(|error| {
             Failure::usage(format!(
                 "--url is not an address ({error}); write it as http://HOST:9200 or https://HOST:9200"
@@ -174,7 +177,7 @@ impl ConnectionArgs {
         let cluster = ClusterConfig::new(urls)
             .with_index(&self.directives_index)
             .with_credentials(self.credentials().await?)
-            .with_tls(self.tls())
+            .with_tls(self.tls()?)
             .with_connect_timeout(self.connect_timeout)
             .with_request_timeout(request_timeout);
         Ok(if self.no_proxy {
@@ -250,8 +253,13 @@ impl ConnectionArgs {
         Ok(Client::new(&cluster)?)
     }
 
-    fn tls(&self) -> Tls {
+    fn tls(&self) -> Result<Tls, Failure> {
         let mut tls = Tls::system();
+        if self.client_key.is_some() && self.client_certificate.is_none() {
+            return Err(Failure::usage(
+                "--client-key: set --client-certificate, too",
+            ));
+        }
         if let Some(file) = &self.ca_certificate {
             tls = tls.with_ca_certificates(Secret::file(file));
         }
@@ -261,76 +269,6 @@ impl ConnectionArgs {
         if let Some(file) = &self.client_key {
             tls = tls.with_client_key(Secret::file(file));
         }
-        tls
+        Ok(tls)
     }
-
-    async fn credentials(&self) -> Result<Credentials, Failure> {
-        #[cfg(feature = "aws-sigv4")]
-        if let Some(region) = &self.aws_region {
-            return aws(region.clone(), self.aws_service.clone()).await;
-        }
-        let password = secret(self.password_file.as_ref(), "DIRECTIVES_PASSWORD");
-        if let Some(username) = &self.username {
-            let password = match (password, &self.credential_command) {
-                (Some(password), _) => password,
-                (None, Some(command)) => credential_command::secret(command).await?,
-                (None, None) => {
-                    return Err(Failure::usage(
-                        "--username: set DIRECTIVES_PASSWORD, --password-file or \
-                         --credential-command, too",
-                    ));
-                }
-            };
-            return Ok(Credentials::Basic {
-                username: username.clone(),
-                password,
-            });
-        }
-        let token = secret(self.bearer_token_file.as_ref(), "DIRECTIVES_BEARER_TOKEN");
-        if let Some(token) = token {
-            return Ok(Credentials::Bearer(token));
-        }
-        if let Some(key) = secret(self.api_key_file.as_ref(), "DIRECTIVES_API_KEY") {
-            return Ok(Credentials::ApiKey(key));
-        }
-        if let Some(command) = &self.credential_command {
-            return Ok(Credentials::Bearer(
-                credential_command::secret(command).await?,
-            ));
-        }
-        if password.is_some() {
-            return Err(Failure::usage(
-                "a password is set (DIRECTIVES_PASSWORD), but no user name: set --username, too",
-            ));
-        }
-        Ok(Credentials::None)
-    }
-}
-
-/// Returns the secret in the given file, such as a password. If no file is given, returns the
-/// secret in the environment variable. An empty environment variable counts as unset.
-fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
-    match file {
-        Some(file) => Some(Secret::file(file)),
-        None => std::env::var(variable)
-            .ok()
-            .filter(|text| !text.trim().is_empty())
-            .map(Secret::from),
-    }
-}
-
-#[cfg(feature = "aws-sigv4")]
-async fn aws(region: String, service: String) -> Result<Credentials, Failure> {
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .region(aws_config::Region::new(region.clone()))
-        .load()
-        .await;
-    let provider = config.credentials_provider().ok_or_else(|| {
-        Failure::usage("--aws-region: AWS's default provider chain found no credentials")
-    })?;
-    Ok(Credentials::AwsSigV4 {
-        provider,
-        region,
-        service,
-    })
 }

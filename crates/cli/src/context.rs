@@ -4,6 +4,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::connection::UrlText;
 use super::context_file::{Context, Contexts};
 use super::exit::Failure;
 use super::output::{ReportFormat, print, print_json};
@@ -62,7 +63,7 @@ struct SetArgs {
 
     /// Address of a node; separate several by commas, or repeat the flag
     #[arg(long, value_name = "URL", value_delimiter = ',')]
-    url: Vec<url::Url>,
+    url: Vec<UrlText>,
 
     /// The index that holds the directives
     #[arg(long, value_name = "NAME")]
@@ -203,19 +204,33 @@ fn json_of(name: &str, context: &Context, all: &Contexts) -> Result<Value, Failu
     Ok(value)
 }
 
+/// Returns the address of a node for the contexts file. Refuses an address that can contain a
+/// secret, because the contexts file must not contain secrets.
+fn address(url: &UrlText) -> Result<String, Failure> {
+    let url = url.parse()?;
+    if url.password().is_some() || !url.username().is_empty() {
+        return Err(Failure::usage(
+            "the URL holds a user name or a password; give --username and --password-file instead",
+        ));
+    }
+    let is_node = matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !is_node || url.query().is_some() || url.fragment().is_some() {
+        return Err(Failure::usage(
+            "--url is not the address of a node; write it as http://HOST:9200 or https://HOST:9200",
+        ));
+    }
+    Ok(url.to_string())
+}
+
 impl SetArgs {
     /// Returns a context that contains the values of the given flags. For each flag that is not
     /// given, the new context keeps the value in the context `before`. If at least one flag for
     /// credentials is given, the new context keeps no credentials of `before`.
     fn context(self, before: Context) -> Result<Context, Failure> {
-        if self.url.iter().any(|url| url.password().is_some()) {
-            return Err(Failure::usage(
-                "the URL holds a password; give --username and --password-file instead",
-            ));
-        }
         let mut context = before;
         if !self.url.is_empty() {
-            context.url = self.url.iter().map(ToString::to_string).collect();
+            let urls: Result<Vec<String>, Failure> = self.url.iter().map(address).collect();
+            context.url = urls?;
         }
         if context.url.is_empty() {
             return Err(Failure::usage("a new context needs --url"));

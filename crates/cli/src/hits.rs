@@ -88,24 +88,43 @@ impl Row {
     }
 
     fn cells(&self, now: Timestamp) -> Vec<String> {
-        let last = match self.last_matched {
-            Some(at) => relative(at, now),
-            None => format!("none in {}", length(now.duration_since(self.counted_since))),
-        };
         let state = match (self.active, self.published) {
             (true, _) => "active",
             (false, true) => "not active",
             (false, false) => "left",
         };
-        vec![
-            self.id.clone(),
-            state.to_owned(),
-            self.matched.to_string(),
-            self.sampled.to_string(),
-            last,
-            relative(self.counted_since, now),
-        ]
+        let counts = counts(
+            self.matched,
+            self.sampled,
+            self.last_matched,
+            self.counted_since,
+            now,
+        );
+        [self.id.clone(), state.to_owned()]
+            .into_iter()
+            .chain(counts)
+            .collect()
     }
+}
+
+/// Formats the counts of one directive as the last four cells of its row in the table.
+pub(super) fn counts(
+    matched: u64,
+    sampled: u64,
+    last_matched: Option<Timestamp>,
+    counted_since: Timestamp,
+    now: Timestamp,
+) -> [String; 4] {
+    let last = match last_matched {
+        Some(at) => relative(at, now),
+        None => format!("none in {}", length(now.duration_since(counted_since))),
+    };
+    [
+        matched.to_string(),
+        sampled.to_string(),
+        last,
+        relative(counted_since, now),
+    ]
 }
 
 const HEADER: [&str; 6] = [

@@ -9,8 +9,9 @@ use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::fleet::{Fleet, InstanceReport};
 use serde::Serialize;
 
-use super::duration::{length, relative};
+use super::duration::length;
 use super::exit::Failure;
+use super::hits::counts;
 use super::output::note;
 use super::report_wording::count;
 
@@ -38,18 +39,17 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn cells(&self, now: Timestamp) -> Vec<String> {
-        let last = match self.last_matched {
-            Some(at) => relative(at, now),
-            None => format!("none in {}", length(now.duration_since(self.counted_since))),
-        };
-        vec![
-            self.id.clone(),
-            self.instances.to_string(),
-            self.matched.to_string(),
-            self.sampled.to_string(),
-            last,
-            relative(self.counted_since, now),
-        ]
+        let counts = counts(
+            self.matched,
+            self.sampled,
+            self.last_matched,
+            self.counted_since,
+            now,
+        );
+        [self.id.clone(), self.instances.to_string()]
+            .into_iter()
+            .chain(counts)
+            .collect()
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) fn run(args: &KeygenArgs) -> Result<(), Failure> {
     let (private, public) = key.create_files(&args.name).map_err(Failure::usage)?;
     if args.output.is_json() {
         let id = key.public().id().to_string();
+        // A path may contain bytes that are not UTF-8, which JSON cannot represent.
+        let (private, public) = (private.to_string_lossy(), public.to_string_lossy());
         return print_json(&json!({ "private_key": private, "public_key": public, "id": id }));
     }
     print(&format!(

@@ -155,7 +155,11 @@ impl Checked {
             let problems: Vec<_> = self
                 .problems
                 .iter()
-                .map(|one| json!({ "file": one.file, "id": one.id, "problem": one.text }))
+                .map(|one| {
+                    // The path may contain bytes that are not UTF-8, which JSON cannot represent.
+                    let file = one.file.to_string_lossy();
+                    json!({ "file": file, "id": one.id, "problem": one.text })
+                })
                 .collect();
             return print_json(&json!({ "directives": self.directives, "problems": problems }));
         }

@@ -178,3 +178,36 @@ fn validate_reports_every_problem_of_every_file_also_as_json() {
         text.stdout
     );
 }
+
+/// A path may contain bytes that are not UTF-8, but JSON cannot represent them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_not_utf_8_is_reported_as_json() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use crate::support::command::{Ran, directives};
+
+    let folder = tempfile::tempdir().unwrap();
+    let strange = folder.path().join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&strange).unwrap();
+    std::fs::write(strange.join("a.json"), "{").unwrap();
+    let run = |verb: &str, path: &std::path::Path| -> Ran {
+        let words: &[&str] = match verb {
+            "validate" => &["validate", "-o", "json", "-f"],
+            _ => &["keygen", "-o", "json"],
+        };
+        let ran = directives().args(words).arg(path).output();
+        ran.unwrap().into()
+    };
+    let validated = run("validate", &strange.join("a.json"));
+    assert_eq!(validated.code, 2, "{}", validated.stderr);
+    let file = validated.json()["problems"][0]["file"].clone();
+    assert!(
+        file.as_str().unwrap().ends_with("\u{fffd}/a.json"),
+        "{file}"
+    );
+    let created = run("keygen", &strange.join("alice")).ok().json();
+    let file = created["public_key"].as_str().unwrap();
+    assert!(file.ends_with("\u{fffd}/alice.pub"), "{file}");
+}

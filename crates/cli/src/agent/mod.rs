@@ -28,7 +28,7 @@ pub(super) use polling_args::AgentArgs;
 pub(super) use record_command::{RecordArgs, run as record};
 pub(super) use server::Address;
 use server::{Connections, Listener, Listeners};
-use signals::{Request, Signals, phases, run_until_stopped};
+use signals::{Signals, phases, run_until_stopped};
 
 /// The maximum number of connections that the API listeners serve at the same time. Connections
 /// whose clients wait for a change do not count towards `API_CONNECTIONS`.
@@ -48,7 +48,7 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     let listeners = args.listen.bind(&args.access).await?;
     let store = tokio::select! {
         store = OpenSearchDirectiveStore::start(config) => Arc::new(store?),
-        () = terminated(&mut signals) => return Ok(()),
+        () = signals.terminated() => return Ok(()),
     };
     let (reporting, relay) = args
         .report
@@ -94,12 +94,6 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
         let _ = reporting.await;
     }
     Ok(())
-}
-
-/// Completes when the process receives its first termination signal while the agent starts. A
-/// signal to reload has no effect before the agent has started.
-async fn terminated(signals: &mut Signals) {
-    while signals.next().await != Request::Terminate {}
 }
 
 /// Prints the addresses on which the agent listens. The lines on standard output have a stable

@@ -17,7 +17,7 @@ use super::log_args::LogArgs;
 use super::polling_args::PollingArgs;
 use super::server::{Address, Connections, bind_health, serve};
 use super::signals::{Signals, phases, run_until_stopped};
-use super::{HEALTH_CONNECTIONS, announce_health, terminated};
+use super::{HEALTH_CONNECTIONS, announce_health};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,7 +60,7 @@ pub(in super::super) async fn run(args: RecordArgs) -> Result<(), Failure> {
     let listeners = bind_health(&args.health_listen).await?;
     let store = tokio::select! {
         store = OpenSearchDirectiveStore::start(config) => Arc::new(store?),
-        () = terminated(&mut signals) => return Ok(()),
+        () = signals.terminated() => return Ok(()),
     };
     announce_health(&listeners)?;
     let (sender, phase) = phases();

@@ -12,6 +12,9 @@ const HIDDEN: &str = "hidden";
 /// `doctor` reports a warning if the index contains more than this percentage of the maximum number
 /// of documents.
 const WARN_ABOVE_PERCENT: usize = 80;
+/// The number of all documents that a proxy accepts, as a multiple of the number of documents that
+/// have not ended.
+const STORED_FACTOR: usize = 5;
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
     check_hidden(checks, api).await;
@@ -22,14 +25,10 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
             return checks.not_checked(NAME, &error, fix);
         }
     };
-    let limit = Config::DEFAULT_MAX_DOCUMENTS;
-    let text = format!("{} of at most {limit}", all.len());
-    if all.len() * 100 > limit * WARN_ABOVE_PERCENT {
-        checks.warning(NAME, text, "directives prune --ended-before 90d");
-    } else {
-        checks.ok(NAME, text);
-    }
     let now = SystemClock.now();
+    let has_ended =
+        |stored: &&Stored| matches!(State::of(stored, now), State::Expired | State::Revoked);
+    check_number(checks, all.len(), all.iter().filter(has_ended).count());
     let rejected: Vec<&Stored> = all
         .iter()
         .filter(|stored| State::of(stored, now) == State::Rejected)
@@ -41,6 +40,26 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
             format!("{} malformed, such as {}", rejected.len(), first.id),
             "directives list --state rejected",
         ),
+    }
+}
+
+/// Compares the number of documents that have not ended, and the number of all documents, with the
+/// default limits of a proxy.
+fn check_number(checks: &mut Checks, stored: usize, ended: usize) {
+    let limit = Config::DEFAULT_MAX_DOCUMENTS;
+    let is_near = |number: usize, limit: usize| number * 100 > limit * WARN_ABOVE_PERCENT;
+    let unfinished = stored - ended;
+    let text = format!("{unfinished} of at most {limit}");
+    if is_near(unfinished, limit) {
+        let fix = "revoke directives that nobody needs, or set --max-documents at each agent";
+        checks.warning(NAME, text, fix);
+    } else {
+        checks.ok(NAME, text);
+    }
+    let limit = limit * STORED_FACTOR;
+    if is_near(stored, limit) {
+        let text = format!("{stored} of at most {limit}, including those that have ended");
+        checks.warning(NAME, text, "directives prune --ended-before 90d");
     }
 }
 
@@ -70,5 +89,28 @@ async fn check_hidden(checks: &mut Checks, api: &DirectivesApi) {
         Err(error) => {
             checks.not_checked(HIDDEN, &error, "map the user to the role directives_reader");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_that_have_ended_count_only_against_the_limit_of_all_documents() {
+        let warns = |stored, ended| {
+            let mut checks = Checks::default();
+            check_number(&mut checks, stored, ended);
+            checks
+                .warnings()
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(warns(250_000, 249_000), [""; 0]);
+        let fix = "revoke directives that nobody needs, or set --max-documents at each agent";
+        assert_eq!(warns(170_000, 0), [fix]);
+        let prune = "directives prune --ended-before 90d";
+        assert_eq!(warns(850_000, 849_000), [prune]);
     }
 }

@@ -121,6 +121,14 @@ impl Checks {
         });
     }
 
+    /// Returns the remedies of all warnings.
+    #[cfg(test)]
+    pub(super) fn warnings(&self) -> Vec<&str> {
+        let warnings = self.0.iter();
+        let warnings = warnings.filter(|check| check.health == Health::Warning);
+        warnings.filter_map(|check| check.fix.as_deref()).collect()
+    }
+
     pub(super) fn have_failed(&self) -> bool {
         self.0.iter().any(|check| check.health == Health::Failure)
     }

@@ -112,7 +112,7 @@ pub(super) async fn batch(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let requests = parse_batch(&body)?;
-    let permit = agent.admission.permit().await?;
+    let permit = agent.batches.permit().await?;
     let (store, clock) = (agent.store, agent.clock);
     let set: DirectiveSet = store.snapshot().set().clone();
     let response = run_sized(set.len().saturating_mul(requests.len()), move || {
@@ -150,4 +150,33 @@ pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> 
 
 fn json(body: impl axum::response::IntoResponse) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Arc;
+
+    use axum::http::StatusCode;
+    use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore, SystemClock};
+
+    use super::super::super::server::Connections;
+    use super::super::super::signals::phases;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_read_large_responses_delay_no_batch() {
+        let cluster = ClusterConfig::new(["http://127.0.0.1:1".parse().unwrap()]);
+        let (store, _refresher) = OpenSearchDirectiveStore::build(Config::new(cluster)).unwrap();
+        let connections = Connections::new(1);
+        let (store, clock) = (Arc::new(store), Arc::new(SystemClock));
+        let agent = Agent::new(store, clock, 1, 0, phases().1, &connections);
+        let mut permits = Vec::new();
+        while let Ok(permit) = agent.large_responses.permit().await {
+            permits.push(permit);
+        }
+        let body = Body(r#"{"requests": []}"#.into());
+        let response = batch(State(agent), body).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
 }

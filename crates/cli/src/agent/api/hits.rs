@@ -19,7 +19,7 @@ use super::state::Agent;
 #[utoipa::path(get, path = "/v1/hits", operation_id = "hits",
     responses((status = 200, description = "The counts", body = Hits), Internal, Busy))]
 pub(super) async fn get(State(agent): State<Agent>) -> Result<Response, Problem> {
-    let permit = agent.admission.permit().await?;
+    let permit = agent.large_responses.permit().await?;
     let store = agent.store;
     let size = store.snapshot().set().len();
     // The store of an agent always counts matches, so `hits` never returns `None` here.

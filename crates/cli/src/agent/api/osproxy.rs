@@ -92,7 +92,7 @@ fn encode(set: &DirectiveSet, now: Timestamp) -> serde_json::Result<Vec<u8>> {
             body = OsproxyBlob<'_>),
         Internal, Busy))]
 pub(super) async fn get(State(agent): State<Agent>) -> Result<Response, Problem> {
-    let permit = agent.admission.permit().await?;
+    let permit = agent.large_responses.permit().await?;
     let snapshot = agent.store.snapshot();
     let clock = agent.clock;
     let blob = run_sized(snapshot.set().len(), move || {

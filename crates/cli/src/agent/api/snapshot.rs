@@ -154,7 +154,7 @@ impl Agent {
         let permit = if is_small {
             None
         } else {
-            Some(self.admission.permit().await?)
+            Some(self.large_responses.permit().await?)
         };
         self.encode(&tag, Some(&content), measured, permit)
     }

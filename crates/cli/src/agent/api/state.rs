@@ -23,7 +23,10 @@ pub(in super::super) struct Agent {
     pub(super) listings: ListingCache,
     pub(super) snapshots: SnapshotCache,
     pub(super) wait_slots: WaitSlots,
-    pub(super) admission: Admission,
+    /// Limits the large responses that contain the set or the counts of its matches.
+    pub(super) large_responses: Admission,
+    /// Limits the batches of evaluations.
+    pub(super) batches: Admission,
     /// Accepts the reports of other instances; `None` if this agent does not report to the fleet.
     pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
@@ -57,7 +60,8 @@ impl Agent {
             listings: ListingCache::new(Arc::clone(&store), Arc::clone(&clock)),
             snapshots: SnapshotCache::new(Arc::clone(&store)),
             wait_slots: WaitSlots::new(max_waiting, phase.clone(), &mut registry),
-            admission: Admission::new(),
+            large_responses: Admission::new("large responses"),
+            batches: Admission::new("batches"),
             relay: None,
             registry: Arc::new(registry),
             tasks,

@@ -6,7 +6,8 @@
 //! accepted, because the first request of this connection may be on its way. If the agent can close
 //! no connection, it accepts a few connections above the limit, which serve only health checks. If
 //! all the connections for health checks are also in use, the agent may even close an idle
-//! connection that it has just accepted.
+//! connection that it has just accepted. If no connection is idle, it closes the one whose client
+//! has been reading a response for the longest time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,12 @@ const HEALTH_RESERVE: usize = 16;
 /// The time in which the agent does not close a connection that it has just accepted, because the
 /// first request of this connection may be on its way.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// The time for which the agent lets a client read a response before it may close the connection to
+/// make room.
+const SENDING_GRACE: Duration = Duration::from_secs(10);
+/// The time after which a task that waits for a free slot looks again for a connection to close.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The open connections of one or several listeners, which share one limit.
 #[derive(Clone, Debug)]
@@ -46,19 +53,32 @@ struct Entry {
     has_had_request: bool,
     requests_under_way: usize,
     idle_since: Instant,
+    /// The instant at which the agent began to send the response to the latest request; `None` if it
+    /// is not sending a response.
+    sending_since: Option<Instant>,
     evict: Arc<Notify>,
-    is_evicted: bool,
+    /// How the agent closes the connection to make room; `None` if it does not.
+    eviction: Option<Eviction>,
+}
+
+/// How the agent closes a connection to make room for another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Eviction {
+    /// The connection was idle, and ends after the response to a request that may be on its way.
+    Graceful,
+    /// The connection ends at once, although the agent is sending a response.
+    Abort,
 }
 
 impl Entry {
     fn is_idle(&self) -> bool {
-        self.requests_under_way == 0 && !self.is_evicted
+        self.requests_under_way == 0 && self.eviction.is_none()
     }
 
     /// Returns true if the agent has told the connection to end, and no request in progress delays
     /// its end.
     fn is_ending(&self) -> bool {
-        self.requests_under_way == 0 && self.is_evicted
+        self.requests_under_way == 0 && self.eviction.is_some()
     }
 
     /// Returns true if the agent accepted the connection so recently that the first request may
@@ -79,8 +99,9 @@ pub(super) struct Admitted {
     pub(super) health_only: bool,
 }
 
-/// A request in progress on a connection. While this value exists, the agent does not close the
-/// connection to make room for another one.
+/// A request in progress on a connection, until its response was sent. While this value exists, the
+/// agent closes the connection only if no other one can make room, and if the client has been
+/// reading the response for [`SENDING_GRACE`].
 #[derive(Debug)]
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
@@ -107,7 +128,7 @@ impl Connections {
         );
         registry.register(
             "directives_agent_evicted_connections",
-            "Idle connections that were closed in favour of new ones",
+            "Connections that were closed in favour of new ones",
             self.0.evicted.clone(),
         );
     }
@@ -122,7 +143,9 @@ impl Connections {
             if let Some(admitted) = self.try_admit() {
                 return admitted;
             }
-            freed.await;
+            // The task looks again after a while even if no connection has ended, because a client
+            // that reads a response slowly may have used up its time.
+            let _ = tokio::time::timeout(RETRY, freed).await;
         }
     }
 
@@ -131,8 +154,10 @@ impl Connections {
         if open.len() >= self.0.limit.saturating_add(HEALTH_RESERVE) {
             // If a connection is already ending, the new connection can take its slot, so the agent
             // does not close a second connection.
-            if !open.values().any(Entry::is_ending) {
-                self.0.evict_longest_idle(&mut open, |_| true);
+            if !open.values().any(Entry::is_ending)
+                && !self.0.evict_longest_idle(&mut open, |_| true)
+            {
+                self.0.abort_longest_sending(&mut open);
             }
             return None;
         }
@@ -152,8 +177,9 @@ impl Connections {
                 has_had_request: false,
                 requests_under_way: 0,
                 idle_since: Instant::now(),
+                sending_since: None,
                 evict: Arc::clone(&evict),
-                is_evicted: false,
+                eviction: None,
             },
         );
         self.0.count.inc();
@@ -165,11 +191,15 @@ impl Connections {
         })
     }
 
-    /// Closes the connection that has been idle for the longest time, to free its file descriptor.
-    /// The accept loop calls this function when it cannot accept a connection, usually because the
-    /// process has no free file descriptor.
+    /// Closes the connection that has been idle for the longest time, or else the one whose client
+    /// has been reading a response for the longest time, to free its file descriptor. The accept
+    /// loop calls this function when it cannot accept a connection because there is no free file
+    /// descriptor.
     pub(super) fn shed(&self) {
-        self.0.evict_longest_idle(&mut self.0.open(), |_| true);
+        let mut open = self.0.open();
+        if !self.0.evict_longest_idle(&mut open, |_| true) {
+            self.0.abort_longest_sending(&mut open);
+        }
     }
 }
 
@@ -192,10 +222,24 @@ impl Shared {
         let Some(entry) = longest_idle else {
             return false;
         };
-        entry.is_evicted = true;
+        entry.eviction = Some(Eviction::Graceful);
         entry.evict.notify_one();
         self.evicted.inc();
         true
+    }
+
+    /// Closes the connection on which the agent has been sending a response for the longest time, if
+    /// the client has had [`SENDING_GRACE`] to read the response.
+    fn abort_longest_sending(&self, open: &mut HashMap<u64, Entry>) {
+        let sending = open.values_mut().filter(|one| one.eviction.is_none());
+        let sending = sending.filter_map(|one| Some((one.sending_since?, one)));
+        let longest = sending.min_by_key(|(since, _)| *since);
+        let Some((_, entry)) = longest.filter(|(since, _)| since.elapsed() >= SENDING_GRACE) else {
+            return;
+        };
+        entry.eviction = Some(Eviction::Abort);
+        entry.evict.notify_one();
+        self.evicted.inc();
     }
 }
 
@@ -205,13 +249,20 @@ impl Admitted {
         self.evict.notified().await;
     }
 
+    /// Returns true if the agent must close this connection although it is sending a response.
+    pub(super) fn is_aborted(&self) -> bool {
+        let open = self.shared.open();
+        open.get(&self.id)
+            .is_some_and(|entry| entry.eviction == Some(Eviction::Abort))
+    }
+
     /// Records that a request has begun on this connection, so that the agent does not close the
     /// connection to make room.
     pub(super) fn begin_request(&self) -> UnderWay {
         if let Some(entry) = self.shared.open().get_mut(&self.id) {
             entry.requests_under_way += 1;
             entry.has_had_request = true;
-            if entry.is_evicted {
+            if entry.eviction.is_some() {
                 // The agent has selected this connection to make room, but the connection now stays
                 // open until the response to its new request. The tasks that wait for a free slot
                 // are therefore woken, so that they select another connection to close.
@@ -225,9 +276,19 @@ impl Admitted {
     }
 }
 
+impl UnderWay {
+    /// Records that the agent begins to send the response to the request.
+    pub(super) fn begin_response(&self) {
+        if let Some(entry) = self.shared.open().get_mut(&self.id) {
+            entry.sending_since = Some(Instant::now());
+        }
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if let Some(entry) = self.shared.open().get_mut(&self.id) {
+            entry.sending_since = None;
             entry.requests_under_way = entry.requests_under_way.saturating_sub(1);
             entry.idle_since = Instant::now();
         }

@@ -106,6 +106,32 @@ async fn a_late_request_on_an_ending_connection_keeps_no_other_one_waiting() {
     assert!(next.now_or_never().is_some());
 }
 
+/// Clients that read their responses slowly must not keep health checks waiting until the time limit
+/// of a response.
+#[tokio::test(start_paused = true)]
+async fn the_slowest_reader_makes_room_if_no_connection_is_idle() {
+    let (connections, mut admitted) = full(1).await;
+    for _ in 0..HEALTH_RESERVE {
+        admitted.push(connections.admit().await);
+    }
+    let requests: Vec<UnderWay> = admitted.iter().map(Admitted::begin_request).collect();
+    let begun = Instant::now();
+    for request in requests[1..].iter().rev() {
+        request.begin_response();
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    tokio::select! {
+        biased;
+        () = admitted[HEALTH_RESERVE].evicted() => {}
+        other = connections.admit() => panic!("admitted {other:?} although no connection ended"),
+        () = tokio::time::sleep(2 * SENDING_GRACE) => panic!("no connection made room"),
+    }
+    assert!((SENDING_GRACE..SENDING_GRACE + 2 * RETRY).contains(&begun.elapsed()));
+    let aborted: Vec<bool> = admitted.iter().map(Admitted::is_aborted).collect();
+    assert!(aborted[HEALTH_RESERVE]);
+    assert_eq!(aborted.iter().filter(|aborted| **aborted).count(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_end_admits_the_next() {
     let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;

@@ -3,22 +3,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
-use std::time::Duration;
 
 use clap::Args;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio_io_timeout::TimeoutStream;
 
 use super::super::super::exit::Failure;
 use super::super::access::AccessArgs;
 use super::address::Address;
+use super::send_limit::Stream;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
-
-/// The agent closes a connection if the client reads no part of a response for this time.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Serving")]
@@ -140,23 +134,13 @@ pub(in super::super) enum Listener {
     Unix(SocketFile),
 }
 
-/// The byte stream of a client's connection. A write to the stream fails if the client has not read
-/// for [`WRITE_TIMEOUT`].
-pub(super) type Stream = Pin<Box<TimeoutStream<Box<dyn Duplex>>>>;
-
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
-
 impl Listener {
     pub(super) async fn accept(&self) -> io::Result<Stream> {
-        let stream: Box<dyn Duplex> = match self {
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+        Ok(match self {
+            Self::Tcp(listener) => Stream::new(listener.accept().await?.0),
             #[cfg(unix)]
-            Self::Unix(file) => Box::new(file.accept().await?),
-        };
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_TIMEOUT));
-        Ok(Box::pin(stream))
+            Self::Unix(file) => Stream::new(file.accept().await?),
+        })
     }
 
     pub(super) fn is_unix(&self) -> bool {

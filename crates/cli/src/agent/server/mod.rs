@@ -1,10 +1,11 @@
 //! Accepts connections on TCP addresses and Unix sockets. Also limits the number of open
-//! connections, and the time within which a client must send a request.
+//! connections, and the time within which a client must send a request and read its response.
 
 mod address;
 mod connection_limit;
 mod connection_properties;
 mod listeners;
+mod send_limit;
 mod serve;
 #[cfg(unix)]
 mod unix_socket;

@@ -12,14 +12,16 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::super::signals::PhaseReceiver;
 use super::connection_limit::{Admitted, Connections};
 use super::connection_properties::Peer;
-use super::listeners::{Listener, Stream};
+use super::listeners::Listener;
+use super::send_limit::{SendingBody, Stream};
 
-/// The time limit from accepting a connection to receiving its first request, including the TLS
+/// The time limit from admitting a connection to receiving its first request, including the TLS
 /// handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for which a connection may be idle between two requests. The idle time exceeds 60 s,
@@ -32,8 +34,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit after the stop signal for completing the requests in progress.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after the agent could not accept a connection, usually because the process has no free
-/// file descriptor.
+/// The pause after the agent could not accept a connection, so that a lack of file descriptors does
+/// not make the agent try again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Receives the current TLS configuration for new connections; `None` if the listener does not use
@@ -106,41 +108,59 @@ async fn accept(listener: &Listener, connections: &Connections) -> Option<(Strea
         Ok(stream) => Some((stream, connections.admit().await)),
         Err(error) => {
             warn!(%error, "cannot accept a connection");
-            connections.shed();
+            if lacks_file_descriptors(&error) {
+                connections.shed();
+            }
             tokio::time::sleep(ACCEPT_PAUSE).await;
             None
         }
     }
 }
 
+/// Returns true if a connection could not be accepted because the process (`EMFILE`) or the system
+/// (`ENFILE`) has no free file descriptor. Every other error concerns only the connection that
+/// could not be accepted.
+fn lacks_file_descriptors(error: &std::io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
+}
+
 impl Server {
     async fn serve_connection(self, stream: Stream, admitted: Admitted, peer: Peer) {
+        let first_request = Instant::now() + FIRST_REQUEST_TIMEOUT;
         let result = match self.tls {
             #[cfg(feature = "rustls-tls")]
             Some(ref tls) if !peer.is_unix => {
                 let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.borrow()));
                 let handshake = acceptor.accept(stream);
                 tokio::select! {
-                    stream = tokio::time::timeout(FIRST_REQUEST_TIMEOUT, handshake) => match stream {
-                        Ok(Ok(stream)) => self.serve_http(stream, &admitted, peer).await,
+                    stream = tokio::time::timeout_at(first_request, handshake) => match stream {
+                        Ok(Ok(stream)) => self.serve_http(stream, &admitted, peer, first_request).await,
                         Ok(Err(error)) => Err(error.into()),
                         Err(_) => Err("the TLS handshake took too long".into()),
                     },
                     () = admitted.evicted() => Ok(()),
                 }
             }
-            _ => self.serve_http(stream, &admitted, peer).await,
+            _ => {
+                self.serve_http(stream, &admitted, peer, first_request)
+                    .await
+            }
         };
         if let Err(error) = result {
             debug!(error, "a connection ended early");
         }
     }
 
+    /// Serves the requests on a connection. Closes the connection if its first request has not
+    /// arrived by the instant `first_request`.
     async fn serve_http(
         &self,
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
         admitted: &Admitted,
         peer: Peer,
+        first_request: Instant,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let has_served = AtomicBool::new(false);
         let app = TowerToHyperService::new(self.app.clone());
@@ -151,8 +171,7 @@ impl Server {
             let response = app.call(request);
             async move {
                 let response = response.await;
-                drop(under_way);
-                response
+                response.map(|it| it.map(|body| SendingBody::new(body, under_way)))
             }
         });
         let mut http = http1::Builder::new();
@@ -160,7 +179,7 @@ impl Server {
             .header_read_timeout(IDLE_TIMEOUT)
             .max_buf_size(MAX_HEADER_BYTES);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-        let mut first_request = pin!(tokio::time::sleep(FIRST_REQUEST_TIMEOUT));
+        let mut first_request = pin!(tokio::time::sleep_until(first_request));
         let mut is_closing = false;
         loop {
             tokio::select! {
@@ -175,7 +194,12 @@ impl Server {
                         return Err("no request arrived in time".into());
                     }
                 }
-                () = admitted.evicted(), if !is_closing => is_closing = true,
+                () = admitted.evicted(), if !is_closing => {
+                    if admitted.is_aborted() {
+                        return Err("the client still read a response when no slot was free".into());
+                    }
+                    is_closing = true;
+                }
                 () = self.phase.stopping(), if !is_closing => is_closing = true,
             }
             if is_closing {
@@ -191,60 +215,5 @@ impl Server {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::net::SocketAddr;
-
-    use axum::http::Uri;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::mpsc;
-
-    use super::super::super::signals::phases;
-    use super::*;
-
-    async fn client(address: SocketAddr, path: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
-    }
-
-    #[tokio::test]
-    async fn a_client_that_waits_to_be_admitted_is_served_when_another_connection_ends() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (begun, mut has_begun) = mpsc::unbounded_channel();
-        let handler = async move |path: Uri| {
-            if path == "/wait" {
-                begun.send(()).unwrap();
-                std::future::pending::<()>().await;
-            }
-        };
-        let app = Router::new().fallback(handler);
-        let (_sender, phase) = phases();
-        let listeners = vec![Listener::Tcp(listener)];
-        let server = tokio::spawn(serve(listeners, app, Connections::new(0), None, phase));
-        // The limit on connections is zero, so the server accepts only connections that are
-        // reserved for health checks.
-        let mut busy = Vec::new();
-        for _ in 0..16 {
-            busy.push(client(address, "/wait").await);
-            has_begun.recv().await.unwrap();
-        }
-        // The end of a connection and the acceptance of a new connection happen in random order, so
-        // the test makes several attempts.
-        for _ in 0..64 {
-            let mut waiting = client(address, "/").await;
-            drop(busy.pop());
-            let mut response = String::new();
-            waiting.read_to_string(&mut response).await.unwrap();
-            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
-            busy.push(client(address, "/wait").await);
-            has_begun.recv().await.unwrap();
-        }
-        server.abort();
-    }
-}
+#[path = "serve_tests.rs"]
+mod tests;
