@@ -11,9 +11,9 @@ use super::directive_text::printable;
 use super::exit::Failure;
 use super::output::note;
 
-/// The maximum number of bytes that the command reads from a file. The maximum is one byte more
-/// than the limit of the parser, so that the parser detects and refuses a file that is too large.
-const READ_AT_MOST: u64 = (64 << 20) + 1;
+/// The maximum size in bytes of a file. The parser of drafts has the same limit, but the command
+/// checks the size itself, because the JSON that it makes of a file may be smaller than the file.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The fields that `get` and `list` print although a draft does not have them. `apply` removes the
 /// fields that only `get` and `list` print, so that it accepts their output as input.
@@ -139,15 +139,19 @@ pub(super) async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 async fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut input = Vec::new();
     let read = if file.as_os_str() == "-" {
-        let stdin = tokio::io::stdin().take(READ_AT_MOST);
+        let stdin = tokio::io::stdin().take(MAX_BYTES + 1);
         { stdin }.read_to_end(&mut input).await
     } else {
         match tokio::fs::File::open(file).await {
-            Ok(open) => open.take(READ_AT_MOST).read_to_end(&mut input).await,
+            Ok(open) => open.take(MAX_BYTES + 1).read_to_end(&mut input).await,
             Err(error) => Err(error),
         }
     };
     match read {
+        Ok(_) if input.len() as u64 > MAX_BYTES => {
+            let problem = format!("the input has more than {MAX_BYTES} bytes; split it");
+            Err(Failure::of_file(file, problem))
+        }
         Ok(_) => Ok(input),
         Err(error) => Err(unreadable(file, &error)),
     }
