@@ -16,7 +16,7 @@ use super::covered_by_another;
 use super::duration::{length, parse, signed};
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::input;
+use super::input::{self, Input};
 use super::instant::{When, to_the_second};
 use super::risky_writes::{Change, GuardArgs};
 use super::sign_args::SignArgs;
@@ -132,35 +132,39 @@ pub(super) struct ApplyArgs {
 
 pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
     let from_flags = args.file.is_empty();
-    let mut drafts = if from_flags {
-        args.drafts()?
+    let mut input = if from_flags {
+        Input {
+            drafts: args.drafts()?,
+            skipped: Vec::new(),
+        }
     } else {
-        input::drafts(&args.file, args.guards.ended()).await?
+        input::read(&args.file, args.guards.ended()).await?
     };
-    args.owner.assign(&mut drafts)?;
-    args.guards.check_drafts(&drafts)?;
+    let drafts = &mut input.drafts;
+    args.owner.assign(drafts)?;
+    args.guards.check_drafts(drafts)?;
     let signer = args.sign.signer()?;
     let api = args.write.api().await?;
     let now = api.now().await?;
     let flag = from_flags.then(|| args.end_flag());
     if from_flags {
-        args.set_times(&mut drafts, now)?;
+        args.set_times(drafts, now)?;
     }
     let limits = TtlLimits::read(&api, args.max_ttl).await?;
-    limits.prepare(&mut drafts, flag, now)?;
+    limits.prepare(drafts, flag, now)?;
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
-    for draft in &mut drafts {
+    for draft in &mut *drafts {
         draft.author = Some(author.clone());
         draft.reason = draft.reason.take().or_else(|| args.reason.clone());
         draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
-    let mut plan = signer.plan(&api, &mut drafts, None).await?;
+    let mut plan = signer.plan(&api, drafts, None).await?;
     covered_by_another::warn(&api, &plan, now).await;
     let reason = args.reason.as_deref();
     let pruned = args
         .owner
-        .plan_prune(&api, &drafts, Some(&author), reason)
+        .plan_prune(&api, &input, Some(&author), reason)
         .await?;
     let question = args.owner.question(pruned.len());
     plan.extend(pruned);

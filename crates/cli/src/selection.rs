@@ -108,7 +108,7 @@ impl SelectionArgs {
 
     async fn read_ids(&self, api: &DirectivesApi) -> Result<Selection, Failure> {
         let mut ids = self.id.clone();
-        for draft in input::drafts(&self.file, Ended::Keep).await? {
+        for draft in input::read(&self.file, Ended::Keep).await?.drafts {
             ids.push(draft.id);
         }
         // If the user gave an id twice, the command handles its directive only once.
