@@ -166,7 +166,7 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
         .owner
         .plan_prune(&api, &input, Some(&author), reason)
         .await?;
-    let question = args.owner.question(pruned.len());
+    let question = args.owner.question(&pruned);
     plan.extend(pruned);
     args.guards.check_plan(
         &args.write,

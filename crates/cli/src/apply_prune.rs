@@ -14,6 +14,7 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::input::Input;
 use super::report_wording::count;
+use super::risky_writes::ids;
 
 /// The reason that `apply --prune` stores with a revocation if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
@@ -89,11 +90,12 @@ impl OwnerArgs {
 
     /// Returns the question that asks the user to confirm the revocations, or `None` if nothing is
     /// revoked.
-    pub(super) fn question(&self, revocations: usize) -> Option<String> {
+    pub(super) fn question(&self, revocations: &[PlannedWrite]) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
-        (revocations > 0).then(|| {
-            let directives = count(revocations, "directive");
-            format!("Revoke {directives} of {owner} that the files do not contain?")
+        (!revocations.is_empty()).then(|| {
+            let directives = count(revocations.len(), "directive");
+            let ids = ids(revocations.iter());
+            format!("Revoke {directives} of {owner} that the files do not contain ({ids})?")
         })
     }
 }

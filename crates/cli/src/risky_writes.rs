@@ -120,13 +120,15 @@ impl GuardArgs {
             }
             questions.push(format!("{} {why}.", printable(&planned.id)));
         }
-        let widened = self.replace || plan.iter().all(|planned| !loses_or_widens(planned));
-        let revived = self.reactivate || plan.iter().all(|planned| !reactivates(planned));
-        if !widened || !revived {
-            questions.push(
-                "This would widen a directive, remove something from it, or let it apply again."
-                    .to_owned(),
-            );
+        let unconsented = plan.iter().filter(|planned| {
+            !self.replace && loses_or_widens(planned) || !self.reactivate && reactivates(planned)
+        });
+        let ids = ids(unconsented);
+        if !ids.is_empty() {
+            questions.push(format!(
+                "This would widen a directive, remove something from it, or let it apply again: \
+                 {ids}."
+            ));
         }
         questions.extend(question);
         if questions.is_empty() {
@@ -186,6 +188,22 @@ impl Change {
             Self::Replacement => "--reason",
             Self::Edit => "--set reason=TEXT",
         }
+    }
+}
+
+/// Returns the ids of planned writes as a list for a question.
+pub(super) fn ids<'a>(plan: impl Iterator<Item = &'a PlannedWrite>) -> String {
+    let ids: Vec<_> = plan.map(|planned| printable(&planned.id)).collect();
+    ids.join(", ")
+}
+
+/// Returns the rank of a planned write among those that a question shows: writes that end a
+/// directive come first, and those that widen it, lose something or let it apply again come second.
+pub(super) fn rank(planned: &PlannedWrite) -> u8 {
+    match planned.kind() {
+        PlannedKind::Revoke | PlannedKind::Delete => 0,
+        _ if loses_or_widens(planned) || reactivates(planned) => 1,
+        PlannedKind::Create | PlannedKind::Replace | PlannedKind::Sign | PlannedKind::Nothing => 2,
     }
 }
 

@@ -12,7 +12,7 @@ use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
 use super::exit::{Exit, Failure};
 use super::field_filters::{FilterArgs, State};
 use super::input::{self, Ended};
-use super::write_args::WriteArgs;
+use super::write_args::{WriteArgs, changing};
 use super::write_result::NotPlanned;
 
 /// The flags that select directives.
@@ -60,8 +60,9 @@ impl Selection {
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let plan: Vec<PlannedWrite> = self.found.into_iter().map(plan).collect();
-        if !self.named && !plan.is_empty() {
-            args.confirm(&question(plan.len()), &plan, now)?;
+        let number = changing(&plan).count();
+        if !self.named && number > 0 {
+            args.confirm(&question(number), &plan, now)?;
         }
         if plan.is_empty() && self.missing.is_empty() {
             super::output::note("no directive is selected");

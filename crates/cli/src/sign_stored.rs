@@ -49,7 +49,7 @@ pub(super) async fn run(args: SignStoredArgs) -> Result<Exit, Failure> {
     }
     let plan = api.plan_signatures(found, &keys, now, &author).await?;
     if !plan.is_empty() {
-        args.write.confirm("Sign this?", &plan, now)?;
+        args.write.confirm_each("Sign this?", &plan, now)?;
     }
     args.write.execute(&api, plan, not_planned, now).await
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
+use opensearch_directives::admin::{DirectivesApi, PlannedKind, PlannedWrite};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::exit::{Exit, Failure};
 use super::output::ReportFormat;
+use super::risky_writes;
 use super::write_report::Report;
 use super::write_result::NotPlanned;
 
@@ -67,22 +68,45 @@ impl WriteArgs {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the planned writes, and asks the user to consent to them. The function does not ask in
-    /// a dry run, or if `--yes` is given.
+    /// Shows the planned writes that change something, up to 20 of them, and asks the user to
+    /// consent to all. The function shows the writes first that most need the user's attention. It
+    /// does not ask in a dry run, or if `--yes` is given.
     pub(super) fn confirm(
         &self,
         question: &str,
         plan: &[PlannedWrite],
         now: Timestamp,
     ) -> Result<(), Failure> {
-        const SHOWN: usize = 20;
+        self.ask(question, plan, 20, now)
+    }
+
+    /// Works like [`confirm`](Self::confirm), but shows every planned write that changes something.
+    pub(super) fn confirm_each(
+        &self,
+        question: &str,
+        plan: &[PlannedWrite],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        self.ask(question, plan, usize::MAX, now)
+    }
+
+    fn ask(
+        &self,
+        question: &str,
+        plan: &[PlannedWrite],
+        at_most: usize,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         if self.yes || self.dry_run {
             return Ok(());
         }
-        let shown = plan.iter().take(SHOWN).cloned().collect();
+        let mut shown: Vec<PlannedWrite> = changing(plan).cloned().collect();
+        shown.sort_by_key(risky_writes::rank);
+        let more = shown.len().saturating_sub(at_most);
+        shown.truncate(at_most);
         let mut text = Report::of_plan(self.connection.location(), now, shown).text();
-        if plan.len() > SHOWN {
-            text = format!("{text}\nand {} more", plan.len() - SHOWN);
+        if more > 0 {
+            text = format!("{text}\nand {more} more");
         }
         super::confirm::confirm(&text, question)?;
         self.has_consented.set(true);
@@ -99,7 +123,7 @@ impl WriteArgs {
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
-        let settled = self.has_consented.get() || plan.is_empty();
+        let settled = self.has_consented.get() || changing(&plan).next().is_none();
         if let (Some(context), false) = (context_file::protected(), settled) {
             let question = format!("The context {context} is protected.");
             self.confirm(&question, &plan, now)?;
@@ -127,4 +151,10 @@ impl WriteArgs {
             _ => Ok(exit),
         }
     }
+}
+
+/// Returns the planned writes that change something.
+pub(super) fn changing(plan: &[PlannedWrite]) -> impl Iterator<Item = &PlannedWrite> {
+    plan.iter()
+        .filter(|planned| planned.kind() != PlannedKind::Nothing)
 }

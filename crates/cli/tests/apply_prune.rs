@@ -28,7 +28,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
 
     let script = go("apply -f - --owner search --prune", &file(&["a", "d"]));
     assert_eq!(script.code, 2, "a script must add --yes: {}", script.stdout);
-    let question = "Revoke 2 directives of search that the files do not contain?";
+    let question = "Revoke 2 directives of search that the files do not contain (b, c)?";
     assert!(script.stderr.contains(question), "{}", script.stderr);
     let dry = go(
         "apply -f - --owner search --prune --dry-run",

@@ -61,6 +61,8 @@ mod not_opensearch;
 mod past_fleet;
 mod pipeline;
 mod prune;
+#[cfg(unix)]
+mod questions;
 mod several_directives;
 mod signatures;
 #[cfg(unix)]
