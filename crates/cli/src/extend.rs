@@ -13,10 +13,10 @@ use super::duration::parse;
 use super::edit::{changeable, draft_of};
 use super::exit::{Exit, Failure};
 use super::instant::{When, to_the_second};
+use super::selection::read_named;
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
-use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(
@@ -59,21 +59,12 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
-    let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
-    let (mut stored, mut drafts, mut not_planned) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
-        let Some(read) = read else {
-            not_planned.push(NotPlanned::missing(id));
-            continue;
-        };
-        match args.extended(&read, &author, now) {
-            Ok(draft) => {
-                drafts.push(draft);
-                stored.push(Some(read));
-            }
-            Err(why) => not_planned.push(NotPlanned::skipped(id, why)),
-        }
-    }
+    let (found, not_planned) = read_named(&api, &args.id, |stored| {
+        let draft = args.extended(&stored, &author, now)?;
+        Ok((draft, Some(stored)))
+    })
+    .await?;
+    let (mut drafts, stored): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let flag = if args.by.is_some() { "--by" } else { "--until" };
     limits.check(&drafts, Some(flag), now)?;
     let plan = signer.plan(&api, &mut drafts, Some(stored)).await?;

@@ -1,6 +1,8 @@
 //! Tests what the command reports if it can change only some of the named directives. Also tests
 //! how `list` shows directives that have ended.
 
+use serde_json::json;
+
 use crate::support::command::{run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
 
@@ -86,4 +88,30 @@ async fn the_whole_output_of_list_can_be_applied_again_and_revives_nothing() {
         "{}",
         revived.stdout
     );
+}
+
+#[tokio::test]
+async fn an_id_that_is_given_twice_counts_once() {
+    let url = shared_url();
+    let index = installed_index(&url, "twice").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level Shape --tenant acme --ttl 1h").ok();
+    let folder = tempfile::tempdir().unwrap();
+    let bob = folder.path().join("bob").display().to_string();
+    go(&format!("keygen {bob}")).ok();
+    for (typed, summary) in [
+        ("extend one one --by 15m", json!({ "replaced": 1 })),
+        (
+            "extend nosuch one nosuch --by 15m",
+            json!({ "replaced": 1, "not_found": 1 }),
+        ),
+        (
+            &*format!("sign one one --sign-with {bob}.key --yes"),
+            json!({ "signed": 1 }),
+        ),
+        ("revoke one one", json!({ "revoked": 1 })),
+    ] {
+        let report = go(&format!("{typed} -o json")).json();
+        assert_eq!(report["summary"], summary, "{typed}: {report}");
+    }
 }
