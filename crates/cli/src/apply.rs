@@ -17,7 +17,7 @@ use super::duration::{length, parse, signed};
 use super::exit::{Exit, Failure};
 use super::flag_values;
 use super::input::{self, Input};
-use super::instant::{When, to_the_second};
+use super::instant::{When, resolve_and_show, to_the_second};
 use super::risky_writes::{Change, GuardArgs};
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
@@ -219,7 +219,11 @@ impl ApplyArgs {
     /// Sets the start and the end of all drafts. The start and the end are relative to the
     /// cluster's time, because the clock of this machine may be wrong.
     fn set_times(&self, drafts: &mut [Draft], now: Timestamp) -> Result<(), Failure> {
-        let starts_at = instant("--starts-at", self.starts_at, now, now)?;
+        let starts_at = self
+            .starts_at
+            .map(|start| resolve_and_show("--starts-at", start, now, now))
+            .transpose()
+            .map_err(|error| Failure::usage(format!("--starts-at: {error}")))?;
         let expiry = self.expiry(starts_at, now)?;
         self.check_end(expiry, starts_at, now)?;
         for draft in drafts {
@@ -272,8 +276,11 @@ impl ApplyArgs {
         // A time of day in `--until` means the first instant after the start of the directive at
         // which the local clock shows this time.
         let begin = starts_at.map_or(now, |start| start.max(now));
-        if let Some(until) = instant("--until", self.until, now, begin)? {
-            return Ok(Expiry::At(until));
+        if let Some(until) = self.until {
+            let end = resolve_and_show("--until", until, now, begin);
+            return end
+                .map(Expiry::At)
+                .map_err(|error| Failure::usage(format!("--until: {error}")));
         }
         if let Some(ttl) = self.ttl {
             return Ok(Expiry::After(ttl));
@@ -288,25 +295,4 @@ impl ApplyArgs {
             }
         }
     }
-}
-
-/// Converts the value of a flag to an instant. If the value is a time of day, the function returns
-/// the first instant after `begin` at which the local clock shows this time. The function also
-/// prints the instant for a time of day, because the user may have meant another time zone.
-fn instant(
-    flag: &str,
-    when: Option<When>,
-    now: Timestamp,
-    begin: Timestamp,
-) -> Result<Option<Timestamp>, Failure> {
-    let Some(when) = when else { return Ok(None) };
-    let base = if when.is_local() { begin } else { now };
-    let instant = when
-        .resolve(base, &TimeZone::system())
-        .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
-    if when.is_local() {
-        let local = instant.to_zoned_datetime(TimeZone::system());
-        super::output::note(&format!("{flag} is {local} ({instant})"));
-    }
-    Ok(Some(instant))
 }

@@ -3,7 +3,6 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Document, Draft, Expiry};
 
@@ -12,7 +11,7 @@ use super::editor::EditedFile;
 use super::exit::{Exit, Failure};
 use super::field_filters::State;
 use super::flag_values;
-use super::instant::When;
+use super::instant::{When, resolve_and_show};
 use super::risky_writes::{Change, GuardArgs};
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
@@ -174,7 +173,7 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
     };
     let instant = || {
         let when: When = value.parse()?;
-        when.resolve(now, &TimeZone::system())
+        resolve_and_show(&format!("--set {field}"), when, now, now)
     };
     match field {
         "level" => draft.level = flag_values::level(value)?,

@@ -13,13 +13,13 @@ use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
 
 /// Starts a proxy in front of a node, which changes the node's responses so that the node's clock
-/// seems to be an hour ahead.
-async fn an_hour_ahead(node: &str) -> String {
+/// seems to be ahead by a number of hours; behind if the number is negative.
+async fn clock_of(node: &str, hours: i64) -> String {
     let node = node.to_owned();
     let forward = async move |request: Request| -> Response {
         if request.uri().path().starts_with("/_nodes/") {
-            let ahead = SystemClock.now() + jiff::SignedDuration::from_hours(1);
-            let timestamp = ahead.as_millisecond();
+            let shown = SystemClock.now() + jiff::SignedDuration::from_hours(hours);
+            let timestamp = shown.as_millisecond();
             return axum::Json(json!({ "nodes": { "a": { "timestamp": timestamp } } }))
                 .into_response();
         }
@@ -32,7 +32,7 @@ async fn an_hour_ahead(node: &str) -> String {
 async fn states_and_relative_times_are_those_of_the_clusters_clock() {
     let url = shared_url();
     let index = installed_index(&url, "clocks").await;
-    let ahead = an_hour_ahead(&url).await;
+    let ahead = clock_of(&url, 1).await;
     let go = |url: &str, line: &str| run(url, &index, &words(line)).ok();
     go(
         &url,
@@ -98,5 +98,47 @@ async fn a_local_time_is_shown_in_the_time_zone_and_in_utc() {
             "{line}"
         );
         assert!(line.contains(&format!("({instant})")), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn extend_and_edit_show_a_local_time_as_apply_does() {
+    let url = shared_url();
+    let index = installed_index(&url, "localtoo").await;
+    let go = |line: &str| -> Ran {
+        let output = directives()
+            .args(words(line))
+            .env("DIRECTIVES_URL", &url)
+            .env("DIRECTIVES_INDEX", &index)
+            .env("TZ", "Asia/Kolkata")
+            .output();
+        Ran::from(output.unwrap()).ok()
+    };
+    let zone = jiff::tz::TimeZone::get("Asia/Kolkata").unwrap();
+    let soon = (SystemClock.now() + jiff::SignedDuration::from_hours(2)).to_zoned_datetime(zone);
+    let time = soon.strftime("%H:%M").to_string();
+    for (typed, name) in [
+        (format!("extend one two --until {time} --dry-run"), "--until"),
+        (
+            format!("edit one --set expires_at={time} --dry-run"),
+            "--set expires_at",
+        ),
+        (
+            format!("edit one --set starts_at={time} --set ttl=10h --dry-run"),
+            "--set starts_at",
+        ),
+    ] {
+        for id in ["one", "two"] {
+            go(&format!(
+                "apply {id} --level Shape --tenant acme --ttl 1h --replace --reactivate"
+            ));
+        }
+        let ran = go(&typed);
+        let shown = format!("T{time}:00+05:30[Asia/Kolkata]");
+        let lines = ran
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name} is ")) && line.contains(&shown));
+        assert_eq!(lines.count(), 1, "{typed}: {}", ran.stderr);
     }
 }
