@@ -12,6 +12,7 @@ use super::duration::parse;
 use super::edit::{changeable, draft_of};
 use super::exit::{Exit, Failure};
 use super::instant::{When, resolve_and_show, to_the_second};
+use super::risky_writes::{reactivates, without_ended};
 use super::selection::read_named;
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
@@ -63,7 +64,7 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
         .map(|until| resolve_and_show("--until", until, now, now))
         .transpose()
         .map_err(|error| Failure::usage(format!("--until: {error}")))?;
-    let (found, not_planned) = read_named(&api, &args.id, |stored| {
+    let (found, mut not_planned) = read_named(&api, &args.id, |stored| {
         let draft = args.extended(&stored, until, &author, now)?;
         Ok((draft, Some(stored)))
     })
@@ -72,6 +73,8 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
     let flag = if args.by.is_some() { "--by" } else { "--until" };
     limits.check(&drafts, Some(flag), now)?;
     let plan = signer.plan(&api, &mut drafts, Some(stored)).await?;
+    // A directive may have ended after the command read the time.
+    let plan = without_ended(plan, &mut not_planned, reactivates);
     args.write.execute(&api, plan, not_planned, now).await
 }
 

@@ -13,6 +13,7 @@ use super::exit::{Exit, Failure};
 use super::input::Ended;
 use super::output::warn;
 use super::write_args::WriteArgs;
+use super::write_result::NotPlanned;
 
 /// The flags by which an operator consents to a write.
 #[derive(Debug, Default, Args)]
@@ -224,7 +225,32 @@ pub(super) fn warning(draft: &Draft) -> Option<String> {
     Some(format!("{}: {empty}", printable(&draft.id)))
 }
 
-fn reactivates(planned: &PlannedWrite) -> bool {
+/// Returns the planned writes without those of directives that have ended, and adds an entry for
+/// each left-out directive to `not_planned`.
+pub(super) fn without_ended(
+    plan: Vec<PlannedWrite>,
+    not_planned: &mut Vec<NotPlanned>,
+    has_ended: impl Fn(&PlannedWrite) -> bool,
+) -> Vec<PlannedWrite> {
+    let (ended, plan): (Vec<_>, Vec<_>) = plan.into_iter().partition(has_ended);
+    not_planned.extend(ended.into_iter().map(|planned| {
+        let detail = "it ended before the write; to let it apply again, use `directives apply \
+                      --reactivate`";
+        NotPlanned::skipped(planned.id, detail.to_owned())
+    }));
+    plan
+}
+
+/// Returns true if a directive that would be replaced applied when the write was planned, but has
+/// expired since.
+pub(super) fn expired_since_planned(planned: &PlannedWrite, now: Timestamp) -> bool {
+    let before = planned.before.as_ref();
+    let before = before.and_then(|before| before.document.as_ref().ok());
+    let has_expired = before.is_some_and(|before| before.directive.expires_at <= now);
+    has_expired && planned.kind() == PlannedKind::Replace && !reactivates(planned)
+}
+
+pub(super) fn reactivates(planned: &PlannedWrite) -> bool {
     let mut effects = planned.changes().into_iter().map(|change| change.effect);
     effects.any(|effect| effect == ChangeEffect::Reactivates)
 }

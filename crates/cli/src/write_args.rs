@@ -12,7 +12,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::exit::{Exit, Failure};
 use super::output::ReportFormat;
-use super::risky_writes;
+use super::risky_writes::{self, expired_since_planned, without_ended};
 use super::write_report::Report;
 use super::write_result::NotPlanned;
 
@@ -118,8 +118,8 @@ impl WriteArgs {
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,
-        plan: Vec<PlannedWrite>,
-        not_planned: Vec<NotPlanned>,
+        mut plan: Vec<PlannedWrite>,
+        mut not_planned: Vec<NotPlanned>,
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
@@ -127,6 +127,13 @@ impl WriteArgs {
         if let (Some(context), false) = (context_file::protected(), settled) {
             let question = format!("The context {context} is protected.");
             self.confirm(&question, &plan, now)?;
+        }
+        if self.has_consented.get() {
+            // A directive may have expired while the command waited for the reply, and the user has
+            // not consented that it applies again.
+            let now = api.now().await?;
+            let has_expired = |planned: &_| expired_since_planned(planned, now);
+            plan = without_ended(plan, &mut not_planned, has_expired);
         }
         let report = if self.dry_run {
             Report::of_plan(location, now, plan)

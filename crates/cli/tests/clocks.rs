@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::support::command::{Ran, directives, run, words};
 use crate::support::forwarding_proxy::{pass, serve};
-use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
+use crate::support::{in_hours, instant};
 
 /// Starts a proxy in front of a node, which changes the node's responses so that the node's clock
 /// seems to be ahead by a number of hours; behind if the number is negative.
@@ -118,7 +118,10 @@ async fn extend_and_edit_show_a_local_time_as_apply_does() {
     let soon = (SystemClock.now() + jiff::SignedDuration::from_hours(2)).to_zoned_datetime(zone);
     let time = soon.strftime("%H:%M").to_string();
     for (typed, name) in [
-        (format!("extend one two --until {time} --dry-run"), "--until"),
+        (
+            format!("extend one two --until {time} --dry-run"),
+            "--until",
+        ),
         (
             format!("edit one --set expires_at={time} --dry-run"),
             "--set expires_at",
@@ -141,4 +144,24 @@ async fn extend_and_edit_show_a_local_time_as_apply_does() {
             .filter(|line| line.starts_with(&format!("{name} is ")) && line.contains(&shown));
         assert_eq!(lines.count(), 1, "{typed}: {}", ran.stderr);
     }
+}
+
+/// The command reads the time before it plans the writes. A directive that ends between the two
+/// must not apply again.
+#[tokio::test(flavor = "multi_thread")]
+async fn extend_skips_a_directive_that_ended_before_the_plan() {
+    let url = shared_url();
+    let index = installed_index(&url, "behind").await;
+    let ended = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"],
+        "revoked": false, "sample_per_mille": 1000, "created_at": in_hours(-3),
+        "starts_at": in_hours(-3),
+        "expires_at": SystemClock.now() - jiff::SignedDuration::from_mins(30)});
+    let path = format!("{url}/{index}/_doc/one?pipeline=_none&refresh=true");
+    crate::support::http::put(&path, &ended).await;
+    let behind = clock_of(&url, -1).await;
+    let ran = run(&behind, &index, &words("extend one --by 3h"));
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("skipped one in "), "{}", ran.stdout);
+    let one = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
+    assert_eq!(one["state"], "expired", "{one}");
 }

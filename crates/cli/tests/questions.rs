@@ -1,6 +1,17 @@
-//! Tests that a question on a terminal shows the writes that need the user's consent.
+//! Tests that a question on a terminal shows the writes that need the user's consent, and that a
+//! write does not let a directive apply again that ended while the command waited for the reply.
 
-use crate::support::command::{run, run_with, words};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use opensearch_directives::{Clock as _, SystemClock};
+use serde_json::json;
+
+use crate::support::command::{directives, run, run_with, words};
+use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::terminal::Terminal;
 
@@ -76,5 +87,61 @@ async fn sign_shows_all_that_it_would_sign() {
     for id in &ids {
         let line = format!("would sign {id} ");
         assert!(asked.stdout.contains(&line), "{id}: {}", asked.stdout);
+    }
+}
+
+/// Starts a proxy in front of a node. From the second time on that the proxy is asked for the
+/// node's time, the node's clock seems to be an hour ahead.
+async fn an_hour_passes(node: &str) -> String {
+    let node = node.to_owned();
+    let was_read = Arc::new(AtomicBool::new(false));
+    let forward = async move |request: Request| -> Response {
+        if request.uri().path().starts_with("/_nodes/") {
+            let hours = i64::from(was_read.swap(true, Ordering::SeqCst));
+            let time = SystemClock.now() + jiff::SignedDuration::from_hours(hours);
+            let timestamp = time.as_millisecond();
+            return axum::Json(json!({ "nodes": { "a": { "timestamp": timestamp } } }))
+                .into_response();
+        }
+        pass(&node, request).await
+    };
+    serve(Router::new().fallback(forward)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directive_that_ends_before_the_reply_does_not_apply_again() {
+    let node = shared_url();
+    let index = installed_index(&node, "late").await;
+    let go = |line: &str| run(&node, &index, &words(line)).ok();
+    let folder = tempfile::tempdir().unwrap();
+    for (number, typed) in ["extend one --by 3h", "edit one --set ttl=3h"]
+        .into_iter()
+        .enumerate()
+    {
+        run(&node, &index, &["delete", "one", "--yes"]);
+        go("apply one --level Shape --tenant acme --ttl 30m");
+        let before = go("get one -o json").stdout;
+        let url = an_hour_passes(&node).await;
+        let file = folder.path().join(format!("contexts{number}.yaml"));
+        let set = format!("context set prod --url {url} --directives-index {index} --protected");
+        let set = directives()
+            .args(words(&set))
+            .env("DIRECTIVES_CONFIG", &file)
+            .output();
+        assert!(set.unwrap().status.success());
+        let terminal = Terminal {
+            url: &url,
+            index: &index,
+            columns: 120,
+        };
+        let variables = [("DIRECTIVES_CONFIG", file.to_str().unwrap())];
+        let ran = terminal.run_with(&variables, &words(typed), "y");
+        assert_eq!(ran.code, 2, "{typed}: {}", ran.stdout);
+        assert!(
+            ran.stdout.contains("skipped one in "),
+            "{typed}: {}",
+            ran.stdout
+        );
+        assert_eq!(go("get one -o json").stdout, before, "{typed}");
     }
 }
