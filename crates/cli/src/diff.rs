@@ -23,7 +23,7 @@ Examples:
   directives diff -f directives/ --owner search-team --prune
 
 The exit code is 7 if applying the files would change anything. `directives apply --dry-run` shows
-the same changes, and asks for the consents that the write would need.")]
+the same changes, and names the flags that the write needs.")]
 pub(super) struct DiffArgs {
     /// A file or a folder, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE", required = true)]

@@ -125,7 +125,8 @@ impl GuardArgs {
             !self.replace && loses_or_widens(planned) || !self.reactivate && reactivates(planned)
         });
         let ids = ids(unconsented);
-        if !ids.is_empty() {
+        // In a dry run, `check_replacement` has noted the flags that consent to these writes.
+        if !ids.is_empty() && !write.dry_run {
             questions.push(format!(
                 "This would widen a directive, remove something from it, or let it apply again: \
                  {ids}."
@@ -139,7 +140,7 @@ impl GuardArgs {
     }
 
     /// Refuses a replacement that needs the user's consent if no flag consents to it and the
-    /// command cannot ask on a terminal. With `--create-only`, the function refuses to replace any
+    /// command cannot ask on a terminal. In a dry run, the function notes the missing flag. With `--create-only`, the function refuses to replace any
     /// directive.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
@@ -149,7 +150,23 @@ impl GuardArgs {
                 format!("{id}: it exists already; nothing was written (--create-only)"),
             ));
         }
-        if is_interactive() && !write.yes || write.dry_run {
+        let revives = reactivates(planned) && !self.reactivate;
+        let widens = loses_or_widens(planned) && !self.replace;
+        if write.dry_run {
+            if revives {
+                write.note_need("--reactivate");
+            }
+            if widens {
+                write.note_need("--replace");
+            }
+            return Ok(());
+        }
+        let needed = match (revives, widens) {
+            (true, _) => "--reactivate",
+            (false, true) => "--replace",
+            (false, false) => return Ok(()),
+        };
+        if is_interactive() && !write.yes {
             return Ok(());
         }
         let changes: Vec<String> = planned
@@ -158,13 +175,6 @@ impl GuardArgs {
             .filter(|change| !matches!(change.effect, ChangeEffect::Other | ChangeEffect::Prolongs))
             .map(|change| super::directive_text::change(change, planned.after.as_ref()).0)
             .collect();
-        let needed = if reactivates(planned) && !self.reactivate {
-            "--reactivate"
-        } else if loses_or_widens(planned) && !self.replace {
-            "--replace"
-        } else {
-            return Ok(());
-        };
         Err(Failure::usage(format!(
             "{id}: nothing was written, because the change would widen the directive, lose \
              something, or let it apply again: {}; if you want that, add {needed}",

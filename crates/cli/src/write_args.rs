@@ -1,7 +1,8 @@
 //! Defines the flags that all verbs that write directives have: author, dry run, consent, and the
 //! format of the report.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use opensearch_directives::admin::{DirectivesApi, PlannedKind, PlannedWrite};
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::exit::{Exit, Failure};
-use super::output::ReportFormat;
+use super::output::{ReportFormat, note};
 use super::risky_writes::{self, expired_since_planned, without_ended};
 use super::write_report::Report;
 use super::write_result::NotPlanned;
@@ -48,6 +49,10 @@ pub(super) struct WriteArgs {
     #[arg(skip)]
     has_consented: Cell<bool>,
 
+    /// The flags by which the user would have to consent to the write that a dry run shows.
+    #[arg(skip)]
+    needs: RefCell<BTreeSet<&'static str>>,
+
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
     #[command(flatten)]
@@ -68,9 +73,30 @@ impl WriteArgs {
         super::author::author(self.author.clone(), api).await
     }
 
+    /// Notes that the write that a dry run shows needs a flag.
+    pub(super) fn note_need(&self, flag: &'static str) {
+        self.needs.borrow_mut().insert(flag);
+    }
+
+    /// Prints the flags that the write needs, and returns them.
+    fn print_needs(&self) -> Vec<&'static str> {
+        let needs: Vec<&str> = self.needs.borrow().iter().copied().collect();
+        if !needs.is_empty() {
+            let flags = needs.join(" and ");
+            // With `--yes`, the command does not ask for the consents that have flags of their own.
+            let or = if self.yes {
+                ""
+            } else {
+                ", or your consent on a terminal"
+            };
+            note(&format!("note: the write needs {flags}{or}"));
+        }
+        needs
+    }
+
     /// Shows the planned writes that change something, up to 20 of them, and asks the user to
     /// consent to all. The function shows the writes first that most need the user's attention. It
-    /// does not ask in a dry run, or if `--yes` is given.
+    /// does not ask if `--yes` is given; in a dry run, it notes that the write needs `--yes`.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -97,7 +123,11 @@ impl WriteArgs {
         at_most: usize,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        if self.yes || self.dry_run {
+        if self.yes {
+            return Ok(());
+        }
+        if self.dry_run {
+            self.note_need("--yes");
             return Ok(());
         }
         let mut shown: Vec<PlannedWrite> = changing(plan).cloned().collect();
@@ -132,11 +162,11 @@ impl WriteArgs {
             // A directive may have expired while the command waited for the reply, and the user has
             // not consented that it applies again.
             let now = api.now().await?;
-            let has_expired = |planned: &_| expired_since_planned(planned, now);
+            let has_expired = |planned: &PlannedWrite| expired_since_planned(planned, now);
             plan = without_ended(plan, &mut not_planned, has_expired);
         }
         let report = if self.dry_run {
-            Report::of_plan(location, now, plan)
+            Report::of_plan(location, now, plan).with_needs(self.print_needs())
         } else {
             if self.wait.is_some() {
                 // With `--wait`, the command writes nothing if it cannot read the reports of the

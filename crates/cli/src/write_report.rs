@@ -35,6 +35,8 @@ pub(super) struct Report {
     entries: Vec<Entry>,
     failure: Option<WriteError>,
     history: Option<HistoryReport>,
+    /// The flags by which the user would have to consent to the writes of a dry run.
+    needs: Option<Vec<&'static str>>,
 }
 
 impl Report {
@@ -51,6 +53,7 @@ impl Report {
             entries: entries.collect(),
             failure: None,
             history: None,
+            needs: None,
         }
     }
 
@@ -86,7 +89,14 @@ impl Report {
             entries: entries.collect(),
             failure: report.failure,
             history: report.history,
+            needs: None,
         }
+    }
+
+    /// Adds the flags by which the user would have to consent to the writes of a dry run.
+    pub(super) fn with_needs(mut self, needs: Vec<&'static str>) -> Self {
+        self.needs = Some(needs);
+        self
     }
 
     /// Adds an entry for each directive that the user named, but for which no write was planned.
@@ -252,6 +262,9 @@ impl Report {
         });
         if let Some(history) = &self.history {
             report["history"] = recording_warnings::json(history);
+        }
+        if let Some(needs) = &self.needs {
+            report["needs"] = json!(needs);
         }
         report
     }

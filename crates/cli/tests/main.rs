@@ -36,6 +36,7 @@ mod diff_and_validate;
 mod doctor;
 mod doctor_on_a_node;
 mod documented_tests;
+mod dry_run;
 #[cfg(unix)]
 mod editor;
 mod explain;
