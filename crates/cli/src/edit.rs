@@ -6,17 +6,16 @@ use jiff::Timestamp;
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Document, Draft, Expiry};
 
-use super::directive_text::printable;
 use super::editor::EditedFile;
 use super::exit::{Exit, Failure};
 use super::field_filters::State;
 use super::flag_values;
 use super::instant::{When, resolve_and_show};
 use super::risky_writes::{Change, GuardArgs};
+use super::selection::read_named;
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
-use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -74,15 +73,15 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let mut now = api.now().await?;
-    let Some(stored) = api.get(&args.id).await? else {
-        return args
-            .write
-            .execute(&api, Vec::new(), vec![NotPlanned::missing(args.id)], now)
-            .await;
+    let id = std::slice::from_ref(&args.id);
+    let (mut found, not_planned) = read_named(&api, id, |stored| {
+        let draft = draft_of(changeable(&stored, now)?, &author);
+        Ok((stored, draft))
+    })
+    .await?;
+    let Some((stored, mut draft)) = found.pop() else {
+        return args.write.execute(&api, Vec::new(), not_planned, now).await;
     };
-    let document = changeable(&stored, now)
-        .map_err(|why| Failure::usage(format!("{}: {why}", printable(&args.id))))?;
-    let mut draft = draft_of(document, &author);
     let file = if args.set.is_empty() && args.unset.is_empty() {
         Some(EditedFile::open(&draft)?)
     } else {

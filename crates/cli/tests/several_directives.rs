@@ -115,3 +115,20 @@ async fn an_id_that_is_given_twice_counts_once() {
         assert_eq!(report["summary"], summary, "{typed}: {report}");
     }
 }
+
+#[tokio::test]
+async fn edit_skips_what_has_ended_and_reports_it_as_extend_does() {
+    let url = shared_url();
+    let index = installed_index(&url, "ended").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level Shape --tenant acme --ttl 1h").ok();
+    go("revoke one").ok();
+    let [edited, extended] = ["edit one --set level=Off -o json", "extend one --by 1h -o json"]
+        .map(|line| {
+            let ran = go(line);
+            assert_eq!(ran.code, 2, "{line}: {}", ran.stderr);
+            ran.json()
+        });
+    assert_eq!(edited, extended);
+    assert_eq!(edited["results"][0]["result"], "skipped");
+}
