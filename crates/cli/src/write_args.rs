@@ -180,13 +180,26 @@ impl WriteArgs {
             Report::of(location, now, report)
         };
         let report = report.with_not_planned(not_planned);
-        let exit = report.print(self.output.is_json())?;
+        let has_written = report.has_written();
+        let printed = report.print(self.output.is_json());
+        let is_stored = has_written || matches!(printed, Ok(Exit::Success));
         match self.wait {
-            Some(timeout) if exit == Exit::Success && !self.dry_run => {
-                super::wait::after_write(api, timeout).await
+            // The command waits also if only a part was written, or if the index already contained
+            // everything.
+            Some(timeout) if is_stored && !self.dry_run => {
+                worse(printed, super::wait::after_write(api, timeout).await)
             }
-            _ => Ok(exit),
+            _ => printed,
         }
+    }
+}
+
+/// Combines the result of a write with the result of the wait for the instances.
+fn worse(written: Result<Exit, Failure>, waited: Result<Exit, Failure>) -> Result<Exit, Failure> {
+    match (written, waited) {
+        (Ok(written), Ok(waited)) => Ok(written.or_worse(waited)),
+        (Ok(exit), Err(failure)) | (Err(failure), Ok(exit)) => Err(failure.or_worse(exit)),
+        (Err(written), Err(waited)) => Err(written.with_note(&waited.text())),
     }
 }
 

@@ -111,6 +111,12 @@ impl Report {
         self
     }
 
+    /// Returns true if at least one directive was written.
+    pub(super) fn has_written(&self) -> bool {
+        let mut results = self.entries.iter().map(|entry| entry.done);
+        !self.dry_run && results.any(|done| done.verb().is_some())
+    }
+
     /// Prints the report of the writes. Returns the exit code of the worst result, or the error if
     /// a request to the cluster failed.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::support::command::{run, run_with, words};
-use crate::support::node::{installed_index, shared_url};
+use crate::support::node::{installed_index, shared_url, unique_index};
 
 #[tokio::test]
 async fn extend_skips_what_has_ended_and_extends_the_others() {
@@ -131,4 +131,26 @@ async fn edit_skips_what_has_ended_and_reports_it_as_extend_does() {
         });
     assert_eq!(edited, extended);
     assert_eq!(edited["results"][0]["result"], "skipped");
+}
+
+#[tokio::test]
+async fn wait_waits_also_if_only_a_part_was_written() {
+    let url = shared_url();
+    let index = unique_index("partly");
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let go = |line: &str| run(&url, &index, &words(line));
+    for id in ["one", "gone"] {
+        go(&format!("apply {id} --level Shape --tenant acme --ttl 1h")).ok();
+    }
+    go("revoke gone").ok();
+    for (typed, code, waits) in [
+        ("extend one gone --by 15m --wait=1ms", 2, true),
+        ("extend one --by 15m --wait=1ms", 8, true),
+        ("extend gone --by 15m --wait=1ms", 2, false),
+    ] {
+        let ran = go(typed);
+        assert_eq!(ran.code, code, "{typed}: {}{}", ran.stdout, ran.stderr);
+        let has_waited = ran.stderr.contains("no live instance reports");
+        assert_eq!(has_waited, waits, "{typed}: {}", ran.stderr);
+    }
 }
