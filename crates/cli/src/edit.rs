@@ -1,11 +1,14 @@
 //! `directives edit`: changes single fields of one stored directive, by flags or in an editor.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Document, Draft, Expiry};
 
+use super::duration::parse;
 use super::editor::EditedFile;
 use super::exit::{Exit, Failure};
 use super::field_filters::State;
@@ -39,6 +42,11 @@ pub(super) struct EditArgs {
     #[arg(long, value_name = "FIELD")]
     unset: Vec<String>,
 
+    /// The longest time to live that this command accepts; it cannot exceed the maximum of the
+    /// cluster [default: that maximum, initially 30d]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
+
     #[command(flatten)]
     sign: SignArgs,
     #[command(flatten)]
@@ -69,7 +77,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let signer = args.sign.signer()?;
     let api = args.write.api().await?;
-    let limits = TtlLimits::read(&api, None).await?;
+    let limits = TtlLimits::read(&api, args.max_ttl).await?;
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let mut now = api.now().await?;
@@ -186,7 +194,7 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
         "capture" => draft.capture = switch()?,
         "starts_at" => draft.starts_at = Some(instant()?),
         "expires_at" => draft.expiry = Expiry::At(instant()?),
-        "ttl" => draft.expiry = Expiry::After(super::duration::parse(value)?),
+        "ttl" => draft.expiry = Expiry::After(parse(value)?),
         "reason" => draft.reason = text(),
         "ticket" => draft.ticket = text(),
         "owner" => draft.owner = text(),
@@ -280,7 +288,7 @@ mod tests {
         let document = Value::from(stored()).to_string();
         let limits = DecodeLimits {
             now: "2030-01-01T12:00:00Z".parse().unwrap(),
-            max_ttl: std::time::Duration::MAX,
+            max_ttl: Duration::MAX,
         };
         let document = decode("one", &document, &limits).unwrap().to_document();
         for field in FIELDS {
@@ -305,7 +313,7 @@ mod tests {
         );
         let limits = DecodeLimits {
             now: "2030-01-01T12:00:00Z".parse().unwrap(),
-            max_ttl: std::time::Duration::MAX,
+            max_ttl: Duration::MAX,
         };
         let source = Value::from(stored.clone()).to_string();
         let document = decode("one", &source, &limits).unwrap().to_document();

@@ -123,12 +123,15 @@ async fn edit_skips_what_has_ended_and_reports_it_as_extend_does() {
     let go = |line: &str| run(&url, &index, &words(line));
     go("apply one --level Shape --tenant acme --ttl 1h").ok();
     go("revoke one").ok();
-    let [edited, extended] = ["edit one --set level=Off -o json", "extend one --by 1h -o json"]
-        .map(|line| {
-            let ran = go(line);
-            assert_eq!(ran.code, 2, "{line}: {}", ran.stderr);
-            ran.json()
-        });
+    let [edited, extended] = [
+        "edit one --set level=Off -o json",
+        "extend one --by 1h -o json",
+    ]
+    .map(|line| {
+        let ran = go(line);
+        assert_eq!(ran.code, 2, "{line}: {}", ran.stderr);
+        ran.json()
+    });
     assert_eq!(edited, extended);
     assert_eq!(edited["results"][0]["result"], "skipped");
 }
@@ -153,4 +156,22 @@ async fn wait_waits_also_if_only_a_part_was_written() {
         let has_waited = ran.stderr.contains("no live instance reports");
         assert_eq!(has_waited, waits, "{typed}: {}", ran.stderr);
     }
+}
+
+#[tokio::test]
+async fn edit_takes_the_maximum_time_to_live_that_its_error_names() {
+    let url = shared_url();
+    let index = installed_index(&url, "editttl").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level Shape --tenant acme --ttl 1h").ok();
+    let refused = go("edit one --set ttl=2h --max-ttl 90m");
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(
+        refused
+            .stderr
+            .contains("the maximum of 1h 30m; raise it with --max-ttl"),
+        "{}",
+        refused.stderr
+    );
+    go("edit one --set ttl=2h --max-ttl 3h").ok();
 }
