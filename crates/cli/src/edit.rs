@@ -116,8 +116,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     };
     let written = write.await;
     match file {
-        Some(file) => file.keep_unless_written(written),
-        None => written,
+        Some(file) if !args.write.is_stored() => file.keep_unwritten(written),
+        Some(_) | None => written,
     }
 }
 

@@ -49,6 +49,10 @@ pub(super) struct WriteArgs {
     #[arg(skip)]
     has_consented: Cell<bool>,
 
+    /// Whether the index contains what the command wrote.
+    #[arg(skip)]
+    is_stored: Cell<bool>,
+
     /// The flags by which the user would have to consent to the write that a dry run shows.
     #[arg(skip)]
     needs: RefCell<BTreeSet<&'static str>>,
@@ -71,6 +75,13 @@ impl WriteArgs {
     /// Determines the name of the author to store with the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
         super::author::author(self.author.clone(), api).await
+    }
+
+    /// Returns true if the command has written at least one directive, or if the index already
+    /// contained all of them. The exit code does not show this, because `--wait` may fail after a
+    /// write.
+    pub(super) fn is_stored(&self) -> bool {
+        self.is_stored.get()
     }
 
     /// Notes that the write that a dry run shows needs a flag.
@@ -183,10 +194,11 @@ impl WriteArgs {
         let has_written = report.has_written();
         let printed = report.print(self.output.is_json());
         let is_stored = has_written || matches!(printed, Ok(Exit::Success));
+        self.is_stored.set(is_stored && !self.dry_run);
         match self.wait {
             // The command waits also if only a part was written, or if the index already contained
             // everything.
-            Some(timeout) if is_stored && !self.dry_run => {
+            Some(timeout) if self.is_stored() => {
                 worse(printed, super::wait::after_write(api, timeout).await)
             }
             _ => printed,
