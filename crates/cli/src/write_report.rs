@@ -209,10 +209,14 @@ impl Report {
             }
             Done::Deleted => {
                 let before = planned.before.as_ref()?.document.as_ref().ok()?;
-                Some(format!(
-                    "{}; `revoke` would have kept the record",
-                    summary(before)
-                ))
+                let has_ended = before.revoked || before.directive.expires_at <= self.now;
+                // For a directive that has ended, a revocation changes nothing.
+                let hint = if has_ended {
+                    ""
+                } else {
+                    "; `revoke` would have kept the record"
+                };
+                Some(format!("{}{hint}", summary(before)))
             }
             Done::NotFound
             | Done::Skipped

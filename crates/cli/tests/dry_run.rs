@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::support::command::{directives, run, words};
+use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
 #[tokio::test]
@@ -80,4 +81,26 @@ async fn a_dry_run_in_a_protected_context_names_yes() {
     assert!(dry.stderr.contains("--yes"), "{}", dry.stderr);
     assert_eq!(go(apply).code, 2);
     go(&format!("{apply} --yes")).ok();
+}
+
+#[tokio::test]
+async fn only_the_deletion_of_a_live_directive_is_compared_with_its_revocation() {
+    let url = shared_url();
+    let index = installed_index(&url, "compared").await;
+    let go = |line: &str| run(&url, &index, &words(line)).ok().stdout;
+    let old = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"], "revoked": false,
+        "sample_per_mille": 1000, "starts_at": "2001-01-01T00:00:00Z",
+        "expires_at": "2001-01-01T01:00:00Z"});
+    let path = format!("{url}/{index}/_doc/old?pipeline=_none&refresh=true");
+    http::put(&path, &old).await;
+    for id in ["live", "revoked"] {
+        go(&format!("apply {id} --level Shape --tenant acme --ttl 1h"));
+    }
+    go("revoke revoked");
+    let hint = "`revoke` would have kept the record";
+    let pruned = go("prune --ended-before 1d --yes");
+    assert!(pruned.contains("deleted old in "), "{pruned}");
+    assert!(!pruned.contains(hint), "{pruned}");
+    assert!(!go("delete revoked").contains(hint));
+    assert!(go("delete live").contains(hint));
 }
