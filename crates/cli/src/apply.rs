@@ -16,8 +16,8 @@ use super::covered_by_another;
 use super::duration::{length, parse, signed};
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::input;
-use super::instant::{When, to_the_second};
+use super::input::{self, Input};
+use super::instant::{When, resolve_and_show, to_the_second};
 use super::risky_writes::{Change, GuardArgs};
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
@@ -132,37 +132,41 @@ pub(super) struct ApplyArgs {
 
 pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
     let from_flags = args.file.is_empty();
-    let mut drafts = if from_flags {
-        args.drafts()?
+    let mut input = if from_flags {
+        Input {
+            drafts: args.drafts()?,
+            skipped: Vec::new(),
+        }
     } else {
-        input::drafts(&args.file, args.guards.ended()).await?
+        input::read(&args.file, args.guards.ended()).await?
     };
-    args.owner.assign(&mut drafts)?;
-    args.guards.check_drafts(&drafts)?;
+    let drafts = &mut input.drafts;
+    args.owner.assign(drafts)?;
+    args.guards.check_drafts(drafts)?;
     let signer = args.sign.signer()?;
     let api = args.write.api().await?;
     let now = api.now().await?;
     let flag = from_flags.then(|| args.end_flag());
     if from_flags {
-        args.set_times(&mut drafts, now)?;
+        args.set_times(drafts, now)?;
     }
     let limits = TtlLimits::read(&api, args.max_ttl).await?;
-    limits.prepare(&mut drafts, flag, now)?;
+    limits.prepare(drafts, flag, now)?;
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
-    for draft in &mut drafts {
+    for draft in &mut *drafts {
         draft.author = Some(author.clone());
         draft.reason = draft.reason.take().or_else(|| args.reason.clone());
         draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
-    let mut plan = signer.plan(&api, &mut drafts, None).await?;
+    let mut plan = signer.plan(&api, drafts, None).await?;
     covered_by_another::warn(&api, &plan, now).await;
     let reason = args.reason.as_deref();
     let pruned = args
         .owner
-        .plan_prune(&api, &drafts, Some(&author), reason)
+        .plan_prune(&api, &input, Some(&author), reason)
         .await?;
-    let question = args.owner.question(pruned.len());
+    let question = args.owner.question(&pruned);
     plan.extend(pruned);
     args.guards.check_plan(
         &args.write,
@@ -215,7 +219,11 @@ impl ApplyArgs {
     /// Sets the start and the end of all drafts. The start and the end are relative to the
     /// cluster's time, because the clock of this machine may be wrong.
     fn set_times(&self, drafts: &mut [Draft], now: Timestamp) -> Result<(), Failure> {
-        let starts_at = instant("--starts-at", self.starts_at, now, now)?;
+        let starts_at = self
+            .starts_at
+            .map(|start| resolve_and_show("--starts-at", start, now, now))
+            .transpose()
+            .map_err(|error| Failure::usage(format!("--starts-at: {error}")))?;
         let expiry = self.expiry(starts_at, now)?;
         self.check_end(expiry, starts_at, now)?;
         for draft in drafts {
@@ -268,8 +276,11 @@ impl ApplyArgs {
         // A time of day in `--until` means the first instant after the start of the directive at
         // which the local clock shows this time.
         let begin = starts_at.map_or(now, |start| start.max(now));
-        if let Some(until) = instant("--until", self.until, now, begin)? {
-            return Ok(Expiry::At(until));
+        if let Some(until) = self.until {
+            let end = resolve_and_show("--until", until, now, begin);
+            return end
+                .map(Expiry::At)
+                .map_err(|error| Failure::usage(format!("--until: {error}")));
         }
         if let Some(ttl) = self.ttl {
             return Ok(Expiry::After(ttl));
@@ -284,25 +295,4 @@ impl ApplyArgs {
             }
         }
     }
-}
-
-/// Converts the value of a flag to an instant. If the value is a time of day, the function returns
-/// the first instant after `begin` at which the local clock shows this time. The function also
-/// prints the instant for a time of day, because the user may have meant another time zone.
-fn instant(
-    flag: &str,
-    when: Option<When>,
-    now: Timestamp,
-    begin: Timestamp,
-) -> Result<Option<Timestamp>, Failure> {
-    let Some(when) = when else { return Ok(None) };
-    let base = if when.is_local() { begin } else { now };
-    let instant = when
-        .resolve(base, &TimeZone::system())
-        .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
-    if when.is_local() {
-        let local = instant.to_zoned_datetime(TimeZone::system());
-        super::output::note(&format!("{flag} is {local} ({instant})"));
-    }
-    Ok(Some(instant))
 }

@@ -12,7 +12,9 @@ use opensearch_directives::document::Draft;
 use super::directive_text::printable;
 use super::exit::Failure;
 use super::field_filters::State;
+use super::input::Input;
 use super::report_wording::count;
+use super::risky_writes::ids;
 
 /// The reason that `apply --prune` stores with a revocation if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
@@ -49,11 +51,13 @@ impl OwnerArgs {
         Ok(())
     }
 
-    /// Plans to revoke the owner's directives that the applied files do not contain.
+    /// Plans to revoke the owner's directives that the applied files do not contain. The files also
+    /// contain the entries that the command skips: somebody may have let a directive apply again
+    /// after the export that the files come from.
     pub(super) async fn plan_prune(
         &self,
         api: &DirectivesApi,
-        drafts: &[Draft],
+        input: &Input,
         author: Option<&str>,
         reason: Option<&str>,
     ) -> Result<Vec<PlannedWrite>, Failure> {
@@ -61,9 +65,10 @@ impl OwnerArgs {
             return Ok(Vec::new());
         }
         let now = api.now().await?;
-        let kept: HashSet<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
+        let drafts = input.drafts.iter().map(|draft| &draft.id);
+        let kept: HashSet<&String> = drafts.chain(&input.skipped).collect();
         let mut all = api.list().await?;
-        all.retain(|stored| !kept.contains(stored.id.as_str()) && self.owns_live(stored, now));
+        all.retain(|stored| !kept.contains(&stored.id) && self.owns_live(stored, now));
         let reason = reason.unwrap_or(REASON);
         Ok(all
             .into_iter()
@@ -85,11 +90,12 @@ impl OwnerArgs {
 
     /// Returns the question that asks the user to confirm the revocations, or `None` if nothing is
     /// revoked.
-    pub(super) fn question(&self, revocations: usize) -> Option<String> {
+    pub(super) fn question(&self, revocations: &[PlannedWrite]) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
-        (revocations > 0).then(|| {
-            let directives = count(revocations, "directive");
-            format!("Revoke {directives} of {owner} that the files do not contain?")
+        (!revocations.is_empty()).then(|| {
+            let directives = count(revocations.len(), "directive");
+            let ids = ids(revocations.iter());
+            format!("Revoke {directives} of {owner} that the files do not contain ({ids})?")
         })
     }
 }

@@ -23,7 +23,7 @@ Examples:
   directives diff -f directives/ --owner search-team --prune
 
 The exit code is 7 if applying the files would change anything. `directives apply --dry-run` shows
-the same changes, and asks for the consents that the write would need.")]
+the same changes, and names the flags that the write needs.")]
 pub(super) struct DiffArgs {
     /// A file or a folder, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE", required = true)]
@@ -48,15 +48,15 @@ pub(super) struct DiffArgs {
 }
 
 pub(super) async fn run(args: DiffArgs) -> Result<Exit, Failure> {
-    let mut drafts = input::drafts(&args.file, Ended::Skip).await?;
-    args.owner.assign(&mut drafts)?;
+    let mut input = input::read(&args.file, Ended::Skip).await?;
+    args.owner.assign(&mut input.drafts)?;
     let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
     let limits = TtlLimits::read(&api, args.max_ttl).await?;
     let now = api.now().await?;
-    limits.prepare(&mut drafts, None, now)?;
+    limits.prepare(&mut input.drafts, None, now)?;
     let api = api.with_max_ttl(limits.max_ttl);
-    let mut plan = api.plan(&drafts).await?;
-    plan.extend(args.owner.plan_prune(&api, &drafts, None, None).await?);
+    let mut plan = api.plan(&input.drafts).await?;
+    plan.extend(args.owner.plan_prune(&api, &input, None, None).await?);
     let differs = plan
         .iter()
         .any(|planned| planned.kind() != PlannedKind::Nothing);

@@ -1,23 +1,24 @@
 //! `directives edit`: changes single fields of one stored directive, by flags or in an editor.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Document, Draft, Expiry};
 
-use super::directive_text::printable;
+use super::duration::parse;
 use super::editor::EditedFile;
 use super::exit::{Exit, Failure};
 use super::field_filters::State;
 use super::flag_values;
-use super::instant::When;
+use super::instant::{When, resolve_and_show};
 use super::risky_writes::{Change, GuardArgs};
+use super::selection::read_named;
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
-use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -40,6 +41,11 @@ pub(super) struct EditArgs {
     /// Remove a field; without a target, the directive matches every value of that field
     #[arg(long, value_name = "FIELD")]
     unset: Vec<String>,
+
+    /// The longest time to live that this command accepts; it cannot exceed the maximum of the
+    /// cluster [default: that maximum, initially 30d]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
 
     #[command(flatten)]
     sign: SignArgs,
@@ -71,19 +77,19 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let signer = args.sign.signer()?;
     let api = args.write.api().await?;
-    let limits = TtlLimits::read(&api, None).await?;
+    let limits = TtlLimits::read(&api, args.max_ttl).await?;
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let mut now = api.now().await?;
-    let Some(stored) = api.get(&args.id).await? else {
-        return args
-            .write
-            .execute(&api, Vec::new(), vec![NotPlanned::missing(args.id)], now)
-            .await;
+    let id = std::slice::from_ref(&args.id);
+    let (mut found, not_planned) = read_named(&api, id, |stored| {
+        let draft = draft_of(changeable(&stored, now)?, &author);
+        Ok((stored, draft))
+    })
+    .await?;
+    let Some((stored, mut draft)) = found.pop() else {
+        return args.write.execute(&api, Vec::new(), not_planned, now).await;
     };
-    let document = changeable(&stored, now)
-        .map_err(|why| Failure::usage(format!("{}: {why}", printable(&args.id))))?;
-    let mut draft = draft_of(document, &author);
     let file = if args.set.is_empty() && args.unset.is_empty() {
         Some(EditedFile::open(&draft)?)
     } else {
@@ -110,8 +116,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     };
     let written = write.await;
     match file {
-        Some(file) => file.keep_unless_written(written),
-        None => written,
+        Some(file) if !args.write.is_stored() => file.keep_unwritten(written),
+        Some(_) | None => written,
     }
 }
 
@@ -174,7 +180,7 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
     };
     let instant = || {
         let when: When = value.parse()?;
-        when.resolve(now, &TimeZone::system())
+        resolve_and_show(&format!("--set {field}"), when, now, now)
     };
     match field {
         "level" => draft.level = flag_values::level(value)?,
@@ -188,7 +194,7 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
         "capture" => draft.capture = switch()?,
         "starts_at" => draft.starts_at = Some(instant()?),
         "expires_at" => draft.expiry = Expiry::At(instant()?),
-        "ttl" => draft.expiry = Expiry::After(super::duration::parse(value)?),
+        "ttl" => draft.expiry = Expiry::After(parse(value)?),
         "reason" => draft.reason = text(),
         "ticket" => draft.ticket = text(),
         "owner" => draft.owner = text(),
@@ -282,7 +288,7 @@ mod tests {
         let document = Value::from(stored()).to_string();
         let limits = DecodeLimits {
             now: "2030-01-01T12:00:00Z".parse().unwrap(),
-            max_ttl: std::time::Duration::MAX,
+            max_ttl: Duration::MAX,
         };
         let document = decode("one", &document, &limits).unwrap().to_document();
         for field in FIELDS {
@@ -307,7 +313,7 @@ mod tests {
         );
         let limits = DecodeLimits {
             now: "2030-01-01T12:00:00Z".parse().unwrap(),
-            max_ttl: std::time::Duration::MAX,
+            max_ttl: Duration::MAX,
         };
         let source = Value::from(stored.clone()).to_string();
         let document = decode("one", &source, &limits).unwrap().to_document();

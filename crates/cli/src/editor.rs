@@ -14,7 +14,11 @@ use super::output::note;
 /// The file in which the user edits a directive. The command keeps the file if it did not write the
 /// content to the index, so that the user does not lose the changes.
 #[derive(Debug)]
-pub(super) struct EditedFile(tempfile::NamedTempFile);
+pub(super) struct EditedFile {
+    file: tempfile::NamedTempFile,
+    /// The content that the command wrote to the file for the editor.
+    original: String,
+}
 
 impl EditedFile {
     /// Opens a draft in the editor that `$VISUAL` or `$EDITOR` names, and waits until the editor
@@ -32,18 +36,17 @@ impl EditedFile {
             .prefix("directive-")
             .suffix(".json")
             .tempfile()?;
-        let text = text_of(draft)?;
-        file.write_all(text.as_bytes())?;
+        let original = text_of(draft)?;
+        file.write_all(original.as_bytes())?;
         file.flush()?;
-        let edited = Self(file);
-        let problem = match command(&editor, edited.0.path()).status() {
+        let edited = Self { file, original };
+        let problem = match command(&editor, edited.file.path()).status() {
             Ok(status) if status.success() => return Ok(edited),
             Ok(status) => format!("the editor {editor} ended with {status}"),
             Err(error) => format!("cannot start the editor {editor}: {error}"),
         };
         let failure = Failure::usage(format!("{problem}; nothing was written"));
-        let is_changed = bounded_file::read_text(edited.0.path()).is_ok_and(|saved| saved != text);
-        Err(if is_changed {
+        Err(if edited.is_changed() {
             edited.keep(failure)
         } else {
             failure
@@ -52,7 +55,7 @@ impl EditedFile {
 
     /// Reads the draft that the user has saved in the editor.
     pub(super) fn read(&self, id: &str) -> Result<Draft, Failure> {
-        let saved = bounded_file::read_text(self.0.path())?;
+        let saved = bounded_file::read_text(self.file.path())?;
         if saved.trim().is_empty() {
             return Err(Failure::usage(
                 "the saved file is empty; nothing was written",
@@ -67,22 +70,24 @@ impl EditedFile {
         }
     }
 
-    /// Keeps the file and reports its path, unless the command has written the content of the file
-    /// to the index.
-    pub(super) fn keep_unless_written(
-        self,
-        written: Result<Exit, Failure>,
-    ) -> Result<Exit, Failure> {
-        match written {
-            Ok(Exit::Success) => Ok(Exit::Success),
-            Err(failure) => Err(self.keep(failure)),
+    /// Keeps the file and reports its path, because the index does not contain the content of the
+    /// file. After a dry run that succeeded, a file without a change is deleted.
+    pub(super) fn keep_unwritten(self, result: Result<Exit, Failure>) -> Result<Exit, Failure> {
+        match result {
+            Ok(Exit::Success) if !self.is_changed() => Ok(Exit::Success),
             Ok(exit) => {
                 if let Some(text) = self.kept() {
                     note(&text);
                 }
                 Ok(exit)
             }
+            Err(failure) => Err(self.keep(failure)),
         }
+    }
+
+    /// Returns true if the user has changed the file in the editor.
+    fn is_changed(&self) -> bool {
+        bounded_file::read_text(self.file.path()).is_ok_and(|saved| saved != self.original)
     }
 
     /// Keeps the edited file, and adds its path to the error message.
@@ -97,11 +102,11 @@ impl EditedFile {
     /// and the function then returns `None`.
     fn kept(self) -> Option<String> {
         let is_empty =
-            bounded_file::read_text(self.0.path()).is_ok_and(|text| text.trim().is_empty());
+            bounded_file::read_text(self.file.path()).is_ok_and(|text| text.trim().is_empty());
         if is_empty {
             return None;
         }
-        let (_, path) = self.0.keep().ok()?;
+        let (_, path) = self.file.keep().ok()?;
         Some(format!("your changes are in {}", path.display()))
     }
 }

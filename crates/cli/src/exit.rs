@@ -70,6 +70,15 @@ impl Exit {
             Self::Unreachable => 6,
         }
     }
+
+    /// Returns the more severe of two exit codes.
+    pub(super) fn or_worse(self, other: Self) -> Self {
+        if other.severity() > self.severity() {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -104,6 +113,12 @@ impl Failure {
     pub(super) fn with_note(self, note: &str) -> Self {
         let text = format!("{}\n{note}", self.text());
         Self::new(self.exit, text)
+    }
+
+    /// Returns the failure with an exit code that is at least as severe as `exit`.
+    pub(super) fn or_worse(mut self, exit: Exit) -> Self {
+        self.exit = self.exit.or_worse(exit);
+        self
     }
 
     pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

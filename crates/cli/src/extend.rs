@@ -5,18 +5,18 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Draft, Expiry};
 
 use super::duration::parse;
 use super::edit::{changeable, draft_of};
 use super::exit::{Exit, Failure};
-use super::instant::{When, to_the_second};
+use super::instant::{When, resolve_and_show, to_the_second};
+use super::risky_writes::{reactivates, without_ended};
+use super::selection::read_named;
 use super::sign_args::SignArgs;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
-use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(
@@ -59,40 +59,42 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
     let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
-    let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
-    let (mut stored, mut drafts, mut not_planned) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
-        let Some(read) = read else {
-            not_planned.push(NotPlanned::missing(id));
-            continue;
-        };
-        match args.extended(&read, &author, now) {
-            Ok(draft) => {
-                drafts.push(draft);
-                stored.push(Some(read));
-            }
-            Err(why) => not_planned.push(NotPlanned::skipped(id, why)),
-        }
-    }
+    let until = args
+        .until
+        .map(|until| resolve_and_show("--until", until, now, now))
+        .transpose()
+        .map_err(|error| Failure::usage(format!("--until: {error}")))?;
+    let (found, mut not_planned) = read_named(&api, &args.id, |stored| {
+        let draft = args.extended(&stored, until, &author, now)?;
+        Ok((draft, Some(stored)))
+    })
+    .await?;
+    let (mut drafts, stored): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let flag = if args.by.is_some() { "--by" } else { "--until" };
     limits.check(&drafts, Some(flag), now)?;
     let plan = signer.plan(&api, &mut drafts, Some(stored)).await?;
+    // A directive may have ended after the command read the time.
+    let plan = without_ended(plan, &mut not_planned, reactivates);
     args.write.execute(&api, plan, not_planned, now).await
 }
 
 impl ExtendArgs {
     /// Returns a draft of the directive with its new end, or the reason why the command cannot
     /// extend the directive.
-    fn extended(&self, stored: &Stored, author: &str, now: Timestamp) -> Result<Draft, String> {
+    fn extended(
+        &self,
+        stored: &Stored,
+        until: Option<Timestamp>,
+        author: &str,
+        now: Timestamp,
+    ) -> Result<Draft, String> {
         let document = changeable(stored, now)?;
         let present = document.directive.expires_at;
-        let end = match (self.by, self.until) {
+        let end = match (self.by, until) {
             (Some(by), _) => present
                 .checked_add(by)
                 .map_err(|_| "--by: the new end is too far in the future".to_owned())?,
-            (None, Some(until)) => until
-                .resolve(now, &TimeZone::system())
-                .map_err(|error| format!("--until: {error}"))?,
+            (None, Some(until)) => until,
             (None, None) => return Err("give --by or --until".to_owned()),
         };
         if end < present {

@@ -116,8 +116,7 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         && !args.yes
     {
         let location = args.connection.location();
-        let plan =
-            format!("The pipeline, the template and the index would be installed in {location}.");
+        let plan = what_would_be_done(&args, &location);
         confirm(&plan, &format!("The context {context} is protected."))?;
     }
     let mut report = InitReport::new(args.connection.location());
@@ -128,6 +127,24 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         report.print(args.output.is_json())?;
     }
     outcome
+}
+
+/// Returns the text that tells the user before a question what the command would do.
+fn what_would_be_done(args: &InitArgs, location: &str) -> String {
+    let mut parts = vec!["the pipeline", "the template", "the index"];
+    let optional = [
+        (args.history, "the history"),
+        (args.fleet, "the index of the fleet and its history"),
+        (args.roles, "the roles"),
+        (args.dashboards.is_some(), "the dashboards"),
+    ];
+    parts.extend(optional.iter().filter(|part| part.0).map(|part| part.1));
+    let parts = parts.join(", ");
+    let mut text = format!("This would be installed or updated in {location}: {parts}.");
+    if args.upgrade {
+        text += "\nDocuments that an earlier version stored would be converted.";
+    }
+    text
 }
 
 async fn install(
@@ -168,6 +185,9 @@ async fn plan(args: &InitArgs, installer: &Installer) -> Result<InitReport, Fail
     let mut report = InitReport::new(args.connection.location());
     report.dry_run = true;
     report.steps = installer.plan().await?;
+    if args.upgrade {
+        report.converted = Some(installer.outdated_documents().await?);
+    }
     if args.history {
         let steps = installer.plan_history(args.retention).await?;
         report.steps.extend(steps);

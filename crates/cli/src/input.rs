@@ -11,9 +11,9 @@ use super::directive_text::printable;
 use super::exit::Failure;
 use super::output::note;
 
-/// The maximum number of bytes that the command reads from a file. The maximum is one byte more
-/// than the limit of the parser, so that the parser detects and refuses a file that is too large.
-const READ_AT_MOST: u64 = (64 << 20) + 1;
+/// The maximum size in bytes of a file. The parser of drafts has the same limit, but the command
+/// checks the size itself, because the JSON that it makes of a file may be smaller than the file.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The fields that `get` and `list` print although a draft does not have them. `apply` removes the
 /// fields that only `get` and `list` print, so that it accepts their output as input.
@@ -41,13 +41,24 @@ pub(super) enum Ended {
     Skip,
 }
 
-/// Reads the drafts of directives in the given files. A folder stands for its files that end in
-/// .json, .ndjson, .yaml or .yml. It is an error if two drafts have the same id.
-pub(super) async fn drafts(files: &[PathBuf], ended: Ended) -> Result<Vec<Draft>, Failure> {
-    let mut all: Vec<Draft> = Vec::new();
+/// The content of files with directives.
+#[derive(Default, Debug)]
+pub(super) struct Input {
+    pub(super) drafts: Vec<Draft>,
+    /// The ids of the entries that the command skips, because `get` or `list` printed them as
+    /// expired or revoked.
+    pub(super) skipped: Vec<String>,
+}
+
+/// Reads the directives in the given files. A folder stands for its files that end in .json,
+/// .ndjson, .yaml or .yml. It is an error if two drafts have the same id.
+pub(super) async fn read(files: &[PathBuf], ended: Ended) -> Result<Input, Failure> {
+    let mut all = Input::default();
     let mut ids = HashMap::new();
     for file in expand(files).await? {
-        for draft in drafts_of(&file, ended).await? {
+        let Input { drafts, skipped } = read_file(&file, ended).await?;
+        all.skipped.extend(skipped);
+        for draft in drafts {
             if let Some(first) = ids.insert(draft.id.clone(), file.clone()) {
                 return Err(Failure::usage(format!(
                     "the id {} is both in {} and in {}",
@@ -56,36 +67,37 @@ pub(super) async fn drafts(files: &[PathBuf], ended: Ended) -> Result<Vec<Draft>
                     file.display()
                 )));
             }
-            all.push(draft);
+            all.drafts.push(draft);
         }
     }
     Ok(all)
 }
 
-/// Reads the drafts of directives in one file.
-pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, Failure> {
-    let text = read(file).await?;
+/// Reads the directives in one file.
+pub(super) async fn read_file(file: &Path, ended: Ended) -> Result<Input, Failure> {
+    let text = read_bytes(file).await?;
     let json = if is_yaml(file) {
         from_yaml(file, &text)?
     } else {
         text
     };
     let (json, skipped) = without_printed(json, ended);
-    if skipped > 0 {
+    if !skipped.is_empty() {
         note(&format!(
             "note: {}: {} expired or revoked, and skipped",
             file.display(),
-            if skipped == 1 {
+            if skipped.len() == 1 {
                 "1 directive is".to_owned()
             } else {
-                format!("{skipped} directives are")
+                format!("{} directives are", skipped.len())
             }
         ));
         if json == b"[]" {
-            return Ok(Vec::new());
+            let drafts = Vec::new();
+            return Ok(Input { drafts, skipped });
         }
     }
-    parse_drafts(&json).map_err(|error| {
+    let drafts = parse_drafts(&json).map_err(|error| {
         if is_yaml(file) {
             // The function removes the line numbers from the error, because they refer to JSON that
             // the author of the YAML file has never seen.
@@ -93,7 +105,8 @@ pub(super) async fn drafts_of(file: &Path, ended: Ended) -> Result<Vec<Draft>, F
         } else {
             Failure::of_file(file, error)
         }
-    })
+    })?;
+    Ok(Input { drafts, skipped })
 }
 
 /// Removes the line number from each description of an invalid entry.
@@ -136,18 +149,22 @@ pub(super) async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(all)
 }
 
-async fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+async fn read_bytes(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut input = Vec::new();
     let read = if file.as_os_str() == "-" {
-        let stdin = tokio::io::stdin().take(READ_AT_MOST);
+        let stdin = tokio::io::stdin().take(MAX_BYTES + 1);
         { stdin }.read_to_end(&mut input).await
     } else {
         match tokio::fs::File::open(file).await {
-            Ok(open) => open.take(READ_AT_MOST).read_to_end(&mut input).await,
+            Ok(open) => open.take(MAX_BYTES + 1).read_to_end(&mut input).await,
             Err(error) => Err(error),
         }
     };
     match read {
+        Ok(_) if input.len() as u64 > MAX_BYTES => {
+            let problem = format!("the input has more than {MAX_BYTES} bytes; split it");
+            Err(Failure::of_file(file, problem))
+        }
         Ok(_) => Ok(input),
         Err(error) => Err(unreadable(file, &error)),
     }
@@ -203,27 +220,32 @@ fn yaml_error(error: &serde_saphyr::Error) -> String {
 }
 
 /// Removes the fields that `get` and `list` add to a draft. If `ended` is [`Ended::Skip`], also
-/// removes the entries that `get` and `list` printed as expired or revoked. Also returns the number
-/// of removed entries. Input that does not come from `get` or `list` stays unchanged, so that the
+/// removes the entries that `get` and `list` printed as expired or revoked. Also returns the ids of
+/// the removed entries. Input that does not come from `get` or `list` stays unchanged, so that the
 /// parser's errors refer to the right line.
-fn without_printed(input: Vec<u8>, ended: Ended) -> (Vec<u8>, usize) {
+fn without_printed(input: Vec<u8>, ended: Ended) -> (Vec<u8>, Vec<String>) {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()
         .collect();
     let Ok(mut values) = values else {
-        return (input, 0);
+        return (input, Vec::new());
     };
     if let [Value::Array(all)] = &mut values[..] {
         values = std::mem::take(all);
     }
     if !values.iter().any(|value| value["state"].is_string()) {
-        return (input, 0);
+        return (input, Vec::new());
     }
-    let read = values.len();
+    let mut skipped = Vec::new();
     if ended == Ended::Skip {
-        values.retain(|value| !matches!(value["state"].as_str(), Some("expired" | "revoked")));
+        values.retain(|value| {
+            let has_ended = matches!(value["state"].as_str(), Some("expired" | "revoked"));
+            if has_ended {
+                skipped.push(value["id"].as_str().unwrap_or_default().to_owned());
+            }
+            !has_ended
+        });
     }
-    let skipped = read - values.len();
     for value in &mut values {
         if value["state"].is_string()
             && let Value::Object(fields) = value

@@ -106,6 +106,25 @@ pub(super) fn to_the_second(instant: Timestamp) -> String {
     whole.to_string()
 }
 
+/// Converts a time that the user typed to an instant. If the time is a time of day, the function
+/// returns the first instant after `begin` at which the local clock shows this time, and prints the
+/// instant, because the user may have meant another time zone. The printed line begins with `name`,
+/// the name of the flag.
+pub(super) fn resolve_and_show(
+    name: &str,
+    when: When,
+    now: Timestamp,
+    begin: Timestamp,
+) -> Result<Timestamp, String> {
+    let base = if when.is_local() { begin } else { now };
+    let instant = when.resolve(base, &TimeZone::system())?;
+    if when.is_local() {
+        let local = instant.to_zoned_datetime(TimeZone::system());
+        super::output::note(&format!("{name} is {local} ({instant})"));
+    }
+    Ok(instant)
+}
+
 /// Formats an instant in UTC, rounded up to whole seconds.
 pub(super) fn to_the_next_second(instant: Timestamp) -> String {
     let is_whole = instant.subsec_nanosecond() == 0;

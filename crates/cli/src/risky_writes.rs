@@ -13,6 +13,7 @@ use super::exit::{Exit, Failure};
 use super::input::Ended;
 use super::output::warn;
 use super::write_args::WriteArgs;
+use super::write_result::NotPlanned;
 
 /// The flags by which an operator consents to a write.
 #[derive(Debug, Default, Args)]
@@ -120,13 +121,16 @@ impl GuardArgs {
             }
             questions.push(format!("{} {why}.", printable(&planned.id)));
         }
-        let widened = self.replace || plan.iter().all(|planned| !loses_or_widens(planned));
-        let revived = self.reactivate || plan.iter().all(|planned| !reactivates(planned));
-        if !widened || !revived {
-            questions.push(
-                "This would widen a directive, remove something from it, or let it apply again."
-                    .to_owned(),
-            );
+        let unconsented = plan.iter().filter(|planned| {
+            !self.replace && loses_or_widens(planned) || !self.reactivate && reactivates(planned)
+        });
+        let ids = ids(unconsented);
+        // In a dry run, `check_replacement` has noted the flags that consent to these writes.
+        if !ids.is_empty() && !write.dry_run {
+            questions.push(format!(
+                "This would widen a directive, remove something from it, or let it apply again: \
+                 {ids}."
+            ));
         }
         questions.extend(question);
         if questions.is_empty() {
@@ -136,7 +140,7 @@ impl GuardArgs {
     }
 
     /// Refuses a replacement that needs the user's consent if no flag consents to it and the
-    /// command cannot ask on a terminal. With `--create-only`, the function refuses to replace any
+    /// command cannot ask on a terminal. In a dry run, the function notes the missing flag. With `--create-only`, the function refuses to replace any
     /// directive.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
@@ -146,7 +150,23 @@ impl GuardArgs {
                 format!("{id}: it exists already; nothing was written (--create-only)"),
             ));
         }
-        if is_interactive() && !write.yes || write.dry_run {
+        let revives = reactivates(planned) && !self.reactivate;
+        let widens = loses_or_widens(planned) && !self.replace;
+        if write.dry_run {
+            if revives {
+                write.note_need("--reactivate");
+            }
+            if widens {
+                write.note_need("--replace");
+            }
+            return Ok(());
+        }
+        let needed = match (revives, widens) {
+            (true, _) => "--reactivate",
+            (false, true) => "--replace",
+            (false, false) => return Ok(()),
+        };
+        if is_interactive() && !write.yes {
             return Ok(());
         }
         let changes: Vec<String> = planned
@@ -155,13 +175,6 @@ impl GuardArgs {
             .filter(|change| !matches!(change.effect, ChangeEffect::Other | ChangeEffect::Prolongs))
             .map(|change| super::directive_text::change(change, planned.after.as_ref()).0)
             .collect();
-        let needed = if reactivates(planned) && !self.reactivate {
-            "--reactivate"
-        } else if loses_or_widens(planned) && !self.replace {
-            "--replace"
-        } else {
-            return Ok(());
-        };
         Err(Failure::usage(format!(
             "{id}: nothing was written, because the change would widen the directive, lose \
              something, or let it apply again: {}; if you want that, add {needed}",
@@ -189,6 +202,22 @@ impl Change {
     }
 }
 
+/// Returns the ids of planned writes as a list for a question.
+pub(super) fn ids<'a>(plan: impl Iterator<Item = &'a PlannedWrite>) -> String {
+    let ids: Vec<_> = plan.map(|planned| printable(&planned.id)).collect();
+    ids.join(", ")
+}
+
+/// Returns the rank of a planned write among those that a question shows: writes that end a
+/// directive come first, and those that widen it, lose something or let it apply again come second.
+pub(super) fn rank(planned: &PlannedWrite) -> u8 {
+    match planned.kind() {
+        PlannedKind::Revoke | PlannedKind::Delete => 0,
+        _ if loses_or_widens(planned) || reactivates(planned) => 1,
+        PlannedKind::Create | PlannedKind::Replace | PlannedKind::Sign | PlannedKind::Nothing => 2,
+    }
+}
+
 fn only_prolongs(planned: &PlannedWrite) -> bool {
     let mut changes = planned.changes().into_iter();
     changes.all(|change| change.effect == ChangeEffect::Prolongs)
@@ -206,7 +235,32 @@ pub(super) fn warning(draft: &Draft) -> Option<String> {
     Some(format!("{}: {empty}", printable(&draft.id)))
 }
 
-fn reactivates(planned: &PlannedWrite) -> bool {
+/// Returns the planned writes without those of directives that have ended, and adds an entry for
+/// each left-out directive to `not_planned`.
+pub(super) fn without_ended(
+    plan: Vec<PlannedWrite>,
+    not_planned: &mut Vec<NotPlanned>,
+    has_ended: impl Fn(&PlannedWrite) -> bool,
+) -> Vec<PlannedWrite> {
+    let (ended, plan): (Vec<_>, Vec<_>) = plan.into_iter().partition(has_ended);
+    not_planned.extend(ended.into_iter().map(|planned| {
+        let detail = "it ended before the write; to let it apply again, use `directives apply \
+                      --reactivate`";
+        NotPlanned::skipped(planned.id, detail.to_owned())
+    }));
+    plan
+}
+
+/// Returns true if a directive that would be replaced applied when the write was planned, but has
+/// expired since.
+pub(super) fn expired_since_planned(planned: &PlannedWrite, now: Timestamp) -> bool {
+    let before = planned.before.as_ref();
+    let before = before.and_then(|before| before.document.as_ref().ok());
+    let has_expired = before.is_some_and(|before| before.directive.expires_at <= now);
+    has_expired && planned.kind() == PlannedKind::Replace && !reactivates(planned)
+}
+
+pub(super) fn reactivates(planned: &PlannedWrite) -> bool {
     let mut effects = planned.changes().into_iter().map(|change| change.effect);
     effects.any(|effect| effect == ChangeEffect::Reactivates)
 }

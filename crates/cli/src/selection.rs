@@ -12,7 +12,7 @@ use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
 use super::exit::{Exit, Failure};
 use super::field_filters::{FilterArgs, State};
 use super::input::{self, Ended};
-use super::write_args::WriteArgs;
+use super::write_args::{WriteArgs, changing};
 use super::write_result::NotPlanned;
 
 /// The flags that select directives.
@@ -60,8 +60,9 @@ impl Selection {
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let plan: Vec<PlannedWrite> = self.found.into_iter().map(plan).collect();
-        if !self.named && !plan.is_empty() {
-            args.confirm(&question(plan.len()), &plan, now)?;
+        let number = changing(&plan).count();
+        if !self.named && number > 0 {
+            args.confirm(&question(number), &plan, now)?;
         }
         if plan.is_empty() && self.missing.is_empty() {
             super::output::note("no directive is selected");
@@ -108,25 +109,39 @@ impl SelectionArgs {
 
     async fn read_ids(&self, api: &DirectivesApi) -> Result<Selection, Failure> {
         let mut ids = self.id.clone();
-        for draft in input::drafts(&self.file, Ended::Keep).await? {
+        for draft in input::read(&self.file, Ended::Keep).await?.drafts {
             ids.push(draft.id);
         }
-        // If the user gave an id twice, the command handles its directive only once.
-        let mut seen = HashSet::new();
-        ids.retain(|id| seen.insert(id.clone()));
-        let texts: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let read = api.get_many(&texts).await?;
-        let mut selection = Selection {
-            found: Vec::new(),
-            missing: Vec::new(),
+        let (found, missing) = read_named(api, &ids, Ok).await?;
+        Ok(Selection {
+            found,
+            missing,
             named: true,
-        };
-        for (id, stored) in ids.into_iter().zip(read) {
-            match stored {
-                Some(stored) => selection.found.push(stored),
-                None => selection.missing.push(NotPlanned::missing(id)),
-            }
-        }
-        Ok(selection)
+        })
     }
+}
+
+/// Reads the directives with the given ids, and converts each with `convert`. Also returns the ids
+/// without a directive, and the directives for which `convert` returns the reason why the command
+/// skips them. An id that is given twice counts once.
+pub(super) async fn read_named<T>(
+    api: &DirectivesApi,
+    ids: &[String],
+    mut convert: impl FnMut(Stored) -> Result<T, String>,
+) -> Result<(Vec<T>, Vec<NotPlanned>), Failure> {
+    let mut seen = HashSet::new();
+    let ids: Vec<&str> = ids
+        .iter()
+        .map(String::as_str)
+        .filter(|id| seen.insert(*id))
+        .collect();
+    let (mut found, mut not_planned) = (Vec::new(), Vec::new());
+    for (id, stored) in ids.iter().zip(api.get_many(&ids).await?) {
+        match stored.map(&mut convert) {
+            None => not_planned.push(NotPlanned::missing(*id)),
+            Some(Ok(converted)) => found.push(converted),
+            Some(Err(why)) => not_planned.push(NotPlanned::skipped(*id, why)),
+        }
+    }
+    Ok((found, not_planned))
 }

@@ -7,9 +7,9 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::edit::changeable;
 use super::exit::{Exit, Failure};
+use super::selection::read_named;
 use super::sign_args;
 use super::write_args::WriteArgs;
-use super::write_result::NotPlanned;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -36,20 +36,14 @@ pub(super) async fn run(args: SignStoredArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
-    let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
-    let (mut found, mut not_planned) = (Vec::new(), Vec::new());
-    for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
-        match read {
-            None => not_planned.push(NotPlanned::missing(id)),
-            Some(stored) => match changeable(&stored, now) {
-                Ok(_) => found.push(stored),
-                Err(why) => not_planned.push(NotPlanned::skipped(id, why)),
-            },
-        }
-    }
+    let (found, not_planned) = read_named(&api, &args.id, |stored| {
+        changeable(&stored, now)?;
+        Ok(stored)
+    })
+    .await?;
     let plan = api.plan_signatures(found, &keys, now, &author).await?;
     if !plan.is_empty() {
-        args.write.confirm("Sign this?", &plan, now)?;
+        args.write.confirm_each("Sign this?", &plan, now)?;
     }
     args.write.execute(&api, plan, not_planned, now).await
 }

@@ -90,9 +90,9 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
     let mut checked = Checked::default();
     let mut files = HashMap::new();
     for file in input::expand(&args.file).await? {
-        match input::drafts_of(&file, args.guards.ended()).await {
+        match input::read_file(&file, args.guards.ended()).await {
             Err(failure) => checked.add(&file, None, failure.text()),
-            Ok(drafts) => args.check(&file, drafts, &limits, &mut files, &mut checked)?,
+            Ok(input) => args.check(&file, input.drafts, &limits, &mut files, &mut checked)?,
         }
     }
     checked.print(args.output.is_json())?;

@@ -35,6 +35,8 @@ pub(super) struct Report {
     entries: Vec<Entry>,
     failure: Option<WriteError>,
     history: Option<HistoryReport>,
+    /// The flags by which the user would have to consent to the writes of a dry run.
+    needs: Option<Vec<&'static str>>,
 }
 
 impl Report {
@@ -51,6 +53,7 @@ impl Report {
             entries: entries.collect(),
             failure: None,
             history: None,
+            needs: None,
         }
     }
 
@@ -86,7 +89,14 @@ impl Report {
             entries: entries.collect(),
             failure: report.failure,
             history: report.history,
+            needs: None,
         }
+    }
+
+    /// Adds the flags by which the user would have to consent to the writes of a dry run.
+    pub(super) fn with_needs(mut self, needs: Vec<&'static str>) -> Self {
+        self.needs = Some(needs);
+        self
     }
 
     /// Adds an entry for each directive that the user named, but for which no write was planned.
@@ -99,6 +109,12 @@ impl Report {
             detail: Some(one.detail),
         }));
         self
+    }
+
+    /// Returns true if at least one directive was written.
+    pub(super) fn has_written(&self) -> bool {
+        let mut results = self.entries.iter().map(|entry| entry.done);
+        !self.dry_run && results.any(|done| done.verb().is_some())
     }
 
     /// Prints the report of the writes. Returns the exit code of the worst result, or the error if
@@ -193,10 +209,14 @@ impl Report {
             }
             Done::Deleted => {
                 let before = planned.before.as_ref()?.document.as_ref().ok()?;
-                Some(format!(
-                    "{}; `revoke` would have kept the record",
-                    summary(before)
-                ))
+                let has_ended = before.revoked || before.directive.expires_at <= self.now;
+                // For a directive that has ended, a revocation changes nothing.
+                let hint = if has_ended {
+                    ""
+                } else {
+                    "; `revoke` would have kept the record"
+                };
+                Some(format!("{}{hint}", summary(before)))
             }
             Done::NotFound
             | Done::Skipped
@@ -252,6 +272,9 @@ impl Report {
         });
         if let Some(history) = &self.history {
             report["history"] = recording_warnings::json(history);
+        }
+        if let Some(needs) = &self.needs {
+            report["needs"] = json!(needs);
         }
         report
     }

@@ -28,7 +28,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
 
     let script = go("apply -f - --owner search --prune", &file(&["a", "d"]));
     assert_eq!(script.code, 2, "a script must add --yes: {}", script.stdout);
-    let question = "Revoke 2 directives of search that the files do not contain?";
+    let question = "Revoke 2 directives of search that the files do not contain (b, c)?";
     assert!(script.stderr.contains(question), "{}", script.stderr);
     let dry = go(
         "apply -f - --owner search --prune --dry-run",
@@ -149,4 +149,40 @@ async fn owners_and_reasons_of_revocations_are_shown_and_filtered() {
         "{}",
         loses.stderr
     );
+}
+
+#[tokio::test]
+async fn prune_keeps_a_live_directive_that_the_file_contains_as_ended() {
+    let url = shared_url();
+    let index = installed_index(&url, "exported").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    for id in ["kept", "gone"] {
+        go(&format!(
+            "apply {id} --level Shape --tenant acme --owner team --ttl 1h"
+        ))
+        .ok();
+    }
+    go("revoke kept").ok();
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["yaml", "json"] {
+        let exported = go(&format!("get kept -o {format}")).ok().stdout;
+        let file = folder.path().join(format!("export.{format}"));
+        std::fs::write(file, exported).unwrap();
+    }
+    // After the export, somebody lets the revoked directive apply again.
+    go("apply kept --level Shape --tenant acme --owner team --ttl 1h --reactivate").ok();
+    for format in ["yaml", "json"] {
+        let file = folder.path().join(format!("export.{format}"));
+        let file = file.display();
+        let differs = go(&format!("diff -f {file} --owner team --prune"));
+        assert_eq!(differs.code, 7, "{}", differs.stderr);
+        let ran = go(&format!("apply -f {file} --owner team --prune --yes")).ok();
+        for printed in [&differs.stdout, &ran.stdout] {
+            assert!(!printed.contains("kept"), "{format}: {printed}");
+        }
+        let state = |id: &str| go(&format!("get {id} -o json")).ok().json()["state"].clone();
+        assert_eq!(state("kept"), "active", "{format}: {}", ran.stdout);
+        assert_eq!(state("gone"), "revoked", "{format}: {}", ran.stdout);
+        go("apply gone --level Shape --tenant acme --owner team --ttl 1h --reactivate").ok();
+    }
 }

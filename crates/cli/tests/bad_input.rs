@@ -1,7 +1,7 @@
 //! Tests that the command reports each problem of invalid input together with the remedy, and
 //! writes no directive.
 
-use crate::support::command::{run, run_with};
+use crate::support::command::{Ran, directives, run, run_with};
 use crate::support::node::{installed_index, shared_url};
 
 /// The flags with which a user consents to every write, for tests that do not test consent.
@@ -117,4 +117,37 @@ async fn if_the_pipeline_refuses_one_draft_none_is_written() {
         ran.stderr
     );
     assert_eq!(run(&url, &index, &["list"]).ok().stdout, "no directives\n");
+}
+
+/// A truncated file could lose a target, and the directive would then match more requests. With
+/// `--prune`, the directives in the rest of the file would be revoked.
+#[test]
+fn a_file_that_is_too_large_is_refused_and_not_truncated() {
+    let folder = tempfile::tempdir().unwrap();
+    let padding = "# x\n".repeat(16 << 20);
+    for (name, content) in [
+        (
+            "one.yaml",
+            format!("id: one\nlevel: Shape\nttl_secs: 60\n{padding}tenant: acme\n"),
+        ),
+        (
+            "one.json",
+            format!(
+                "{{\"id\":\"one\",\"level\":\"Shape\",\"ttl_secs\":60,\"state\":\"active\"}}\n{}\n\
+                 {{\"id\":\"two\",\"level\":\"Shape\",\"ttl_secs\":60}}\n",
+                " ".repeat(64 << 20)
+            ),
+        ),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        let ran = directives()
+            .args(["validate", "--everything", "-f"])
+            .arg(&file)
+            .output();
+        let ran = Ran::from(ran.unwrap());
+        assert_eq!(ran.code, 2, "{name}: {}", ran.stdout);
+        let says = format!("{}: the input has more than 67108864 bytes", file.display());
+        assert!(ran.stdout.contains(&says), "{name}: {}", ran.stdout);
+    }
 }

@@ -9,17 +9,17 @@ use serde_json::json;
 
 use crate::support::command::{Ran, directives, run, words};
 use crate::support::forwarding_proxy::{pass, serve};
-use crate::support::instant;
 use crate::support::node::{installed_index, shared_url};
+use crate::support::{in_hours, instant};
 
 /// Starts a proxy in front of a node, which changes the node's responses so that the node's clock
-/// seems to be an hour ahead.
-async fn an_hour_ahead(node: &str) -> String {
+/// seems to be ahead by a number of hours; behind if the number is negative.
+async fn clock_of(node: &str, hours: i64) -> String {
     let node = node.to_owned();
     let forward = async move |request: Request| -> Response {
         if request.uri().path().starts_with("/_nodes/") {
-            let ahead = SystemClock.now() + jiff::SignedDuration::from_hours(1);
-            let timestamp = ahead.as_millisecond();
+            let shown = SystemClock.now() + jiff::SignedDuration::from_hours(hours);
+            let timestamp = shown.as_millisecond();
             return axum::Json(json!({ "nodes": { "a": { "timestamp": timestamp } } }))
                 .into_response();
         }
@@ -32,7 +32,7 @@ async fn an_hour_ahead(node: &str) -> String {
 async fn states_and_relative_times_are_those_of_the_clusters_clock() {
     let url = shared_url();
     let index = installed_index(&url, "clocks").await;
-    let ahead = an_hour_ahead(&url).await;
+    let ahead = clock_of(&url, 1).await;
     let go = |url: &str, line: &str| run(url, &index, &words(line)).ok();
     go(
         &url,
@@ -99,4 +99,69 @@ async fn a_local_time_is_shown_in_the_time_zone_and_in_utc() {
         );
         assert!(line.contains(&format!("({instant})")), "{line}");
     }
+}
+
+#[tokio::test]
+async fn extend_and_edit_show_a_local_time_as_apply_does() {
+    let url = shared_url();
+    let index = installed_index(&url, "localtoo").await;
+    let go = |line: &str| -> Ran {
+        let output = directives()
+            .args(words(line))
+            .env("DIRECTIVES_URL", &url)
+            .env("DIRECTIVES_INDEX", &index)
+            .env("TZ", "Asia/Kolkata")
+            .output();
+        Ran::from(output.unwrap()).ok()
+    };
+    let zone = jiff::tz::TimeZone::get("Asia/Kolkata").unwrap();
+    let soon = (SystemClock.now() + jiff::SignedDuration::from_hours(2)).to_zoned_datetime(zone);
+    let time = soon.strftime("%H:%M").to_string();
+    for (typed, name) in [
+        (
+            format!("extend one two --until {time} --dry-run"),
+            "--until",
+        ),
+        (
+            format!("edit one --set expires_at={time} --dry-run"),
+            "--set expires_at",
+        ),
+        (
+            format!("edit one --set starts_at={time} --set ttl=10h --dry-run"),
+            "--set starts_at",
+        ),
+    ] {
+        for id in ["one", "two"] {
+            go(&format!(
+                "apply {id} --level Shape --tenant acme --ttl 1h --replace --reactivate"
+            ));
+        }
+        let ran = go(&typed);
+        let shown = format!("T{time}:00+05:30[Asia/Kolkata]");
+        let lines = ran
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name} is ")) && line.contains(&shown));
+        assert_eq!(lines.count(), 1, "{typed}: {}", ran.stderr);
+    }
+}
+
+/// The command reads the time before it plans the writes. A directive that ends between the two
+/// must not apply again.
+#[tokio::test(flavor = "multi_thread")]
+async fn extend_skips_a_directive_that_ended_before_the_plan() {
+    let url = shared_url();
+    let index = installed_index(&url, "behind").await;
+    let ended = json!({"level": "Shape", "tenant": "acme", "targets": ["tenant"],
+        "revoked": false, "sample_per_mille": 1000, "created_at": in_hours(-3),
+        "starts_at": in_hours(-3),
+        "expires_at": SystemClock.now() - jiff::SignedDuration::from_mins(30)});
+    let path = format!("{url}/{index}/_doc/one?pipeline=_none&refresh=true");
+    crate::support::http::put(&path, &ended).await;
+    let behind = clock_of(&url, -1).await;
+    let ran = run(&behind, &index, &words("extend one --by 3h"));
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("skipped one in "), "{}", ran.stdout);
+    let one = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
+    assert_eq!(one["state"], "expired", "{one}");
 }

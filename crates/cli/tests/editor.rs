@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::support::command::{Ran, directives, run, words};
-use crate::support::node::{installed_index, shared_url};
+use crate::support::node::{installed_index, shared_url, unique_index};
 
 /// A folder for a shell script that the command starts as the user's editor. In the editor's
 /// script, `$1` is the first argument that the command passes to the editor.
@@ -149,4 +149,38 @@ async fn without_an_editor_the_flags_are_named() {
         assert_eq!(ran.code, 2, "{editor}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{editor}: {}", ran.stderr);
     }
+}
+
+#[tokio::test]
+async fn the_file_is_kept_after_a_dry_run_and_deleted_after_a_write_that_did_not_converge() {
+    let url = shared_url();
+    let index = unique_index("editwait");
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let apply = words("apply one --level Shape --tenant acme --sample 10% --ttl 1h");
+    run(&url, &index, &apply).ok();
+    let editor = Editor::new();
+    let narrow = r#"sed -i 's/: 100/: 50/' "$2""#;
+
+    let dry = editor.edit(&url, &index, narrow, &["--dry-run"]).ok();
+    let kept = editor.kept();
+    let [file] = &kept[..] else {
+        panic!("{kept:?}: {}", dry.stderr)
+    };
+    assert!(content(file).contains(": 50"), "{}", content(file));
+    let says = format!("your changes are in {}", file.display());
+    assert!(dry.stderr.contains(&says), "{}", dry.stderr);
+    std::fs::remove_file(file).unwrap();
+    // If the user changed nothing in the editor, nothing can be lost.
+    editor.edit(&url, &index, "true", &["--dry-run"]).ok();
+    assert_eq!(editor.kept(), Vec::<PathBuf>::new());
+
+    let ran = editor.edit(&url, &index, narrow, &["--wait=1ms"]);
+    assert_eq!(ran.code, 8, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.starts_with("replaced one "), "{}", ran.stdout);
+    assert!(
+        !ran.stderr.contains("your changes are in"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(editor.kept(), Vec::<PathBuf>::new());
 }

@@ -155,6 +155,8 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
         "{}",
         warned.stdout
     );
+    let dry = init(&url, &index, &["--upgrade", "--dry-run"]).await.ok();
+    assert!(dry.stdout.contains("convert 5 documents"), "{}", dry.stdout);
     let ran = init(&url, &index, &["--upgrade"]).await.ok();
     assert!(ran.stdout.contains("convert 5 documents"), "{}", ran.stdout);
     let limits = DecodeLimits {

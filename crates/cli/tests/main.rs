@@ -36,6 +36,7 @@ mod diff_and_validate;
 mod doctor;
 mod doctor_on_a_node;
 mod documented_tests;
+mod dry_run;
 #[cfg(unix)]
 mod editor;
 mod explain;
@@ -61,6 +62,8 @@ mod not_opensearch;
 mod past_fleet;
 mod pipeline;
 mod prune;
+#[cfg(unix)]
+mod questions;
 mod several_directives;
 mod signatures;
 #[cfg(unix)]

@@ -1,8 +1,10 @@
 //! Tests what the command reports if it can change only some of the named directives. Also tests
 //! how `list` shows directives that have ended.
 
+use serde_json::json;
+
 use crate::support::command::{run, run_with, words};
-use crate::support::node::{installed_index, shared_url};
+use crate::support::node::{installed_index, shared_url, unique_index};
 
 #[tokio::test]
 async fn extend_skips_what_has_ended_and_extends_the_others() {
@@ -86,4 +88,90 @@ async fn the_whole_output_of_list_can_be_applied_again_and_revives_nothing() {
         "{}",
         revived.stdout
     );
+}
+
+#[tokio::test]
+async fn an_id_that_is_given_twice_counts_once() {
+    let url = shared_url();
+    let index = installed_index(&url, "twice").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level Shape --tenant acme --ttl 1h").ok();
+    let folder = tempfile::tempdir().unwrap();
+    let bob = folder.path().join("bob").display().to_string();
+    go(&format!("keygen {bob}")).ok();
+    for (typed, summary) in [
+        ("extend one one --by 15m", json!({ "replaced": 1 })),
+        (
+            "extend nosuch one nosuch --by 15m",
+            json!({ "replaced": 1, "not_found": 1 }),
+        ),
+        (
+            &*format!("sign one one --sign-with {bob}.key --yes"),
+            json!({ "signed": 1 }),
+        ),
+        ("revoke one one", json!({ "revoked": 1 })),
+    ] {
+        let report = go(&format!("{typed} -o json")).json();
+        assert_eq!(report["summary"], summary, "{typed}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn edit_skips_what_has_ended_and_reports_it_as_extend_does() {
+    let url = shared_url();
+    let index = installed_index(&url, "ended").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level Shape --tenant acme --ttl 1h").ok();
+    go("revoke one").ok();
+    let [edited, extended] = [
+        "edit one --set level=Off -o json",
+        "extend one --by 1h -o json",
+    ]
+    .map(|line| {
+        let ran = go(line);
+        assert_eq!(ran.code, 2, "{line}: {}", ran.stderr);
+        ran.json()
+    });
+    assert_eq!(edited, extended);
+    assert_eq!(edited["results"][0]["result"], "skipped");
+}
+
+#[tokio::test]
+async fn wait_waits_also_if_only_a_part_was_written() {
+    let url = shared_url();
+    let index = unique_index("partly");
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let go = |line: &str| run(&url, &index, &words(line));
+    for id in ["one", "gone"] {
+        go(&format!("apply {id} --level Shape --tenant acme --ttl 1h")).ok();
+    }
+    go("revoke gone").ok();
+    for (typed, code, waits) in [
+        ("extend one gone --by 15m --wait=1ms", 2, true),
+        ("extend one --by 15m --wait=1ms", 8, true),
+        ("extend gone --by 15m --wait=1ms", 2, false),
+    ] {
+        let ran = go(typed);
+        assert_eq!(ran.code, code, "{typed}: {}{}", ran.stdout, ran.stderr);
+        let has_waited = ran.stderr.contains("no live instance reports");
+        assert_eq!(has_waited, waits, "{typed}: {}", ran.stderr);
+    }
+}
+
+#[tokio::test]
+async fn edit_takes_the_maximum_time_to_live_that_its_error_names() {
+    let url = shared_url();
+    let index = installed_index(&url, "editttl").await;
+    let go = |line: &str| run(&url, &index, &words(line));
+    go("apply one --level Shape --tenant acme --ttl 1h").ok();
+    let refused = go("edit one --set ttl=2h --max-ttl 90m");
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(
+        refused
+            .stderr
+            .contains("the maximum of 1h 30m; raise it with --max-ttl"),
+        "{}",
+        refused.stderr
+    );
+    go("edit one --set ttl=2h --max-ttl 3h").ok();
 }

@@ -107,6 +107,10 @@ async fn a_protected_context_asks_before_each_write_once() {
         ("revoke one", "revoked one"),
         ("delete one", "deleted one"),
         ("init", "ingest pipeline"),
+        (
+            "init --upgrade --history --fleet",
+            "documents to the stored form",
+        ),
     ] {
         let at = |reply: &str| terminal.run_with(&variables, &words(typed), reply);
         let declined = at("n");
@@ -117,6 +121,15 @@ async fn a_protected_context_asks_before_each_write_once() {
                 "{typed}: {}",
                 declined.stdout
             );
+        }
+        if typed.contains("--upgrade") {
+            for part in ["the history", "the index of the fleet", "converted"] {
+                assert!(
+                    declined.stdout.contains(part),
+                    "{part}: {}",
+                    declined.stdout
+                );
+            }
         }
         let accepted = at("y");
         assert_eq!(accepted.code, 0, "{typed}: {}", accepted.stdout);
