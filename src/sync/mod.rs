@@ -230,7 +230,8 @@ impl IndexSynchronizer {
         }
         let view = self.fetch(session, &observed, reconcile).await?;
         let count = self.check_document_limit(session, &view).await?;
-        self.check_regressions(session, &observed, &view).await?;
+        self.check_regressions(session, &observed, &view, began)
+            .await?;
         self.confirm_after_read(session, &observed, &view).await?;
         let after = self.revalidate(session, &observed).await?;
         self.check_hidden_documents(session, &observed, after.as_ref(), &view)

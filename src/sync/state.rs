@@ -74,7 +74,7 @@ pub(super) enum Sighting {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
-    /// The instant at which a poll first read the view with this fingerprint.
+    /// The end of the poll that first read the view with this fingerprint.
     pub(super) since: Instant,
 }
 
