@@ -315,7 +315,7 @@ impl SnapshotSource for IndexSynchronizer {
     ) -> BoxFuture<'a, Result<Polled, ReadError>> {
         async move {
             self.synchronize().await?;
-            let read_at = self.clock.now();
+            let (began, read_at) = (Instant::now(), self.clock.now());
             let known = self.state.known();
             Ok(Polled {
                 generation: self.generation,
@@ -323,7 +323,7 @@ impl SnapshotSource for IndexSynchronizer {
                     .filter(|_| published.generation != Some(self.generation))
                     .map(|known| known.snapshot(read_at)),
                 read_at,
-                age: Duration::ZERO,
+                age: began.elapsed(),
                 origins: known.map(|known| Origins::of(&known.replica)),
             })
         }
