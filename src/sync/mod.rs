@@ -69,6 +69,7 @@ use crate::config::Config;
 use crate::document_limit::DocumentLimit;
 use crate::history::HistoryFeed;
 use crate::http::Client;
+use crate::poll_pauses::LONGEST;
 use crate::rest::{
     ConcreteIndex, Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints,
 };
@@ -141,7 +142,7 @@ impl IndexSynchronizer {
             clock: Arc::clone(&config.clock),
             max_ttl: config.max_ttl,
             document_limit,
-            reconcile_interval: config.reconcile_interval,
+            reconcile_interval: config.reconcile_interval.min(LONGEST),
             random: fastrand::Rng::with_seed(seed),
             safeguards: Safeguards::all(),
             trust_generation: verifier.generation(),

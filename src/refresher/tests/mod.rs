@@ -13,6 +13,7 @@ mod custom_source;
 mod fake_transport;
 mod hit_counts;
 mod node_failures;
+mod long_durations;
 mod off_switch;
 mod panics_and_cut_off_polls;
 mod refresher_that_stopped;
