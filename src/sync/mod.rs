@@ -20,7 +20,7 @@
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
 //! | `hidden_documents.rs` | detects documents that the role hides |
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
-//! | `document_limit_check.rs` | makes a poll fail if the index contains more than `max_documents` documents that have not ended |
+//! | `document_limit_check.rs` | makes a poll fail if the index contains too many documents that have not ended, or too many in total |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `unavailable_features.rs` | records features that are refused, and tries them again later |
 //! | `last_authors.rs`, `change_log_details.rs` | tell the log who wrote each published directive, and with which `_seq_no` |

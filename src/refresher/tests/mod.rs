@@ -10,6 +10,7 @@
 mod ages;
 mod change_log;
 mod custom_source;
+mod document_limits;
 mod fake_transport;
 mod hit_counts;
 mod node_failures;
