@@ -226,6 +226,7 @@ impl IndexSynchronizer {
         self.note_assigned(&observed, began_at);
         if !reconcile && self.is_unchanged(session, &observed).await? {
             self.counters.unchanged += 1;
+            self.state.forget_sighting();
             self.degradations.end_poll();
             return Ok(());
         }
@@ -315,8 +316,8 @@ impl SnapshotSource for IndexSynchronizer {
         published: PublishedState<'a>,
     ) -> BoxFuture<'a, Result<Polled, ReadError>> {
         async move {
-            self.synchronize().await?;
             let (began, read_at) = (Instant::now(), self.clock.now());
+            self.synchronize().await?;
             let known = self.state.known();
             Ok(Polled {
                 generation: self.generation,
