@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+/// A century, which replaces a longer duration in the configuration. The sum of the current instant
+/// and a few centuries can always be represented.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// The jitter of the pause after a successful poll, in percent of the interval.
 const JITTER_PERCENT: u32 = 10;
 
@@ -21,8 +25,8 @@ impl Backoff {
     /// pauses.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
-            interval,
-            max,
+            interval: interval.min(LONGEST),
+            max: max.min(LONGEST),
             failures: 0,
             random: fastrand::Rng::with_seed(seed),
         }
@@ -117,5 +121,18 @@ mod tests {
     fn an_interval_above_the_cap_is_capped_while_polls_fail() {
         let mut one = Backoff::new(60 * SECOND, 30 * SECOND, 1);
         assert_eq!(one.failed(None), 30 * SECOND);
+    }
+
+    #[test]
+    fn p8_pauses_of_any_length_can_be_computed() {
+        for long in [Duration::MAX, Duration::from_secs(u64::MAX / 2)] {
+            for seed in 0..200 {
+                let mut one = Backoff::new(long, long, seed);
+                assert!(one.phase() <= LONGEST);
+                let (least, most) = (LONGEST * 9 / 10, LONGEST * 11 / 10);
+                assert!((least..=most).contains(&one.succeeded()));
+                assert_eq!(one.failed(Some(Duration::MAX)), LONGEST);
+            }
+        }
     }
 }

@@ -89,11 +89,12 @@ pub struct Polled {
     pub generation: u64,
     /// The current snapshot of the source; `None` if this snapshot is already published.
     pub snapshot: Option<Snapshot>,
-    /// The time at which the source was read, according to the local clock.
+    /// The time at which the read of the source began, according to the local clock.
     pub read_at: Timestamp,
-    /// The time since the content of the snapshot was read from its origin, such as an index. If
-    /// the source reads the origin of the content itself, the age is zero. If the source reads a
-    /// copy of the content, such as the snapshot of an agent, the age is greater than zero.
+    /// The time since the source began to read the content of the snapshot from its origin, such as
+    /// an index. If the source reads a copy of the content, such as the snapshot of an agent, the
+    /// age counts from the read of the origin. An age that is too low lets a set apply for longer
+    /// than [`clear_after`](crate::Config::clear_after).
     pub age: Duration,
     /// The operations that wrote the documents of the snapshot; `None` if the source does not know
     /// these operations.
@@ -101,7 +102,8 @@ pub struct Polled {
 }
 
 impl Polled {
-    /// Creates the outcome of a poll that read a new snapshot just now.
+    /// Creates the outcome of a poll that read a new snapshot just now, so that its age is zero. A
+    /// source whose reads take long must set the field `age`.
     #[must_use]
     pub fn changed(generation: u64, snapshot: Snapshot, read_at: Timestamp) -> Self {
         Self {
@@ -113,7 +115,8 @@ impl Polled {
         }
     }
 
-    /// Creates the outcome of a poll that found the published snapshot unchanged just now.
+    /// Creates the outcome of a poll that found the published snapshot unchanged just now, so that
+    /// its age is zero. A source whose polls take long must set the field `age`.
     #[must_use]
     pub fn unchanged(generation: u64, read_at: Timestamp) -> Self {
         Self {

@@ -294,8 +294,9 @@ pub struct Status {
     /// The time at which the last poll began.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_attempt: Option<Timestamp>,
-    /// The time at which the last successful poll ended. A poll succeeds if it reads the index
-    /// completely or finds the index unchanged.
+    /// The time at which the last successful poll began. A poll succeeds if it reads the index
+    /// completely or finds the index unchanged. If the store polls an agent, `last_success` is the
+    /// time at which the index was read.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_success: Option<Timestamp>,
     /// The time of the last publish.

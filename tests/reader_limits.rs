@@ -16,6 +16,8 @@ use test_support::node::{cluster, installed_index, shared_url};
 use test_support::{in_hours, stored};
 
 const MAX: usize = 10;
+/// With this value of `max_documents`, the index may contain more documents than a delta read reads.
+const MANY: usize = 30;
 
 /// Returns the configuration of a store that polls only when the test requests a poll.
 fn config(url: &str, index: &str) -> Config {
@@ -73,8 +75,8 @@ async fn documents_that_have_ended_do_not_count_against_the_bound() {
 async fn what_is_stored_in_all_has_a_bound_of_its_own() {
     let url = shared_url();
     let index = installed_index(&url, "stored").await;
-    bulk(&url, documents(&index, "ended", 5 * MAX, -2)).await;
-    let store = OpenSearchDirectiveStore::start(config(&url, &index))
+    bulk(&url, documents(&index, "ended", 5 * MANY, -2)).await;
+    let store = OpenSearchDirectiveStore::start(config(&url, &index).with_max_documents(MANY))
         .await
         .unwrap();
     let warnings = store.status().warnings;
@@ -83,12 +85,16 @@ async fn what_is_stored_in_all_has_a_bound_of_its_own() {
         "{warnings:?}"
     );
     bulk(&url, documents(&index, "more", 1, -2)).await;
-    // The store counts documents that have ended against the limit for all documents, but not
-    // against the limit for documents that have not ended.
+    // The next poll makes a delta read, which reads only some of the documents, but the store must
+    // count all of them. Documents that have ended count against the limit for all documents, but
+    // not against the limit for documents that have not ended.
     let refused = store.refresh().await.unwrap_err();
     assert_eq!(kind_of(&refused), PollErrorKind::TooManyDocuments);
     let text = store.status().last_error.unwrap();
-    assert!(text.contains("51 documents, ended ones included"), "{text}");
+    assert!(
+        text.contains("151 documents, ended ones included"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ pub struct InstanceReport {
     pub clock_skew_seconds: Option<f64>,
     /// The time at which the reporter was created, according to the instance's clock.
     pub started: Timestamp,
-    /// The time at which the last successful poll ended, according to the instance's clock.
+    /// The time at which the last successful poll began, according to the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success: Option<Timestamp>,
     /// The time at which the store last published a snapshot, according to the instance's clock.

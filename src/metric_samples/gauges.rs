@@ -191,7 +191,7 @@ fn polling(status: &Status) -> [Gauge; 9] {
         ),
         (
             "directives_last_success_timestamp_seconds",
-            "The time at which the last successful poll ended",
+            "The time at which the last successful poll began",
             seconds(status.last_success),
         ),
         (

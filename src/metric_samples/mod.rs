@@ -68,7 +68,7 @@ pub enum SampleKind {
 /// | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
 /// | `directives_last_read_age_seconds` | gauge | seconds since the last complete read; absent before the first one |
 /// | `directives_last_attempt_timestamp_seconds` | gauge | the time at which the last poll began |
-/// | `directives_last_success_timestamp_seconds` | gauge | the time at which the last successful poll ended |
+/// | `directives_last_success_timestamp_seconds` | gauge | the time at which the last successful poll began |
 /// | `directives_last_change_timestamp_seconds` | gauge | the time of the last publish |
 /// | `directives_consecutive_failures` | gauge | the number of consecutive failed polls |
 /// | `directives_next_poll_seconds` | gauge | the pause before the next poll |

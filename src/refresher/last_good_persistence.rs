@@ -59,14 +59,16 @@ impl Poller {
         // If the clock was set back, the time at which the index was read may be in the future, so
         // the age of the set counts as zero.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
-        self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
+        let age = age.unwrap_or_default();
+        let read = ReadAge::noted_now(age);
+        self.withdraw_in_time(snapshot.set(), now, age);
         self.published_generation = None;
         let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
-        self.outlet.publish(snapshot, Some(age.unwrap_or_default()));
+        self.outlet.publish(snapshot, Some(read.now()));
         self.shared.update(|progress| {
             progress.last_success = read_at;
-            progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));
+            progress.read_age = Some(read);
         });
         self.log_changes(&before, None, now);
         Ok(())

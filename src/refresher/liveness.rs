@@ -7,14 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::poll_pauses::LONGEST;
 use crate::status::RefresherState;
 
 /// A refresher counts as overdue if it starts or ends no poll until this long after the announced
 /// instant. Five seconds are enough, because even a busy runtime delays a task by less.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-
-/// A century, which replaces a duration that is too long to be added to the current instant.
-const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// What is known about the refresher: not started, due by an instant, or ended.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,9 +30,7 @@ impl Liveness {
     /// Returns the `Liveness` of a refresher that has announced that it will start or end a poll
     /// within `time`.
     pub(super) fn due_within(time: Duration) -> Self {
-        let now = Instant::now();
-        let due = now.checked_add(time.saturating_add(GRACE));
-        Self::DueBy(due.unwrap_or(now + FAR))
+        Self::DueBy(Instant::now() + time.min(LONGEST) + GRACE)
     }
 
     pub(super) fn has_ended(self) -> bool {

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::Poller;
 use crate::config::Config;
 use crate::http::{Client, chain};
+use crate::poll_pauses::LONGEST;
 use crate::rest::IndexReader;
 
 /// The longest time by which one comparison with the ingest pipeline may delay the next poll.
@@ -38,7 +39,7 @@ impl MaxTtlComparison {
             // pipeline and no documents.
             reader: IndexReader::new(client, &config.instance, 0),
             max_ttl: config.max_ttl,
-            interval: config.reconcile_interval,
+            interval: config.reconcile_interval.min(LONGEST),
             next: Instant::now(),
             pipeline: None,
         }
@@ -53,7 +54,7 @@ impl MaxTtlComparison {
         if now < self.next {
             return None;
         }
-        self.next = now.checked_add(self.interval).unwrap_or(now);
+        self.next = now + self.interval;
         let session = self.reader.session();
         let read = timeout(TIMEOUT, session.pipeline_max_ttl()).await;
         session.close().await;

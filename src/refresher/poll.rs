@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -75,17 +74,19 @@ impl Poller {
             age,
             origins,
         } = polled;
+        // The age grows during the publish, which can take long.
+        let read = ReadAge::noted_now(age);
         let now = self.clock.now();
         if let Some(snapshot) = &snapshot {
             self.withdraw_in_time(snapshot.set(), now, age);
         }
         let changed = match snapshot {
-            Some(snapshot) => self.publish_if_new(snapshot, origins, (now, age)).await,
+            Some(snapshot) => self.publish_if_new(snapshot, origins, (now, read)).await,
             None => false,
         };
         self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
-        self.record_success(read_at, age);
+        self.record_success(read_at, read);
         // After a failed write of the last-good file, the next poll writes the file again, even if
         // the snapshot has not changed.
         if changed || self.shared.progress().last_good_error.is_some() {
@@ -94,16 +95,16 @@ impl Poller {
         Ok(())
     }
 
-    /// Records a successful poll in the progress of the polls. `age` is the time since the index
+    /// Records a successful poll in the progress of the polls. `read` is the time since the index
     /// was read.
-    fn record_success(&self, read_at: Timestamp, age: Duration) {
+    fn record_success(&self, read_at: Timestamp, read: ReadAge) {
         let failures = self.shared.progress().consecutive_failures;
         if failures > 0 {
             info!(failures, "the poll succeeded after failures");
         }
         self.shared.update(|progress| {
             progress.last_success = Some(read_at);
-            progress.read_age = Some(ReadAge::noted_now(age));
+            progress.read_age = Some(read);
             progress.last_error = None;
             progress.last_failure = None;
             progress.consecutive_failures = 0;

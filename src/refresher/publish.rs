@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::Poller;
 use super::poll::panic_text;
+use super::read_age::ReadAge;
 use crate::error::PollError;
 use crate::rest::{off_the_runtime, weight_of};
 use crate::sync::Origins;
@@ -20,15 +21,14 @@ use opensearch_directives_core::{DirectiveSet, Snapshot};
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Poller {
-    /// Publishes `snapshot` if it differs from the published snapshot. `age` is the time since the
+    /// Publishes `snapshot` if it differs from the published snapshot. `read` is the time since the
     /// snapshot was read. Returns true if the snapshot was published.
     pub(super) async fn publish_if_new(
         &mut self,
         snapshot: Snapshot,
         origins: Option<Origins>,
-        (now, age): (Timestamp, Duration),
+        (now, read): (Timestamp, ReadAge),
     ) -> bool {
-        let read = Instant::now();
         if self.shared.kept().is_same_as(&snapshot) {
             return false;
         }
@@ -41,8 +41,7 @@ impl Poller {
         let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
         self.forget_applied_of_other_index(&before, &snapshot);
-        let age = age.saturating_add(read.elapsed());
-        self.outlet.publish(snapshot, Some(age));
+        self.outlet.publish(snapshot, Some(read.now()));
         self.note_publish(now);
         self.log_changes(&before, origins, now);
         true

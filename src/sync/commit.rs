@@ -53,7 +53,7 @@ impl IndexSynchronizer {
         self.was_overtaken = false;
         self.last_good = None;
         self.generation += 1;
-        let low_watermark = low_watermark.after_view(checkpoints.as_ref(), convergence);
+        let low_watermark = low_watermark.after_view(checkpoints.as_ref(), convergence, began);
         let contained = contained.max(low_watermark.reached());
         self.state.commit(Known {
             low_watermark,

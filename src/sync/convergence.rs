@@ -128,16 +128,18 @@ pub(super) struct LowWatermark {
 }
 
 impl LowWatermark {
-    /// Returns the low-water mark for a view that the poll has just read. The poll must have
-    /// observed `checkpoints` before it read the view.
+    /// Returns the low-water mark for a view that a poll has read. The poll must have observed
+    /// `checkpoints` before it read the view. `began` is the instant at which the poll began: the
+    /// poll may have read the view long before it ended.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
         convergence: Convergence,
+        began: Instant,
     ) -> Self {
         let mut watermark = self;
         if let Some((at, checkpoint)) = self.next {
-            if Instant::now() < at {
+            if began < at {
                 return watermark;
             }
             watermark.reached = watermark.reached.max(Some(checkpoint));

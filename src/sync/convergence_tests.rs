@@ -1,8 +1,13 @@
-//! Tests in which cases a view counts as certainly newer than another view.
+//! Tests in which cases a view counts as certainly newer than another view, and when the low-water
+//! mark advances.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::FreshnessBound;
+use std::time::Duration;
+
+use tokio::time::{Instant, advance};
+
+use super::{Convergence, FreshnessBound, LowWatermark};
 use crate::rest::{ShardCheckpoints, checkpoints_of};
 
 /// Returns the checkpoints of an index with one shard, whose primary is on `node`.
@@ -54,4 +59,21 @@ fn p13_a_view_without_checkpoints_gets_its_bound_from_the_next_ones() {
     );
     bound.observe_checkpoint(&checkpoints("a", 10, 10), Some(9));
     assert!(bound.is_before(Some(11)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_low_water_mark_advances_only_with_a_poll_that_began_when_every_copy_shows_the_operations()
+ {
+    let (second, observed) = (Duration::from_secs(1), checkpoints("a", 5, 5));
+    let until = Instant::now() + 3 * second;
+    let converging = Convergence::Converging { until };
+    let watermark = LowWatermark::default().after_view(Some(&observed), converging, Instant::now());
+    assert_eq!(watermark.reached(), None);
+    let began = Instant::now() + 2 * second;
+    advance(4 * second).await;
+    // This poll may have searched before the instant `until`, and ends after it.
+    let early = watermark.after_view(Some(&observed), converging, began);
+    assert_eq!(early.reached(), None);
+    let late = early.after_view(Some(&observed), converging, until);
+    assert_eq!(late.reached(), Some(5));
 }

@@ -1,5 +1,6 @@
-//! Makes a poll fail if the index contains more than `max_documents` unfinished documents. A
-//! document is unfinished as long as its directive has not ended.
+//! Makes a poll fail if the index contains more than `max_documents` unfinished documents, or more
+//! documents in total than a store may keep. A document is unfinished as long as its directive has
+//! not ended.
 
 use std::sync::Arc;
 
@@ -10,7 +11,10 @@ use crate::rest::{ReadError, ReadFailure, Session, off_the_runtime};
 
 impl IndexSynchronizer {
     /// Returns an error, so that the poll fails, if the view contains more than `max_documents`
-    /// directives that have not ended.
+    /// directives that have not ended, or more documents in total than a store may keep.
+    ///
+    /// A full read has already counted all documents of the index. A delta read and a
+    /// reconciliation have counted only the changed documents.
     pub(super) async fn check_document_limit(
         &self,
         session: &Session,
@@ -21,6 +25,13 @@ impl IndexSynchronizer {
             DocumentCount::new(&replica.set(), replica.rejected(), replica.revoked(), now)
         })
         .await;
+        let max_stored = self.document_limit.max_stored();
+        if count.stored > max_stored {
+            return Err(session.error(ReadFailure::TooManyStored {
+                documents: count.stored as u64,
+                max_stored,
+            }));
+        }
         if self.document_limit.permits(count) {
             return Ok(count);
         }

@@ -22,7 +22,7 @@
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
 //! | `hidden_documents.rs` | detects documents that the role hides |
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
-//! | `document_limit_check.rs` | makes a poll fail if the index contains more than `max_documents` documents that have not ended |
+//! | `document_limit_check.rs` | makes a poll fail if the index contains too many documents that have not ended, or too many in total |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `unavailable_features.rs` | records features that are refused, and tries them again later |
 //! | `last_authors.rs`, `change_log_details.rs` | tell the log who wrote each published directive, and with which `_seq_no` |
@@ -71,6 +71,7 @@ use crate::config::Config;
 use crate::document_limit::DocumentLimit;
 use crate::history::HistoryFeed;
 use crate::http::Client;
+use crate::poll_pauses::LONGEST;
 use crate::rest::{
     ConcreteIndex, Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints,
 };
@@ -143,7 +144,7 @@ impl IndexSynchronizer {
             clock: Arc::clone(&config.clock),
             max_ttl: config.max_ttl,
             document_limit,
-            reconcile_interval: config.reconcile_interval,
+            reconcile_interval: config.reconcile_interval.min(LONGEST),
             random: fastrand::Rng::with_seed(seed),
             safeguards: Safeguards::all(),
             trust_generation: verifier.generation(),
@@ -227,12 +228,14 @@ impl IndexSynchronizer {
         self.note_assigned(&observed, began_at);
         if !reconcile && self.is_unchanged(session, &observed).await? {
             self.counters.unchanged += 1;
+            self.state.forget_sighting();
             self.degradations.end_poll();
             return Ok(());
         }
         let view = self.fetch(session, &observed, reconcile).await?;
         let count = self.check_document_limit(session, &view).await?;
-        self.check_regressions(session, &observed, &view).await?;
+        self.check_regressions(session, &observed, &view, began)
+            .await?;
         self.confirm_after_read(session, &observed, &view).await?;
         let after = self.revalidate(session, &observed).await?;
         self.check_hidden_documents(session, &observed, after.as_ref(), &view)
@@ -315,8 +318,8 @@ impl SnapshotSource for IndexSynchronizer {
         published: PublishedState<'a>,
     ) -> BoxFuture<'a, Result<Polled, ReadError>> {
         async move {
+            let (began, read_at) = (Instant::now(), self.clock.now());
             self.synchronize().await?;
-            let read_at = self.clock.now();
             let known = self.state.known();
             Ok(Polled {
                 generation: self.generation,
@@ -324,7 +327,7 @@ impl SnapshotSource for IndexSynchronizer {
                     .filter(|_| published.generation != Some(self.generation))
                     .map(|known| known.snapshot(read_at)),
                 read_at,
-                age: Duration::ZERO,
+                age: began.elapsed(),
                 origins: known.map(|known| Origins::of(&known.replica)),
             })
         }

@@ -29,6 +29,8 @@ struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
     regressions: &'a [Regression],
+    /// The instant at which the poll that has read the view began.
+    began: Instant,
     /// True if every in-sync copy holds all operations of the last accepted view.
     held_everywhere: bool,
 }
@@ -161,12 +163,13 @@ impl IndexSynchronizer {
     }
 
     /// Returns an error if a new view may be older than the last accepted view, and the poll must
-    /// not accept the new view yet.
+    /// not accept the new view yet. `began` is the instant at which the poll began.
     pub(super) async fn check_regressions(
         &mut self,
         session: &Session,
         observed: &ObservedVersion,
         view: &View,
+        began: Instant,
     ) -> Result<(), ReadError> {
         let Some(known) = self.state.known().filter(|known| {
             known.index.uuid == view.index.uuid
@@ -195,6 +198,7 @@ impl IndexSynchronizer {
             observed,
             view,
             regressions: &regressions,
+            began,
             held_everywhere,
         };
         self.decide(session, case, findings).await
@@ -218,7 +222,7 @@ impl IndexSynchronizer {
                     return Err(session.error(ReadFailure::Stale(contradiction)));
                 }
                 Step::AcceptIfItPersists(persistence) => {
-                    return self.require_persistence(session, case.view, persistence);
+                    return self.require_persistence(session, &case, persistence);
                 }
                 Step::Consult(Authority::ClusterManager) => {
                     self.confirm_node(session, case.observed).await?;
@@ -278,35 +282,35 @@ impl IndexSynchronizer {
     }
 
     /// Accepts a view that no authority has confirmed, if polls have read the same view for the
-    /// required time. Records a view that polls have not yet read for long enough and returns an
+    /// required time. The required time counts from the end of the poll that first read the view to
+    /// the beginning of this poll, because a slow poll reads its view before it ends. Records a view that polls have not yet read for long enough and returns an
     /// error, so that the poll fails.
     fn require_persistence(
         &mut self,
         session: &Session,
-        view: &View,
+        case: &RegressionCase<'_>,
         persistence: Persistence,
     ) -> Result<(), ReadError> {
         let lasts = match persistence {
             Persistence::SecondSighting => Duration::ZERO,
             Persistence::Refresh => {
-                visible_within(view.index.refresh_interval).unwrap_or(CONFIRM_AFTER)
+                visible_within(case.view.index.refresh_interval).unwrap_or(CONFIRM_AFTER)
             }
             Persistence::Minute => CONFIRM_AFTER,
         };
         if !self.checks(Safeguard::Persistence) {
             return Ok(());
         }
-        let now = Instant::now();
-        let fingerprint = view.replica.fingerprint();
+        let fingerprint = case.view.replica.fingerprint();
         match self.state.pending_regression() {
             Some(pending) if pending.fingerprint == fingerprint => {
-                if now.duration_since(pending.since) >= lasts {
+                if case.began.duration_since(pending.since) >= lasts {
                     return Ok(());
                 }
             }
             _ => self.state.suspect_view(PendingRegression {
                 fingerprint,
-                since: now,
+                since: Instant::now(),
             }),
         }
         self.reader.switch_copy();

@@ -89,9 +89,7 @@ impl IndexSynchronizer {
     /// Schedules the next periodic reconcile, one interval with jitter from now.
     pub(super) fn schedule_reconcile(&mut self) {
         let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
-        let pause = self.reconcile_interval.mul_f64(f64::from(percent) / 100.0);
-        let at = Instant::now().checked_add(pause);
-        self.reconcile_at = at.unwrap_or(self.reconcile_at);
+        self.reconcile_at = Instant::now() + self.reconcile_interval * percent / 100;
     }
 
     /// Reconciles the last accepted view with the index and returns the new view, or `None` if a

@@ -20,7 +20,7 @@
 //!   checkpoints mean that the index has not changed.
 //! - `Suspecting`: a poll observed a state of the index that may be older than the replica. Later
 //!   polls accept the older state only if they observe it again for long enough, or if an authority
-//!   confirms it.
+//!   confirms it. A poll that finds the index unchanged returns to `Following`.
 //!
 //! A poll that fails or is cancelled does not change the replica. A failed poll can change the
 //! state only from `Following` to `Suspecting`.
@@ -74,7 +74,7 @@ pub(super) enum Sighting {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
-    /// The instant at which a poll first read the view with this fingerprint.
+    /// The end of the poll that first read the view with this fingerprint.
     pub(super) since: Instant,
 }
 
@@ -97,6 +97,15 @@ impl State {
     /// Replaces the last accepted view, and forgets every version and view that was not accepted.
     pub(super) fn commit(&mut self, known: Known) {
         *self = Self::Following(Box::new(known));
+    }
+
+    /// Forgets every version and view that was not accepted, because a poll has found the last
+    /// accepted view unchanged.
+    pub(super) fn forget_sighting(&mut self) {
+        *self = match std::mem::replace(self, Self::Unread) {
+            Self::Suspecting { known, .. } => Self::Following(known),
+            other => other,
+        };
     }
 
     /// Returns the version of the index that an earlier poll has observed but not accepted.

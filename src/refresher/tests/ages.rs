@@ -4,6 +4,18 @@ use opensearch_directives_core::Snapshot;
 
 use super::*;
 
+/// A clock that advances with the virtual time. It starts while the directives of the transport
+/// apply.
+#[derive(Debug)]
+struct Ticking(Instant);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        let start: Timestamp = "2030-01-01T12:15:00Z".parse().unwrap();
+        start + SignedDuration::try_from(self.0.elapsed()).unwrap()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn p5_the_age_of_the_set_is_visible() {
     let config = config().with_startup(crate::Startup::Empty);
@@ -59,6 +71,47 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     // The epoch has increased once, because a snapshot of any age may replace an empty directive
     // set.
     assert_eq!(store.kept_snapshot_in_epoch().1, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_the_age_of_the_set_counts_from_the_beginning_of_the_poll() {
+    let (fake, store) = start(Order::Good(1)).await;
+    // The first of these polls reads a change, and the last one finds the index unchanged.
+    for directives in [2, 2, 2] {
+        let began = Instant::now();
+        fake.set(Order::Slow(directives, SECOND / 2));
+        store.refresh().await.unwrap();
+        assert!(began.elapsed() >= SECOND / 2);
+        assert_eq!(
+            store.status().age_seconds,
+            Some(began.elapsed().as_secs_f64())
+        );
+        fake.set(Order::Hang);
+        tokio::time::sleep(SECOND * 5).await;
+    }
+    assert_eq!(store.load().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p12_clear_after_counts_from_the_beginning_of_a_poll() {
+    let ticking = Arc::new(Ticking(Instant::now()));
+    let config = config()
+        .with_clear_after(SECOND * 15)
+        .with_clock(Arc::clone(&ticking) as Arc<dyn Clock>);
+    let (fake, store) = start_with(&config, Order::Good(1)).await;
+    tokio::time::sleep(SECOND * 10).await;
+    let began = ticking.now();
+    fake.set(Order::Slow(2, SECOND / 2));
+    store.refresh().await.unwrap();
+    let set = store.load();
+    assert_eq!(set.len(), 2);
+    let applies = |after: i64| {
+        let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
+        let at = began + SignedDuration::from_secs(after);
+        set.evaluate(&attrs, at, "r").level == crate::DiagLevel::Shape
+    };
+    assert!(applies(14));
+    assert!(!applies(15));
 }
 
 #[tokio::test(start_paused = true)]

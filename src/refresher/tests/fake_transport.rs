@@ -17,6 +17,9 @@ use crate::http::{Request, RequestFailure, Response, Transport};
 pub(super) enum Order {
     /// The transport responds like an index with the given number of directives.
     Good(u64),
+    /// The transport responds like an index with the given number of directives, and each response
+    /// takes the given time.
+    Slow(u64, Duration),
     /// The transport refuses each request with the given HTTP status and `Retry-After`.
     Refuse(u16, Option<Duration>),
     Hang,
@@ -32,6 +35,11 @@ pub(super) struct Fake {
     /// the next request for statistics ends a poll. If no documents were read, the next request for
     /// statistics begins a poll.
     read: Mutex<bool>,
+    /// The path of each request.
+    paths: Mutex<Vec<String>>,
+    /// The transport refuses each request whose path or query contains one of these texts, like a
+    /// cluster that does not permit the request to the role.
+    not_permitted: Mutex<&'static [&'static str]>,
 }
 
 impl Fake {
@@ -40,11 +48,30 @@ impl Fake {
             order: Mutex::new(order),
             polls: Mutex::default(),
             read: Mutex::default(),
+            paths: Mutex::default(),
+            not_permitted: Mutex::default(),
         })
     }
 
     pub(super) fn set(&self, order: Order) {
         *self.order.lock().unwrap() = order;
+    }
+
+    /// Makes the transport refuse each request whose path or query contains one of `texts`.
+    pub(super) fn do_not_permit(&self, texts: &'static [&'static str]) {
+        *self.not_permitted.lock().unwrap() = texts;
+    }
+
+    /// Returns the number of requests whose path contains `part`.
+    pub(super) fn requests(&self, part: &str) -> usize {
+        let paths = self.paths.lock().unwrap();
+        paths.iter().filter(|path| path.contains(part)).count()
+    }
+
+    fn is_permitted(&self, request: &Request) -> bool {
+        let texts = *self.not_permitted.lock().unwrap();
+        let request = format!("{} {:?}", request.path, request.query);
+        !texts.iter().any(|text| request.contains(text))
     }
 
     pub(super) fn polls(&self) -> usize {
@@ -62,6 +89,7 @@ impl Fake {
 
     /// Records the beginning of a poll if `request` is the first request of the poll.
     fn note(&self, request: &Request, order: Order) {
+        self.paths.lock().unwrap().push(request.path.clone());
         let mut read = self.read.lock().unwrap();
         if request.path.contains("_stats/docs") {
             if !*read {
@@ -69,7 +97,7 @@ impl Fake {
             }
             *read = false;
         } else {
-            let is_good = matches!(order, Order::Good(_));
+            let is_good = matches!(order, Order::Good(_) | Order::Slow(..));
             let documents = request.path.ends_with("_search") && !is_sum(request);
             *read = is_good && (*read || documents);
         }
@@ -185,8 +213,14 @@ impl Transport for Fake {
     ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         let order = *self.order.lock().unwrap();
         self.note(request, order);
+        let is_permitted = self.is_permitted(request);
         async move {
             let (status, retry_after, body) = match order {
+                _ if !is_permitted => (403, None, Value::Null),
+                Order::Slow(directives, time) => {
+                    tokio::time::sleep(time).await;
+                    (200, None, body(request, directives))
+                }
                 Order::Good(directives) => (200, None, body(request, directives)),
                 Order::Refuse(status, retry_after) => (status, retry_after, Value::Null),
                 Order::Hang => std::future::pending().await,

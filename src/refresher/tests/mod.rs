@@ -10,12 +10,15 @@
 mod ages;
 mod change_log;
 mod custom_source;
+mod document_limits;
 mod fake_transport;
 mod hit_counts;
+mod long_durations;
 mod node_failures;
 mod off_switch;
 mod panics_and_cut_off_polls;
 mod refresher_that_stopped;
+mod sightings;
 mod start_up;
 mod subscriptions;
 
