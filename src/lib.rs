@@ -88,6 +88,7 @@ pub mod history;
 mod http;
 mod last_good_atomic_write;
 mod last_good_format;
+mod limited_read;
 mod metric_samples;
 mod poll_pauses;
 #[cfg(feature = "prometheus")]

@@ -1,5 +1,5 @@
-//! Limits the duration of a future. The limit works on every executor, because callers of the store
-//! may run outside of a tokio runtime.
+//! Limits the duration of a future, and waits for an instant that may not exist. The limit works on
+//! every executor, because callers of the store may run outside of a tokio runtime.
 
 use std::panic::catch_unwind;
 use std::sync::mpsc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Returns the future's output, or `None` if the future took longer than the limit.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
@@ -23,6 +23,15 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         },
+    }
+}
+
+/// Completes at the instant `at`, or never if `at` is `None`. The future needs a tokio runtime with
+/// a timer.
+pub(crate) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -83,7 +83,7 @@ impl Item {
             } else if error.is("document_missing_exception") {
                 ActionResult::NotFound(None)
             } else {
-                ActionResult::Refused(error.root_reason().to_owned())
+                ActionResult::Refused(error.root_reason())
             });
         }
         match self.result.as_deref()? {

@@ -54,14 +54,14 @@ fn revoke_and_a_reader_agree_on_which_documents_are_revoked() {
 
 /// Responds like an index with the directive `d`, whose mapping is older than this client. After
 /// the first bulk request, the cluster does not respond any more.
-fn older_index_that_fails(bulks: &Mutex<usize>, path: &str) -> Result<Response, RequestFailure> {
+fn older_index_that_fails(bulks: &Mutex<usize>, path: &str) -> Response {
     let mut bulks = bulks.lock().unwrap();
     *bulks += usize::from(path.ends_with("/_bulk"));
     if *bulks > 1 {
-        return Ok(json_response(503, &json!({ "error": "no node responds" })));
+        return json_response(503, &json!({ "error": "no node responds" }));
     }
     let not_found = json!({ "type": "index_not_found_exception", "reason": "no such index" });
-    Ok(if path.ends_with("/_mget") {
+    if path.ends_with("/_mget") {
         let document = document(&json!({ "revoked": false }));
         let hit = json!({
             "_id": "d", "found": true, "_seq_no": 1, "_primary_term": 1, "_source": document,
@@ -79,14 +79,15 @@ fn older_index_that_fails(bulks: &Mutex<usize>, path: &str) -> Result<Response, 
         json_response(200, &json!({ "nodes": { "n": node } }))
     } else {
         json_response(404, &json!({ "error": not_found, "status": 404 }))
-    })
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_write_whose_response_is_lost_reports_the_error_of_its_request() {
     let bulks = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&bulks);
-    let client = scripted_client(move |request| older_index_that_fails(&counted, &request.path));
+    let client =
+        scripted_client(move |request| Ok(older_index_that_fails(&counted, &request.path)));
     let error = DirectivesApi::new(client)
         .revoke("d", None)
         .await

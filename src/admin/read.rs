@@ -98,7 +98,7 @@ impl DirectivesApi {
                     return Err(self.no_index().await);
                 }
                 (_, Some(error), _) => {
-                    let reason = error.root_reason().to_owned();
+                    let reason = error.root_reason();
                     let id = (*id).to_owned();
                     return Err(Kind::Refused(vec![Refusal { id, reason }]).into());
                 }

@@ -96,7 +96,7 @@ impl DirectivesApi {
             .docs
             .into_iter()
             .map(|item| match (item.doc, item.error) {
-                (_, Some(error)) => Some(Err(error.root_reason().to_owned())),
+                (_, Some(error)) => Some(Err(error.root_reason())),
                 (Some(doc), None) => Some(Ok(doc.source)),
                 (None, None) => None,
             })

@@ -29,8 +29,8 @@ use crate::signatures::Verifier;
 use crate::source::{PauseFuture, Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
 use long_poll::LongPolls;
+use opensearch_directives_core::SnapshotErrorKind;
 use opensearch_directives_core::internal::DeltaBase;
-use opensearch_directives_core::{Snapshot, SnapshotErrorKind};
 pub(crate) use response::AgentError;
 use response::{Decoding, Received};
 
@@ -90,8 +90,7 @@ impl AgentSource {
         }
     }
 
-    /// Polls the agent and returns the agent's snapshot. The agent sends its snapshot only if the
-    /// store has published another one.
+    /// Polls the agent, which sends its snapshot only if the store has published another one.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
         let began = Instant::now();
         // A directive set has no age before the first complete read, or after it was emptied.
@@ -102,8 +101,13 @@ impl AgentSource {
         // New trusted keys or a new policy can change which directives are accepted.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.is_ours(published.generation) && !is_trusted_anew;
-        let received = self.receive(is_ours).await?;
-        let age = age.map(|age| age.saturating_add(began.elapsed()));
+        let age = || age.map(|age| age.saturating_add(began.elapsed()));
+        let mut received = self.receive(is_ours).await?;
+        if received.is_delta_from_earlier_read(age()) {
+            info!("another agent sent differences from an earlier read; requesting its snapshot");
+            received = self.request(Known::Nothing).await?;
+        }
+        let age = age();
         let is_known = received.content.as_ref().is_some_and(|content| {
             let snapshot = &content.snapshot;
             content.is_delta
@@ -112,8 +116,8 @@ impl AgentSource {
         });
         self.check(&received, is_known, is_ours, age)?;
         if let Some(content) = &received.content {
-            let count = self.count(&content.snapshot)?;
-            self.limit.note(count);
+            self.check_count(content.count)?;
+            self.limit.note(content.count);
         }
         self.trust_generation = trust_generation;
         Ok(self.accept(received.no_older_than(age)))
@@ -124,8 +128,8 @@ impl AgentSource {
         self.generation > 0 && published == Some(self.generation)
     }
 
-    /// Returns the response to the last long poll, or requests the snapshot if none has arrived. If
-    /// the received differences cannot be applied, the source requests the whole snapshot.
+    /// Returns the response to the last long poll, or requests the snapshot if none has arrived.
+    /// Requests the whole snapshot if received differences cannot be applied.
     async fn receive(&mut self, is_ours: bool) -> Result<Received, ReadError> {
         let arrived = self.long_polls.take().filter(|_| is_ours);
         if !is_ours {
@@ -199,10 +203,8 @@ impl AgentSource {
     fn note_earlier_version(&mut self, error: &RequestError) {
         if self.without_delta_until.is_none() {
             let error = chain(error);
-            info!(
-                error,
-                "the agent is of an earlier version; polling without differences"
-            );
+            let text = "the agent is of an earlier version; polling without differences";
+            info!(error, "{text}");
         }
         self.without_delta_until = Instant::now().checked_add(UPGRADE_CHECK_INTERVAL);
     }
@@ -235,17 +237,15 @@ impl AgentSource {
         })
     }
 
-    /// Counts the documents of a snapshot. Returns an error if more than `max_documents` of them
-    /// have not ended.
-    fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
-        let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
-        let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
+    /// Returns an error if more than `max_documents` documents of a snapshot have not ended.
+    fn check_count(&self, count: DocumentCount) -> Result<(), ReadError> {
         if self.limit.permits(count) {
-            return Ok(count);
+            return Ok(());
         }
+        let (documents, max_documents) = (count.unfinished as u64, self.limit.max());
         let failure = ReadFailure::TooManyDocuments {
-            documents: count.unfinished as u64,
-            max_documents: self.limit.max(),
+            documents,
+            max_documents,
         };
         Err(ReadError::new(self.client.index(), failure))
     }
@@ -253,7 +253,7 @@ impl AgentSource {
     /// Returns an error if the age of the new snapshot has reached `clear_after`, or if the new
     /// snapshot was read from the index earlier than the published one. If `is_known` is true, an
     /// earlier read is accepted: both snapshots then show the same state of the index, or the agent
-    /// has sent differences from the published snapshot.
+    /// has sent differences from the published snapshot, which were compared before.
     fn check(
         &self,
         received: &Received,
@@ -327,9 +327,8 @@ impl SnapshotSource for AgentSource {
         let earlier_version = self
             .without_delta_until
             .map(|_| "without long polls and delta reads: the agent is of an earlier version");
-        let notes = earlier_version
-            .map(str::to_owned)
-            .or(self.long_polls.note());
+        let note = earlier_version.map(str::to_owned);
+        let notes = note.or(self.long_polls.note());
         SourceReport {
             recorder: None,
             applied_seq_no: None,

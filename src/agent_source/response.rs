@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::document_limit::DocumentCount;
 use crate::rest::PollErrorKind;
 use crate::signatures::Trust;
 use opensearch_directives_core::internal::{DeltaBase, visible_beginning};
@@ -47,9 +48,25 @@ pub(super) struct Received {
     pub(super) content: Option<Content>,
     pub(super) read_at: Timestamp,
     pub(super) age: Duration,
+    /// The age that the agent stated. The snapshot is at least as old, because `stated_age` does
+    /// not contain the transit time.
+    pub(super) stated_age: Duration,
 }
 
 impl Received {
+    /// Returns true if the response contains differences whose result was certainly read from the
+    /// index earlier than the published snapshot, whose age is `published_age`.
+    ///
+    /// The tag of a snapshot identifies only its content, and the content of an index can return to
+    /// an earlier state: a directive was created and deleted again. So an agent that is behind may
+    /// know the tag of the published snapshot as that of an earlier one, and send the differences
+    /// that the published snapshot has already undone. An agent that is not behind never states an
+    /// age above the age of the published snapshot.
+    pub(super) fn is_delta_from_earlier_read(&self, published_age: Option<Duration>) -> bool {
+        self.content.as_ref().is_some_and(|one| one.is_delta)
+            && published_age.is_some_and(|age| self.stated_age > age)
+    }
+
     /// Lowers the age of the snapshot to `age`, the age of an equal snapshot from another agent, if
     /// `age` is lower. If two agents have equal snapshots, the age of the later read of the index
     /// counts.
@@ -72,8 +89,8 @@ pub(super) struct Content {
     pub(super) snapshot: Snapshot,
     /// The content of the snapshot, to which the store applies the next differences.
     pub(super) base: DeltaBase,
-    /// True if the agent sent only the differences. An agent that sends differences has published
-    /// the snapshot of this store before the new snapshot, so the new snapshot is not older.
+    pub(super) count: DocumentCount,
+    /// True if the agent sent only the differences.
     pub(super) is_delta: bool,
 }
 
@@ -152,19 +169,19 @@ impl Decoding {
         // transit time of the request and the response, so that the resulting age may be too high,
         // but never too low.
         let transit = transit_time(response.waited_seconds, elapsed)?;
-        let age = Duration::try_from_secs_f64(response.age_seconds)
-            .map_err(|_| AgentError::Age)?
-            .checked_add(transit)
-            .ok_or(AgentError::Age)?;
+        let stated_age =
+            Duration::try_from_secs_f64(response.age_seconds).map_err(|_| AgentError::Age)?;
+        let age = stated_age.checked_add(transit).ok_or(AgentError::Age)?;
         let read_at = SignedDuration::try_from(age)
             .ok()
             .and_then(|age| now.checked_sub(age).ok())
             .ok_or(AgentError::Age)?;
         Ok(Received {
-            content: self.content(response.snapshot, response.delta, read_at)?,
+            content: self.content(response.snapshot, response.delta, (read_at, now))?,
             tag: response.tag,
             read_at,
             age,
+            stated_age,
         })
     }
 
@@ -172,7 +189,7 @@ impl Decoding {
         &self,
         snapshot: Option<&RawValue>,
         delta: Option<&RawValue>,
-        read_at: Timestamp,
+        (read_at, now): (Timestamp, Timestamp),
     ) -> Result<Option<Content>, AgentError> {
         let trust = self.trust.as_deref();
         let is_delta = snapshot.is_none();
@@ -191,9 +208,12 @@ impl Decoding {
             }
             (None, None) => return Ok(None),
         };
+        let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
+        let count = DocumentCount::new(snapshot.set(), rejected, revoked, now);
         Ok(Some(Content {
             snapshot,
             base,
+            count,
             is_delta,
         }))
     }

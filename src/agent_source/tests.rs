@@ -1,9 +1,10 @@
 //! Tests the source of snapshots that polls another agent. A transport for tests returns scripted
 //! snapshots. `long_polls.rs` tests the long polls in the pauses between the polls, with a
-//! simulated hub.
+//! simulated hub, and `failovers.rs` the change from one hub to another.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod failovers;
 mod hub;
 mod long_polls;
 
@@ -20,7 +21,9 @@ use super::*;
 use crate::http::{ClusterConfig, RequestFailure, Response, Transport};
 use crate::rest::PollErrorKind;
 use opensearch_directives_core::internal::SnapshotParts;
-use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet, Revision};
+use opensearch_directives_core::{
+    DiagLevel, DiagnosticsDirective, DirectiveSet, Revision, Snapshot,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use opensearch::BulkParts;
+use opensearch_directives_core::internal::visible_beginning;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -18,6 +19,8 @@ use crate::http::{Client, Method, Request, RequestError, chain};
 const MAX_WAITING: usize = 10_000;
 /// The maximum number of transitions in one bulk request.
 const BATCH: usize = 500;
+/// The maximum number of characters of the reason for which the data stream refused a transition.
+const REASON_CHARS: usize = 300;
 /// The pause after a failed attempt to append transitions. The log also waits for this time before
 /// it checks again whether a missing data stream exists.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -123,7 +126,8 @@ impl TransitionLog {
         let items = response["items"].as_array();
         let reasons = items.into_iter().flatten();
         let mut reasons = reasons.filter_map(|item| item["create"]["error"]["reason"].as_str());
-        if let Some(first) = reasons.next().map(str::to_owned) {
+        let first = reasons.next();
+        if let Some(first) = first.map(|reason| visible_beginning(reason, REASON_CHARS)) {
             self.lost += 1 + reasons.count() as u64;
             self.note_failure(first);
         }

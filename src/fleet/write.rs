@@ -98,7 +98,7 @@ impl IndexWriter {
             .map_err(ReportError::Request)?;
         let refusal = |result: ActionStatus| {
             Some(Refusal {
-                reason: result.error?.root_reason().to_owned(),
+                reason: result.error?.root_reason(),
                 is_final: result.status == 400,
             })
         };

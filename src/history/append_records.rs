@@ -282,7 +282,7 @@ fn recorded_deletions(unnumbered: &[&Record]) -> Value {
 /// stream may accept the record later.
 fn appended(status: u16, error: Option<&Exception>) -> Appended {
     let reason = || match error.map(Exception::root_reason) {
-        Some(reason) if !reason.is_empty() => reason.to_owned(),
+        Some(reason) if !reason.is_empty() => reason,
         _ => format!("status {status}"),
     };
     let is_malformed = error.is_some_and(|error| {

@@ -14,6 +14,7 @@ use super::config_error::{ConfigError, ConfigErrorKind};
 use super::credentials::Credentials;
 use super::error::{Cause, RequestFailure, chain};
 use super::tls::{Tls, TlsConfig, TlsMaterial};
+use crate::limited_read::LimitedRead;
 
 /// The interval at which the client reads the secret files again and calls the credentials provider
 /// again.
@@ -72,6 +73,10 @@ pub(super) struct SessionSettings {
     needs_proxy: bool,
     /// The connect timeout of connections without a proxy; `None` if there is only one node.
     connect_timeout: Option<Duration>,
+    /// The time limit of a call of the credentials provider, and of a read of the secret files. The
+    /// limit is shorter than the request timeout, so that the request that waits for new
+    /// credentials can still be sent with the last good ones.
+    reload_timeout: Duration,
 }
 
 impl SessionSettings {
@@ -84,6 +89,7 @@ impl SessionSettings {
             // If there is only one node, the client has no other node to try, so only the time
             // limit of the whole request applies.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
+            reload_timeout: config.request_timeout * 3 / 4,
         }
     }
 
@@ -160,14 +166,20 @@ pub(super) struct Sessions {
     /// A task holds the `renewing` lock while it creates a session, so that two tasks never create
     /// a session at the same time.
     renewing: tokio::sync::Mutex<()>,
+    reads: LimitedRead<Result<Option<Session>, ConfigError>>,
     renewals: AtomicU64,
     failures: AtomicU64,
 }
 
+/// The application's credentials provider has not responded in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the credentials provider of the application returned nothing within {0:?}")]
+struct NotProvided(Duration);
+
 struct State {
     session: Arc<Session>,
-    /// The instant of the last check for changed credentials and certificates. `None` means that
-    /// the client checks for changed credentials before the next request.
+    /// The instant at which the last check for changed credentials and certificates began. `None`
+    /// means that the client checks for changed credentials before the next request.
     checked_at: Option<Instant>,
 }
 
@@ -193,6 +205,7 @@ impl Sessions {
                 checked_at: Some(Instant::now()),
             }),
             renewing: tokio::sync::Mutex::default(),
+            reads: LimitedRead::default(),
             renewals: AtomicU64::default(),
             failures: AtomicU64::default(),
         })
@@ -242,14 +255,26 @@ impl Sessions {
         if !self.settings.can_change() {
             return Ok(None);
         }
+        let asked_at = Instant::now();
         let _one_at_a_time = self.renewing.lock().await;
-        let current = self.state().session.clone();
-        if !Arc::ptr_eq(&current, used) {
-            return Ok(Some(current));
-        }
+        let current = {
+            let mut state = self.state();
+            if !Arc::ptr_eq(&state.session, used) {
+                return Ok(Some(state.session.clone()));
+            }
+            // A check that began after this call has found nothing new, so this caller need not
+            // wait for another one.
+            let has_credentials = used.authorization.is_some();
+            if has_credentials && state.checked_at.is_some_and(|at| at > asked_at) {
+                return Ok(None);
+            }
+            // The instant is set before the check, because a request that reaches its time limit
+            // during the check drops this future. Later requests must not wait again.
+            state.checked_at = Some(Instant::now());
+            state.session.clone()
+        };
         let result = self.make(current.clone()).await;
         let mut state = self.state();
-        state.checked_at = Some(Instant::now());
         match result {
             Ok(None) => Ok(None),
             Ok(Some(session)) => {
@@ -279,11 +304,13 @@ impl Sessions {
     /// changed.
     async fn make(&self, current: Arc<Session>) -> Result<Option<Session>, Cause> {
         let mut settings = self.settings.clone();
+        let limit = settings.reload_timeout;
         if let Credentials::Provider(provider) = &settings.credentials {
-            settings.credentials = provider.provide().await?;
+            let provided = tokio::time::timeout(limit, provider.provide()).await;
+            settings.credentials = provided.map_err(|_| NotProvided(limit))??;
         }
         let read = move || read_session(&settings, &current);
-        Ok(tokio::task::spawn_blocking(read).await??)
+        Ok(self.reads.run(limit, read).await??)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -315,3 +342,7 @@ fn read_session(
         tls_digest,
     }))
 }
+
+#[cfg(test)]
+#[path = "credential_reload_tests.rs"]
+mod tests;

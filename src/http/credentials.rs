@@ -57,8 +57,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 impl Credentials {
     /// Creates credentials that come from `provide`, a function of the application. The client
     /// calls `provide` before the first request, once a minute, and after a response of status 401
-    /// or a failed connection. If `provide` fails, the client continues to use the last credentials
-    /// that `provide` returned.
+    /// or a failed connection. If `provide` fails, or returns nothing within three quarters of the
+    /// request timeout, the client continues to use the last credentials that `provide` returned,
+    /// and drops the future. Before the first request, there are no such credentials, so the
+    /// request fails.
     ///
     /// ```
     /// use opensearch_directives::Credentials;

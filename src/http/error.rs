@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use opensearch_directives_core::internal::visible;
+use opensearch_directives_core::internal::{visible, visible_beginning};
 
 /// A boxed error of any type that is the cause of another error.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
@@ -283,16 +283,22 @@ impl Error for RequestError {
     }
 }
 
+/// The maximum number of characters of one cause in the output of [`chain`].
+const CAUSE_CHARS: usize = 1_000;
+
 /// Formats an error and its causes on one line, for logs and for the status. The function appends
-/// each cause, because the error messages of this crate do not repeat their causes. The function
-/// escapes invisible characters and terminal control characters, because an error message may quote
-/// text that a cluster or another agent sent.
+/// each cause, because the error messages of this crate do not repeat their causes.
+///
+/// The function escapes invisible characters and terminal control characters, because an error
+/// message may quote text that a cluster or another agent sent. A cause may quote such text as a
+/// whole, so each cause is shortened and its line feeds are escaped. Only the error itself keeps
+/// its line feeds, with which it lists several problems.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
+    let mut line = visible(&error.to_string(), true);
     let mut source = error.source();
     while let Some(cause) = source {
-        let text = cause.to_string();
+        let text = visible_beginning(&cause.to_string(), CAUSE_CHARS);
         // A cause with which the message already ends is left out, because the error messages of
         // some libraries repeat their causes.
         if !line.ends_with(&text) {
@@ -301,5 +307,26 @@ pub fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    visible(&line, true)
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_response_can_neither_begin_a_line_of_the_log_nor_fill_the_log() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Expected {}
+        for name in ["a\nERROR forged".to_owned(), "x\n".repeat(100_000)] {
+            let body = serde_json::json!({ name: 1 }).to_string();
+            let error = serde_json::from_str::<Expected>(&body).unwrap_err();
+            let failure = RequestFailure::Malformed(error.into());
+            let text = chain(&RequestError::new("GET /".to_owned(), failure));
+            assert!(!text.contains('\n') && text.len() < 8_000, "{text}");
+            assert!(text.contains("unknown field"), "{text}");
+        }
+    }
 }

@@ -9,6 +9,12 @@ use super::transport::Response;
 
 /// The maximum number of characters of a response that an error message quotes.
 const REASON_CHARS: usize = 300;
+/// The maximum number of characters of the type of an exception. All types of OpenSearch are
+/// shorter.
+const TYPE_CHARS: usize = 100;
+/// The maximum number of characters of the reason for which one action of a request was refused.
+/// The reasons of the ingest pipeline are longer than others, because they say what to do.
+const ACTION_REASON_CHARS: usize = 1_000;
 
 /// An exception that an error response of OpenSearch contains.
 #[derive(Debug, Deserialize)]
@@ -24,13 +30,15 @@ impl Exception {
         self.r#type == name
     }
 
-    /// Returns the reason of the innermost exception, which caused all the others.
-    pub(crate) fn root_reason(&self) -> &str {
+    /// Returns the reason of the innermost exception, which caused all the others. The reason is
+    /// shortened and its invisible characters are escaped.
+    pub(crate) fn root_reason(&self) -> String {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {
             exception = cause;
         }
-        exception.reason.as_deref().unwrap_or_default()
+        let reason = exception.reason.as_deref().unwrap_or_default();
+        visible_beginning(reason, ACTION_REASON_CHARS)
     }
 }
 
@@ -52,8 +60,8 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
         Ok(Refusal {
             error: Problem::Exception(exception),
         }) => (
-            Some(exception.r#type.clone()),
-            exception.root_reason().to_owned(),
+            Some(visible_beginning(&exception.r#type, TYPE_CHARS)),
+            exception.root_reason(),
         ),
         Ok(Refusal {
             error: Problem::Text(text),
@@ -145,6 +153,29 @@ mod tests {
             said(400, "application/json", body),
             "the response has status 400 x: a\\u{1b}[2J\\u{a}\\u{202e}b"
         );
+    }
+
+    #[test]
+    fn the_type_and_the_reason_of_an_exception_are_one_short_line() {
+        let long = "\\n".repeat(100_000);
+        for body in [
+            format!(r#"{{"error":{{"type":"{long}","reason":"{long}"}}}}"#),
+            format!(r#"{{"error":"{long}"}}"#),
+        ] {
+            let text = said(400, "application/json", Box::leak(body.into_boxed_str()));
+            assert!(!text.contains('\n') && text.len() < 4_000, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_reason_of_a_refused_action_is_one_short_line() {
+        let exception = Exception {
+            r#type: "x".to_owned(),
+            reason: Some("a\n".repeat(100_000)),
+            caused_by: None,
+        };
+        let reason = exception.root_reason();
+        assert!(!reason.contains('\n') && reason.len() < 8_000, "{reason}");
     }
 
     #[test]

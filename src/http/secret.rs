@@ -17,7 +17,8 @@ const MAX_BYTES: u64 = 4 << 20;
 /// The application passes a secret as a string (`Secret::from("…")`) or as the name of a
 /// [file](Self::file). The client reads a secret file again once a minute, and after a response of
 /// status 401, a failed connection or a failed TLS handshake. If the client cannot use the new
-/// content of a secret file, the client continues to use the last good content.
+/// content of a secret file, or cannot read the file within three quarters of the request timeout,
+/// the client continues to use the last good content.
 ///
 /// White space at the beginning and at the end of a secret is ignored.
 #[derive(Clone)]

@@ -24,11 +24,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::error::{PollError, chain};
 use crate::history::Recorder;
+use crate::time_limit::until;
 
 pub(crate) use liveness::GRACE;
 use liveness::Liveness;
@@ -234,14 +234,6 @@ async fn recording(recorder: Option<&mut Recorder>) {
         recorder.run().await;
     }
     std::future::pending::<()>().await;
-}
-
-/// Completes at the instant `at`, or never if `at` is `None`.
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod changed_documents;
 mod files;
 mod policies;
+mod reloads;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

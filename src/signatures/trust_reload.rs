@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::error::SignatureError;
 use super::policy::SignaturePolicy;
 use super::revoked_contents::RevokedContents;
 use super::trusted_keys::TrustedKeys;
@@ -15,10 +16,14 @@ use super::verification_settings::SignatureChecks;
 use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
+use crate::limited_read::LimitedRead;
 
 /// The interval at which the store reads the files of trusted keys and of the policy again. The
 /// store reads the files with credentials at the same interval, once a minute.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// The longest time for which a poll waits for the files. The earlier keys and the earlier policy
+/// stay in force after it.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The trusted keys and the signature policy with which a store verifies documents. If the
 /// configuration has no [`SignatureChecks`], the store verifies no signature.
@@ -27,6 +32,7 @@ pub(crate) struct Verifier {
     checks: Option<SignatureChecks>,
     max_documents: usize,
     state: Mutex<State>,
+    reads: LimitedRead<Result<(TrustedKeys, SignaturePolicy), SignatureError>>,
     revoked: Arc<RevokedContents>,
     verifications: Arc<AtomicU64>,
     reloads: AtomicU64,
@@ -38,8 +44,8 @@ struct State {
     trust: Option<Arc<Trust>>,
     /// How often the trusted keys or the policy have been set or replaced.
     generation: u64,
-    /// The time at which the files of trusted keys and of the policy were last read. If `read_at`
-    /// is `None`, the store reads the files before the next poll.
+    /// The instant at which the last read of the files of trusted keys and of the policy began. If
+    /// `read_at` is `None`, the store reads the files before the next poll.
     read_at: Option<Instant>,
 }
 
@@ -64,6 +70,7 @@ impl Verifier {
                 ));
             }
             verifier.replace(keys, policy);
+            verifier.state().read_at = Some(Instant::now());
         }
         Ok(verifier)
     }
@@ -82,19 +89,22 @@ impl Verifier {
     }
 
     /// Reads the files of trusted keys and of the policy again if at least a minute has passed
-    /// since the last reading. If one of these files cannot be used, the earlier keys and the
-    /// earlier policy stay in force.
+    /// since the last reading. If one of these files cannot be used or is not read in time, the
+    /// earlier keys and the earlier policy stay in force.
     pub(crate) async fn renew(&self) {
-        let due = self
-            .state()
-            .read_at
-            .is_none_or(|read_at| read_at.elapsed() >= RENEW_EVERY);
-        let (Some(checks), true) = (self.checks.clone(), due) else {
+        let Some(checks) = self.checks.clone() else {
             return;
         };
-        let read = tokio::task::spawn_blocking(move || checks.read()).await;
-        self.state().read_at = Some(Instant::now());
-        match read {
+        {
+            let mut state = self.state();
+            if (state.read_at).is_some_and(|read_at| read_at.elapsed() < RENEW_EVERY) {
+                return;
+            }
+            // The instant is set before the read, because a poll that reaches its time limit during
+            // the read drops this future. The next polls must not wait again.
+            state.read_at = Some(Instant::now());
+        }
+        match self.reads.run(READ_TIMEOUT, move || checks.read()).await {
             Ok(Ok((keys, policy))) => {
                 let same = self
                     .trust()
@@ -105,18 +115,17 @@ impl Verifier {
                     info!("trusted keys or the signature policy changed and were reloaded");
                 }
             }
-            Ok(Err(error)) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                warn!(
-                    error = chain(&error),
-                    "trusted keys or the signature policy cannot be reloaded; the last good ones \
-                     stay in use"
-                );
-            }
-            // The task that reads the files of keys was cancelled, because the runtime is shutting
-            // down.
-            Err(_) => {}
+            Ok(Err(error)) => self.note_failure(&error),
+            Err(error) => self.note_failure(&error),
         }
+    }
+
+    fn note_failure(&self, error: &dyn std::error::Error) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        warn!(
+            error = chain(error),
+            "trusted keys or the signature policy cannot be reloaded; the last good ones stay in use"
+        );
     }
 
     /// Makes the store read the files of trusted keys and of the policy again before the next poll.
@@ -170,7 +179,6 @@ impl Verifier {
         let mut state = self.state();
         state.trust = Some(Arc::new(trust));
         state.generation += 1;
-        state.read_at = Some(Instant::now());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

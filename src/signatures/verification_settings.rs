@@ -12,9 +12,9 @@ use super::trusted_keys::TrustedKeys;
 /// The store reads the files of trusted keys and of the policy again once a minute, and after a
 /// call of [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys
 /// or the policy have changed, the next poll makes a full read and verifies each document with the
-/// new keys and policy. If a file of keys or the policy file cannot be used, the earlier keys and
-/// the earlier policy stay in force, and the store logs a warning and increments a counter. If an
-/// operator removes all keys from the files, the store trusts no signer.
+/// new keys and policy. If a file of keys or the policy file cannot be used, or is not read within
+/// two seconds, the earlier keys and the earlier policy stay in force, and the store logs a warning
+/// and increments a counter. If an operator removes all keys from the files, the store trusts no signer.
 #[derive(Clone, Debug)]
 pub struct SignatureChecks {
     trusted_keys: Vec<PathBuf>,

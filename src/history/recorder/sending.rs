@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::{Instant, sleep_until};
 
 use crate::history::append_records::{Appended, Entry, Stream};
 use crate::http::RequestError;
@@ -67,14 +66,6 @@ pub(super) async fn sent(
 ) -> Result<Vec<Appended>, SendError> {
     match sending {
         Some((_, future)) => future.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Completes at the given instant, or never if there is none.
-pub(super) async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

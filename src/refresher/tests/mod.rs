@@ -26,6 +26,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::*;
 use crate::clock::Clock;
