@@ -1,6 +1,5 @@
-//! Polls the index, and keeps a local replica of the index up to date. A poll finds out whether the
-//! index has changed, and reads the changes into a new replica. At the end, a poll checks that the
-//! new replica is complete and not older than the previous replica.
+//! Polls the index, and keeps a local replica of the index up to date. A poll reads the changes into
+//! a new replica, and checks that the new replica is complete and not older than the previous one.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -29,8 +28,7 @@
 //! | `document_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `signs_of_older_view.rs` | hold the replica, create a new replica from a read, and compare two replicas |
 //!
-//! Only a successful poll replaces the replica, and only at its end. A poll that fails or is cut
-//! off leaves the replica unchanged.
+//! A poll replaces the replica only at its end, and only if the poll succeeded.
 
 mod apply_delta;
 mod assigned_times;
