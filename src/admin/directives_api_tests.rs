@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::http::scripted_transport::{body_of, complete_search, json_response, scripted_client};
 use crate::http::Response;
+use crate::http::scripted_transport::{body_of, complete_search, json_response, scripted_client};
 use opensearch_directives_core::document::is_revoked;
 
 /// Returns a stored document with the given fields in addition to the required ones.

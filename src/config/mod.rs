@@ -143,7 +143,7 @@ impl Config {
     pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_secs(30 * 60);
     /// The default value of `max_ttl`: an expiry may be at most 30 days from now.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-    /// The default value of `max_documents`, the permitted number of unfinished documents.
+    /// The default value of `max_documents`.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
 
     /// Returns the default settings for the given cluster, with a random instance name.

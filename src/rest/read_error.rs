@@ -96,7 +96,7 @@ pub(crate) enum ReadFailure {
     },
     /// The store has refused the snapshot that another agent sent.
     Agent(AgentError),
-    /// A poll of a source that the application implements failed.
+    /// A poll failed, and its source is implemented by the application.
     Source(Box<dyn std::error::Error + Send + Sync>),
 }
 

@@ -47,8 +47,8 @@ impl IndexSynchronizer {
         {
             return Ok(false);
         }
-        // On a server without aggregates, the primary cannot confirm that the replica has
-        // converged, so only a later read can show the convergence.
+        // If the server does not support the aggregations of a summary, the primary cannot confirm
+        // that the replica has converged, so only a later read can show the convergence.
         let converged = session
             .summary_of_primary(&known.index)
             .await?

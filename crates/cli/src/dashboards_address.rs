@@ -53,8 +53,8 @@ impl DashboardsAddress {
         flag.or(self.tenant.as_deref())
     }
 
-    /// Returns the address for the output of the command, without credentials and without a
-    /// trailing slash.
+    /// Returns the address as the command prints it: without credentials and without a trailing
+    /// slash.
     pub(super) fn shown(&self) -> String {
         let mut url = self.url.clone();
         // `set_username` and `set_password` fail only for an address without a host, and `from_str`

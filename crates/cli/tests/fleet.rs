@@ -82,8 +82,8 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 1);
     }
-    // `delete --wait` must wait until the agents have applied the deletion, although no document
-    // contains the `_seq_no` of a deletion.
+    // `delete --wait` must wait until the agents have applied the deletion. The agents cannot read
+    // the `_seq_no` of a deletion from a document, because the document no longer exists.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 0);

@@ -90,7 +90,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// Tests that the command observes the lifetime limits of the cluster. The caller must have set
+/// Tests that the command obeys the lifetime limits of the cluster. The caller must have set
 /// these lifetime limits, a default of 10 minutes, a maximum of one day, and a maximum of one hour
 /// for a directive that captures requests.
 fn the_command_keeps_the_lifetime_limits(url: &str) {

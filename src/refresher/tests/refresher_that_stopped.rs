@@ -62,8 +62,8 @@ fn p12_a_runtime_that_nobody_drives_is_seen_and_a_refresh_returns() {
     let RefresherState::Overdue { since } = status().refresher else {
         panic!("{:?}", status().refresher);
     };
-    // The refresher became overdue less than a poll interval ago, because its first pause is
-    // shorter than the interval.
+    // The first poll of the loop was due at a random time within the first interval, so the
+    // refresher has been overdue for less than an interval.
     assert!(since <= Noon.now() && since > Noon.now() - INTERVAL);
     let error = refresh(&store);
     assert!(error.is_timed_out(), "{error}");

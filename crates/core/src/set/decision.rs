@@ -16,9 +16,9 @@ pub struct Decision {
     /// The highest level of the directives that apply to the request; `Off` if no directive
     /// applies.
     pub level: DiagLevel,
-    /// Whether at least one directive that applies requests the ring buffer.
+    /// Whether the ring buffer is requested by at least one of the directives that apply.
     pub ring_buffer: bool,
-    /// Whether at least one directive that applies requests capture.
+    /// Whether capture is requested by at least one of the directives that apply.
     pub capture: bool,
 }
 

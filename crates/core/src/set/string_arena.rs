@@ -1,7 +1,7 @@
 //! Stores many short strings in one allocation, the arena. Other code refers to a string in the
 //! arena by its offset. An offset needs only four bytes, whereas a pointer would need eight.
 
-/// A sequence of strings, each of which follows its length.
+/// A sequence of strings. The length of each string is stored directly before the string.
 ///
 /// The length of a string is stored in groups of six bits, one group per byte, least significant
 /// group first. If the bit `MORE` is set in a byte, the next byte also belongs to the length. All

@@ -197,7 +197,7 @@ fn p13_a_new_primary_is_followed_although_the_writes_never_pause() {
 }
 
 /// A new primary causes one full read, and the first write on this primary causes no further full
-/// read. The next periodic reconcile is a full read, because the primary term is new.
+/// read. Only the next periodic reconcile is a full read again, because the primary term is new.
 #[test]
 fn the_first_write_of_a_new_primary_costs_no_full_read() {
     all(async |seed| {
