@@ -210,7 +210,7 @@ fn decode_set(
             Ok(())
         })?;
     }
-    let set = builder.build_by_id()?;
+    let set = builder.build_by_id().map_err(SnapshotError::of_build)?;
     Ok(Decoded {
         set,
         signatures,

@@ -71,21 +71,20 @@ impl SnapshotError {
             Repr::OtherState | Repr::TooLargeDelta => SnapshotErrorKind::WrongDelta,
         }
     }
-}
 
-impl From<serde_json::Error> for SnapshotError {
-    fn from(error: serde_json::Error) -> Self {
-        Self(Repr::Json(error))
-    }
-}
-
-impl From<BuildError> for SnapshotError {
-    fn from(error: BuildError) -> Self {
+    /// Creates the error of a reader that could not build the set of a snapshot.
+    pub(super) fn of_build(error: BuildError) -> Self {
         Self(if error.is_too_large() {
             Repr::TooLarge(error)
         } else {
             Repr::Repeated
         })
+    }
+}
+
+impl From<serde_json::Error> for SnapshotError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(Repr::Json(error))
     }
 }
 

@@ -104,7 +104,7 @@ fn p1_an_incomplete_or_changed_snapshot_is_refused() {
 
 #[test]
 fn a_snapshot_that_is_too_large_for_a_set_is_not_called_one_with_a_repeated_directive() {
-    let error = SnapshotError::from(BuildError::too_large());
+    let error = SnapshotError::of_build(BuildError::too_large());
     assert_eq!(error.kind(), SnapshotErrorKind::TooManyDirectives);
     assert!(!error.to_string().contains("twice"), "{error}");
     let twice = ["b", "b"].into_iter().map(|id| {
@@ -112,6 +112,6 @@ fn a_snapshot_that_is_too_large_for_a_set_is_not_called_one_with_a_repeated_dire
     });
     let mut builder = DirectiveSetBuilder::with_capacity(2);
     twice.for_each(|directive| builder.push(directive.as_ref()));
-    let error = SnapshotError::from(builder.build_by_id().unwrap_err());
+    let error = SnapshotError::of_build(builder.build_by_id().unwrap_err());
     assert_eq!(error.kind(), SnapshotErrorKind::WrongDirective);
 }
