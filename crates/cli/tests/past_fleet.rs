@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
-use crate::fleet::{state_of, status_when};
 use crate::support::agent::Agent;
 use crate::support::command::{apply_line, run};
 use crate::support::eventually::eventually;
@@ -78,24 +77,25 @@ async fn a_directive_is_not_yet_on_an_instance_only_after_a_later_report_without
     // instance selects a first pause of 48 minutes from the interval.
     let report = ["--report", "--report-interval", "2s", "--instance", "late"];
     let agent = Agent::start(&url, &index, &[&["--interval", "1h"], &report[..]].concat());
-    status_when(&url, &index, "it reports", |status| {
-        state_of(status, "late") == "synced"
+    let instances = async |tenant: &str, instant: &str| {
+        let args = ["history", "--at", instant, "--tenant", tenant, "-o", "json"];
+        run(&url, &index, &args).ok().json()["directives"][0]["instances"].take()
+    };
+    let now = async || instances("other", &SystemClock.now().to_string()).await;
+    eventually("the history names it", now, |shown| {
+        *shown == json!({ "applied": ["late"] })
     })
     .await;
     // A suspended agent sends no report.
     agent.suspend();
     apply_line(&url, &index, "slow --level Shape --tenant acme --ttl 1h");
     let instant = SystemClock.now().to_string();
-    let instances = async || {
-        let args = [
-            "history", "--at", &instant, "--tenant", "acme", "-o", "json",
-        ];
-        run(&url, &index, &args).ok().json()["directives"][0]["instances"].take()
-    };
-    assert_eq!(instances().await, json!({ "unknown": ["late"] }));
+    let at_instant = async || instances("acme", &instant).await;
+    let unknown = json!({ "unknown": ["late"] });
+    assert_eq!(at_instant().await, unknown);
     agent.signal("-CONT");
     let expected = json!({ "not_yet": ["late"] });
-    eventually("a later report refutes it", instances, |shown| {
+    eventually("a later report refutes it", at_instant, |shown| {
         *shown == expected
     })
     .await;
