@@ -89,7 +89,8 @@ impl SessionSettings {
             // If there is only one node, the client has no other node to try, so only the time
             // limit of the whole request applies.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
-            reload_timeout: config.request_timeout * 3 / 4,
+            // The division comes first, because the product of a very long timeout would overflow.
+            reload_timeout: config.request_timeout / 4 * 3,
         }
     }
 

@@ -69,3 +69,11 @@ async fn a_provider_that_hangs_before_the_first_request_is_named_in_the_error() 
     hangs.store(false, Ordering::Relaxed);
     sessions.current().await.unwrap();
 }
+
+#[test]
+fn a_request_timeout_of_any_length_is_accepted() {
+    let url = "http://127.0.0.1:9200".parse().unwrap();
+    let config = ClusterConfig::new([url]).with_request_timeout(Duration::MAX);
+    let settings = SessionSettings::new(&config, false);
+    assert!(settings.reload_timeout < Duration::MAX);
+}
