@@ -11,7 +11,7 @@ use tracing::warn;
 use opensearch_directives_core::DirectiveSet;
 
 /// The bound on the number of all stored documents, as a multiple of `max_documents`.
-const STORED_FACTOR: usize = 5;
+pub const STORED_FACTOR: usize = 5;
 /// The store logs a warning if the number of documents reaches this percentage of its bound.
 const WARN_AT: usize = 80;
 /// After a warning, the number of documents must fall below this percentage of its bound before the

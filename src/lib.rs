@@ -118,6 +118,7 @@ pub mod tower;
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
 
+    pub use crate::document_limit::STORED_FACTOR;
     pub use crate::http::{Client, Method, Request, RequestFailure, Response, Transport};
     pub use crate::refresher::{Poller, Shared};
     pub use crate::rest::{CLOSE_TIMEOUT, PAGE_SIZE, off_the_runtime, weight_of};

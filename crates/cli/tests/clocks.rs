@@ -28,6 +28,17 @@ async fn clock_of(node: &str, hours: i64) -> String {
     serve(Router::new().fallback(forward)).await
 }
 
+/// Runs the command in the time zone of India, which is five and a half hours ahead of UTC.
+fn in_kolkata(url: &str, index: &str, line: &str) -> Ran {
+    let output = directives()
+        .args(words(line))
+        .env("DIRECTIVES_URL", url)
+        .env("DIRECTIVES_INDEX", index)
+        .env("TZ", "Asia/Kolkata")
+        .output();
+    Ran::from(output.unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn states_and_relative_times_are_those_of_the_clusters_clock() {
     let url = shared_url();
@@ -56,15 +67,7 @@ async fn states_and_relative_times_are_those_of_the_clusters_clock() {
 async fn a_local_time_is_shown_in_the_time_zone_and_in_utc() {
     let url = shared_url();
     let index = installed_index(&url, "local").await;
-    let go = |line: &str| -> Ran {
-        let output = directives()
-            .args(words(line))
-            .env("DIRECTIVES_URL", &url)
-            .env("DIRECTIVES_INDEX", &index)
-            .env("TZ", "Asia/Kolkata")
-            .output();
-        Ran::from(output.unwrap())
-    };
+    let go = |line: &str| in_kolkata(&url, &index, line);
     let ran = go("apply one --level Shape --tenant acme --starts-at 23:30 --until 00:45").ok();
     let one = go("get one -o json").ok().json();
     let [start, end] = ["starts_at", "expires_at"].map(|field| instant(&one[field]));
@@ -105,15 +108,7 @@ async fn a_local_time_is_shown_in_the_time_zone_and_in_utc() {
 async fn extend_and_edit_show_a_local_time_as_apply_does() {
     let url = shared_url();
     let index = installed_index(&url, "localtoo").await;
-    let go = |line: &str| -> Ran {
-        let output = directives()
-            .args(words(line))
-            .env("DIRECTIVES_URL", &url)
-            .env("DIRECTIVES_INDEX", &index)
-            .env("TZ", "Asia/Kolkata")
-            .output();
-        Ran::from(output.unwrap()).ok()
-    };
+    let go = |line: &str| in_kolkata(&url, &index, line).ok();
     let zone = jiff::tz::TimeZone::get("Asia/Kolkata").unwrap();
     let soon = (SystemClock.now() + jiff::SignedDuration::from_hours(2)).to_zoned_datetime(zone);
     let time = soon.strftime("%H:%M").to_string();

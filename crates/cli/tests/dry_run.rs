@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::command::{directives, run, words};
+use crate::support::command::{Ran, directives, protected_context, run, words};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
@@ -70,12 +70,9 @@ async fn a_dry_run_in_a_protected_context_names_yes() {
             .args(words(line))
             .env("DIRECTIVES_CONFIG", &file)
             .output();
-        crate::support::command::Ran::from(output.unwrap())
+        Ran::from(output.unwrap())
     };
-    go(&format!(
-        "context set prod --url {url} --directives-index {index} --protected"
-    ))
-    .ok();
+    protected_context(&file, &url, &index);
     let apply = "apply one --level Shape --tenant acme --ttl 1h";
     let dry = go(&format!("{apply} --dry-run")).ok();
     assert!(dry.stderr.contains("--yes"), "{}", dry.stderr);

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
-use crate::support::command::{directives, run, run_with, words};
+use crate::support::command::{protected_context, run, run_with, words};
 use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::terminal::Terminal;
@@ -123,12 +123,7 @@ async fn a_directive_that_ends_before_the_reply_does_not_apply_again() {
         let before = go("get one -o json").stdout;
         let url = an_hour_passes(&node).await;
         let file = folder.path().join(format!("contexts{number}.yaml"));
-        let set = format!("context set prod --url {url} --directives-index {index} --protected");
-        let set = directives()
-            .args(words(&set))
-            .env("DIRECTIVES_CONFIG", &file)
-            .output();
-        assert!(set.unwrap().status.success());
+        protected_context(&file, &url, &index);
         let terminal = Terminal {
             url: &url,
             index: &index,

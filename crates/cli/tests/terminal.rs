@@ -1,7 +1,7 @@
 //! Tests the questions that the command asks on a terminal, and that no line of the command's
 //! output is wider than the terminal.
 
-use crate::support::command::{directives, run, words};
+use crate::support::command::{protected_context, run, words};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::terminal::Terminal;
 
@@ -81,12 +81,7 @@ async fn a_protected_context_asks_before_each_write_once() {
     let index = installed_index(&url, "protected").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("contexts.yaml");
-    let set = format!("context set prod --url {url} --directives-index {index} --protected");
-    let set = directives()
-        .args(words(&set))
-        .env("DIRECTIVES_CONFIG", &file)
-        .output();
-    assert!(set.unwrap().status.success());
+    protected_context(&file, &url, &index);
     let terminal = Terminal {
         url: &url,
         index: &index,

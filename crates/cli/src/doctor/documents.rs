@@ -2,6 +2,7 @@
 //! malformed, and whether the user's role hides documents or fields.
 
 use opensearch_directives::admin::{DirectivesApi, Stored};
+use opensearch_directives::internal::STORED_FACTOR;
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::report::Checks;
@@ -12,9 +13,6 @@ const HIDDEN: &str = "hidden";
 /// `doctor` reports a warning if the index contains more than this percentage of the maximum number
 /// of documents.
 const WARN_ABOVE_PERCENT: usize = 80;
-/// The number of all documents that a proxy accepts, as a multiple of the number of documents that
-/// have not ended.
-const STORED_FACTOR: usize = 5;
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
     check_hidden(checks, api).await;

@@ -1,6 +1,7 @@
 //! Runs the `directives` binary once and captures its output and exit code.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
@@ -48,6 +49,17 @@ impl From<Output> for Ran {
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// Creates the protected context `prod` for a cluster and an index, in the context file `file`.
+#[track_caller]
+pub(crate) fn protected_context(file: &Path, url: &str, index: &str) {
+    let set = format!("context set prod --url {url} --directives-index {index} --protected");
+    let set = directives()
+        .args(words(&set))
+        .env("DIRECTIVES_CONFIG", file)
+        .output();
+    Ran::from(set.unwrap()).ok();
 }
 
 /// Runs the `directives` binary for a cluster and an index, with `input` as its standard input.
